@@ -1,0 +1,21 @@
+"""exportTiles for Esri tile caches: cut tiles out, recompress JPEG in the DCT domain, get a tile package."""
+
+from gptool import errors
+from gptool.cache import TileCache, open_cache
+from gptool.estimate import Estimate, estimate_export_tiles_size
+from gptool.export import export_tiles
+from gptool.report import DamagedTile, ExportResult, LevelReport
+
+__all__ = (
+    "DamagedTile",
+    "Estimate",
+    "ExportResult",
+    "LevelReport",
+    "TileCache",
+    "errors",
+    "estimate_export_tiles_size",
+    "export_tiles",
+    "open_cache",
+)
+
+__version__ = "0.1.0"

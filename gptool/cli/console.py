@@ -1,0 +1,110 @@
+"""What people see: errors, progress, tables, figures. The only module that imports rich."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from gptool.errors import GptoolError
+
+PLAIN_WIDTH = 140
+"""Columns where there is no terminal to ask."""
+
+FIRST_LINE_SECONDS, LINE_SECONDS = 1.0, 5.0
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for programs."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def fail(error: GptoolError) -> NoReturn:
+    """Say in one line what went wrong, and end with 2 for a wrong request, 1 for a failed job."""
+    from gptool.errors import ParameterError, TooManyTilesError
+
+    click.echo(f"Error: {error}", err=True)
+    wrong_usage = isinstance(error, ParameterError) and not isinstance(error, TooManyTilesError)
+    sys.exit(2 if wrong_usage else 1)
+
+
+def bytes_text(count: float) -> str:
+    """Write a number of bytes for people, as in `9.5 MB` (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None) -> None:
+    """Print a table; columns whose heading ends in `<` are aligned left."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_footer=total is not None, pad_edge=False)
+    for i, column in enumerate(columns):
+        left = column.endswith("<")
+        table.add_column(
+            column.rstrip("<"), total[i] if total else "", justify="left" if left else "right", no_wrap=not left
+        )
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console.print(table)
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show tiles as they are done, on standard error: a bar on a terminal, now and then a line elsewhere."""
+    with _bar(what) if sys.stderr.isatty() else _lines(what) as progress:
+        yield progress
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} tiles, {task.fields[rate]:,.0f} tiles/s,"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None, rate=0.0, visible=False)
+
+        def progress(done: int, total: int) -> None:
+            rate = done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=done, total=total, rate=rate, visible=True)
+
+        yield progress
+
+
+@contextmanager
+def _lines(what: str) -> Iterator[Callable[[int, int], None]]:
+    started = time.monotonic()
+    due = started + FIRST_LINE_SECONDS
+
+    def progress(done: int, total: int) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due and done < total:
+            rate = done / (now - started)
+            left = f"{(total - done) / rate:,.0f} s left" if done else "no estimate yet"
+            click.echo(f"{what}: {done:,} of {total:,} tiles, {rate:,.0f} tiles/s, {left}", err=True)
+            due = now + LINE_SECONDS
+
+    yield progress

@@ -1,0 +1,82 @@
+"""`gptool export-tiles`: cut a package out of a cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gptool.cli.console import bytes_text, print_json, print_table, show_progress
+from gptool.cli.options import cache_argument, json_option, selection_options
+
+if TYPE_CHECKING:
+    from gptool.report import ExportResult, LevelReport
+
+EPILOG = """\b
+Example:
+  gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
+"""
+
+MOST_LISTED = 10
+"""Damaged tiles that are listed for people; --json has them all."""
+
+
+@click.command("export-tiles", epilog=EPILOG)
+@cache_argument
+@click.argument("output", type=click.Path())
+@selection_options
+@click.option("--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Refuse above N tiles.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads; the machine's processors when silent."
+)
+@json_option
+def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
+    """Cut tiles out of CACHE into the tile package OUTPUT (x.tpkx)."""
+    from gptool.export import export_tiles
+
+    with show_progress("Exporting") as progress:
+        result = export_tiles(cache, output, progress=progress, **options)
+    if as_json:
+        print_json({"jobStatus": "esriJobSucceeded", **result.to_json()})
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if not as_json:
+        show_result(result)
+
+
+def show_result(result: ExportResult) -> None:
+    """Print the closing table: what became of the tiles of each level."""
+    total = result.total
+    columns = (
+        "Level",
+        "Tiles",
+        "Bytes in",
+        "Bytes out",
+        "Out/in",
+        "Quality",
+        "Recompressed",
+        "Kept, and why<",
+        "Damaged",
+    )
+    rows = [(str(level), *_cells(report)) for level, report in result.levels.items()]
+    print_table(columns, rows, ("All", *_cells(total)))
+    for tile in total.damaged[:MOST_LISTED]:
+        click.echo(f"Damaged, copied as it is: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
+    if len(total.damaged) > MOST_LISTED:
+        click.echo(f"... and {len(total.damaged) - MOST_LISTED:,} more; --json lists them all")
+    click.echo(f"{result.path}: {result.tiles:,} tiles, {bytes_text(result.size)}")
+
+
+def _cells(report: LevelReport) -> tuple[str, ...]:
+    kept = {why: count for why, count in report.kept.items() if why != "damaged"}
+    return (
+        f"{report.tiles:,}",
+        bytes_text(report.bytes_read),
+        bytes_text(report.bytes_written),
+        f"{100 * report.bytes_written / report.bytes_read:.1f} %",
+        "-" if report.effective_quality is None else str(report.effective_quality),
+        f"{report.tiles_recompressed:,}",
+        "; ".join(f"{count:,} {why}" for why, count in kept.items()) or "-",
+        f"{len(report.damaged):,}",
+    )

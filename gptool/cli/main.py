@@ -1,0 +1,60 @@
+"""The `gptool` command: finds a command's file when it is asked for, turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from gptool.cli.console import fail
+
+COMMANDS = {
+    "demo": "gptool.cli.demo",
+    "estimate": "gptool.cli.estimate",
+    "export-tiles": "gptool.cli.export_tiles",
+    "info": "gptool.cli.info",
+}
+
+EPILOG = """\b
+Example:
+  gptool export-tiles CACHE area.tpkx --levels 0-12 --compression-quality 50
+
+Exit status: 0 only when the whole result is in place, 1 a failed job, 2 wrong usage.
+"""
+
+
+class _Commands(click.Group):
+    """Imports a command only when it runs, or when its help is shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # Imported here: click itself must be able to show --help without NumPy.
+        from gptool.errors import GptoolError
+
+        try:
+            return super().invoke(ctx)
+        except GptoolError as error:
+            fail(error)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """End as after Ctrl-C, so that nothing half-written stays."""
+    sys.exit(128 + number)
+
+
+@click.command(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gptool-export-tiles", message="%(package)s %(version)s")
+def main() -> None:
+    """Cut tiles out of an Esri tile cache into a tile package, JPEG tiles recompressed on the way."""
+    signal.signal(signal.SIGTERM, _stop)

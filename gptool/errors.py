@@ -1,0 +1,51 @@
+"""The one tree of errors. Each message is one line: where, what, and where it helps what was found and expected."""
+
+from __future__ import annotations
+
+
+class GptoolError(Exception):
+    """The root: anything this package raises on purpose."""
+
+    def __init__(self, what: str, *, where: object = None, found: object = None, expected: object = None) -> None:
+        line = what if where is None else f"{where}: {what}"
+        if found is not None:
+            line += f", found {found}"
+        if expected is not None:
+            line += f", expected {expected}"
+        super().__init__(" ".join(line.split()))  # one line, whatever a library or a file put into the parts
+
+
+class ParameterError(GptoolError, ValueError):
+    """Raised when a request can't be understood, or asks for what the cache does not have."""
+
+
+class TooManyTilesError(ParameterError):
+    """Raised when a request takes more tiles than the limit; the message is the one ArcGIS Server gives."""
+
+
+class CacheError(GptoolError):
+    """Raised when a cache can't be read."""
+
+
+class CacheNotFoundError(CacheError, FileNotFoundError):
+    """Raised when there is no cache at a location."""
+
+
+class ConfError(CacheError, ValueError):
+    """Raised when conf.xml or conf.cdi is broken, or lacks what an export needs."""
+
+
+class BundleError(CacheError, ValueError):
+    """Raised when a bundle's header or index can't be true."""
+
+
+class OutputError(GptoolError, OSError):
+    """Raised when the result can't be written."""
+
+
+class OutputExistsError(OutputError, FileExistsError):
+    """Raised when the result would replace what is there, unasked."""
+
+
+class ExportCancelledError(GptoolError):
+    """Raised in the threads of an export that was stopped from outside them."""

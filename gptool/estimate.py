@@ -1,0 +1,119 @@
+"""How many tiles and bytes an export will give, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from gptool.cache import TileCache
+from gptool.model import Tables
+from gptool.package.thumbnail import draw_thumbnail
+from gptool.package.tpkx import package_size
+from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
+from gptool.recompress import Recompression, recompress_tiles
+from gptool.report import LevelReport, stated_quality
+
+SAMPLE = 64
+"""Tiles of each level that are recompressed to learn how small they become."""
+
+
+@dataclass(frozen=True)
+class LevelEstimate:
+    """One level: `tiles` and `bytes_read` are exact, `bytes_written` follows from `sampled` tiles of it."""
+
+    level: int
+    tiles: int
+    bytes_read: int
+    bytes_written: int
+    sampled: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an export will give.
+
+    Attributes
+    ----------
+    total_tiles_to_export : int
+        Exact.
+    total_size : int
+        Bytes of the package, headers and metadata included. Without recompression it is that of a package with the
+        cache's name; with it, the tiles' bytes are those of a sample, scaled up level by level.
+    levels : tuple of LevelEstimate
+    """
+
+    total_tiles_to_export: int
+    total_size: int
+    levels: tuple[LevelEstimate, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer of ArcGIS's estimateExportTilesSize, and the levels behind it."""
+        return {
+            "totalSize": self.total_size,
+            "totalTilesToExport": self.total_tiles_to_export,
+            "levels": [
+                {
+                    "level": level.level,
+                    "tiles": level.tiles,
+                    "bytesRead": level.bytes_read,
+                    "bytesWritten": level.bytes_written,
+                    "sampled": level.sampled,
+                }
+                for level in self.levels
+            ],
+        }
+
+
+def estimate_export_tiles_size(
+    cache: TileCache | str | os.PathLike[str],
+    *,
+    levels: str | int | Iterable[int] | None = None,
+    export_extent: str | Sequence[float] | None = None,
+    compression_quality: int | None = None,
+    tables: Tables = "efficient",
+) -> Estimate:
+    """Count the tiles an export takes, and weigh its package. Nothing is written.
+
+    Parameters and errors as for `gptool.export_tiles`.
+    """
+    recompression = Recompression(compression_quality, tables)
+    plan = make_plan(cache, levels=levels, export_extent=export_extent)
+    samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
+    bundles = [_shrink(level, sample) for level, sample in zip(plan.filled_levels, samples, strict=True)]
+    quality = stated_quality(plan, LevelReport.sum(samples))
+    size = package_size(plan.cache.name, plan, quality, draw_thumbnail(plan), chain.from_iterable(bundles))
+    estimates = [
+        LevelEstimate(level.lod.level, level.tiles, level.bytes, sum(bundle.bytes for bundle in shrunk), sample.tiles)
+        for level, sample, shrunk in zip(plan.filled_levels, samples, bundles, strict=True)
+    ]
+    return Estimate(plan.tiles, size, tuple(estimates))
+
+
+def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> LevelReport:
+    """Recompress tiles that stand evenly spread among the level's."""
+    report = LevelReport()
+    count = min(SAMPLE, level.tiles)
+    ranks = (2 * np.arange(count) + 1) * level.tiles // (2 * count)
+    first = 0
+    for address, tiles, _ in level.bundles:
+        here = ranks[(ranks >= first) & (ranks < first + tiles)] - first
+        first += tiles
+        if len(here) == 0:
+            continue
+        with plan.cache.open_bundle(address) as bundle:
+            positions = plan.selection.positions(level.lod, address, bundle.sizes)[here]
+            for batch in bundle.batches(positions):
+                report.add_batch(address, batch, *recompress_tiles(batch, recompression))
+    return report
+
+
+def _shrink(level: LevelPlan, sample: LevelReport) -> list[BundlePlan]:
+    """Scale the bundles' bytes by what the sample became. Nothing recompressed: nothing changes, to the byte."""
+    ratio = Fraction(sample.bytes_written, sample.bytes_read)
+    return [bundle._replace(bytes=round(bundle.bytes * ratio)) for bundle in level.bundles]

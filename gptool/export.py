@@ -1,0 +1,220 @@
+"""The one pipeline: plan -> one unit of work for each output bundle -> package."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from gptool.cache import TileCache
+from gptool.cache.compact import bundle_name
+from gptool.errors import ExportCancelledError, ParameterError, TooManyTilesError
+from gptool.model import BundleAddress, Lod, Tables
+from gptool.package.bundle import BundleWriter
+from gptool.package.staging import Staging, check_target, writing
+from gptool.package.thumbnail import draw_thumbnail
+from gptool.package.tpkx import StagedBundle, write_tpkx
+from gptool.plan import Plan, make_plan
+from gptool.recompress import Recompression, recompress_tiles
+from gptool.report import ExportResult, LevelReport, stated_quality
+from gptool.request import Selection
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the tiles that are done and those to do. What it raises ends the export."""
+
+POLL_SECONDS = 0.1
+UNITS_IN_HAND = 4
+
+
+class Unit(NamedTuple):
+    """One unit of work: a function of its fields alone that writes one staged bundle. It pickles."""
+
+    cache: TileCache
+    selection: Selection
+    lod: Lod
+    address: BundleAddress
+    recompression: Recompression
+    staged: Path
+
+
+class UnitResult(NamedTuple):
+    """What a unit of work leaves."""
+
+    bundle: StagedBundle
+    report: LevelReport
+
+
+def export_tiles(
+    cache: TileCache | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    levels: str | int | Iterable[int] | None = None,
+    export_extent: str | tuple[float, float, float, float] | None = None,
+    compression_quality: int | None = None,
+    tables: Tables = "efficient",
+    max_export_tiles_count: int | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Cut tiles out of a cache into a tile package.
+
+    Parameters
+    ----------
+    cache : TileCache or path
+    output : path
+        The package to make, a name that ends in `.tpkx`. It appears whole or not at all.
+    levels : str, int, iterable of int or None
+        Level IDs, as in `0-6` or `1,2,7-9`; None: all levels that hold tiles.
+    export_extent : str, 4 floats or None
+        `xmin,ymin,xmax,ymax` in the cache's reference: whole tiles that share area with this box. None: all.
+    compression_quality : int or None
+        0..100: recompress JPEG tiles, capped at each tile's own quality. None: every tile is copied as it is.
+    tables : {"efficient", "exact"}
+        Quantisers that are multiples of each tile's own (smaller at equal quality), or the quality's own table.
+    max_export_tiles_count : int or None
+        Refuse above that many tiles.
+    overwrite : bool
+        Replace an existing output.
+    workers : int or None
+        Threads; None: as many as there are processors.
+    progress : callable or None
+        See `Progress`.
+
+    Returns
+    -------
+    ExportResult
+
+    Raises
+    ------
+    ParameterError
+        When the request can't be understood, selects nothing, or selects too much.
+    CacheError
+        When the cache can't be read.
+    OutputError
+        When the result can't be written, or exists.
+    """
+    target = _target(output)
+    recompression = Recompression(compression_quality, tables)
+    if workers is not None and workers < 1:
+        raise ParameterError("too few", where="workers", found=workers, expected="1 or more")
+    check_target(target, overwrite)
+    plan = make_plan(cache, levels=levels, export_extent=export_extent)
+    _check_count(plan, max_export_tiles_count)
+    with Staging(target, overwrite) as staging:
+        thumbnail = draw_thumbnail(plan)  # first: what it needs should not be found missing after the work
+        results = _run(_units(plan, recompression, staging.folder), plan.tiles, workers, progress)
+        reports = _level_reports(plan, results)
+        quality = stated_quality(plan, LevelReport.sum(reports.values()))
+        staged = staging.folder / target.name
+        with writing(target):
+            write_tpkx(staged, target.stem, plan, quality, thumbnail, [result.bundle for result in results])
+            size = staged.stat().st_size
+        staging.commit(staged)
+    return ExportResult(target, size, reports, _warnings(plan, levels))
+
+
+def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
+    """Write one output bundle.
+
+    Parameters
+    ----------
+    unit : Unit
+    on_tiles : callable or None
+        Called after each batch with its number of tiles; what it raises ends the unit.
+    """
+    report = LevelReport()
+    with unit.cache.open_bundle(unit.address) as bundle, writing(unit.staged), BundleWriter(unit.staged) as writer:
+        for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
+            result, tally = recompress_tiles(batch, unit.recompression)
+            writer.append(result)
+            report.add_batch(unit.address, batch, result, tally)
+            if on_tiles:
+                on_tiles(len(batch.sizes))
+    return UnitResult(StagedBundle(unit.address, unit.staged, writer.size, writer.crc32), report)
+
+
+def _units(plan: Plan, recompression: Recompression, folder: Path) -> list[Unit]:
+    """Return the units of work, those with most tiles first: threads then end at about the same time."""
+    bundles = [(level.lod, bundle) for level in plan.levels for bundle in level.bundles]
+    bundles.sort(key=lambda item: (-item[1].tiles, item[1].address))
+    return [
+        Unit(plan.cache, plan.selection, lod, address, recompression, folder / bundle_name(address).replace("/", ""))
+        for lod, (address, _, _) in bundles
+    ]
+
+
+class _Meter:
+    """Counts tiles across threads, and stops the threads."""
+
+    def __init__(self) -> None:
+        self.tiles = 0
+        self.stopped = False
+        self._lock = threading.Lock()
+
+    def add(self, tiles: int) -> None:
+        if self.stopped:
+            raise ExportCancelledError("the export was stopped")
+        with self._lock:
+            self.tiles += tiles
+
+
+def _run(units: list[Unit], total: int, workers: int | None, progress: Progress | None) -> list[UnitResult]:
+    """Work through the units on threads. The first failure, or an interrupt, stops them all."""
+    threads = workers or _processors()
+    meter, waiting = _Meter(), iter(units)
+    results: list[UnitResult] = []
+    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
+        pending: set[Future[UnitResult]] = set()
+        try:
+            while True:
+                # A few in hand for each thread: memory stays flat however many units there are.
+                for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
+                    pending.add(pool.submit(run_unit, unit, meter.add))
+                if not pending:
+                    return results
+                done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+                results.extend(future.result() for future in done)
+                if progress:
+                    progress(meter.tiles, total)
+        except BaseException:
+            meter.stopped = True
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _target(output: str | os.PathLike[str]) -> Path:
+    target = Path(output).absolute()
+    if target.suffix.lower() != ".tpkx":
+        raise ParameterError("a kind of result that can't be made", where=target, expected="a name that ends in .tpkx")
+    return target
+
+
+def _check_count(plan: Plan, limit: int | None) -> None:
+    if limit is not None and plan.tiles > limit:
+        raise TooManyTilesError(
+            f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
+            f"to be exported for service {plan.cache.name}."
+        )
+
+
+def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
+    reports = {level.lod.level: LevelReport() for level in plan.filled_levels}
+    for result in sorted(results):
+        reports[result.bundle.address.level].add(result.report)
+    return reports
+
+
+def _warnings(plan: Plan, levels: object) -> tuple[str, ...]:
+    """Tell of levels that were asked for by name and hold nothing."""
+    if levels is None:
+        return ()
+    return tuple(f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles)

@@ -1,0 +1,58 @@
+"""JPEG tiles to pixels and back, where pixels are needed: the thumbnail, the demo. Only here: PyTurboJPEG."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool.errors import GptoolError
+
+MAX_SIDE = 8192
+"""Pixels; a header may promise anything, and memory is taken before the data are read."""
+
+
+@cache
+def _library() -> Any:
+    from turbojpeg import TurboJPEG
+
+    try:
+        return TurboJPEG()
+    except (OSError, RuntimeError) as error:
+        raise GptoolError(
+            "libturbojpeg was not found: install libturbojpeg0 (Debian), libturbojpeg (Ubuntu), turbojpeg (Fedora) "
+            "or jpeg-turbo (Homebrew)"
+        ) from error
+
+
+def decode(tile: bytes) -> NDArray[np.uint8]:
+    """Return the pixels of a JPEG tile, RGB, of shape (rows, columns, 3).
+
+    Raises
+    ------
+    OSError
+        When the tile is damaged, larger than 8192 pixels a side, or of a colour space that RGB can't be had of.
+    """
+    from turbojpeg import TJPF_RGB
+
+    library = _library()
+    width, height, *_ = library.decode_header(tile)
+    if max(width, height) > MAX_SIDE:
+        raise OSError(f"a JPEG of {width} x {height} pixels")
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        try:
+            pixels: NDArray[np.uint8] = library.decode(tile, TJPF_RGB)
+        except UserWarning as warning:
+            raise OSError(str(warning)) from None
+    return pixels
+
+
+def encode(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Return a JPEG tile, 4:2:0, of RGB pixels of shape (rows, columns, 3); `quality` 1..100."""
+    from turbojpeg import TJPF_RGB, TJSAMP_420
+
+    tile: bytes = _library().encode(np.ascontiguousarray(pixels), quality, TJPF_RGB, TJSAMP_420)
+    return tile

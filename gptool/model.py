@@ -1,0 +1,240 @@
+"""The field's terms as frozen values, without I/O.
+
+Row before column everywhere; coordinates are x, y in the cache's reference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+PACKET_SIZE = 128
+"""Rows, and columns, of tiles in one bundle."""
+
+EDGE_TOLERANCE = 1e-6
+"""Part of a tile's side by which a box may reach over a tile's edge without meaning the tile behind it.
+
+Schemes state origin and resolution rounded, so the edge between two tiles is known to about 1e-7 of a tile only:
+the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
+"""
+
+
+Tables = Literal["efficient", "exact"]
+"""Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
+
+
+class StorageFormat(StrEnum):
+    """How a cache lays its tiles on disk, in Esri's words."""
+
+    EXPLODED = "esriMapCacheStorageModeExploded"
+    COMPACT = "esriMapCacheStorageModeCompact"
+    COMPACT_V2 = "esriMapCacheStorageModeCompactV2"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberText:
+    """A number as a file states it: clients compare such texts, so outputs repeat them and never recompute."""
+
+    text: str
+    value: float = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the value.
+
+        Raises
+        ------
+        ValueError
+            When the text is no finite number.
+        """
+        value = float(self.text)
+        if not math.isfinite(value):
+            raise ValueError(f"not a finite number: {self.text!r}")
+        object.__setattr__(self, "value", value)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Extent(NamedTuple):
+    """A box in the cache's reference."""
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+    def union(self, other: Extent) -> Extent:
+        """Return the smallest box around both."""
+        return Extent(
+            min(self.xmin, other.xmin),
+            min(self.ymin, other.ymin),
+            max(self.xmax, other.xmax),
+            max(self.ymax, other.ymax),
+        )
+
+    def intersection(self, other: Extent) -> Extent | None:
+        """Return the box both share, None where they share no area."""
+        box = Extent(
+            max(self.xmin, other.xmin),
+            max(self.ymin, other.ymin),
+            min(self.xmax, other.xmax),
+            min(self.ymax, other.ymax),
+        )
+        return box if box.xmin < box.xmax and box.ymin < box.ymax else None
+
+
+class TileAddress(NamedTuple):
+    """One tile."""
+
+    level: int
+    row: int
+    column: int
+
+
+class BundleAddress(NamedTuple):
+    """One packet of 128 x 128 tiles, by its first row and column (multiples of 128)."""
+
+    level: int
+    row: int
+    column: int
+
+    def tile(self, position: int) -> TileAddress:
+        """Return the address of the tile at `position`, 0..16383, row-major."""
+        row, column = divmod(position, PACKET_SIZE)
+        return TileAddress(self.level, self.row + row, self.column + column)
+
+
+class TileWindow(NamedTuple):
+    """Rows and columns from the first to the last, both included."""
+
+    row_min: int
+    row_max: int
+    column_min: int
+    column_max: int
+
+    def union(self, other: TileWindow) -> TileWindow:
+        """Return the smallest window around both."""
+        return TileWindow(
+            min(self.row_min, other.row_min),
+            max(self.row_max, other.row_max),
+            min(self.column_min, other.column_min),
+            max(self.column_max, other.column_max),
+        )
+
+    def contains(self, other: TileWindow) -> bool:
+        """Tell whether all of `other` lies within."""
+        return self.union(other) == self
+
+    def meets_bundle(self, bundle: BundleAddress) -> bool:
+        """Tell whether the bundle's 128 x 128 tiles and this window share any."""
+        last = PACKET_SIZE - 1
+        return (
+            bundle.row <= self.row_max
+            and bundle.row + last >= self.row_min
+            and bundle.column <= self.column_max
+            and bundle.column + last >= self.column_min
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialReference:
+    """A cache's reference: Esri's well-known ids, or the well-known text where there are none."""
+
+    wkid: int | None
+    latest_wkid: int | None
+    wkt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lod:
+    """A level of detail.
+
+    Attributes
+    ----------
+    level : int
+        Esri's LevelID: counts from the coarsest, may start above 0, may skip.
+    resolution : NumberText
+        Units of the reference for each pixel.
+    scale : NumberText
+        The denominator of the scale at the scheme's dpi.
+    """
+
+    level: int
+    resolution: NumberText
+    scale: NumberText
+
+
+@dataclass(frozen=True, slots=True)
+class TilingScheme:
+    """The grid of tiles: origin at the top left, rows downwards, columns to the right.
+
+    Attributes
+    ----------
+    origin_x, origin_y : NumberText
+        The top left corner of tile row 0, column 0, at every level.
+    tile_rows, tile_columns : int
+        The height and width of a tile, pixels.
+    """
+
+    reference: SpatialReference
+    origin_x: NumberText
+    origin_y: NumberText
+    tile_rows: int
+    tile_columns: int
+    dpi: NumberText
+    lods: tuple[Lod, ...]
+
+    def lod(self, level: int) -> Lod | None:
+        """Return the level of detail with that LevelID, None when the scheme has none."""
+        return next((lod for lod in self.lods if lod.level == level), None)
+
+    def window(self, lod: Lod, extent: Extent) -> TileWindow:
+        """Return the tiles that share area with the box.
+
+        An edge that reaches over a tile's edge by no more than `EDGE_TOLERANCE` of a tile does not select the tile
+        behind it. Rows and columns are not limited: negative ones mean places left of or above the origin.
+        """
+        width = lod.resolution.value * self.tile_columns
+        height = lod.resolution.value * self.tile_rows
+        left = (extent.xmin - self.origin_x.value) / width
+        right = (extent.xmax - self.origin_x.value) / width
+        top = (self.origin_y.value - extent.ymax) / height
+        bottom = (self.origin_y.value - extent.ymin) / height
+        return TileWindow(
+            math.floor(top + EDGE_TOLERANCE),
+            math.ceil(bottom - EDGE_TOLERANCE) - 1,
+            math.floor(left + EDGE_TOLERANCE),
+            math.ceil(right - EDGE_TOLERANCE) - 1,
+        )
+
+    def extent(self, lod: Lod, window: TileWindow) -> Extent:
+        """Return the box that the window's tiles cover."""
+        width = lod.resolution.value * self.tile_columns
+        height = lod.resolution.value * self.tile_rows
+        return Extent(
+            self.origin_x.value + window.column_min * width,
+            self.origin_y.value - (window.row_max + 1) * height,
+            self.origin_x.value + (window.column_max + 1) * width,
+            self.origin_y.value - window.row_min * height,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What conf.xml says of the tiles as images.
+
+    Attributes
+    ----------
+    format : str
+        As declared, in capitals: JPEG, PNG, PNG8, PNG24, PNG32, MIXED, LERC, ... What a single tile is, its first
+        bytes say.
+    compression_quality : int
+        As declared, 0..100; the tiles themselves may differ.
+    """
+
+    format: str
+    compression_quality: int
+    band_count: int | None
+    lerc_error: NumberText | None

@@ -1,0 +1,1 @@
+"""What comes out: compact V2 bundles, laid into a tile package with its metadata and picture."""

@@ -1,0 +1,25 @@
+"""JSON that repeats numbers as a source states them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from gptool.model import NumberText
+
+Json = None | bool | int | float | str | NumberText | list["Json"] | dict[str, "Json"]
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def to_json_text(value: Json) -> str:
+    """Return compact JSON. A `NumberText` keeps its digits, where JSON allows its spelling (`.5` becomes `0.5`)."""
+    match value:
+        case dict():
+            return "{" + ",".join(f"{json.dumps(key)}:{to_json_text(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ",".join(map(to_json_text, value)) + "]"
+        case NumberText():
+            return value.text if NUMBER.fullmatch(value.text) else json.dumps(value.value)
+        case _:
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,144 @@
+"""Request x cache: per level the tiles that will be exported, counted from the indexes alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gptool.cache import TileCache, open_cache
+from gptool.errors import ParameterError
+from gptool.model import PACKET_SIZE, BundleAddress, Extent, Lod, TileWindow
+from gptool.request import Selection, parse_extent, parse_levels
+
+
+class BundlePlan(NamedTuple):
+    """What a request takes of one bundle: tiles, and their bytes in the cache."""
+
+    address: BundleAddress
+    tiles: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPlan:
+    """What a request takes of one level.
+
+    Attributes
+    ----------
+    window : TileWindow or None
+        The smallest window around them; None when there are none.
+    bundles : tuple of BundlePlan
+        The bundles they lie in.
+    """
+
+    lod: Lod
+    window: TileWindow | None
+    bundles: tuple[BundlePlan, ...]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles that are meant and exist."""
+        return sum(bundle.tiles for bundle in self.bundles)
+
+    @property
+    def bytes(self) -> int:
+        """Their size in the cache."""
+        return sum(bundle.bytes for bundle in self.bundles)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request takes of a cache."""
+
+    cache: TileCache
+    selection: Selection
+    levels: tuple[LevelPlan, ...]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all levels."""
+        return sum(level.tiles for level in self.levels)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of those tiles in the cache."""
+        return sum(level.bytes for level in self.levels)
+
+    @property
+    def filled_levels(self) -> tuple[LevelPlan, ...]:
+        """The levels that give tiles, coarsest first."""
+        return tuple(level for level in self.levels if level.tiles)
+
+    def extent(self) -> Extent:
+        """Return the full extent of the result: the box of its tiles, within the one conf.cdi declares.
+
+        Tiles of a coarse level reach far beyond what they show, so the box is that of the deepest level's tiles. A
+        coarser level adds to it only where its tiles are more than those that the box already touches: then it shows
+        places that the deeper levels don't.
+        """
+        scheme = self.cache.scheme
+        box: Extent | None = None
+        for level in reversed(self.levels):
+            if level.window is None:
+                continue
+            if box is None:
+                box = scheme.extent(level.lod, level.window)
+            elif not scheme.window(level.lod, box).contains(level.window):
+                box = box.union(scheme.extent(level.lod, level.window))
+        assert box is not None, "make_plan refuses a selection without tiles"
+        declared = self.cache.declared_extent
+        return (box.intersection(declared) or box) if declared else box
+
+
+def make_plan(
+    cache: TileCache | str | os.PathLike[str],
+    *,
+    levels: str | int | Iterable[int] | None = None,
+    export_extent: str | Sequence[float] | None = None,
+) -> Plan:
+    """Count the tiles that a request takes, reading no more than the indexes of the bundles it meets.
+
+    Parameters
+    ----------
+    cache : TileCache or path
+    levels
+        See `gptool.request.parse_levels`.
+    export_extent
+        See `gptool.request.parse_extent`.
+
+    Raises
+    ------
+    ParameterError
+        When the request can't be understood, or no tile is meant.
+    CacheError
+        When the cache can't be read, or a bundle's index can't be true.
+    """
+    opened = cache if isinstance(cache, TileCache) else open_cache(cache)
+    selection = Selection(opened.scheme, parse_levels(levels, opened.scheme), parse_extent(export_extent))
+    plan = Plan(opened, selection, tuple(_plan_level(opened, selection, lod) for lod in selection.lods))
+    if plan.tiles == 0:
+        raise ParameterError("the selection holds no tiles", where=opened.location, found=0, expected="1 or more")
+    return plan
+
+
+def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
+    window: TileWindow | None = None
+    meant = selection.window(lod)
+    bundles = []
+    for address in cache.bundles(lod):
+        if meant is not None and not meant.meets_bundle(address):
+            continue
+        with cache.open_bundle(address) as bundle:
+            positions = selection.positions(lod, address, bundle.sizes)
+        if len(positions) == 0:
+            continue
+        rows, columns = address.row + positions // PACKET_SIZE, address.column + positions % PACKET_SIZE
+        here = TileWindow(int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max()))
+        window = here if window is None else window.union(here)
+        size = int(bundle.sizes[positions].sum(dtype=np.int64))
+        bundles.append(BundlePlan(address, len(positions), size))
+    return LevelPlan(lod, window, tuple(bundles))

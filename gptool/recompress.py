@@ -1,0 +1,125 @@
+"""The policy: which tiles are recompressed, which pass through, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool import _bundle, _jpeg
+from gptool._bundle import TileKind
+from gptool._jpeg import Outcome
+from gptool.cache import TileBatch
+from gptool.errors import ParameterError
+from gptool.model import Tables
+
+NOT_ASKED = len(Outcome)
+"""Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
+
+REASONS = {
+    Outcome.RECOMPRESSED: "recompressed",
+    Outcome.KEPT_QUALITY: "request not below its quality",
+    Outcome.KEPT_UNCHANGED: "no quantiser would change",
+    Outcome.KEPT_NOT_SMALLER: "would not be smaller",
+    Outcome.KEPT_NOT_JPEG: "not JPEG",
+    Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
+    Outcome.DAMAGED: "damaged",
+    NOT_ASKED: "not asked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recompression:
+    """What was asked of JPEG tiles.
+
+    Attributes
+    ----------
+    quality : int or None
+        0..100, the quality to come down to; None: nothing is recompressed.
+    tables : {"efficient", "exact"}
+        See `gptool._jpeg.recompress`.
+    """
+
+    quality: int | None = None
+    tables: Tables = "efficient"
+
+    def __post_init__(self) -> None:
+        """Check both.
+
+        Raises
+        ------
+        ParameterError
+            When one is out of range.
+        """
+        if self.quality is not None and not (isinstance(self.quality, int) and 0 <= self.quality <= 100):
+            raise ParameterError(
+                "out of range",
+                where="compression quality",
+                found=repr(self.quality),
+                expected="a whole number 0 to 100",
+            )
+        if self.tables not in ("efficient", "exact"):
+            raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
+
+
+class Tally(NamedTuple):
+    """What became of some tiles.
+
+    Attributes
+    ----------
+    outcomes : Counter
+        Tiles for each value of `Outcome`, and `NOT_ASKED`.
+    qualities : Counter
+        JPEG tiles for each quality, rounded, as they are now.
+    damaged : list of (int, str)
+        Position in the bundle, and what is wrong.
+    """
+
+    outcomes: Counter[int]
+    qualities: Counter[int]
+    damaged: list[tuple[int, str]]
+
+
+def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[TileBatch, Tally]:
+    """Return the batch with its JPEG tiles recompressed as far as that makes sense, and what became of each.
+
+    A damaged tile passes through as it is: what is wrong with it is for people to judge.
+    """
+    kinds, whole = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
+    result = batch
+    outcomes = np.full(len(kinds), NOT_ASKED, np.uint8)
+    if recompression.quality is not None:
+        outcomes = np.full(len(kinds), Outcome.KEPT_NOT_JPEG, np.uint8)
+        if (kinds == TileKind.JPEG).any():
+            result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
+    outcomes[~whole | (kinds == TileKind.UNKNOWN)] = Outcome.DAMAGED
+    damaged = [
+        (int(batch.positions[i]), _what_is_wrong(batch.tile(int(i)), TileKind(kinds[i])))
+        for i in np.flatnonzero(outcomes == Outcome.DAMAGED)
+    ]
+    sound_jpeg = (kinds == TileKind.JPEG) & (outcomes != Outcome.DAMAGED)
+    qualities = _jpeg.qualities(result.source, result.offsets[sound_jpeg], result.sizes[sound_jpeg])
+    return result, Tally(_count(outcomes), _count(np.rint(qualities[~np.isnan(qualities)])), damaged)
+
+
+def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
+    source, sizes, outcomes = _jpeg.recompress_batch(batch.source, batch.offsets, batch.sizes, quality, tables=tables)
+    offsets = np.zeros(len(sizes), np.uint64)
+    np.cumsum(sizes[:-1], out=offsets[1:])
+    return TileBatch(batch.positions, source, offsets, sizes), outcomes
+
+
+def _what_is_wrong(tile: bytes, kind: TileKind) -> str:
+    if kind is TileKind.UNKNOWN:
+        return f"no image that is known, first bytes {tile[:8].hex(' ') or 'none'}"
+    if kind is TileKind.PNG:
+        return "PNG without its end"
+    return f"JPEG: {_jpeg.diagnose(tile) or 'no end-of-image marker'}"
+
+
+def _count(values: NDArray[np.generic]) -> Counter[int]:
+    numbers, counts = np.unique(values, return_counts=True)
+    return Counter({int(number): int(count) for number, count in zip(numbers, counts, strict=True)})

@@ -1,0 +1,178 @@
+"""What an export did: per level and in all, every number measured while it happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gptool._jpeg import Outcome
+from gptool.cache import TileBatch
+from gptool.model import BundleAddress
+from gptool.plan import Plan
+from gptool.recompress import REASONS, Tally
+
+
+class DamagedTile(NamedTuple):
+    """A tile that was copied as it is, though it is no sound image."""
+
+    level: int
+    row: int
+    column: int
+    reason: str
+
+
+@dataclass
+class LevelReport:
+    """The tiles of one level, or of all.
+
+    Attributes
+    ----------
+    tiles : int
+    bytes_read, bytes_written : int
+        The tiles' bytes in the cache and in the result.
+    outcomes : Counter
+        Tiles for each value of `Outcome`, and `recompress.NOT_ASKED`.
+    qualities : Counter
+        JPEG tiles of the result for each quality, rounded.
+    damaged : list of DamagedTile
+    """
+
+    tiles: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    outcomes: Counter[int] = field(default_factory=Counter)
+    qualities: Counter[int] = field(default_factory=Counter)
+    damaged: list[DamagedTile] = field(default_factory=list)
+
+    def add_batch(self, address: BundleAddress, read: TileBatch, written: TileBatch, tally: Tally) -> None:
+        """Count a batch of one bundle's tiles, as they were read and as they are written."""
+        damaged = [DamagedTile(*address.tile(position), reason) for position, reason in tally.damaged]
+        sizes = int(read.sizes.sum(dtype=np.int64)), int(written.sizes.sum(dtype=np.int64))
+        self.add(LevelReport(len(read.sizes), *sizes, tally.outcomes, tally.qualities, damaged))
+
+    @classmethod
+    def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
+        """Return the figures of all reports together."""
+        total = cls()
+        for report in reports:
+            total.add(report)
+        return total
+
+    def add(self, other: LevelReport) -> None:
+        """Count what another report counted."""
+        self.tiles += other.tiles
+        self.bytes_read += other.bytes_read
+        self.bytes_written += other.bytes_written
+        self.outcomes += other.outcomes
+        self.qualities += other.qualities
+        self.damaged += other.damaged
+
+    @property
+    def tiles_recompressed(self) -> int:
+        """Tiles that became smaller."""
+        return self.outcomes[Outcome.RECOMPRESSED]
+
+    @property
+    def tiles_kept(self) -> int:
+        """Tiles that were copied as they are, the damaged ones among them."""
+        return self.tiles - self.tiles_recompressed
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Tiles that were copied as they are, for each reason."""
+        return {text: self.outcomes[key] for key, text in REASONS.items() if key and self.outcomes[key]}
+
+    @property
+    def effective_quality(self) -> int | None:
+        """The quality most JPEG tiles of the result have, by their tables; None when there are none."""
+        return max(self.qualities, key=lambda quality: (self.qualities[quality], quality), default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures under the names that programs read."""
+        return {
+            "tiles": self.tiles,
+            "bytesRead": self.bytes_read,
+            "bytesWritten": self.bytes_written,
+            "tilesRecompressed": self.tiles_recompressed,
+            "tilesKept": self.tiles_kept,
+            "kept": self.kept,
+            "damaged": len(self.damaged),
+            "effectiveQuality": self.effective_quality,
+        }
+
+
+def stated_quality(plan: Plan, total: LevelReport) -> int:
+    """Return the quality a result's metadata state: what most of its JPEG tiles have, else what the cache declares."""
+    quality = total.effective_quality
+    return plan.cache.image.compression_quality if quality is None else quality
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export left behind.
+
+    Attributes
+    ----------
+    path : Path
+        The package.
+    size : int
+        Its bytes.
+    levels : dict of int to LevelReport
+        By level ID, coarsest first; the levels that gave tiles.
+    warnings : tuple of str
+    """
+
+    path: Path
+    size: int
+    levels: dict[int, LevelReport]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> LevelReport:
+        """The figures of all levels."""
+        return LevelReport.sum(self.levels.values())
+
+    @property
+    def tiles(self) -> int:
+        """Tiles in the result."""
+        return self.total.tiles
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of those tiles in the cache."""
+        return self.total.bytes_read
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of those tiles in the result."""
+        return self.total.bytes_written
+
+    @property
+    def tiles_recompressed(self) -> int:
+        """Tiles that became smaller."""
+        return self.total.tiles_recompressed
+
+    @property
+    def tiles_kept(self) -> int:
+        """Tiles that were copied as they are, the damaged ones among them."""
+        return self.total.tiles_kept
+
+    @property
+    def damaged(self) -> list[DamagedTile]:
+        """The tiles that were copied though they are no sound images."""
+        return self.total.damaged
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures under the names that programs read."""
+        return {
+            "path": str(self.path),
+            "size": self.size,
+            **self.total.to_json(),
+            "levels": [{"level": level, **report.to_json()} for level, report in self.levels.items()],
+            "damagedTiles": [tile._asdict() for tile in self.damaged],
+        }

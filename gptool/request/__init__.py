@@ -1,0 +1,7 @@
+"""What was asked: levels and extent, understood in the terms of a cache."""
+
+from gptool.request.extent import parse_extent
+from gptool.request.levels import parse_levels
+from gptool.request.selection import Selection
+
+__all__ = ("Selection", "parse_extent", "parse_levels")

@@ -1,0 +1,199 @@
+"""Compact V2 bundles: their index as arrays, tiles packed for a bundle, and what a tile is by its bytes.
+
+Every offset and size is checked before it is used. All functions may be called from any number of threads at a time.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from buffers cimport check_places, first_byte
+
+
+cdef enum:
+    TILES = 128 * 128
+    INDEX_BYTES = 8 * TILES
+    FIRST_TILE = 64 + INDEX_BYTES  # nothing but header and index comes before
+    OFFSET_BITS = 40
+
+cdef enum Kind:
+    KIND_UNKNOWN = 0
+    KIND_JPEG = 1
+    KIND_PNG = 2
+    KIND_LERC = 3
+
+
+class TileKind(IntEnum):
+    """What a tile is, by its first bytes."""
+
+    UNKNOWN = KIND_UNKNOWN
+    JPEG = KIND_JPEG
+    PNG = KIND_PNG
+    LERC = KIND_LERC
+
+
+cdef uint64_t _little_endian(const uint8_t *at, int count) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(count):
+        value |= <uint64_t>at[i] << (8 * i)
+    return value
+
+
+def read_index_v2(index, uint64_t file_size):
+    """Return the index of a compact V2 bundle as arrays.
+
+    An entry is a little-endian u64: bits 0-39 the offset of the tile's first byte, bits 40-63 its size (Esri's
+    CompactCacheV2 specification). Size 0 means no tile, whatever the offset.
+
+    Parameters
+    ----------
+    index : buffer of 131,072 bytes
+    file_size : int
+        Bytes of the bundle file.
+
+    Returns
+    -------
+    offsets : uint64[16384]
+        Row-major, 128 * row + column within the bundle; 0 where there is no tile.
+    sizes : uint32[16384]
+        Bytes; 0 where there is no tile.
+    bad : int
+        The position of the first entry that does not lie between index and end of file, -1 when all do. Entries from
+        there on are not read.
+
+    Raises
+    ------
+    ValueError
+        When `index` has another length.
+    """
+    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
+    if view.shape[0] != INDEX_BYTES:
+        raise ValueError(f"index: found {view.shape[0]} bytes, expected {INDEX_BYTES}")
+    offsets, sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint32)
+    cdef uint64_t[::1] offsets_view = offsets
+    cdef uint32_t[::1] sizes_view = sizes
+    cdef Py_ssize_t i, bad = -1
+    cdef uint64_t entry, offset, size
+    with nogil:
+        for i in range(TILES):
+            entry = _little_endian(&view[8 * i], 8)
+            offset, size = entry & ((<uint64_t>1 << OFFSET_BITS) - 1), entry >> OFFSET_BITS
+            if size == 0:
+                continue
+            if offset < FIRST_TILE or offset > file_size or size > file_size - offset:
+                bad = i
+                break
+            offsets_view[i], sizes_view[i] = offset, <uint32_t>size
+    return offsets, sizes, bad
+
+
+def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
+    """Return n tiles of one buffer the way a compact bundle holds them: each behind its size as a little-endian u32.
+
+    Parameters
+    ----------
+    source : buffer of bytes
+    offsets : uint64[n]
+        Where each tile starts in `source`, bytes.
+    sizes : uint32[n]
+        Bytes.
+
+    Returns
+    -------
+    uint8[4 * n + sum(sizes)]
+
+    Raises
+    ------
+    ValueError
+        When a tile does not lie within `source`.
+    """
+    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
+    cdef Py_ssize_t i, n = offsets.shape[0]
+    check_places(view.shape[0], offsets, sizes)
+    packed = np.empty(4 * n + int(np.sum(sizes, dtype=np.uint64)), np.uint8)
+    cdef const uint8_t[::1] packed_view = packed
+    cdef uint8_t *at = <uint8_t *>first_byte(packed_view)
+    cdef const uint8_t *start = first_byte(view)
+    cdef uint32_t size
+    cdef int byte
+    with nogil:
+        for i in range(n):
+            size = sizes[i]
+            for byte in range(4):
+                at[byte] = <uint8_t>(size >> (8 * byte))
+            memcpy(at + 4, start + offsets[i], size)
+            at += 4 + size
+    return packed
+
+
+cdef bint _holds(const uint8_t *tile, size_t size, size_t start, const uint8_t *mark, size_t length) noexcept nogil:
+    """Tell whether the mark stands in tile[start:size], looked for from the end: a few bytes may trail behind it."""
+    cdef size_t at = size
+    while at >= start + length:
+        if tile[at - 1] == mark[length - 1] and memcmp(tile + at - length, mark, length) == 0:
+            return True
+        at -= 1
+    return False
+
+
+cdef size_t _scan_of(const uint8_t *tile, size_t size) noexcept nogil:
+    """Return where a JPEG's first scan header starts, `size` where there is none: segments may hold other images."""
+    cdef size_t at = 2
+    while at + 4 <= size and tile[at] == 0xff:
+        if tile[at + 1] == 0xda:
+            return at
+        at += 1 if tile[at + 1] == 0xff else 2 + (<size_t>tile[at + 2] << 8 | tile[at + 3])
+    return size
+
+
+cdef Kind _inspect(const uint8_t *tile, size_t size, uint8_t *whole) noexcept nogil:
+    whole[0] = True
+    if size >= 3 and memcmp(tile, b"\xff\xd8\xff", 3) == 0:
+        whole[0] = _holds(tile, size, _scan_of(tile, size), <const uint8_t *><const char *>b"\xff\xd9", 2)
+        return KIND_JPEG
+    if size >= 8 and memcmp(tile, b"\x89PNG\r\n\x1a\n", 8) == 0:
+        whole[0] = _holds(tile, size, 8, <const uint8_t *><const char *>b"IEND\xae\x42\x60\x82", 8)
+        return KIND_PNG
+    if size >= 10 and (memcmp(tile, b"CntZImage ", 10) == 0 or memcmp(tile, b"Lerc2 ", 6) == 0):
+        return KIND_LERC
+    return KIND_UNKNOWN
+
+
+def inspect(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
+    """Return what each of n tiles of one buffer is, without decoding it.
+
+    Parameters
+    ----------
+    source : buffer of bytes
+    offsets : uint64[n]
+        Where each tile starts in `source`, bytes.
+    sizes : uint32[n]
+        Bytes.
+
+    Returns
+    -------
+    kinds : uint8[n]
+        Values of `TileKind`.
+    whole : bool[n]
+        False for a JPEG without its end-of-image marker or a PNG without its IEND chunk: a tile cut short.
+
+    Raises
+    ------
+    ValueError
+        When a tile does not lie within `source`.
+    """
+    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
+    cdef Py_ssize_t i, n = offsets.shape[0]
+    check_places(view.shape[0], offsets, sizes)
+    kinds, whole = np.empty(n, np.uint8), np.empty(n, np.uint8)
+    cdef uint8_t[::1] kinds_view = kinds
+    cdef uint8_t[::1] whole_view = whole
+    cdef const uint8_t *start = first_byte(view)
+    with nogil:
+        for i in range(n):
+            kinds_view[i] = _inspect(start + offsets[i], sizes[i], &whole_view[i])
+    return kinds, whole.view(np.bool_)

@@ -1,0 +1,86 @@
+"""Finds libjpeg-turbo and declares the native extensions; everything else is in pyproject.toml."""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools._distutils.ccompiler import new_compiler
+from setuptools._distutils.errors import CCompilerError, DistutilsError
+from setuptools._distutils.sysconfig import customize_compiler
+
+MISSING = """\
+gptool needs libjpeg-turbo (shared library and headers) and a C compiler: {reason}.
+    Debian, Ubuntu:  apt-get install build-essential pkg-config libjpeg-dev
+    Fedora:          dnf install gcc pkgconf-pkg-config libjpeg-turbo-devel
+    macOS:           xcode-select --install; brew install pkg-config jpeg-turbo
+                     export PKG_CONFIG_PATH="$(brew --prefix jpeg-turbo)/lib/pkgconfig"
+"""
+
+# Proves what pkg-config can't: that headers and library are there, belong together, and are libjpeg-turbo's.
+PROOF = """\
+#include <stdio.h>
+#include <jpeglib.h>
+#include <jerror.h>
+#ifndef LIBJPEG_TURBO_VERSION
+#error "these headers are not libjpeg-turbo's"
+#endif
+int main(void)
+{
+    struct jpeg_error_mgr errors;
+    struct jpeg_decompress_struct source;
+
+    source.err = jpeg_std_error(&errors);
+    jpeg_create_decompress(&source);
+    jpeg_destroy_decompress(&source);
+    return 0;
+}
+"""
+
+
+def flags_of_libjpeg():
+    """Return (compiler flags, linker flags) as pkg-config gives them, or the plain default without it."""
+    try:
+        flags = [
+            subprocess.run(["pkg-config", what, "libjpeg"], check=True, capture_output=True, text=True).stdout
+            for what in ("--cflags", "--libs")
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return [], ["-ljpeg"]
+    return [shlex.split(line) for line in flags]
+
+
+def prove(compile_flags, link_flags):
+    """Build a program with libjpeg-turbo; end the set-up with one clear message when that fails."""
+    compiler = new_compiler()
+    customize_compiler(compiler)
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "proof.c")
+        with open(source, "w", encoding="ascii") as file:
+            file.write(PROOF)
+        try:
+            objects = compiler.compile([source], output_dir="/", extra_preargs=compile_flags)
+            compiler.link_executable(objects, os.path.join(folder, "proof"), extra_postargs=link_flags)
+        except (CCompilerError, DistutilsError) as error:
+            sys.exit(MISSING.format(reason=error))
+
+
+def extensions():
+    compile_flags, link_flags = flags_of_libjpeg()
+    prove(compile_flags, link_flags)
+    options = {"include_dirs": ["native"], "extra_compile_args": ["-std=c11", "-O3", *compile_flags]}
+    jpeg_sources = ["native/_jpeg.pyx", "native/transcode.c", "native/requantise.c", "native/quality.c"]
+    return [
+        Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
+        Extension("gptool._jpeg", jpeg_sources, extra_link_args=link_flags, **options),
+    ]
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(), include_path=["native"], build_dir="build/cython", compiler_directives={"language_level": 3}
+    )
+)

@@ -1,0 +1,46 @@
+"""Fixtures, and the one place that says what is skipped and why."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import pytest
+from caches import make_cache, world
+
+SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
+MAPPROXY = Path(__file__).parent / "mapproxy" / "environment" / "bin" / "python"
+VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "rasterio")
+
+
+def pytest_report_header() -> list[str]:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    return [
+        f"gptool on {platform.machine()}: {versions}",
+        f"real caches: {'found' if SAMPLES.is_dir() else 'none, their tests skip'}",
+        f"MapProxy: {'found' if MAPPROXY.exists() else 'none, its tests skip (see tests/mapproxy)'}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compact V2 JPEG cache: levels 0-2 whole, a square of level 8 in four bundles."""
+    return make_cache(tmp_path_factory.mktemp("caches") / "world", world())
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of real caches, where there is one."""
+    if not SAMPLES.is_dir():
+        pytest.skip("no folder of real caches here (GPTOOL_SAMPLES names one)")
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def mapproxy() -> Path:
+    """The Python of MapProxy's own environment, where it was made."""
+    if not MAPPROXY.exists():
+        pytest.skip("MapProxy has no environment here: run tests/mapproxy/make_environment")
+    return MAPPROXY
