@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -71,7 +72,9 @@ def prove(compile_flags, link_flags):
 def extensions():
     compile_flags, link_flags = flags_of_libjpeg()
     prove(compile_flags, link_flags)
-    options = {"include_dirs": ["native"], "extra_compile_args": ["-std=c11", "-O3", *compile_flags]}
+    headers = [*glob("native/*.h"), *glob("native/*.pxd")]
+    compile_args = ["-std=c11", "-O3", *compile_flags]
+    options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
     jpeg_sources = ["native/_jpeg.pyx", "native/transcode.c", "native/requantise.c", "native/quality.c"]
     return [
         Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
