@@ -75,7 +75,7 @@ def extensions():
     headers = [*glob("native/*.h"), *glob("native/*.pxd")]
     compile_args = ["-std=c11", "-O3", *compile_flags]
     options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
-    jpeg_sources = ["native/_jpeg.pyx", "native/transcode.c", "native/requantise.c", "native/quality.c"]
+    jpeg_sources = ["native/_jpeg.pyx", *sorted(glob("native/*.c"))]
     return [
         Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
         Extension("gptool._jpeg", jpeg_sources, extra_link_args=link_flags, **options),

@@ -12,6 +12,7 @@ import numpy as np
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cimport huffman
 cimport transcode as tc
 from buffers cimport check_places, first_byte
 
@@ -27,6 +28,8 @@ class Outcome(IntEnum):
     KEPT_UNSUPPORTED = tc.TRANSCODE_KEPT_UNSUPPORTED
     DAMAGED = tc.TRANSCODE_DAMAGED
 
+
+tc.transcode_init()
 
 _TABLES = {"efficient": tc.TRANSCODE_EFFICIENT, "exact": tc.TRANSCODE_EXACT}
 
@@ -193,3 +196,36 @@ def diagnose(tile):
     with nogil:
         tc.transcode_diagnose(first_byte(view), view.shape[0], message)
     return message.decode("ascii", "replace")
+
+
+def huffman_table(const uint32_t[::1] counts):
+    """Return the Huffman table that is shortest for these symbols, as a DHT segment holds it.
+
+    Parameters
+    ----------
+    counts : uint32[256]
+        How often each symbol comes; at least one does.
+
+    Returns
+    -------
+    bits : bytes
+        How many codes have 1, 2, ... 16 bits.
+    values : bytes
+        The symbols in the order of their codes.
+
+    Raises
+    ------
+    ValueError
+        For another number of counts, or when all are 0.
+    """
+    cdef huffman.huffman_counts all_counts
+    cdef uint8_t bits[huffman.HUFFMAN_LONGEST + 1]
+    cdef uint8_t values[huffman.HUFFMAN_SYMBOLS]
+    cdef Py_ssize_t i
+    if counts.shape[0] != huffman.HUFFMAN_SYMBOLS or not np.any(counts):
+        raise ValueError(f"counts: found {counts.shape[0]}, expected {huffman.HUFFMAN_SYMBOLS}, not all of them 0")
+    for i in range(huffman.HUFFMAN_SYMBOLS):
+        all_counts.count[i] = counts[i]
+    huffman.huffman_make_table(&all_counts, bits, values)
+    cdef Py_ssize_t used = np.count_nonzero(counts)
+    return <bytes>bits[1:huffman.HUFFMAN_LONGEST + 1], <bytes>values[:used]

@@ -8,8 +8,8 @@
 
 #include <jerror.h>
 
+#include "coefficients.h"
 #include "quality.h"
-#include "requantise.h"
 
 _Static_assert(TRANSCODE_MESSAGE_SIZE >= JMSG_LENGTH_MAX, "libjpeg's messages must fit");
 
@@ -134,66 +134,6 @@ static void read_header(transcoder *self, const uint8_t *tile, size_t size)
     jpeg_read_header(&self->source, TRUE);
 }
 
-/* ---- quantisation ---- */
-
-/* Luma or chroma base table? A table shared by several components follows the first that uses it. */
-static int is_chroma(const transcoder *self, int component)
-{
-    const J_COLOR_SPACE space = self->source.jpeg_color_space;
-
-    return (space == JCS_YCbCr || space == JCS_YCCK) && (component == 1 || component == 2);
-}
-
-static int tables_known(const transcoder *self)
-{
-    for (int c = 0; c < self->source.num_components; c++) {
-        const int slot = self->source.comp_info[c].quant_tbl_no;
-
-        if (slot < 0 || slot >= NUM_QUANT_TBLS || self->source.quant_tbl_ptrs[slot] == NULL)
-            return 0;
-    }
-    return 1;
-}
-
-/* Plans each table slot once; all must be known. Returns 1 when any quantiser changes. */
-static int plan_tables(transcoder *self, int quality, int tables, requantiser plans[NUM_QUANT_TBLS])
-{
-    unsigned planned = 0;
-    int changes = 0;
-
-    for (int c = 0; c < self->source.num_components; c++) {
-        const int slot = self->source.comp_info[c].quant_tbl_no;
-        uint16_t wanted[TABLE_SIZE];
-        const uint16_t *own;
-
-        if (planned & 1u << slot)
-            continue;
-        planned |= 1u << slot;
-        quality_table(quality, is_chroma(self, c), wanted);
-        own = self->source.quant_tbl_ptrs[slot]->quantval;
-        changes |= (tables == TRANSCODE_EXACT ? requantiser_widen : requantiser_snap)(&plans[slot], own, wanted);
-    }
-    return changes;
-}
-
-static void requantise(transcoder *self, jvirt_barray_ptr *coefficients, const requantiser plans[])
-{
-    j_decompress_ptr source = &self->source;
-
-    for (int c = 0; c < source->num_components; c++) {
-        const jpeg_component_info *component = &source->comp_info[c];
-        const requantiser *plan = &plans[component->quant_tbl_no];
-
-        for (JDIMENSION row = 0; row < component->height_in_blocks; row++) {
-            JBLOCKARRAY blocks =
-                source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], row, 1, TRUE);
-
-            for (JDIMENSION column = 0; column < component->width_in_blocks; column++)
-                requantise_block(plan, blocks[0][column]);
-        }
-    }
-}
-
 /* ---- one tile ---- */
 
 /* A header may promise anything, and memory is taken before the data are read. A block takes at least two bits of a
@@ -226,7 +166,8 @@ static void copy_colour_markers(transcoder *self)
     }
 }
 
-static void write_result(transcoder *self, jvirt_barray_ptr *coefficients, const requantiser plans[])
+/* Readies the result: the tile's own parameters, but for the quantisers and what depends on the kind of coding. */
+static void begin_result(transcoder *self, const requantiser plans[])
 {
     j_compress_ptr result = &self->result;
 
@@ -241,9 +182,15 @@ static void write_result(transcoder *self, jvirt_barray_ptr *coefficients, const
     /* Readers tell the colour space by these markers, so the result has just those of the tile; APP14 is copied. */
     result->write_JFIF_header = self->source.saw_JFIF_marker;
     result->write_Adobe_marker = FALSE;
-    /* Huffman tables of its own for every tile: 5 to 10 % smaller than the standard ones. */
-    result->optimize_coding = TRUE;
     result->arith_code = FALSE;
+}
+
+static void write_result(transcoder *self, jvirt_barray_ptr *coefficients, const symbol_counts *counts)
+{
+    j_compress_ptr result = &self->result;
+
+    /* Huffman tables of its own for every tile: 5 to 10 % smaller than the standard ones. */
+    set_huffman_tables(result, counts);
     jpeg_write_coefficients(result, coefficients);
     copy_colour_markers(self);
     jpeg_finish_compress(result);
@@ -302,6 +249,7 @@ static jvirt_barray_ptr *read_coefficients(transcoder *self, size_t size)
 static int recompress(transcoder *self, const uint8_t *tile, size_t size, int quality, int tables)
 {
     requantiser plans[NUM_QUANT_TBLS];
+    symbol_counts counts;
     jvirt_barray_ptr *coefficients;
     double own;
 
@@ -310,16 +258,17 @@ static int recompress(transcoder *self, const uint8_t *tile, size_t size, int qu
         ERREXIT1(&self->source, JERR_BAD_PRECISION, self->source.data_precision);
     if (own_quality(self, &own) && quality >= own)
         return TRANSCODE_KEPT_QUALITY;
-    if (tables_known(self) && !plan_tables(self, quality, tables, plans))
+    if (tables_known(&self->source) && !plan_tables(&self->source, quality, tables == TRANSCODE_EXACT, plans))
         return TRANSCODE_KEPT_UNCHANGED;
     coefficients = read_coefficients(self, size);
     /* Planned again, since tables may come or change between the scans of one image. */
-    if (!tables_known(self))
+    if (!tables_known(&self->source))
         ERREXIT1(&self->source, JERR_NO_QUANT_TABLE, 0);
-    if (!plan_tables(self, quality, tables, plans))
+    if (!plan_tables(&self->source, quality, tables == TRANSCODE_EXACT, plans))
         return TRANSCODE_KEPT_UNCHANGED;
-    requantise(self, coefficients, plans);
-    write_result(self, coefficients, plans);
+    begin_result(self, plans);
+    requantise_image(&self->source, &self->result, coefficients, plans, &counts);
+    write_result(self, coefficients, &counts);
     return TRANSCODE_RECOMPRESSED;
 }
 
@@ -328,6 +277,11 @@ static int recompress_guarded(transcoder *self, const uint8_t *tile, size_t size
     if (setjmp(self->escape))
         return outcome_of_error(self);
     return recompress(self, tile, size, quality, tables);
+}
+
+void transcode_init(void)
+{
+    requantise_init();
 }
 
 int transcode_tile(const uint8_t *tile, size_t size, int quality, int tables, uint8_t *out, size_t *out_size)

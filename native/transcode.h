@@ -26,6 +26,9 @@ enum transcode_tables {
 
 enum { TRANSCODE_MESSAGE_SIZE = 200 };
 
+/* Prepares what all calls share and none changes. To be called once, before any other function. */
+void transcode_init(void);
+
 /* Recompresses tile[0..size) to `quality` (1..100) into out[0..size) and sets *out_size to the bytes written.
  *
  * `out` must have room for `size` bytes and must not overlap `tile`. For every outcome but TRANSCODE_RECOMPRESSED the

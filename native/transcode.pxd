@@ -17,6 +17,7 @@ cdef extern from "transcode.h" nogil:
     enum:
         TRANSCODE_MESSAGE_SIZE
 
+    void transcode_init()
     int transcode_tile(const uint8_t *tile, size_t size, int quality, int tables, uint8_t *out, size_t *out_size)
     void transcode_diagnose(const uint8_t *tile, size_t size, char *message)
     int transcode_quality(const uint8_t *tile, size_t size, double *quality)

@@ -101,6 +101,8 @@ def test_memory_does_not_grow_with_tiles(samples: Path, tmp_path: Path) -> None:
     peaks = {}
     for levels in ("0-4", "0-6"):
         arguments = [samples / "relief-v2-jpeg", tmp_path / f"{levels}.tpkx", levels]
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
         peaks[levels] = int(done.stdout)
     assert peaks["0-6"] < 1.25 * peaks["0-4"]
