@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from glob import glob
+from sysconfig import get_path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -14,15 +15,17 @@ from setuptools._distutils.errors import CCompilerError, DistutilsError
 from setuptools._distutils.sysconfig import customize_compiler
 
 MISSING = """\
-gptool needs libjpeg-turbo (shared library and headers) and a C compiler: {reason}.
-    Debian, Ubuntu:  apt-get install build-essential pkg-config libjpeg-dev
-    Fedora:          dnf install gcc pkgconf-pkg-config libjpeg-turbo-devel
+gptool needs libjpeg-turbo (shared library and headers), Python's headers and a C compiler; what failed:
+    {reason}
+    Debian, Ubuntu:  apt-get install build-essential pkg-config libjpeg-dev python3-dev
+    Fedora:          dnf install gcc pkgconf-pkg-config libjpeg-turbo-devel python3-devel
     macOS:           xcode-select --install; brew install pkg-config jpeg-turbo
                      export PKG_CONFIG_PATH="$(brew --prefix jpeg-turbo)/lib/pkgconfig"
 """
 
 # Proves what pkg-config can't: that headers and library are there, belong together, and are libjpeg-turbo's.
 PROOF = """\
+#include <Python.h>
 #include <stdio.h>
 #include <jpeglib.h>
 #include <jerror.h>
@@ -63,7 +66,9 @@ def prove(compile_flags, link_flags):
         with open(source, "w", encoding="ascii") as file:
             file.write(PROOF)
         try:
-            objects = compiler.compile([source], output_dir="/", extra_preargs=compile_flags)
+            objects = compiler.compile(
+                [source], output_dir="/", extra_preargs=[f"-I{get_path('include')}", *compile_flags]
+            )
             compiler.link_executable(objects, os.path.join(folder, "proof"), extra_postargs=link_flags)
         except (CCompilerError, DistutilsError) as error:
             sys.exit(MISSING.format(reason=error))

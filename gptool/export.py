@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gptool.cache import TileCache
 from gptool.cache.compact import bundle_name
-from gptool.errors import ExportCancelledError, ParameterError, TooManyTilesError
+from gptool.errors import CacheError, ExportCancelledError, ParameterError, TooManyTilesError
 from gptool.model import BundleAddress, Lod, Tables
 from gptool.package.bundle import BundleWriter
 from gptool.package.staging import Staging, check_target, writing
@@ -207,9 +207,19 @@ def _check_count(plan: Plan, limit: int | None) -> None:
 
 
 def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
+    """Add the units' reports up by level, and make sure that they are all that was planned."""
     reports = {level.lod.level: LevelReport() for level in plan.filled_levels}
     for result in sorted(results):
         reports[result.bundle.address.level].add(result.report)
+    for level in plan.filled_levels:
+        found = reports[level.lod.level]
+        if (found.tiles, found.bytes_read) != (level.tiles, level.bytes):
+            raise CacheError(
+                f"level {level.lod.level} changed while it was exported",
+                where=plan.cache.location,
+                found=f"{found.tiles} tiles of {found.bytes_read} bytes",
+                expected=f"{level.tiles} of {level.bytes}",
+            )
     return reports
 
 

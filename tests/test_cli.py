@@ -40,10 +40,21 @@ def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: P
     assert done.stderr == "Warning: level 3 holds no tiles in the selection\n"
     job = json.loads(done.stdout)
     assert job["jobStatus"] == "esriJobSucceeded"
+    warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no tiles in the selection"}
+    assert job["messages"] == [warning]
     assert job["path"] == str(tmp_path / "x.tpkx")
     assert job["size"] == (tmp_path / "x.tpkx").stat().st_size
     assert (job["tiles"], job["tilesRecompressed"], job["damagedTiles"]) == (4, 4, [])
     assert [level["level"] for level in job["levels"]] == [1]
+
+
+def test_a_failed_job_is_json_too(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count=9", "--json", cwd=tmp_path)
+    job = json.loads(done.stdout)
+    assert (done.returncode, job["jobStatus"]) == (1, "esriJobFailed")
+    [message] = job["messages"]
+    assert message["type"] == "esriJobMessageTypeError"
+    assert message["description"].startswith("ERROR 001564: Requested tile count(165) exceeds")
 
 
 def test_damaged_tiles_are_listed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from caches import bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
+from caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
 from checks import check_nothing_left, check_package, read_json, read_package
 from PIL import Image
 
@@ -237,9 +237,20 @@ def _remove_a_bundle(folder: Path) -> None:
     bundle_path(folder / "_alllayers", 8, 128, 128).unlink()
 
 
-@pytest.mark.parametrize("break_it", [_cut_a_bundle, _remove_a_bundle])
+def _replace_a_bundle(folder: Path) -> None:
+    bundle_path(folder / "_alllayers", 8, 128, 128).write_bytes(bundle_bytes({(0, 0): jpeg_tile(1)}))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (_cut_a_bundle, r"R0080C0080\.bundle: "),
+        (_remove_a_bundle, r"R0080C0080\.bundle: "),
+        (_replace_a_bundle, r"level 8 changed while it was exported, found 109 tiles of \d+ bytes, expected 144 of"),
+    ],
+)
 def test_a_cache_that_changes_under_the_export(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Path], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Path], None], message: str
 ) -> None:
     """A bundle that breaks after it was planned: an error that names it, and nothing left."""
     folder = make_cache(tmp_path / "cache", world())
@@ -250,7 +261,7 @@ def test_a_cache_that_changes_under_the_export(
         return thumbnail
 
     monkeypatch.setattr("gptool.export.draw_thumbnail", draw_and_break)
-    with pytest.raises(errors.CacheError, match=r"R0080C0080\.bundle: "):
+    with pytest.raises(errors.CacheError, match=message):
         export_tiles(folder, tmp_path / "x.tpkx")
     check_nothing_left(tmp_path, "cache")
 

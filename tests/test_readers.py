@@ -54,7 +54,7 @@ def test_gdal_reads_the_package(tmp_path: Path, quality: int | None) -> None:
         assert dataset.crs.to_epsg() == 3857
         assert dataset.shape == (8 * TILE, 8 * TILE)
         assert dataset.bounds == pytest.approx((-20037508.34, -20037508.34, 20037508.34, 20037508.34), abs=0.01)
-        assert dataset.overviews(1) == [2, 4]  # GDAL has no use for the one that is a single tile
+        assert dataset.overviews(1)[:2] == [2, 4]  # the last one is a single tile: not every GDAL lists it
 
 
 def test_gdal_reads_one_deep_level(cache: Path, tmp_path: Path) -> None:

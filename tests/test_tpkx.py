@@ -45,6 +45,21 @@ def test_root_json(cache: Path, tmp_path: Path) -> None:
     assert root["layers"][0]["name"] == "x"
 
 
+@pytest.mark.parametrize(
+    ("stated", "written"),
+    [
+        ("<WKID>102100</WKID>", (102100, 3857)),
+        ("<WKID>3857</WKID>", (3857, 3857)),
+        ("<LatestWKID>3857</LatestWKID>", (3857, 3857)),
+        ("<WKID>4326</WKID><LatestWKID>-1</LatestWKID>", (4326, 4326)),
+    ],
+)
+def test_references(tmp_path: Path, stated: str, written: tuple[int, int]) -> None:
+    cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=stated))
+    root = read_json(export_tiles(cache, tmp_path / "x.tpkx").path, "root.json")
+    assert tuple(root["spatialReference"].values()) == written
+
+
 def test_the_item_tells_what_it_is(cache: Path, tmp_path: Path) -> None:
     item = read_json(export_tiles(cache, tmp_path / "x.tpkx").path, "iteminfo.json")
     assert item["type"] == "Compact Tile Package"

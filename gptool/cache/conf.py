@@ -146,8 +146,9 @@ def _read_lod(node: _Node) -> Lod:
 def _read_reference(node: _Node | None) -> SpatialReference:
     if node is None:
         return SpatialReference(None, None, None)
-    ids = [node.integer(name, 0, 2**31 - 1, "0") or None for name in ("WKID", "LatestWKID")]
-    return SpatialReference(ids[0], ids[1], node.text("WKT"))
+    ids = [node.integer(name, -(2**31), 2**31 - 1, "0") for name in ("WKID", "LatestWKID")]
+    wkid, latest_wkid = (id_ if id_ > 0 else None for id_ in ids)  # 0 and -1 stand for none
+    return SpatialReference(wkid, latest_wkid, node.text("WKT"))
 
 
 def _read_image(node: _Node) -> ImageInfo:

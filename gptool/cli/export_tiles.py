@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,16 +34,28 @@ MOST_LISTED = 10
 @json_option
 def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     """Cut tiles out of CACHE into the tile package OUTPUT (x.tpkx)."""
+    from gptool.errors import GptoolError
     from gptool.export import export_tiles
 
-    with show_progress("Exporting") as progress:
-        result = export_tiles(cache, output, progress=progress, **options)
-    if as_json:
-        print_json({"jobStatus": "esriJobSucceeded", **result.to_json()})
+    try:
+        with show_progress("Exporting") as progress:
+            result = export_tiles(cache, output, progress=progress, **options)
+    except GptoolError as error:
+        if as_json:
+            print_json({"jobStatus": "esriJobFailed", "messages": _messages("Error", [str(error)])})
+        raise
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    if not as_json:
+    if as_json:
+        messages = _messages("Warning", result.warnings)
+        print_json({"jobStatus": "esriJobSucceeded", "messages": messages, **result.to_json()})
+    else:
         show_result(result)
+
+
+def _messages(kind: str, texts: Iterable[str]) -> list[dict[str, str]]:
+    """Return messages as a geoprocessing job has them."""
+    return [{"type": f"esriJobMessageType{kind}", "description": text} for text in texts]
 
 
 def show_result(result: ExportResult) -> None:

@@ -12,6 +12,9 @@ from gptool.reference import units, wgs84_extent
 
 ITEM_TYPE = "Compact Tile Package"
 
+LATEST = {102100: 3857}
+"""The id by which clients know web Mercator today, for caches that state only the old one."""
+
 
 def root_json(plan: Plan, name: str, quality: int) -> bytes:
     """Return root.json.
@@ -107,7 +110,7 @@ def _reference(reference: SpatialReference, plan: Plan) -> dict[str, Json]:
             found="neither WKID nor LatestWKID",
             expected="one of them",
         )
-    return {"wkid": wkid, "latestWkid": reference.latest_wkid or wkid}
+    return {"wkid": wkid, "latestWkid": reference.latest_wkid or LATEST.get(wkid, wkid)}
 
 
 def _extent(extent: Extent, reference: dict[str, Json]) -> dict[str, Json]:

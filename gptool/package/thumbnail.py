@@ -47,7 +47,7 @@ def draw_thumbnail(plan: Plan) -> bytes:
             canvas.paste(image, place, image if image.mode == "RGBA" else None)
     canvas = canvas.crop(_crop(plan, level, window, canvas.size))
     file = io.BytesIO()
-    ImageOps.fit(canvas, SIZE, Image.Resampling.LANCZOS).save(file, "PNG", optimize=True)
+    ImageOps.fit(canvas, SIZE, Image.Resampling.LANCZOS).save(file, "PNG")
     return file.getvalue()
 
 
