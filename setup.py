@@ -67,7 +67,7 @@ def prove(compile_flags, link_flags):
             file.write(PROOF)
         try:
             objects = compiler.compile(
-                [source], output_dir="/", extra_preargs=[f"-I{get_path('include')}", *compile_flags]
+                [source], output_dir=folder, extra_preargs=[f"-I{get_path('include')}", *compile_flags]
             )
             compiler.link_executable(objects, os.path.join(folder, "proof"), extra_postargs=link_flags)
         except (CCompilerError, DistutilsError) as error:

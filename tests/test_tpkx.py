@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +158,14 @@ class TestThumbnail:
             (1, 1, 1): png_tile(2)[:99],
         }
         self.image(make_cache(tmp_path / "cache", tiles, conf=conf_text(format="MIXED")), tmp_path / "x.tpkx")
+
+    def test_a_tile_that_promises_too_much_stays_blank(self, tmp_path: Path) -> None:
+        """10,000 x 10,000 pixels in a few bytes: not worth their memory."""
+        chunk = b"IHDR" + struct.pack(">2I5B", 10_000, 10_000, 8, 2, 0, 0, 0)
+        bomb = b"\x89PNG\r\n\x1a\n\0\0\0\r" + chunk + struct.pack(">I", zlib.crc32(chunk))
+        bomb += b"\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND\xae\x42\x60\x82"
+        cache = make_cache(tmp_path / "cache", {(0, 0, 0): bomb}, conf=conf_text(format="PNG"))
+        assert len(self.image(cache, tmp_path / "x.tpkx").getcolors() or []) == 1
 
 
 def _plain(colour: tuple[int, int, int]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -101,9 +102,10 @@ def _draw(kind: TileKind, tile: bytes) -> Image | None:
         if kind is TileKind.JPEG:
             return Image.fromarray(decode(tile))
         if kind is TileKind.PNG:
-            with Image.open(io.BytesIO(tile), formats=["PNG"]) as image:
+            # Pillow only warns of images that are very large.
+            with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(tile), formats=["PNG"]) as image:
                 return image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):
         return None
     return None
 
