@@ -17,11 +17,11 @@ from gptool.model import BundleAddress, Lod, Tables
 from gptool.package.bundle import BundleWriter
 from gptool.package.staging import Staging, check_target, writing
 from gptool.package.thumbnail import draw_thumbnail
-from gptool.package.tpkx import StagedBundle, write_tpkx
+from gptool.package.tpkx import StagedBundle, check_metadata, write_tpkx
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.report import ExportResult, LevelReport, stated_quality
-from gptool.request import Selection
+from gptool.request import Selection, whole_number
 
 Progress = Callable[[int, int], None]
 """Called now and then with the tiles that are done and those to do. What it raises ends the export."""
@@ -100,14 +100,15 @@ def export_tiles(
     """
     target = _target(output)
     recompression = Recompression(compression_quality, tables)
-    if workers is not None and workers < 1:
-        raise ParameterError("too few", where="workers", found=workers, expected="1 or more")
+    threads = _processors() if workers is None else whole_number(workers, "workers", 1)
     check_target(target, overwrite)
     plan = make_plan(cache, levels=levels, export_extent=export_extent)
     _check_count(plan, max_export_tiles_count)
     with Staging(target, overwrite) as staging:
-        thumbnail = draw_thumbnail(plan)  # first: what it needs should not be found missing after the work
-        results = _run(_units(plan, recompression, staging.folder), plan.tiles, workers, progress)
+        # First: what picture or metadata need should not be found missing after the work.
+        thumbnail = draw_thumbnail(plan)
+        check_metadata(plan)
+        results = _run(_units(plan, recompression, staging.folder), plan.tiles, threads, progress, target)
         reports = _level_reports(plan, results)
         quality = stated_quality(plan, LevelReport.sum(reports.values()))
         staged = staging.folder / target.name
@@ -126,9 +127,16 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
     unit : Unit
     on_tiles : callable or None
         Called after each batch with its number of tiles; what it raises ends the unit.
+
+    Raises
+    ------
+    CacheError
+        When the bundle can't be read.
+    OSError
+        When the staged file can't be written.
     """
     report = LevelReport()
-    with unit.cache.open_bundle(unit.address) as bundle, writing(unit.staged), BundleWriter(unit.staged) as writer:
+    with unit.cache.open_bundle(unit.address) as bundle, BundleWriter(unit.staged) as writer:
         for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
             result, tally = recompress_tiles(batch, unit.recompression)
             writer.append(result)
@@ -163,9 +171,8 @@ class _Meter:
             self.tiles += tiles
 
 
-def _run(units: list[Unit], total: int, workers: int | None, progress: Progress | None) -> list[UnitResult]:
+def _run(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
     """Work through the units on threads. The first failure, or an interrupt, stops them all."""
-    threads = workers or _processors()
     meter, waiting = _Meter(), iter(units)
     results: list[UnitResult] = []
     with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
@@ -178,7 +185,8 @@ def _run(units: list[Unit], total: int, workers: int | None, progress: Progress 
                 if not pending:
                     return results
                 done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
-                results.extend(future.result() for future in done)
+                with writing(target):
+                    results.extend(future.result() for future in done)
                 if progress:
                     progress(meter.tiles, total)
         except BaseException:
@@ -192,14 +200,15 @@ def _processors() -> int:
 
 
 def _target(output: str | os.PathLike[str]) -> Path:
-    target = Path(output).absolute()
+    with writing(Path(output)):
+        target = Path(output).absolute()
     if target.suffix.lower() != ".tpkx":
         raise ParameterError("a kind of result that can't be made", where=target, expected="a name that ends in .tpkx")
     return target
 
 
 def _check_count(plan: Plan, limit: int | None) -> None:
-    if limit is not None and plan.tiles > limit:
+    if limit is not None and plan.tiles > whole_number(limit, "max export tiles count", 0):
         raise TooManyTilesError(
             f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
             f"to be exported for service {plan.cache.name}."

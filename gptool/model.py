@@ -8,7 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PACKET_SIZE = 128
 """Rows, and columns, of tiles in one bundle."""
@@ -23,6 +27,10 @@ the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
 
 Tables = Literal["efficient", "exact"]
 """Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
+
+
+FARTHEST = 2.0**40
+"""Rows and columns beyond this have no bundle whose name could be written."""
 
 
 class StorageFormat(StrEnum):
@@ -99,6 +107,10 @@ class BundleAddress(NamedTuple):
     level: int
     row: int
     column: int
+
+    def rows_and_columns(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows and the columns of the tiles at these positions."""
+        return self.row + positions // PACKET_SIZE, self.column + positions % PACKET_SIZE
 
     def tile(self, position: int) -> TileAddress:
         """Return the address of the tile at `position`, 0..16383, row-major."""
@@ -193,21 +205,15 @@ class TilingScheme:
     def window(self, lod: Lod, extent: Extent) -> TileWindow:
         """Return the tiles that share area with the box.
 
-        An edge that reaches over a tile's edge by no more than `EDGE_TOLERANCE` of a tile does not select the tile
-        behind it. Rows and columns are not limited: negative ones mean places left of or above the origin.
+        An edge that reaches over a tile's edge by no more than `EDGE_TOLERANCE` of a tile, nor by more than a quarter
+        of the box, does not select the tile behind it. Negative rows and columns mean places above or left of the
+        origin; places beyond any bundle's are cut at `FARTHEST`.
         """
         width = lod.resolution.value * self.tile_columns
         height = lod.resolution.value * self.tile_rows
-        left = (extent.xmin - self.origin_x.value) / width
-        right = (extent.xmax - self.origin_x.value) / width
-        top = (self.origin_y.value - extent.ymax) / height
-        bottom = (self.origin_y.value - extent.ymin) / height
-        return TileWindow(
-            math.floor(top + EDGE_TOLERANCE),
-            math.ceil(bottom - EDGE_TOLERANCE) - 1,
-            math.floor(left + EDGE_TOLERANCE),
-            math.ceil(right - EDGE_TOLERANCE) - 1,
-        )
+        top, bottom = (self.origin_y.value - extent.ymax) / height, (self.origin_y.value - extent.ymin) / height
+        left, right = (extent.xmin - self.origin_x.value) / width, (extent.xmax - self.origin_x.value) / width
+        return TileWindow(*_span(top, bottom), *_span(left, right))
 
     def extent(self, lod: Lod, window: TileWindow) -> Extent:
         """Return the box that the window's tiles cover."""
@@ -219,6 +225,13 @@ class TilingScheme:
             self.origin_x.value + (window.column_max + 1) * width,
             self.origin_y.value - window.row_min * height,
         )
+
+
+def _span(start: float, end: float) -> tuple[int, int]:
+    """Return the first and the last tile that share more than an edge's rounding with a stretch, in tiles."""
+    tolerance = min(EDGE_TOLERANCE, (end - start) / 4)
+    first, last = (min(max(place, -FARTHEST), FARTHEST) for place in (start + tolerance, end - tolerance))
+    return math.floor(first), math.ceil(last) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gptool.cache import TileCache, open_cache
 from gptool.errors import ParameterError
-from gptool.model import PACKET_SIZE, BundleAddress, Extent, Lod, TileWindow
+from gptool.model import BundleAddress, Extent, Lod, TileWindow
 from gptool.request import Selection, parse_extent, parse_levels
 
 
@@ -136,7 +136,7 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
             positions = selection.positions(lod, address, bundle.sizes)
         if len(positions) == 0:
             continue
-        rows, columns = address.row + positions // PACKET_SIZE, address.column + positions % PACKET_SIZE
+        rows, columns = address.rows_and_columns(positions)
         here = TileWindow(int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max()))
         window = here if window is None else window.union(here)
         size = int(bundle.sizes[positions].sum(dtype=np.int64))

@@ -15,6 +15,7 @@ from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.errors import ParameterError
 from gptool.model import Tables
+from gptool.request import whole_number
 
 NOT_ASKED = len(Outcome)
 """Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
@@ -54,13 +55,8 @@ class Recompression:
         ParameterError
             When one is out of range.
         """
-        if self.quality is not None and not (isinstance(self.quality, int) and 0 <= self.quality <= 100):
-            raise ParameterError(
-                "out of range",
-                where="compression quality",
-                found=repr(self.quality),
-                expected="a whole number 0 to 100",
-            )
+        if self.quality is not None:
+            whole_number(self.quality, "compression quality", 0, 100)
         if self.tables not in ("efficient", "exact"):
             raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
 
@@ -95,7 +91,9 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
         outcomes = np.full(len(kinds), Outcome.KEPT_NOT_JPEG, np.uint8)
         if (kinds == TileKind.JPEG).any():
             result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
-    outcomes[~whole | (kinds == TileKind.UNKNOWN)] = Outcome.DAMAGED
+    # Where libjpeg read all of a tile its word counts; elsewhere what the bytes look like.
+    looked_at_only = np.isin(outcomes, (NOT_ASKED, Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED))
+    outcomes[looked_at_only & (~whole | (kinds == TileKind.UNKNOWN))] = Outcome.DAMAGED
     damaged = [
         (int(batch.positions[i]), _what_is_wrong(batch.tile(int(i)), TileKind(kinds[i])))
         for i in np.flatnonzero(outcomes == Outcome.DAMAGED)
@@ -107,9 +105,7 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
     source, sizes, outcomes = _jpeg.recompress_batch(batch.source, batch.offsets, batch.sizes, quality, tables=tables)
-    offsets = np.zeros(len(sizes), np.uint64)
-    np.cumsum(sizes[:-1], out=offsets[1:])
-    return TileBatch(batch.positions, source, offsets, sizes), outcomes
+    return TileBatch.contiguous(batch.positions, source, sizes), outcomes
 
 
 def _what_is_wrong(tile: bytes, kind: TileKind) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gptool.errors import ConfError
 from gptool.model import Extent, SpatialReference
 
 if TYPE_CHECKING:
-    from pyproj import CRS
+    from pyproj import CRS, Transformer
 
 WORLD = Extent(-180.0, -90.0, 180.0, 90.0)
 EDGE_POINTS = 21
@@ -18,14 +17,8 @@ EDGE_POINTS = 21
 UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
 
 
-def to_crs(reference: SpatialReference) -> CRS:
-    """Return the reference as PROJ knows it.
-
-    Raises
-    ------
-    ConfError
-        When neither ids nor text name one that PROJ knows.
-    """
+def to_crs(reference: SpatialReference) -> CRS | None:
+    """Return the reference as PROJ knows it, None when neither ids nor text name one that it knows."""
     # Imported here since it takes longer than everything else at start-up.
     from pyproj import CRS
     from pyproj.exceptions import CRSError
@@ -37,26 +30,52 @@ def to_crs(reference: SpatialReference) -> CRS:
                 return CRS.from_user_input(name)
         except CRSError:
             continue
-    raise ConfError(
-        "a spatial reference that is not known",
-        where="SpatialReference",
-        found=f"WKID {reference.wkid}, LatestWKID {reference.latest_wkid}, WKT {reference.wkt}",
-    )
+    return None
+
+
+def well_known_id(reference: SpatialReference) -> int | None:
+    """Return the reference's id: the one it states, else the one PROJ knows its text by, None when there is none."""
+    stated = reference.wkid or reference.latest_wkid
+    if stated or not reference.wkt:
+        return stated
+    crs = to_crs(reference)
+    authority = crs.to_authority(min_confidence=90) if crs else None
+    return int(authority[1]) if authority and authority[1].isdecimal() else None
 
 
 def units(reference: SpatialReference) -> str | None:
     """Return Esri's word for the reference's unit, None for units it has none for."""
-    return UNITS.get(to_crs(reference).axis_info[0].unit_name)
+    crs = to_crs(reference)
+    return UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
 
 
 def wgs84_extent(reference: SpatialReference, extent: Extent) -> Extent:
-    """Return the longitudes and latitudes that enclose a box, degrees; a box beyond the world's edge is cut there."""
+    """Return the longitudes and latitudes that enclose a box, degrees.
+
+    A box that reaches beyond the world is cut at its edge. One in a reference that PROJ does not know may be anywhere:
+    then it is the world.
+    """
     from pyproj import Transformer
 
-    transformer = Transformer.from_crs(to_crs(reference), 4326, always_xy=True)
+    crs = to_crs(reference)
+    if crs is None:
+        return WORLD
+    transformer = Transformer.from_crs(crs, 4326, always_xy=True)
     xmin, ymin, xmax, ymax = transformer.transform_bounds(*extent, densify_pts=EDGE_POINTS)
-    if not all(map(math.isfinite, (xmin, xmax))) or xmin >= xmax:
+    if not math.isfinite(xmax - xmin) or xmin >= xmax or not _returns(transformer, extent):
         xmin, xmax = WORLD.xmin, WORLD.xmax  # it crosses the antimeridian, or leaves the projection
-    if not all(map(math.isfinite, (ymin, ymax))) or ymin >= ymax:
+    if not math.isfinite(ymax - ymin) or ymin >= ymax:
         ymin, ymax = WORLD.ymin, WORLD.ymax
     return Extent(xmin, ymin, xmax, ymax).intersection(WORLD) or WORLD
+
+
+def _returns(transformer: Transformer, extent: Extent) -> bool:
+    """Tell whether both sides of a box come back from degrees: beyond a projection's edge, longitudes start again."""
+    if transformer.source_crs and transformer.source_crs.is_geographic:
+        return True
+    middle = (extent.ymin + extent.ymax) / 2
+    for x in (extent.xmin, extent.xmax):
+        back, _ = transformer.transform(*transformer.transform(x, middle), direction="INVERSE")
+        if not abs(back - x) <= (extent.xmax - extent.xmin) / 100:
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +86,8 @@ class LevelReport:
     @property
     def kept(self) -> dict[str, int]:
         """Tiles that were copied as they are, for each reason."""
-        return {text: self.outcomes[key] for key, text in REASONS.items() if key and self.outcomes[key]}
+        counts = {text: self.outcomes[key] for key, text in REASONS.items() if key != Outcome.RECOMPRESSED}
+        return {text: count for text, count in counts.items() if count}
 
     @property
     def effective_quality(self) -> int | None:
@@ -132,7 +134,7 @@ class ExportResult:
     levels: dict[int, LevelReport]
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def total(self) -> LevelReport:
         """The figures of all levels."""
         return LevelReport.sum(self.levels.values())

@@ -141,12 +141,22 @@ cdef bint _holds(const uint8_t *tile, size_t size, size_t start, const uint8_t *
 
 
 cdef size_t _scan_of(const uint8_t *tile, size_t size) noexcept nogil:
-    """Return where a JPEG's first scan header starts, `size` where there is none: segments may hold other images."""
+    """Return where a JPEG's first scan header starts, `size` where there is none: segments may hold other images.
+
+    Like libjpeg it passes over stray bytes in front of a marker, and knows the markers that have no segment.
+    """
     cdef size_t at = 2
-    while at + 4 <= size and tile[at] == 0xff:
-        if tile[at + 1] == 0xda:
+    cdef uint8_t marker
+    while at + 4 <= size:
+        marker = tile[at + 1]
+        if tile[at] != 0xff or marker == 0xff or marker == 0x00:
+            at += 1
+        elif marker == 0xda:
             return at
-        at += 1 if tile[at + 1] == 0xff else 2 + (<size_t>tile[at + 2] << 8 | tile[at + 3])
+        elif marker == 0x01 or 0xd0 <= marker <= 0xd8:
+            at += 2
+        else:
+            at += 2 + (<size_t>tile[at + 2] << 8 | tile[at + 3])
     return size
 
 

@@ -45,7 +45,7 @@ int huffman_count_dc(huffman_counts *self, int difference)
 /* ---- from counts to a table ---- */
 
 typedef struct {
-    uint32_t count;
+    uint64_t count; /* of all below it: 32 bits might not do, and then a code could be longer than any array here */
     int16_t symbol; /* -1 for a node that joins two others, and for the code that is kept free */
     int16_t parent;
 } node;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -100,6 +101,8 @@ BAD = {
     "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index, found 1000 bytes"),
     "a level that does not exist": (f"{EXPORT} --levels 0-20", 2, "found 20, expected levels of 0"),
     "an empty selection": (f"{EXPORT} --levels 7", 2, "the selection holds no tiles"),
+    "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
+    "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
     "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: exists already"),
     "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "no folder to put the result in"),
     "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx"),
@@ -158,13 +161,13 @@ def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_cache(tmp_path_factory.mktemp("slow") / "cache", tiles, conf=conf_text(range(10)), share=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing_behind(slow_cache: Path, tmp_path: Path, number: signal.Signals) -> None:
     """Stopped in the middle: a status that is not 0, no staging folder, no package."""
     arguments = ["export-tiles", str(slow_cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
     process = subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".x.tpkx.*/*.bundle")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".gptool-*/*.bundle")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     process.communicate(timeout=60)
@@ -177,6 +180,35 @@ def test_progress_lines_where_there_is_no_terminal(slow_cache: Path, tmp_path: P
     assert done.stderr.startswith("Exporting: ")
     assert " of 1,024 tiles, " in done.stderr
     assert len(read_package(tmp_path / "x.tpkx")) == 1024
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+    tiles = {(1, 0, 0): jpeg_tile(1), (1, 0, 1): jpeg_tile(2, quality=30)}
+    make_cache(tmp_path / "cache", tiles)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+    arguments = [*GPTOOL, "export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(arguments, cwd=tmp_path, env=environment, stdout=slave, stderr=subprocess.DEVNULL, check=True)
+    os.close(slave)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert "1 request not below its quality" in shown
+    assert "\u2026" not in shown  # no figure is cut
+
+
+def test_a_stream_that_is_closed_or_full(cache: Path, tmp_path: Path) -> None:
+    program = " ".join([sys.executable, "-c", "'from gptool.cli import main; main()'", "export-tiles", str(cache)])
+    done = subprocess.run(f"{program} a.tpkx 2>&-", shell=True, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "a.tpkx").exists()) == (0, True)
+    if Path("/dev/full").exists():
+        done = subprocess.run(
+            f"{program} b.tpkx >/dev/full", shell=True, cwd=tmp_path, capture_output=True, check=False
+        )
+        assert done.returncode == 1
+        assert b"Traceback" not in done.stderr
 
 
 def test_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:

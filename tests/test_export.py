@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import resource
 import shutil
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
 from checks import check_nothing_left, check_package, read_json, read_package
@@ -83,6 +85,7 @@ def test_damaged_tiles_are_copied_counted_and_listed(tmp_path: Path) -> None:
         "no image that is known, first bytes 6e 6f 74 20 61 6e 20 69",
     ]
     assert result.total.outcomes == {Outcome.RECOMPRESSED: 14, Outcome.DAMAGED: 2}
+    assert [address for address, tile in package.items() if tile == tiles[address]] == [t[:3] for t in result.damaged]
     assert (result.tiles_recompressed, result.tiles_kept) == (14, 2)
 
 
@@ -149,7 +152,14 @@ class TestBadRequests:
             ({"compression_quality": 101}, errors.ParameterError, "compression quality: out of range, found 101"),
             ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
             ({"export_extent": "1,2,3"}, errors.ParameterError, "export extent: not a box"),
-            ({"workers": 0}, errors.ParameterError, "workers: too few, found 0, expected 1 or more"),
+            ({"workers": 2.5}, errors.ParameterError, "workers: out of range, found 2.5"),
+            ({"levels": 2.0}, errors.ParameterError, "levels: not a list of level IDs, found 2.0"),
+            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max export tiles count: out of range"),
+            (
+                {"workers": 0},
+                errors.ParameterError,
+                "workers: out of range, found 0, expected a whole number of 1 or more",
+            ),
             (
                 {"max_export_tiles_count": 20},
                 errors.TooManyTilesError,
@@ -271,11 +281,34 @@ def test_a_disk_that_takes_no_more(cache: Path, tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
     try:
-        with pytest.raises(errors.OutputError, match=r"bundle: can't be written: File too large"):
+        with pytest.raises(errors.OutputError, match=r"x\.tpkx: can't be written: File too large"):
             export_tiles(cache, tmp_path / "x.tpkx")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     check_nothing_left(tmp_path)
+
+
+def test_an_output_whose_name_is_as_long_as_names_may_be(cache: Path, tmp_path: Path) -> None:
+    name = "n" * 250 + ".tpkx"
+    assert export_tiles(cache, tmp_path / name).path.name == name
+
+
+def test_an_output_whose_name_is_no_text(cache: Path, tmp_path: Path) -> None:
+    path = export_tiles(cache, os.fsdecode(bytes(tmp_path) + b"/bad\xff.tpkx"), levels="0").path
+    assert read_json(path, "root.json")["name"] == "bad?"
+
+
+def test_numbers_of_numpy_are_numbers(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx", levels=np.arange(2), compression_quality=np.int64(50))  # type: ignore[arg-type]
+    assert result.tiles_recompressed == 5
+
+
+def test_a_pipe_in_a_bundles_place(tmp_path: Path) -> None:
+    folder = make_cache(tmp_path / "cache", world())
+    bundle_path(folder / "_alllayers", 1, 0, 0).unlink()
+    os.mkfifo(bundle_path(folder / "_alllayers", 1, 0, 0))
+    with pytest.raises(errors.BundleError, match="not a file"):
+        export_tiles(folder, tmp_path / "x.tpkx")
 
 
 def test_the_public_surface() -> None:

@@ -40,7 +40,7 @@ def lengths_of(bits: bytes, values: bytes) -> dict[int, int]:
 
 
 FIBONACCI = [1, 1]
-while len(FIBONACCI) < 40:
+while len(FIBONACCI) < 47:  # as far as 32 bits go
     FIBONACCI.append(FIBONACCI[-1] + FIBONACCI[-2])
 
 
@@ -62,7 +62,7 @@ def test_tables_are_valid_and_as_short_as_can_be(counts: dict[int, int]) -> None
     assert sum(2 ** (longest - length) for length in lengths.values()) < 2**longest
     best = code_lengths(counts)
     cost, least = (sum(counts[symbol] * each[symbol] for symbol in counts) for each in (lengths, best))
-    assert cost == least if max(best.values()) <= 16 else least <= cost < 1.01 * least
+    assert cost == least if max(best.values()) <= 16 else least <= cost < 1.02 * least
 
 
 @pytest.mark.parametrize("counts", [np.zeros(256, np.uint32), np.ones(255, np.uint32)])

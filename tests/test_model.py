@@ -35,11 +35,12 @@ def exact_window(scheme: TilingScheme, box: Extent) -> tuple[int, int, int, int]
     x, y = Fraction(scheme.origin_x.value), Fraction(scheme.origin_y.value)
     left, right = (Fraction(box.xmin) - x) / width, (Fraction(box.xmax) - x) / width
     top, bottom = (y - Fraction(box.ymax)) / height, (y - Fraction(box.ymin)) / height
+    down, across = min(ease, (bottom - top) / 4), min(ease, (right - left) / 4)
     return (
-        math.floor(top + ease),
-        math.ceil(bottom - ease) - 1,
-        math.floor(left + ease),
-        math.ceil(right - ease) - 1,
+        math.floor(top + down),
+        math.ceil(bottom - down) - 1,
+        math.floor(left + across),
+        math.ceil(right - across) - 1,
     )
 
 
@@ -94,6 +95,22 @@ def test_the_box_of_a_window_selects_that_window(window: tuple[int, int, int, in
 def test_edges(box: tuple[float, float, float, float], window: tuple[int, int, int, int]) -> None:
     scheme = make_scheme("1")
     assert scheme.window(scheme.lods[0], Extent(*box)) == window
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-3, 1.0])
+def test_a_small_box_across_an_edge_takes_both_tiles(size: float, scale: float) -> None:
+    """However small it is against the tiles: a coarse level is never lost."""
+    scheme = make_scheme(repr(size / scale))
+    side = size / scale * 256
+    box = Extent(side - size, -side - size, side + size, -side + size)
+    assert scheme.window(scheme.lods[0], box) == (0, 1, 0, 1)
+
+
+def test_boxes_of_any_size_have_a_window() -> None:
+    window = make_scheme("1").window(make_scheme("1").lods[0], Extent(-1e308, -1e308, 1e308, 1e308))
+    assert window.row_min < -(2**39)
+    assert window.column_max > 2**39
 
 
 def test_web_mercators_rounded_numbers_do_not_select_the_neighbour() -> None:

@@ -69,6 +69,11 @@ def test_a_box_along_tile_edges_takes_no_neighbours(cache: Path) -> None:
     assert [(level.tiles, level.window) for level in plan.levels] == [(1, (128, 128, 128, 128))]
 
 
+@pytest.mark.parametrize("box", ["0,0,10,10", "-5,-5,5,5"])
+def test_a_small_box_takes_a_tile_of_every_level(cache: Path, box: str) -> None:
+    assert [level.lod.level for level in make_plan(cache, export_extent=box).filled_levels] == [0, 1, 2, 8]
+
+
 def test_an_empty_selection_is_refused(cache: Path) -> None:
     with pytest.raises(ParameterError, match="the selection holds no tiles"):
         make_plan(cache, levels="5-6")

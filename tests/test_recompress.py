@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from caches import jpeg_tile, png_tile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gptool._jpeg import Outcome, quality
 from gptool.cache import TileBatch
@@ -60,6 +62,26 @@ def test_damaged_tiles_pass_through_and_are_told(name: str) -> None:
     [(position, why)] = tally.damaged
     assert position == 8
     assert reason in why
+
+
+def test_stray_bytes_between_segments_are_no_damage() -> None:
+    """libjpeg passes over them; what it recompressed is never called damaged."""
+    tile = jpeg_tile(1)
+    start = tile.index(b"\xff\xdb")
+    stray = tile[:start] + b"\0\0\xff\xff" + tile[start + 1 :]
+    for quality_, outcome in ((None, NOT_ASKED), (50, Outcome.RECOMPRESSED)):
+        _, tally = recompress_tiles(make_batch(stray), Recompression(quality_))
+        assert tally.outcomes == {outcome: 1}
+
+
+@settings(derandomize=True, database=None, deadline=None)
+@given(place=st.integers(3, 900), junk=st.binary(min_size=1, max_size=6), wanted=st.sampled_from([None, 50, 90]))
+def test_what_is_told_to_be_damaged_is_what_it_was(place: int, junk: bytes, wanted: int | None) -> None:
+    tile = jpeg_tile(1)
+    tile = tile[:place] + junk + tile[place + len(junk) - 1 :]
+    batch, tally = recompress_tiles(make_batch(tile), Recompression(wanted))
+    assert (batch.tile(0) != tile) == (tally.outcomes == {Outcome.RECOMPRESSED: 1})
+    assert len(tally.damaged) == tally.outcomes[Outcome.DAMAGED]
 
 
 def test_tiles_cut_short_are_told_even_where_nothing_is_decoded() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import struct
@@ -49,11 +50,12 @@ def test_members_from_files(tmp_path: Path) -> None:
         subprocess.run(["unzip", "-tq", tmp_path / "x.zip"], check=True, capture_output=True)
 
 
-def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between some file systems copy_file_range is refused; the bytes go through Python then."""
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EIO, errno.ENOSYS])
+def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Some file systems and sandboxes refuse copy_file_range; the bytes go through Python then."""
 
     def refuse(*_: object) -> int:
-        raise OSError(18, "Invalid cross-device link")
+        raise OSError(number, "refused")
 
     monkeypatch.setattr("os.copy_file_range", refuse, raising=False)
     test_members_from_files(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.crs
 import rasterio.warp
 from caches import conf_text, jpeg_tile, lod_text, make_cache, png_tile, square
 from checks import read_json
@@ -85,11 +87,29 @@ def test_names_that_json_must_escape(cache: Path, tmp_path: Path) -> None:
     assert read_json(path, "root.json")["name"] == path.stem == 'Zürich "1" \\ Ω'
 
 
-def test_a_reference_without_an_id_is_refused_before_anything_is_left(tmp_path: Path) -> None:
+def test_a_reference_without_an_id_is_refused_before_any_work(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKT>LOCAL</WKT>"))
+    done: list[int] = []
     with pytest.raises(ConfError, match="no well-known id"):
-        export_tiles(cache, tmp_path / "x.tpkx")
+        export_tiles(cache, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
+    assert done == []
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_a_reference_that_only_its_text_names(tmp_path: Path) -> None:
+    wkt = html.escape(rasterio.crs.CRS.from_epsg(3857).to_wkt(version="WKT1_ESRI"))
+    cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=f"<WKT>{wkt}</WKT>"))
+    root = read_json(export_tiles(cache, tmp_path / "x.tpkx").path, "root.json")
+    assert root["spatialReference"] == {"wkid": 3857, "latestWkid": 3857}
+
+
+def test_a_reference_that_proj_does_not_know(tmp_path: Path) -> None:
+    cache = make_cache(
+        tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKID>987654</WKID>")
+    )
+    item = read_json(export_tiles(cache, tmp_path / "x.tpkx").path, "iteminfo.json")
+    assert item["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}
+    assert list(item["extent"].values())[:4] == [-180, -90, 180, 90]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +138,10 @@ def test_extents_in_degrees_are_those_of_gdal(wkid: int, box: tuple[float, float
 
 
 @pytest.mark.parametrize("wkid", [4326, 3857])
-def test_extents_beyond_the_world_are_cut_there(wkid: int) -> None:
-    found = wgs84_extent(SpatialReference(wkid, None, None), Extent(-1e9, -1e9, 1e9, 1e9))
+@pytest.mark.parametrize("xmax", [30056262.0, 40075016.0, 1e9])
+def test_extents_beyond_the_world_are_cut_there(wkid: int, xmax: float) -> None:
+    """Longitudes that start again must not make the box narrower."""
+    found = wgs84_extent(SpatialReference(wkid, None, None), Extent(-20037508.0, -1e9, xmax, 1e9))
     assert found == pytest.approx((-180, -90, 180, 90))
 
 
@@ -158,6 +180,13 @@ class TestThumbnail:
             (1, 1, 1): png_tile(2)[:99],
         }
         self.image(make_cache(tmp_path / "cache", tiles, conf=conf_text(format="MIXED")), tmp_path / "x.tpkx")
+
+    def test_a_tile_that_decoders_stumble_over_stays_blank(self, tmp_path: Path) -> None:
+        """An empty gAMA chunk makes Pillow raise struct.error."""
+        chunk = b"\0\0\0\0gAMA" + struct.pack(">I", zlib.crc32(b"gAMA"))
+        tile = png_tile(1)[:-12] + chunk + png_tile(1)[-12:]
+        cache = make_cache(tmp_path / "cache", {(0, 0, 0): tile}, conf=conf_text(format="PNG"))
+        self.image(cache, tmp_path / "x.tpkx")
 
     def test_a_tile_that_promises_too_much_stays_blank(self, tmp_path: Path) -> None:
         """10,000 x 10,000 pixels in a few bytes: not worth their memory."""

@@ -35,6 +35,15 @@ class TileBatch(NamedTuple):
     offsets: NDArray[np.uint64]
     sizes: NDArray[np.uint32]
 
+    @classmethod
+    def contiguous(
+        cls, positions: NDArray[np.int64], source: NDArray[np.uint8], sizes: NDArray[np.uint32]
+    ) -> TileBatch:
+        """Return the batch of tiles that stand one after the other in `source`."""
+        offsets = np.zeros(len(sizes), np.uint64)
+        np.cumsum(sizes[:-1], out=offsets[1:])
+        return cls(positions, source, offsets, sizes)
+
     def tile(self, i: int) -> bytes:
         """Return the bytes of the i-th tile of the batch."""
         start = int(self.offsets[i])

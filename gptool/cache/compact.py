@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ class CompactV2Cache(TileCache):
         """Open a bundle and read its index. Raises as `TileCache.open_bundle`."""
         path = self._path(address)
         try:
-            file = os.open(path, os.O_RDONLY)
+            file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe must not make us wait
         except OSError as error:
             raise CacheError(f"can't be opened: {error.strerror}", where=path) from error
         try:
@@ -109,7 +110,10 @@ class CompactV2Bundle(Bundle):
 
     def __init__(self, file: int, path: Path, address: BundleAddress) -> None:
         self._file, self._path = file, path
-        file_size = os.fstat(file).st_size
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError("not a file", where=path)
+        file_size = status.st_size
         if file_size < FIRST_TILE:
             raise BundleError(
                 "shorter than header and index",
@@ -145,7 +149,7 @@ class CompactV2Bundle(Bundle):
         bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(positions)]
         for first, last in pairwise(bounds):
             begin = int(starts[first])
-            source = self._read(begin, int(ends[last - 1]) - begin)
+            source = self._read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin)
             offsets = (starts[first:last] - begin).astype(np.uint64)
             yield TileBatch(positions[first:last], source, offsets, sizes[first:last])
 

@@ -14,6 +14,8 @@ from gptool.model import Extent, ImageInfo, Lod, NumberText, SpatialReference, S
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_LEVEL = 99
+FARTHEST = 1e15
+"""Units, and their inverse: nothing on a map is larger or smaller, and arithmetic stays far from overflow."""
 MAX_TILE_SIDE = 8192
 """Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
 
@@ -45,18 +47,19 @@ def read_conf(path: Path) -> Conf:
     return Conf(_read_scheme(tiles), _read_image(image), _read_storage(storage))
 
 
-def read_cdi(path: Path) -> Extent:
-    """Read the full extent from a conf.cdi. Raises as `read_conf`."""
+def read_cdi(path: Path) -> Extent | None:
+    """Read the full extent from a conf.cdi, None where it states an empty one. Raises as `read_conf`."""
     root = _Node(_parse(path), path)
-    extent = Extent(*(root.number(name).value for name in ("XMin", "YMin", "XMax", "YMax")))
-    if extent.xmin >= extent.xmax or extent.ymin >= extent.ymax:
-        raise ConfError(
-            "the full extent has no area", where=path, found=tuple(extent), expected="XMin < XMax, YMin < YMax"
-        )
-    return extent
+    names = ("XMin", "YMin", "XMax", "YMax")
+    if any((root.text(name) or "").lower() == "nan" for name in names):
+        return None
+    extent = Extent(*(root.coordinate(name).value for name in names))
+    return extent if extent.xmin < extent.xmax and extent.ymin < extent.ymax else None
 
 
 def _parse(path: Path) -> etree._Element:
+    if path.exists() and not path.is_file():
+        raise CacheError("not a file", where=path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -103,10 +106,16 @@ class _Node:
         except ValueError:
             raise self.error(name, text, "a number") from None
 
-    def positive(self, name: str) -> NumberText:
+    def measure(self, name: str) -> NumberText:
         number = self.number(name)
-        if number.value <= 0:
-            raise self.error(name, number, "a number above 0")
+        if not 1 / FARTHEST <= number.value <= FARTHEST:
+            raise self.error(name, number, "a number above 0 that a map can have")
+        return number
+
+    def coordinate(self, name: str) -> NumberText:
+        number = self.number(name)
+        if abs(number.value) > FARTHEST:
+            raise self.error(name, number, "a coordinate that a map can have")
         return number
 
     def integer(self, name: str, low: int, high: int, default: str | None = None) -> int:
@@ -130,8 +139,8 @@ def _read_scheme(tiles: _Node) -> TilingScheme:
         raise levels.error("LevelID", [lod.level for lod in lods], "each level once")
     return TilingScheme(
         _read_reference(tiles.child("SpatialReference")),
-        origin.number("X"),
-        origin.number("Y"),
+        origin.coordinate("X"),
+        origin.coordinate("Y"),
         tiles.integer("TileRows", 1, MAX_TILE_SIDE),
         tiles.integer("TileCols", 1, MAX_TILE_SIDE),
         tiles.number("DPI", "96"),
@@ -140,7 +149,7 @@ def _read_scheme(tiles: _Node) -> TilingScheme:
 
 
 def _read_lod(node: _Node) -> Lod:
-    return Lod(node.integer("LevelID", 0, MAX_LEVEL), node.positive("Resolution"), node.positive("Scale"))
+    return Lod(node.integer("LevelID", 0, MAX_LEVEL), node.measure("Resolution"), node.measure("Scale"))
 
 
 def _read_reference(node: _Node | None) -> SpatialReference:

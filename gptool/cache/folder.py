@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from gptool.cache.base import TileCache
@@ -36,9 +37,13 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
         When the cache can't be read, or its storage format is not one of those this version reads.
     """
     folder = Path(location)
-    if not folder.exists():
-        raise CacheNotFoundError("cache not found", where=folder)
-    if not folder.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        raise CacheNotFoundError("cache not found", where=folder) from None
+    except OSError as error:
+        raise CacheError(f"can't be opened: {error.strerror}", where=folder) from error
+    if not is_folder:
         raise CacheError("not a cache", where=folder, found="a file", expected="a cache folder")
     conf_path = _find(folder, "conf.xml")
     if conf_path is None:
@@ -54,12 +59,16 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     return CompactV2Cache(conf_path.parent.absolute(), conf.scheme, conf.image, conf.storage, extent, tiles.absolute())
 
 
-def _entry(folder: Path, name: str) -> Path | None:
-    """Return the entry of that name in any letter case: Esri writes both Conf.xml and conf.xml."""
+def _list(folder: Path) -> list[Path]:
     try:
-        return next((entry for entry in sorted(folder.iterdir()) if entry.name.lower() == name), None)
+        return sorted(folder.iterdir())
     except OSError as error:
         raise CacheError(f"can't be listed: {error.strerror}", where=folder) from error
+
+
+def _entry(folder: Path, name: str) -> Path | None:
+    """Return the entry of that name in any letter case: Esri writes both Conf.xml and conf.xml."""
+    return next((entry for entry in _list(folder) if entry.name.lower() == name), None)
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -67,7 +76,7 @@ def _find(folder: Path, name: str) -> Path | None:
     here = _entry(folder, name)
     if here is not None:
         return here
-    below = [found for sub in sorted(folder.iterdir()) if sub.is_dir() and (found := _entry(sub, name))]
+    below = [found for sub in _list(folder) if sub.is_dir() and (found := _entry(sub, name))]
     if len(below) > 1:
         raise CacheError(f"several {name}", where=folder, found=", ".join(map(str, below)), expected="one")
     return below[0] if below else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,11 @@ import click
 if TYPE_CHECKING:
     from gptool.errors import GptoolError
 
-PLAIN_WIDTH = 140
-"""Columns where there is no terminal to ask."""
+PLAIN_WIDTH, LEAST_WIDTH = 140, 80
+"""Columns where there is no terminal to ask, and the fewest that figures are squeezed into."""
+
+WIDE = 110
+"""Columns from which on tables have room: for space between their columns, for reasons in words."""
 
 FIRST_LINE_SECONDS, LINE_SECONDS = 1.0, 5.0
 
@@ -25,7 +29,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def fail(error: GptoolError) -> NoReturn:
+def fail(error: GptoolError | OSError) -> NoReturn:
     """Say in one line what went wrong, and end with 2 for a wrong request, 1 for a failed job."""
     from gptool.errors import ParameterError, TooManyTilesError
 
@@ -43,13 +47,22 @@ def bytes_text(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
 
 
+def output_width() -> int:
+    """Return the columns that tables may take."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return max(shutil.get_terminal_size().columns, LEAST_WIDTH) if terminal else PLAIN_WIDTH
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None) -> None:
-    """Print a table; columns whose heading ends in `<` are aligned left."""
+    """Print a table; columns whose heading ends in `<` are aligned left, and the only ones that may wrap."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_footer=total is not None, pad_edge=False)
+    width = output_width()
+    table = Table(
+        box=box.SIMPLE_HEAD, show_footer=total is not None, pad_edge=False, padding=(0, 1) if width >= WIDE else 0
+    )
     for i, column in enumerate(columns):
         left = column.endswith("<")
         table.add_column(
@@ -57,15 +70,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
         )
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
-    console.print(table)
+    Console(highlight=False, width=width).print(table)
 
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show tiles as they are done, on standard error: a bar on a terminal, now and then a line elsewhere."""
-    with _bar(what) if sys.stderr.isatty() else _lines(what) as progress:
+    with _bar(what) if sys.stderr is not None and sys.stderr.isatty() else _lines(what) as progress:
         yield progress
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table, show_progress
+from gptool.cli.console import WIDE, bytes_text, output_width, print_json, print_table, show_progress
 from gptool.cli.options import cache_argument, json_option, selection_options
 
 if TYPE_CHECKING:
@@ -59,21 +59,16 @@ def _messages(kind: str, texts: Iterable[str]) -> list[dict[str, str]]:
 
 
 def show_result(result: ExportResult) -> None:
-    """Print the closing table: what became of the tiles of each level."""
-    total = result.total
-    columns = (
-        "Level",
-        "Tiles",
-        "Bytes in",
-        "Bytes out",
-        "Out/in",
-        "Quality",
-        "Recompressed",
-        "Kept, and why<",
-        "Damaged",
-    )
-    rows = [(str(level), *_cells(report)) for level, report in result.levels.items()]
-    print_table(columns, rows, ("All", *_cells(total)))
+    """Print the closing table: what became of the tiles of each level. Where it is narrow, reasons follow below it."""
+    total, wide = result.total, output_width() >= WIDE
+    columns = ["Level", "Tiles", "Bytes in", "Bytes out", "Out/in", "Quality", "Recompressed", "Damaged"]
+    columns.append("Kept, and why<" if wide else "Kept")
+    rows = [(str(level), *_cells(report, wide)) for level, report in result.levels.items()]
+    print_table(columns, rows, ("All", *_cells(total, wide)))
+    if not wide:
+        for level, report in result.levels.items():
+            for why, count in _kept(report).items():
+                click.echo(f"Kept: level {level}, {count:,} {why}")
     for tile in total.damaged[:MOST_LISTED]:
         click.echo(f"Damaged, copied as it is: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
     if len(total.damaged) > MOST_LISTED:
@@ -81,8 +76,13 @@ def show_result(result: ExportResult) -> None:
     click.echo(f"{result.path}: {result.tiles:,} tiles, {bytes_text(result.size)}")
 
 
-def _cells(report: LevelReport) -> tuple[str, ...]:
-    kept = {why: count for why, count in report.kept.items() if why != "damaged"}
+def _kept(report: LevelReport) -> dict[str, int]:
+    """Return the tiles that were kept though sound; the damaged have a column of their own."""
+    return {why: count for why, count in report.kept.items() if why != "damaged"}
+
+
+def _cells(report: LevelReport, wide: bool) -> tuple[str, ...]:
+    kept = _kept(report)
     return (
         f"{report.tiles:,}",
         bytes_text(report.bytes_read),
@@ -90,6 +90,6 @@ def _cells(report: LevelReport) -> tuple[str, ...]:
         f"{100 * report.bytes_written / report.bytes_read:.1f} %",
         "-" if report.effective_quality is None else str(report.effective_quality),
         f"{report.tiles_recompressed:,}",
-        "; ".join(f"{count:,} {why}" for why, count in kept.items()) or "-",
         f"{len(report.damaged):,}",
+        "; ".join(f"{count:,} {why}" for why, count in kept.items()) or "-" if wide else f"{sum(kept.values()):,}",
     )

@@ -44,7 +44,9 @@ class _Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except GptoolError as error:
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
+        except (GptoolError, OSError) as error:
             fail(error)
 
 
@@ -57,4 +59,6 @@ def _stop(number: int, frame: object) -> NoReturn:
 @click.version_option(package_name="gptool-export-tiles", message="%(package)s %(version)s")
 def main() -> None:
     """Cut tiles out of an Esri tile cache into a tile package, JPEG tiles recompressed on the way."""
-    signal.signal(signal.SIGTERM, _stop)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)

@@ -116,8 +116,5 @@ def _encode(strip: NDArray[np.uint8]) -> Iterator[bytes]:
 
 def _batch(row: int, tiles: list[bytes]) -> TileBatch:
     sizes = np.array([len(tile) for tile in tiles], np.uint32)
-    offsets = np.zeros(len(tiles), np.uint64)
-    np.cumsum(sizes[:-1], out=offsets[1:])
-    return TileBatch(
-        PACKET_SIZE * row + np.arange(len(tiles)), np.frombuffer(b"".join(tiles), np.uint8), offsets, sizes
-    )
+    positions = PACKET_SIZE * row + np.arange(len(tiles))
+    return TileBatch.contiguous(positions, np.frombuffer(b"".join(tiles), np.uint8), sizes)

@@ -8,7 +8,7 @@ from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, Extent, Lod, SpatialReference, StorageFormat, TilingScheme
 from gptool.package.json_text import Json, to_json_text
 from gptool.plan import Plan
-from gptool.reference import units, wgs84_extent
+from gptool.reference import units, well_known_id, wgs84_extent
 
 ITEM_TYPE = "Compact Tile Package"
 
@@ -60,7 +60,7 @@ def root_json(plan: Plan, name: str, quality: int) -> bytes:
         "tileInfo": _tile_info(scheme, reference),
         "layers": [_layer(name)],
     }
-    return to_json_text(root).encode()
+    return to_json_text(root).encode(errors="replace")
 
 
 def iteminfo_json(plan: Plan, name: str, guid: str) -> bytes:
@@ -84,7 +84,7 @@ def iteminfo_json(plan: Plan, name: str, guid: str) -> bytes:
         "extent": _extent(wgs84_extent(reference, plan.extent()), wgs84),
         "spatialReference": _reference(reference, plan),
     }
-    return to_json_text(item).encode()
+    return to_json_text(item).encode(errors="replace")  # a file's name may be no text
 
 
 def _summary(plan: Plan) -> str:
@@ -94,20 +94,23 @@ def _summary(plan: Plan) -> str:
 
 def _level_ranges(lods: Sequence[Lod], scheme: TilingScheme) -> str:
     """Write levels as `0-6, 9`: those that follow each other in the scheme make a range."""
+    places = {lod: place for place, lod in enumerate(scheme.lods)}
     runs: list[list[Lod]] = []
     for lod in lods:
-        follows = runs and scheme.lods.index(lod) == scheme.lods.index(runs[-1][-1]) + 1
-        runs[-1].append(lod) if follows else runs.append([lod])
+        if runs and places[lod] == places[runs[-1][-1]] + 1:
+            runs[-1].append(lod)
+        else:
+            runs.append([lod])
     return ", ".join(str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs)
 
 
 def _reference(reference: SpatialReference, plan: Plan) -> dict[str, Json]:
-    wkid = reference.wkid or reference.latest_wkid
+    wkid = well_known_id(reference)
     if wkid is None:
         raise ConfError(
             "the spatial reference has no well-known id, and a .tpkx can state no other",
             where=plan.cache.location,
-            found="neither WKID nor LatestWKID",
+            found="neither WKID nor LatestWKID, nor a WKT that PROJ knows by one",
             expected="one of them",
         )
     return {"wkid": wkid, "latestWkid": reference.latest_wkid or LATEST.get(wkid, wkid)}

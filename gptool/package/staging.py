@@ -13,6 +13,9 @@ from typing import Self
 
 from gptool.errors import GptoolError, OutputError, OutputExistsError
 
+PREFIX = ".gptool-"
+"""How the names of staging folders start, in case a machine stops and leaves one behind."""
+
 
 def check_target(target: Path, overwrite: bool) -> None:
     """Tell early, before any work, whether a file can go there.
@@ -24,12 +27,17 @@ def check_target(target: Path, overwrite: bool) -> None:
     OutputError
         When there is a folder, or none to put the file in.
     """
-    if target.is_dir():
-        raise OutputExistsError("can't replace a folder by a file", where=target)
-    if os.path.lexists(target) and not overwrite:
-        raise OutputExistsError("exists already", where=target, expected="a new name, or leave to overwrite it")
-    if not target.parent.is_dir():
-        raise OutputError("no folder to put the result in", where=target.parent)
+    with writing(target):
+        if target.is_dir():
+            raise OutputExistsError("can't replace a folder by a file", where=target)
+        if os.path.lexists(target) and not overwrite:
+            raise _exists(target)
+        if not target.parent.is_dir():
+            raise OutputError("no folder to put the result in", where=target.parent)
+
+
+def _exists(target: Path) -> OutputExistsError:
+    return OutputExistsError("exists already", where=target, expected="a new name, or leave to overwrite it")
 
 
 @contextmanager
@@ -51,9 +59,8 @@ class Staging:
         self._target, self._overwrite = target, overwrite
 
     def __enter__(self) -> Self:
-        prefix = f".{self._target.name}."
         with writing(self._target):
-            self.folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=self._target.parent))
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=".part", dir=self._target.parent))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -67,11 +74,24 @@ class Staging:
         OutputExistsError
             When the target appeared meanwhile.
         """
-        check_target(self._target, self._overwrite)
         with writing(self._target):
             _flush(staged)
-            staged.replace(self._target)
+            if self._overwrite:
+                staged.replace(self._target)
+            else:
+                _rename_to_new(staged, self._target)
             _flush(self._target.parent)
+
+
+def _rename_to_new(staged: Path, target: Path) -> None:
+    """Rename where nothing is yet: a link, unlike a rename, never replaces what someone else put there meanwhile."""
+    try:
+        target.hardlink_to(staged)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # a file system without links
+        check_target(target, overwrite=False)
+        staged.replace(target)
 
 
 def _flush(path: Path) -> None:

@@ -119,10 +119,8 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
     while left and hasattr(os, "copy_file_range"):
         try:
             count = os.copy_file_range(source.fileno(), target.fileno(), left)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-            break  # these two file systems can't, or not with each other
+        except OSError:
+            break  # refused for many reasons (file systems, sandboxes); a disk that is full will say so again
         if count == 0:
             break
         left -= count

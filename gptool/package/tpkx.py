@@ -66,6 +66,11 @@ def package_size(name: str, plan: Plan, quality: int, thumbnail: bytes, bundles:
     return stored_zip_size(members)
 
 
+def check_metadata(plan: Plan) -> None:
+    """Find out what the metadata can't state before any tile is worked on. Raises as `write_tpkx`."""
+    _metadata("", plan, 0, b"", [])
+
+
 def _metadata(name: str, plan: Plan, quality: int, thumbnail: bytes, bundles: list[StagedBundle]) -> dict[str, bytes]:
     root = root_json(plan, name, quality)
     item = iteminfo_json(plan, name, _guid(root, thumbnail, bundles))

@@ -2,6 +2,7 @@
 
 from gptool.request.extent import parse_extent
 from gptool.request.levels import parse_levels
+from gptool.request.numbers import whole_number
 from gptool.request.selection import Selection
 
-__all__ = ("Selection", "parse_extent", "parse_levels")
+__all__ = ("Selection", "parse_extent", "parse_levels", "whole_number")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import index
+from typing import SupportsIndex
 
 from gptool.errors import ParameterError
 from gptool.model import Lod, TilingScheme
@@ -11,7 +13,7 @@ from gptool.model import Lod, TilingScheme
 TOKEN = re.compile(r"([0-9]{1,9})(?:\s*-\s*([0-9]{1,9}))?")
 
 
-def parse_levels(levels: str | int | Iterable[int] | None, scheme: TilingScheme) -> tuple[Lod, ...]:
+def parse_levels(levels: str | SupportsIndex | Iterable[SupportsIndex] | None, scheme: TilingScheme) -> tuple[Lod, ...]:
     """Return the levels of detail that are meant, coarsest first.
 
     Parameters
@@ -27,7 +29,7 @@ def parse_levels(levels: str | int | Iterable[int] | None, scheme: TilingScheme)
     """
     if levels is None or (isinstance(levels, str) and not levels.strip()):
         return scheme.lods
-    text = levels if isinstance(levels, str) else ",".join(map(str, [levels] if isinstance(levels, int) else levels))
+    text = levels if isinstance(levels, str) else _as_text(levels)
     wanted: set[int] = set()
     for token in text.split(","):
         match = TOKEN.fullmatch(token.strip())
@@ -40,6 +42,16 @@ def parse_levels(levels: str | int | Iterable[int] | None, scheme: TilingScheme)
         low, high = sorted((first, last))
         wanted.update(lod.level for lod in scheme.lods if low <= lod.level <= high)
     return tuple(lod for lod in scheme.lods if lod.level in wanted)
+
+
+def _as_text(levels: SupportsIndex | Iterable[SupportsIndex]) -> str:
+    try:
+        numbers = levels if isinstance(levels, Iterable) else [levels]
+        return ",".join(str(index(level)) for level in numbers)
+    except TypeError:
+        raise ParameterError(
+            "not a list of level IDs", where="levels", found=repr(levels), expected="one such as 0-6 or 1-4,7-9"
+        ) from None
 
 
 def _existing(level: int, scheme: TilingScheme) -> int:
