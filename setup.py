@@ -69,7 +69,9 @@ def prove(compile_flags, link_flags):
             objects = compiler.compile(
                 [source], output_dir=folder, extra_preargs=[f"-I{get_path('include')}", *compile_flags]
             )
-            compiler.link_executable(objects, os.path.join(folder, "proof"), extra_postargs=link_flags)
+            flags = shlex.split(f"{os.environ.get('CFLAGS', '')} {os.environ.get('LDFLAGS', '')}")
+            program = os.path.join(folder, "proof")
+            compiler.link_executable(objects, program, extra_preargs=flags, extra_postargs=link_flags)
         except (CCompilerError, DistutilsError) as error:
             sys.exit(MISSING.format(reason=error))
 
