@@ -28,7 +28,7 @@ REASONS = {
     Outcome.KEPT_NOT_JPEG: "not JPEG",
     Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
     Outcome.DAMAGED: "damaged",
-    NOT_ASKED: "not asked",
+    NOT_ASKED: "as requested",
 }
 
 
