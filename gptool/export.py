@@ -20,6 +20,7 @@ from gptool.package.thumbnail import draw_thumbnail
 from gptool.package.tpkx import StagedBundle, check_metadata, write_tpkx
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
+from gptool.reference import to_crs
 from gptool.report import ExportResult, LevelReport, stated_quality
 from gptool.request import Selection, whole_number
 
@@ -233,7 +234,10 @@ def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelRepo
 
 
 def _warnings(plan: Plan, levels: object) -> tuple[str, ...]:
-    """Tell of levels that were asked for by name and hold nothing."""
-    if levels is None:
-        return ()
-    return tuple(f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles)
+    """Tell of levels that were asked for by name and hold nothing, and of what the metadata could only guess."""
+    warnings = [f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles]
+    reference = plan.cache.scheme.reference
+    unknown = (
+        [] if to_crs(reference) else [f"WKID {reference.wkid} is not known here: iteminfo.json states the whole world"]
+    )
+    return (*(warnings if levels is not None else ()), *unknown)
