@@ -102,6 +102,8 @@ def export_tiles(
     target = _target(output)
     recompression = Recompression(compression_quality, tables)
     threads = _processors() if workers is None else whole_number(workers, "workers", 1)
+    if max_export_tiles_count is not None:
+        whole_number(max_export_tiles_count, "max export tiles count", 0)
     check_target(target, overwrite)
     plan = make_plan(cache, levels=levels, export_extent=export_extent)
     _check_count(plan, max_export_tiles_count)
@@ -209,7 +211,7 @@ def _target(output: str | os.PathLike[str]) -> Path:
 
 
 def _check_count(plan: Plan, limit: int | None) -> None:
-    if limit is not None and plan.tiles > whole_number(limit, "max export tiles count", 0):
+    if limit is not None and plan.tiles > limit:
         raise TooManyTilesError(
             f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
             f"to be exported for service {plan.cache.name}."

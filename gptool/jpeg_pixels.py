@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.errors import GptoolError
-
-MAX_SIDE = 8192
-"""Pixels; a header may promise anything, and memory is taken before the data are read."""
+from gptool.model import MAX_TILE_SIDE
 
 
 @cache
@@ -40,7 +38,8 @@ def decode(tile: bytes) -> NDArray[np.uint8]:
 
     library = _library()
     width, height, *_ = library.decode_header(tile)
-    if max(width, height) > MAX_SIDE:
+    # A header may promise anything, and memory is taken before the data are read.
+    if max(width, height) > MAX_TILE_SIDE:
         raise OSError(f"a JPEG of {width} x {height} pixels")
     with warnings.catch_warnings(action="error", category=UserWarning):
         try:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 PACKET_SIZE = 128
 """Rows, and columns, of tiles in one bundle."""
 
+MAX_TILE_SIDE = 8192
+"""Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
+
+FARTHEST = 2.0**40
+"""Rows and columns beyond this have no bundle whose name could be written."""
+
 EDGE_TOLERANCE = 1e-6
 """Part of a tile's side by which a box may reach over a tile's edge without meaning the tile behind it.
 
@@ -27,10 +33,6 @@ the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
 
 Tables = Literal["efficient", "exact"]
 """Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
-
-
-FARTHEST = 2.0**40
-"""Rows and columns beyond this have no bundle whose name could be written."""
 
 
 class StorageFormat(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gptool.model import Extent, SpatialReference
@@ -17,6 +18,7 @@ EDGE_POINTS = 21
 UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
 
 
+@cache
 def to_crs(reference: SpatialReference) -> CRS | None:
     """Return the reference as PROJ knows it, None when neither ids nor text name one that it knows."""
     # Imported here since it takes longer than everything else at start-up.

@@ -8,12 +8,19 @@
 
 /* ---- quantisation tables ---- */
 
+const uint16_t *own_table(const struct jpeg_decompress_struct *source, int component)
+{
+    const int slot = source->comp_info[component].quant_tbl_no;
+
+    if (slot < 0 || slot >= NUM_QUANT_TBLS || source->quant_tbl_ptrs[slot] == NULL)
+        return NULL;
+    return source->quant_tbl_ptrs[slot]->quantval;
+}
+
 int tables_known(const struct jpeg_decompress_struct *source)
 {
     for (int c = 0; c < source->num_components; c++) {
-        const int slot = source->comp_info[c].quant_tbl_no;
-
-        if (slot < 0 || slot >= NUM_QUANT_TBLS || source->quant_tbl_ptrs[slot] == NULL)
+        if (own_table(source, c) == NULL)
             return 0;
     }
     return 1;
@@ -35,14 +42,12 @@ int plan_tables(const struct jpeg_decompress_struct *source, int quality, int ex
     for (int c = 0; c < source->num_components; c++) {
         const int slot = source->comp_info[c].quant_tbl_no;
         uint16_t wanted[TABLE_SIZE];
-        const uint16_t *own;
 
         if (planned & 1u << slot)
             continue;
         planned |= 1u << slot;
         quality_table(quality, is_chroma(source, c), wanted);
-        own = source->quant_tbl_ptrs[slot]->quantval;
-        changes |= (exact ? requantiser_widen : requantiser_snap)(&plans[slot], own, wanted);
+        changes |= (exact ? requantiser_widen : requantiser_snap)(&plans[slot], own_table(source, c), wanted);
     }
     return changes;
 }

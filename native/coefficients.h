@@ -14,6 +14,9 @@ typedef struct {
     huffman_counts dc[2], ac[2];
 } symbol_counts;
 
+/* Returns the quantisers of a component, natural order; NULL while no table has come for it. */
+const uint16_t *own_table(const struct jpeg_decompress_struct *source, int component);
+
 /* Tells whether the header has brought the quantisation table of every component. */
 int tables_known(const struct jpeg_decompress_struct *source);
 

@@ -224,11 +224,11 @@ static int outcome_of_error(const transcoder *self)
 /* The quality of the first component's table; 0 when it has none. */
 static int own_quality(const transcoder *self, double *quality)
 {
-    const int slot = self->source.comp_info[0].quant_tbl_no;
+    const uint16_t *table = own_table(&self->source, 0);
 
-    if (slot < 0 || slot >= NUM_QUANT_TBLS || self->source.quant_tbl_ptrs[slot] == NULL)
+    if (table == NULL)
         return 0;
-    *quality = quality_of_table(self->source.quant_tbl_ptrs[slot]->quantval);
+    *quality = quality_of_table(table);
     return 1;
 }
 

@@ -10,14 +10,21 @@ from pathlib import Path
 from lxml import etree
 
 from gptool.errors import CacheError, ConfError
-from gptool.model import Extent, ImageInfo, Lod, NumberText, SpatialReference, StorageFormat, TilingScheme
+from gptool.model import (
+    MAX_TILE_SIDE,
+    Extent,
+    ImageInfo,
+    Lod,
+    NumberText,
+    SpatialReference,
+    StorageFormat,
+    TilingScheme,
+)
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_LEVEL = 99
-FARTHEST = 1e15
+LARGEST_MEASURE = 1e15
 """Units, and their inverse: nothing on a map is larger or smaller, and arithmetic stays far from overflow."""
-MAX_TILE_SIDE = 8192
-"""Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +115,13 @@ class _Node:
 
     def measure(self, name: str) -> NumberText:
         number = self.number(name)
-        if not 1 / FARTHEST <= number.value <= FARTHEST:
+        if not 1 / LARGEST_MEASURE <= number.value <= LARGEST_MEASURE:
             raise self.error(name, number, "a number above 0 that a map can have")
         return number
 
     def coordinate(self, name: str) -> NumberText:
         number = self.number(name)
-        if abs(number.value) > FARTHEST:
+        if abs(number.value) > LARGEST_MEASURE:
             raise self.error(name, number, "a coordinate that a map can have")
         return number
 

@@ -12,6 +12,11 @@ Json = None | bool | int | float | str | NumberText | list["Json"] | dict[str, "
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
+def to_json_bytes(value: Json) -> bytes:
+    """Return `to_json_text` in UTF-8, with `?` for what no text can hold: a file's name may be any bytes."""
+    return to_json_text(value).encode(errors="replace")
+
+
 def to_json_text(value: Json) -> str:
     """Return compact JSON. A `NumberText` keeps its digits, where JSON allows its spelling (`.5` becomes `0.5`)."""
     match value:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, Extent, Lod, SpatialReference, StorageFormat, TilingScheme
-from gptool.package.json_text import Json, to_json_text
+from gptool.package.json_text import Json, to_json_bytes
 from gptool.plan import Plan
 from gptool.reference import units, well_known_id, wgs84_extent
 
@@ -60,7 +60,7 @@ def root_json(plan: Plan, name: str, quality: int) -> bytes:
         "tileInfo": _tile_info(scheme, reference),
         "layers": [_layer(name)],
     }
-    return to_json_text(root).encode(errors="replace")
+    return to_json_bytes(root)
 
 
 def iteminfo_json(plan: Plan, name: str, guid: str) -> bytes:
@@ -84,7 +84,7 @@ def iteminfo_json(plan: Plan, name: str, guid: str) -> bytes:
         "extent": _extent(wgs84_extent(reference, plan.extent()), wgs84),
         "spatialReference": _reference(reference, plan),
     }
-    return to_json_text(item).encode(errors="replace")  # a file's name may be no text
+    return to_json_bytes(item)
 
 
 def _summary(plan: Plan) -> str:

@@ -34,9 +34,7 @@ def parse_levels(levels: str | SupportsIndex | Iterable[SupportsIndex] | None, s
     for token in text.split(","):
         match = TOKEN.fullmatch(token.strip())
         if match is None:
-            raise ParameterError(
-                "not a list of level IDs", where="levels", found=repr(text), expected="one such as 0-6 or 1-4,7-9"
-            )
+            raise _unreadable(text)
         first = _existing(int(match[1]), scheme)
         last = _existing(int(match[2]), scheme) if match[2] else first
         low, high = sorted((first, last))
@@ -49,9 +47,13 @@ def _as_text(levels: SupportsIndex | Iterable[SupportsIndex]) -> str:
         numbers = levels if isinstance(levels, Iterable) else [levels]
         return ",".join(str(index(level)) for level in numbers)
     except TypeError:
-        raise ParameterError(
-            "not a list of level IDs", where="levels", found=repr(levels), expected="one such as 0-6 or 1-4,7-9"
-        ) from None
+        raise _unreadable(levels) from None
+
+
+def _unreadable(levels: object) -> ParameterError:
+    return ParameterError(
+        "not a list of level IDs", where="levels", found=repr(levels), expected="one such as 0-6 or 1-4,7-9"
+    )
 
 
 def _existing(level: int, scheme: TilingScheme) -> int:
