@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -34,8 +35,18 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     from gptool.errors import ParameterError, TooManyTilesError
 
     click.echo(f"Error: {error}", err=True)
+    _let_go_of_full_output()
     wrong_usage = isinstance(error, ParameterError) and not isinstance(error, TooManyTilesError)
     sys.exit(2 if wrong_usage else 1)
+
+
+def _let_go_of_full_output() -> None:
+    """Drop what standard output did not take: Python would try again at its end, and exit with a status of its own."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def bytes_text(count: float) -> str:
