@@ -85,6 +85,7 @@ def extensions():
     jpeg_sources = ["native/_jpeg.pyx", *sorted(glob("native/*.c"))]
     return [
         Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
+        Extension("gptool._files", ["native/_files.pyx"], **options),
         Extension("gptool._jpeg", jpeg_sources, extra_link_args=link_flags, **options),
     ]
 

@@ -21,11 +21,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from gptool import _jpeg, open_cache
 from gptool.cache import TileBatch
-from gptool.cache.compact import bundle_name
 from gptool.demo.relief import draw_shaded_relief
 from gptool.jpeg_pixels import decode, encode
 from gptool.model import PACKET_SIZE, BundleAddress
-from gptool.package.bundle import BundleWriter
+from gptool.package.bundle import CompactV2Writer
 
 QUALITY = 50
 SIDE = 256
@@ -138,9 +137,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory, relief: list[NDArray[
         rows, columns = ((np.arange(16) if at else np.arange(PACKET_SIZE - 16, PACKET_SIZE)) for at in address[1:])
         positions = (rows[:, None] * PACKET_SIZE + columns).ravel()
         offsets, sizes = np.tile(relief_tiles.offsets, 4), np.tile(relief_tiles.sizes, 4)
-        path = folder / "_alllayers" / bundle_name(address)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with BundleWriter(path) as writer:
+        with CompactV2Writer(folder / "_alllayers", address, checksums=False) as writer:
             writer.append(TileBatch(positions, relief_tiles.source, offsets, sizes))
     (folder / "conf.xml").write_text(CONF, encoding="utf-8")
     return folder

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONGEST_FOUND = 300
+"""Characters of what was found that a message repeats: files may hold anything."""
+
 
 class GptoolError(Exception):
     """The root: anything this package raises on purpose."""
@@ -9,7 +12,8 @@ class GptoolError(Exception):
     def __init__(self, what: str, *, where: object = None, found: object = None, expected: object = None) -> None:
         line = what if where is None else f"{where}: {what}"
         if found is not None:
-            line += f", found {found}"
+            text = str(found)
+            line += f", found {text if len(text) <= LONGEST_FOUND else text[:LONGEST_FOUND] + '...'}"
         if expected is not None:
             line += f", expected {expected}"
         super().__init__(" ".join(line.split()))  # one line, whatever a library or a file put into the parts

@@ -13,8 +13,10 @@ import numpy as np
 
 from gptool.cache import TileCache
 from gptool.model import Tables
+from gptool.package.kind import Facts
 from gptool.package.thumbnail import draw_thumbnail
-from gptool.package.tpkx import package_size
+from gptool.package.tpkx import TPKX
+from gptool.package.write import result_size
 from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.report import LevelReport, stated_quality
@@ -86,8 +88,8 @@ def estimate_export_tiles_size(
     plan = make_plan(cache, levels=levels, export_extent=export_extent)
     samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
     bundles = [_shrink(level, sample) for level, sample in zip(plan.filled_levels, samples, strict=True)]
-    quality = stated_quality(plan, LevelReport.sum(samples))
-    size = package_size(plan.cache.name, plan, quality, draw_thumbnail(plan), chain.from_iterable(bundles))
+    facts = Facts(plan, plan.cache.name, stated_quality(plan, LevelReport.sum(samples)), draw_thumbnail(plan))
+    size = result_size(TPKX, facts, chain.from_iterable(bundles))
     estimates = [
         LevelEstimate(level.lod.level, level.tiles, level.bytes, sum(bundle.bytes for bundle in shrunk), sample.tiles)
         for level, sample, shrunk in zip(plan.filled_levels, samples, bundles, strict=True)

@@ -6,23 +6,25 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from gptool.cache import TileCache
-from gptool.cache.compact import bundle_name
 from gptool.errors import CacheError, ExportCancelledError, ParameterError, TooManyTilesError
-from gptool.model import BundleAddress, Lod, Tables
-from gptool.package.bundle import BundleWriter
+from gptool.model import BundleAddress, Lod, StorageFormat, Tables
+from gptool.package.bundle import WRITERS
+from gptool.package.choose import choose_kind
+from gptool.package.kind import Facts, Kind, StagedBundle
 from gptool.package.staging import Staging, check_target, writing
 from gptool.package.thumbnail import draw_thumbnail
-from gptool.package.tpkx import StagedBundle, check_metadata, write_tpkx
+from gptool.package.write import write_result
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import to_crs
 from gptool.report import ExportResult, LevelReport, stated_quality
-from gptool.request import Selection, whole_number
+from gptool.request import Selection, parse_storage, whole_number
 
 Progress = Callable[[int, int], None]
 """Called now and then with the tiles that are done and those to do. What it raises ends the export."""
@@ -32,14 +34,16 @@ UNITS_IN_HAND = 4
 
 
 class Unit(NamedTuple):
-    """One unit of work: a function of its fields alone that writes one staged bundle. It pickles."""
+    """One unit of work: a function of its fields alone that writes one bundle below the folder `tiles`. It pickles."""
 
     cache: TileCache
     selection: Selection
     lod: Lod
     address: BundleAddress
     recompression: Recompression
-    staged: Path
+    storage: StorageFormat
+    checksums: bool
+    tiles: Path
 
 
 class UnitResult(NamedTuple):
@@ -55,6 +59,7 @@ def export_tiles(
     *,
     levels: str | int | Iterable[int] | None = None,
     export_extent: str | tuple[float, float, float, float] | None = None,
+    storage_format_type: str | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
     max_export_tiles_count: int | None = None,
@@ -62,17 +67,20 @@ def export_tiles(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> ExportResult:
-    """Cut tiles out of a cache into a tile package.
+    """Cut tiles out of a cache into a tile package or a cache raster dataset.
 
     Parameters
     ----------
     cache : TileCache or path
     output : path
-        The package to make, a name that ends in `.tpkx`. It appears whole or not at all.
+        What to make: a tile package when the name ends in `.tpkx` or `.tpk`, else a folder, a cache raster dataset. It
+        appears whole or not at all.
     levels : str, int, iterable of int or None
         Level IDs, as in `0-6` or `1,2,7-9`; None: all levels that hold tiles.
     export_extent : str, 4 floats or None
         `xmin,ymin,xmax,ymax` in the cache's reference: whole tiles that share area with this box. None: all.
+    storage_format_type : str or None
+        How a dataset stores its tiles: `compactV2` (also when None) or `compact`, or Esri's long names for them.
     compression_quality : int or None
         0..100: recompress JPEG tiles, capped at each tile's own quality. None: every tile is copied as it is.
     tables : {"efficient", "exact"}
@@ -99,27 +107,32 @@ def export_tiles(
     OutputError
         When the result can't be written, or exists.
     """
-    target = _target(output)
+    target, kind = choose_kind(output, parse_storage(storage_format_type))
     recompression = Recompression(compression_quality, tables)
     threads = _processors() if workers is None else whole_number(workers, "workers", 1)
     if max_export_tiles_count is not None:
         whole_number(max_export_tiles_count, "max export tiles count", 0)
-    check_target(target, overwrite)
+    check_target(target, folder=not kind.is_package, overwrite=overwrite)
     plan = make_plan(cache, levels=levels, export_extent=export_extent)
+    _check_apart(target, plan.cache)
     _check_count(plan, max_export_tiles_count)
-    with Staging(target, overwrite) as staging:
+    with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
-        thumbnail = draw_thumbnail(plan)
-        check_metadata(plan)
-        results = _run(_units(plan, recompression, staging.folder), plan.tiles, threads, progress, target)
+        facts = Facts(plan, target.stem, plan.cache.image.compression_quality, _thumbnail(kind, plan))
+        kind.metadata(facts)
+        staged = staging.folder / target.name
+        tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
+        results = _run(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, target)
         reports = _level_reports(plan, results)
         quality = stated_quality(plan, LevelReport.sum(reports.values()))
-        staged = staging.folder / target.name
         with writing(target):
-            write_tpkx(staged, target.stem, plan, quality, thumbnail, [result.bundle for result in results])
-            size = staged.stat().st_size
+            size = write_result(staged, kind, replace(facts, quality=quality), [result.bundle for result in results])
         staging.commit(staged)
-    return ExportResult(target, size, reports, _warnings(plan, levels))
+    return ExportResult(target, size, reports, _warnings(plan, kind, levels))
+
+
+def _thumbnail(kind: Kind, plan: Plan) -> bytes:
+    return draw_thumbnail(plan) if kind.is_package else b""
 
 
 def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
@@ -139,22 +152,26 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
         When the staged file can't be written.
     """
     report = LevelReport()
-    with unit.cache.open_bundle(unit.address) as bundle, BundleWriter(unit.staged) as writer:
+    writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
+    with unit.cache.open_bundle(unit.address) as bundle, writer:
+        if bundle.empty is not None:
+            empty = unit.selection.positions(unit.lod, unit.address, bundle.empty)
+            report.add_empty(unit.address, empty)
         for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
             result, tally = recompress_tiles(batch, unit.recompression)
             writer.append(result)
             report.add_batch(unit.address, batch, result, tally)
             if on_tiles:
                 on_tiles(len(batch.sizes))
-    return UnitResult(StagedBundle(unit.address, unit.staged, writer.size, writer.crc32), report)
+    return UnitResult(StagedBundle(unit.address, writer.files), report)
 
 
-def _units(plan: Plan, recompression: Recompression, folder: Path) -> list[Unit]:
+def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) -> list[Unit]:
     """Return the units of work, those with most tiles first: threads then end at about the same time."""
     bundles = [(level.lod, bundle) for level in plan.levels for bundle in level.bundles]
     bundles.sort(key=lambda item: (-item[1].tiles, item[1].address))
     return [
-        Unit(plan.cache, plan.selection, lod, address, recompression, folder / bundle_name(address).replace("/", ""))
+        Unit(plan.cache, plan.selection, lod, address, recompression, kind.storage, kind.is_package, tiles)
         for lod, (address, _, _) in bundles
     ]
 
@@ -202,12 +219,11 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _target(output: str | os.PathLike[str]) -> Path:
-    with writing(Path(output)):
-        target = Path(output).absolute()
-    if target.suffix.lower() != ".tpkx":
-        raise ParameterError("a kind of result that can't be made", where=target, expected="a name that ends in .tpkx")
-    return target
+def _check_apart(target: Path, cache: TileCache) -> None:
+    """Refuse a result that would take the place of the cache it comes from, or lie among its tiles."""
+    source, place = cache.location.resolve(), target.resolve()
+    if place == source or place.is_relative_to(source / cache.tiles) or source.is_relative_to(place):
+        raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
 
 
 def _check_count(plan: Plan, limit: int | None) -> None:
@@ -235,11 +251,13 @@ def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelRepo
     return reports
 
 
-def _warnings(plan: Plan, levels: object) -> tuple[str, ...]:
-    """Tell of levels that were asked for by name and hold nothing, and of what the metadata could only guess."""
-    warnings = [f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles]
+def _warnings(plan: Plan, kind: Kind, levels: object) -> tuple[str, ...]:
+    """Tell of levels that were asked for by name and hold nothing, of what can't be read, of what is only guessed."""
+    empty = [f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles]
     reference = plan.cache.scheme.reference
     unknown = (
-        [] if to_crs(reference) else [f"WKID {reference.wkid} is not known here: iteminfo.json states the whole world"]
+        f"the spatial reference (WKID {reference.wkid or 'none'}) is not known here: the package states the whole "
+        "world as its extent in degrees"
     )
-    return (*(warnings if levels is not None else ()), *unknown)
+    guessed = kind.is_package and to_crs(reference) is None
+    return (*(empty if levels is not None else ()), *plan.left_out, *((unknown,) if guessed else ()))

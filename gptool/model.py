@@ -20,6 +20,9 @@ PACKET_SIZE = 128
 MAX_TILE_SIDE = 8192
 """Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
 
+MAX_TILE_BYTES = 2**24 - 1
+"""What a compact V2 index can state; larger tiles are refused in every cache."""
+
 FARTHEST = 2.0**40
 """Rows and columns beyond this have no bundle whose name could be written."""
 

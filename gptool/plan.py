@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gptool.cache import TileCache, open_cache
+from gptool.cache.files import join
 from gptool.errors import ParameterError
 from gptool.model import BundleAddress, Extent, Lod, TileWindow
 from gptool.request import Selection, parse_extent, parse_levels
+
+LEVEL = re.compile("L[0-9]+", re.IGNORECASE)
 
 
 class BundlePlan(NamedTuple):
@@ -52,11 +56,18 @@ class LevelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request takes of a cache."""
+    """What a request takes of a cache.
+
+    Attributes
+    ----------
+    left_out : tuple of str
+        What there is besides and can't be read, in words.
+    """
 
     cache: TileCache
     selection: Selection
     levels: tuple[LevelPlan, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def tiles(self) -> int:
@@ -119,10 +130,37 @@ def make_plan(
     """
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
     selection = Selection(opened.scheme, parse_levels(levels, opened.scheme), parse_extent(export_extent))
-    plan = Plan(opened, selection, tuple(_plan_level(opened, selection, lod) for lod in selection.lods))
+    planned = tuple(_plan_level(opened, selection, lod) for lod in selection.lods)
+    plan = Plan(opened, selection, planned, (*_strangers(opened), *_left_out(opened, selection)))
     if plan.tiles == 0:
-        raise ParameterError("the selection holds no tiles", where=opened.location, found=0, expected="1 or more")
+        raise ParameterError(
+            "; ".join(("the selection holds no tiles", *plan.left_out)),
+            where=opened.location,
+            found=0,
+            expected="1 or more",
+        )
     return plan
+
+
+def _strangers(cache: TileCache) -> list[str]:
+    """Tell of level folders whose level is not in the scheme: nobody knows where their tiles belong."""
+    files, known = cache.files, {cache.folder(lod.level) for lod in cache.scheme.lods}
+    folders = sorted(join(cache.tiles, name) for name in files.names(cache.tiles) if LEVEL.fullmatch(name))
+    return [
+        f"{files.where(path)}: the folder of no level of the tiling scheme, its tiles are left out"
+        for path in folders
+        if path not in known and files.is_folder(path) and files.names(path)
+    ]
+
+
+def _left_out(cache: TileCache, selection: Selection) -> list[str]:
+    """Tell of bundles that are meant and can't be read."""
+    return [
+        why
+        for lod in selection.lods
+        for address, why in cache.left_out(lod)
+        if (window := selection.window(lod)) is None or window.meets_bundle(address)
+    ]
 
 
 def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:

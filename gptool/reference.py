@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,32 @@ def well_known_id(reference: SpatialReference) -> int | None:
     crs = to_crs(reference)
     authority = crs.to_authority(min_confidence=90) if crs else None
     return int(authority[1]) if authority and authority[1].isdecimal() else None
+
+
+def is_geographic(reference: SpatialReference) -> bool:
+    """Tell whether coordinates are degrees, as far as PROJ knows the reference."""
+    crs = to_crs(reference)
+    return bool(crs and crs.is_geographic)
+
+
+def well_known_text(reference: SpatialReference) -> str | None:
+    """Return the reference's text: the one it states, else Esri's of the one PROJ knows, None when there is none."""
+    if reference.wkt:
+        return reference.wkt
+    from pyproj.enums import WktVersion
+    from pyproj.exceptions import CRSError
+
+    crs = to_crs(reference)
+    try:
+        return crs.to_wkt(WktVersion.WKT1_ESRI) if crs else None
+    except CRSError:
+        return None  # WKT 1 can't say it
+
+
+def reference_name(reference: SpatialReference) -> str:
+    """Return the name in the reference's text, as in `WGS_1984_Web_Mercator_Auxiliary_Sphere`; empty without a text."""
+    name = re.match(r'\s*\w+\s*\[\s*"([^"]*)"', well_known_text(reference) or "")
+    return name[1] if name else ""
 
 
 def units(reference: SpatialReference) -> str | None:

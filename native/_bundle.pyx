@@ -1,4 +1,4 @@
-"""Compact V2 bundles: their index as arrays, tiles packed for a bundle, and what a tile is by its bytes.
+"""Compact bundles, V1 and V2: their index as arrays, tiles packed for a bundle, and what a tile is by its bytes.
 
 Every offset and size is checked before it is used. All functions may be called from any number of threads at a time.
 """
@@ -10,12 +10,14 @@ import numpy as np
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from buffers cimport check_places, first_byte
+from buffers cimport check_places, first_byte, little_endian
 
 
 cdef enum:
     TILES = 128 * 128
     INDEX_BYTES = 8 * TILES
+    INDEX_BYTES_V1 = 5 * TILES
+    HEADER_V1 = 60  # a V1 bundle's; nothing comes before it
     FIRST_TILE = 64 + INDEX_BYTES  # nothing but header and index comes before
     OFFSET_BITS = 40
 
@@ -33,14 +35,6 @@ class TileKind(IntEnum):
     JPEG = KIND_JPEG
     PNG = KIND_PNG
     LERC = KIND_LERC
-
-
-cdef uint64_t _little_endian(const uint8_t *at, int count) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(count):
-        value |= <uint64_t>at[i] << (8 * i)
-    return value
 
 
 def read_index_v2(index, uint64_t file_size):
@@ -80,7 +74,7 @@ def read_index_v2(index, uint64_t file_size):
     cdef uint64_t entry, offset, size
     with nogil:
         for i in range(TILES):
-            entry = _little_endian(&view[8 * i], 8)
+            entry = little_endian(&view[8 * i], 8)
             offset, size = entry & ((<uint64_t>1 << OFFSET_BITS) - 1), entry >> OFFSET_BITS
             if size == 0:
                 continue
@@ -89,6 +83,53 @@ def read_index_v2(index, uint64_t file_size):
                 break
             offsets_view[i], sizes_view[i] = offset, <uint32_t>size
     return offsets, sizes, bad
+
+
+def read_index_v1(index, uint64_t file_size):
+    """Return the entries of a compact V1 index as an array.
+
+    An entry is a little-endian number of five bytes: the offset in the bundle of the tile's size, a u32 in front of its
+    first byte. Entries are column-major, `128 * column + row`. Offset 0 means no tile; so does a size of 0, which is
+    not looked at here.
+
+    Parameters
+    ----------
+    index : buffer of 81,920 bytes
+        The entries, without the header in front of them.
+    file_size : int
+        Bytes of the bundle file.
+
+    Returns
+    -------
+    offsets : uint64[16384]
+        Row-major, 128 * row + column within the bundle; 0 where there is no tile.
+    bad : int
+        The position of an entry whose size does not lie between header and end of file, -1 when all do. Entries behind
+        it in the index are not read.
+
+    Raises
+    ------
+    ValueError
+        When `index` has another length.
+    """
+    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
+    if view.shape[0] != INDEX_BYTES_V1:
+        raise ValueError(f"index: found {view.shape[0]} bytes, expected {INDEX_BYTES_V1}")
+    offsets = np.zeros(TILES, np.uint64)
+    cdef uint64_t[::1] offsets_view = offsets
+    cdef Py_ssize_t i, position, bad = -1
+    cdef uint64_t offset
+    with nogil:
+        for i in range(TILES):
+            offset = little_endian(&view[5 * i], 5)
+            if offset == 0:
+                continue
+            position = 128 * (i % 128) + i // 128
+            offsets_view[position] = offset
+            if offset < HEADER_V1 or file_size < 4 or offset > file_size - 4:
+                bad = position
+                break
+    return offsets, bad
 
 
 def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):

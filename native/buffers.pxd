@@ -1,4 +1,4 @@
-"""Helpers for functions that take many tiles of one buffer by offset and size."""
+"""Helpers for functions that take buffers of bytes, and many tiles of one by offset and size."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -19,3 +19,12 @@ cdef inline int check_places(Py_ssize_t length, const uint64_t[::1] offsets, con
                 f"tile {i}: found {sizes[i]} bytes at offset {offsets[i]}, expected them within {length} bytes"
             )
     return 0
+
+
+cdef inline uint64_t little_endian(const uint8_t *at, int count) noexcept nogil:
+    """Return the number of `count` bytes, the least significant first."""
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(count):
+        value |= <uint64_t>at[i] << (8 * i)
+    return value

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
@@ -99,6 +101,24 @@ def bundle_bytes(
     return head + struct.pack("<16384Q", *index) + bytes(body)
 
 
+def bundle_v1_bytes(tiles: Mapping[tuple[int, int], bytes], *, origin: tuple[int, int] = (0, 0)) -> tuple[bytes, bytes]:
+    """A compact V1 bundle of tiles at (row, column) within it: .bundle and .bundlx.
+
+    `origin`: the bundle's first row and column. A tile of no bytes is an entry whose size is 0.
+    """
+    entries, body = [60 + 4 * i for i in range(16384)], bytearray()
+    for (row, column), tile in tiles.items():
+        entries[128 * column + row] = 60 + 65536 + len(body)
+        body += struct.pack("<I", len(tile)) + tile
+    size, largest = 60 + 65536 + len(body), max(map(len, tiles.values()), default=0)
+    rows_and_columns = origin[0], origin[0] + 127, origin[1], origin[1] + 127
+    head = struct.pack("<15I", 3, 16384, largest, 5, 4 * len(tiles), 0, size, 0, 40, 0, 16, *rows_and_columns)
+    index = b"".join(entry.to_bytes(5, "little") for entry in entries)
+    return head + bytes(65536) + bytes(body), struct.pack("<4I", 3, 16, 16384, 5) + index + struct.pack(
+        "<4I", 0, 16, 16, 0
+    )
+
+
 def bundle_path(tiles: Path, level: int, row: int, column: int) -> Path:
     """Where a tile's bundle lies."""
     return tiles / f"L{level:02d}" / f"R{row // 128 * 128:04x}C{column // 128 * 128:04x}.bundle"
@@ -143,14 +163,124 @@ def make_cache(
     share: bool = False,
 ) -> Path:
     """Lay a compact V2 cache into `folder`."""
-    bundles: dict[Path, dict[tuple[int, int], bytes]] = defaultdict(dict)
-    for (level, row, column), tile in tiles.items():
-        bundles[bundle_path(folder / "_alllayers", level, row, column)][row % 128, column % 128] = tile
-    for path, content in bundles.items():
+    for path, content in by_bundle(folder / "_alllayers", tiles).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bundle_bytes(content, arcgis=arcgis, empty=empty, dead=dead, share=share))
+    return complete(folder, conf or conf_text(), cdi)
+
+
+def complete(folder: Path, conf: str, cdi: tuple[float, float, float, float] | None = None) -> Path:
+    """Lay what a cache folder has besides its tiles."""
     (folder / "_alllayers").mkdir(parents=True, exist_ok=True)
-    (folder / "conf.xml").write_text(conf or conf_text(), encoding="utf-8")
+    (folder / "conf.xml").write_text(conf, encoding="utf-8")
     if cdi:
         (folder / "conf.cdi").write_text(CDI.format(*cdi), encoding="utf-8")
     return folder
+
+
+def by_bundle(folder: Path, tiles: Mapping[Address, bytes]) -> dict[Path, dict[tuple[int, int], bytes]]:
+    """The tiles of each bundle below the folder of the level folders, at (row, column) within it."""
+    bundles: dict[Path, dict[tuple[int, int], bytes]] = defaultdict(dict)
+    for (level, row, column), tile in tiles.items():
+        bundles[bundle_path(folder, level, row, column)][row % 128, column % 128] = tile
+    return bundles
+
+
+def make_v1_cache(
+    folder: Path,
+    tiles: Mapping[Address, bytes],
+    *,
+    conf: str | None = None,
+    cdi: tuple[float, float, float, float] | None = None,
+) -> Path:
+    """Lay a compact V1 cache into `folder`."""
+    for path, content in by_bundle(folder / "_alllayers", tiles).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        origin = int(path.stem[1:].split("C")[0], 16), int(path.stem.split("C")[1], 16)
+        data, index = bundle_v1_bytes(content, origin=origin)
+        path.write_bytes(data)
+        path.with_suffix(".bundlx").write_bytes(index)
+    return complete(folder, conf or conf_text(storage="esriMapCacheStorageModeCompact"), cdi)
+
+
+def make_exploded_cache(
+    folder: Path,
+    tiles: Mapping[Address, bytes],
+    *,
+    conf: str | None = None,
+    cdi: tuple[float, float, float, float] | None = None,
+) -> Path:
+    """Lay an exploded cache into `folder`; its conf.xml, as those of 9.x, does not speak of storage."""
+    for (level, row, column), tile in tiles.items():
+        path = folder / "_alllayers" / f"L{level:02d}" / f"R{row:08x}" / f"C{column:08x}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".png" if tile.startswith(b"\x89PNG") else ".jpg").write_bytes(tile)
+    text = conf or conf_text()
+    start, end = text.index("<CacheStorageInfo"), text.index("</CacheStorageInfo>") + len("</CacheStorageInfo>")
+    return complete(folder, text[:start] + text[end:], cdi)
+
+
+def root_text(levels: range | list[int] = range(9), *, tile: int = TILE, **changes: object) -> str:
+    """A root.json of a web Mercator package; `changes` replace its fields, None removes one."""
+    lods = ",".join(
+        f'{{"level":{level},"resolution":{resolution},"scale":{scale}}}'
+        for level, (scale, resolution) in ((level, lod_text(level, tile)) for level in levels)
+    )
+    reference = '{"wkid":102100,"latestWkid":3857}'
+    fields = {
+        "name": '"world"',
+        "version": "1.0",
+        "tileBundlesPath": '"./tile"',
+        "minLOD": str(min(levels, default=0)),
+        "maxLOD": str(max(levels, default=0)),
+        "tileInfo": f'{{"rows":{tile},"cols":{tile},"dpi":96,"origin":{{"x":-{ORIGIN},"y":{ORIGIN}}},'
+        f'"spatialReference":{reference},"lods":[{lods}]}}',
+        "spatialReference": reference,
+        "tileImageInfo": '{"format":"JPEG","compressionQuality":85,"bandCount":3,"lercError":0}',
+        "storageInfo": '{"storageFormat":"esriMapCacheStorageModeCompactV2","packetSize":128}',
+    }
+    fields |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
+    return "{" + ",".join(f'"{name}":{value}' for name, value in fields.items() if value != "null") + "}"
+
+
+def make_tpkx(
+    path: Path,
+    tiles: Mapping[Address, bytes],
+    *,
+    root: str | None = None,
+    compression: int = zipfile.ZIP_STORED,
+    arcgis: bool = True,
+) -> Path:
+    """Pack a .tpkx as one finds them: bundles first, folders as members of their own, macOS' litter."""
+    with zipfile.ZipFile(path, "w", compression) as package:
+        bundles = by_bundle(Path("tile"), tiles)
+        for folder in {bundle.parent for bundle in bundles}:
+            package.writestr(f"{folder.as_posix()}/", b"")
+        for bundle, content in bundles.items():
+            package.writestr(bundle.as_posix(), bundle_bytes(content, arcgis=arcgis, dead=10))
+        package.writestr("tile/.DS_Store", b"litter")
+        package.writestr("root.json", root or root_text())
+        package.writestr("iteminfo.json", "{}")
+    return path
+
+
+def make_tpk(
+    path: Path,
+    tiles: Mapping[Address, bytes],
+    *,
+    name: str = "TPK Root Name",
+    conf_name: str = "Conf.XML",
+    conf: str | None = None,
+    compression: int = zipfile.ZIP_STORED,
+) -> Path:
+    """Pack a .tpk as one finds them."""
+    with zipfile.ZipFile(path, "w", compression) as package:
+        package.writestr("esriinfo/", b"")
+        package.writestr("v101/.DS_Store", b"litter")
+        package.writestr(f"v101/{name}.lyr", b"a layer")
+        for bundle, content in by_bundle(Path(f"v101/{name}/_alllayers"), tiles).items():
+            data, index = bundle_v1_bytes(content)
+            package.writestr(bundle.as_posix(), data)
+            package.writestr(bundle.with_suffix(".bundlx").as_posix(), index)
+        package.writestr(f"v101/{name}/{conf_name}", conf or conf_text(storage="esriMapCacheStorageModeCompact"))
+    return path

@@ -105,7 +105,7 @@ BAD = {
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
     "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: exists already"),
     "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "no folder to put the result in"),
-    "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx"),
+    "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx or .tpk, or a folder"),
     "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected a whole number 0 to 100"),
     "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "the box has no area"),
     "too many tiles": (f"{EXPORT} --max-export-tiles-count 3", 1, "ERROR 001564: Requested tile count(165)"),
@@ -167,7 +167,7 @@ def test_a_signal_leaves_nothing_behind(slow_cache: Path, tmp_path: Path, number
     arguments = ["export-tiles", str(slow_cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
     process = subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".gptool-*/*.bundle")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".gptool-*/**/*.bundle")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     process.communicate(timeout=60)

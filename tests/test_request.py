@@ -18,7 +18,7 @@ def scheme(tmp_path: Path) -> TilingScheme:
     """Levels 2-6 and 9."""
     path = tmp_path / "conf.xml"
     path.write_text(conf_text([2, 3, 4, 5, 6, 9]))
-    return read_conf(path).scheme
+    return read_conf(path.read_bytes(), path).scheme
 
 
 @pytest.mark.parametrize(

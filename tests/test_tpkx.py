@@ -108,7 +108,10 @@ def test_a_reference_that_proj_does_not_know(tmp_path: Path) -> None:
         tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKID>987654</WKID>")
     )
     result = export_tiles(cache, tmp_path / "x.tpkx")
-    assert result.warnings == ("WKID 987654 is not known here: iteminfo.json states the whole world",)
+    assert result.warnings == (
+        "the spatial reference (WKID 987654) is not known here: "
+        "the package states the whole world as its extent in degrees",
+    )
     item = read_json(result.path, "iteminfo.json")
     assert item["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}
     assert list(item["extent"].values())[:4] == [-180, -90, 180, 90]

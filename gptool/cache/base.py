@@ -12,7 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gptool.cache.files import Files
 from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TilingScheme
+
+BATCH_BYTES = 1024 * 1024
+"""About the bytes of tiles that are read, and worked on, together."""
 
 
 class TileBatch(NamedTuple):
@@ -57,9 +61,12 @@ class Bundle(ABC):
     ----------
     sizes : uint32[16384]
         Bytes of each tile, row-major; 0 where there is none.
+    empty : bool[16384] or None
+        Where there is a tile of no bytes, which can't be exported; None for nowhere.
     """
 
     sizes: NDArray[np.uint32]
+    empty: NDArray[np.bool_] | None = None
 
     @abstractmethod
     def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
@@ -72,30 +79,42 @@ class Bundle(ABC):
         """
 
 
+class LeftOut(NamedTuple):
+    """A bundle that is there and can't be read, and why."""
+
+    address: BundleAddress
+    why: str
+
+
 @dataclass(frozen=True)
 class TileCache(ABC):
     """A tile cache: frozen values and a location, so it pickles; files are open only while they are read.
 
     Attributes
     ----------
+    files : Files
+        Where its bytes are.
+    tiles : str
+        The folder of the level folders in `files`.
+    name : str
+        The cache's own name: that of its folder or package.
     location : Path
-    scheme : TilingScheme
-    image : ImageInfo
-    storage : StorageFormat
+        Its folder or package.
     declared_extent : Extent or None
-        The full extent as conf.cdi states it.
+        The full extent as conf.cdi or root.json states it.
+    document : bytes or None
+        conf.xml as it is; None in packages that have none.
     """
 
+    files: Files
+    tiles: str
+    name: str
     location: Path
     scheme: TilingScheme
     image: ImageInfo
     storage: StorageFormat
     declared_extent: Extent | None
-
-    @property
-    def name(self) -> str:
-        """The cache's own name: that of its folder or package."""
-        return self.location.stem if self.location.is_file() else self.location.name
+    document: bytes | None
 
     @abstractmethod
     def bundles(self, lod: Lod) -> list[BundleAddress]:
@@ -118,3 +137,12 @@ class TileCache(ABC):
         CacheError
             When it can't be read.
         """
+
+    def left_out(self, lod: Lod) -> list[LeftOut]:
+        """Return the bundles of a level that are there in part only. Raises as `bundles`."""
+        return []
+
+    def folder(self, level: int) -> str:
+        """Return the path of a level's folder, whether it is there or not."""
+        name = f"L{level:02d}"
+        return f"{self.tiles}/{name}" if self.tiles else name

@@ -1,4 +1,4 @@
-"""`gptool export-tiles`: cut a package out of a cache."""
+"""`gptool export-tiles`: cut a package or dataset out of a cache."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Example:
   gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
+  gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
 MOST_LISTED = 10
@@ -26,6 +27,11 @@ MOST_LISTED = 10
 @cache_argument
 @click.argument("output", type=click.Path())
 @selection_options
+@click.option(
+    "--storage-format-type",
+    metavar="compactV2|compact",
+    help="How a cache raster dataset stores its tiles; compactV2 when silent. Esri's long names are understood too.",
+)
 @click.option("--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Refuse above N tiles.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
@@ -33,7 +39,11 @@ MOST_LISTED = 10
 )
 @json_option
 def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
-    """Cut tiles out of CACHE into the tile package OUTPUT (x.tpkx)."""
+    """Cut tiles out of CACHE into OUTPUT.
+
+    CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
+    cache raster dataset.
+    """
     from gptool.errors import GptoolError
     from gptool.export import export_tiles
 

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache import TileBatch
-from gptool.cache.compact import bundle_name
 from gptool.demo.relief import draw_shaded_relief, halve
 from gptool.errors import OutputExistsError
 from gptool.jpeg_pixels import encode
 from gptool.model import PACKET_SIZE, BundleAddress
-from gptool.package.bundle import BundleWriter
+from gptool.package.bundle import CompactV2Writer
 
 TILE = 256
 QUALITY = 75
@@ -102,9 +101,7 @@ def make_cache(folder: Path, levels: int = 5) -> None:
 
 def _write_bundle(tiles: Path, address: BundleAddress, world: NDArray[np.uint8]) -> None:
     """Write a level; up to level 7 it fits into one bundle."""
-    path = tiles / bundle_name(address)
-    path.parent.mkdir(parents=True)
-    with BundleWriter(path) as writer:
+    with CompactV2Writer(tiles, address, checksums=False) as writer:
         for row, strip in enumerate(np.split(world, len(world) // TILE)):
             writer.append(_batch(row, list(_encode(strip))))
 

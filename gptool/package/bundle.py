@@ -1,75 +1,172 @@
-"""Writing a compact V2 bundle (Esri's CompactCacheV2): header and index, then each tile behind its size."""
+"""Writing compact bundles: room for header and index, each tile behind its size, then what stands in front of them."""
 
 from __future__ import annotations
 
 import os
 import zlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptool import _bundle
-from gptool.cache import TileBatch
-from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, OFFSET_BYTES, USER_HEADER_OFFSET, VERSION
-from gptool.model import PACKET_SIZE
+from gptool.cache import TileBatch, compact, compact_v1
+from gptool.cache.compact import bundle_name
+from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
 
 TILES = PACKET_SIZE * PACKET_SIZE
-# The specification's own values; GDAL reads zeros from a folder whose bundles state another record count.
-RECORD_COUNT, USER_HEADER_SIZE, LEGACY = TILES, 20 + INDEX_BYTES, (3, 16, TILES, OFFSET_BYTES)
-TILE_OVERHEAD = 4
+WORD = 4
 """Bytes that a tile takes besides its own: the size in front of it."""
 
 
-def bundle_size(tiles: int, tile_bytes: int) -> int:
-    """Return the bytes of a bundle with that many tiles of that many bytes together."""
-    return FIRST_TILE + TILE_OVERHEAD * tiles + tile_bytes
+class BundleFile(NamedTuple):
+    """A file of a bundle: its path below the folder of the tiles, and its bytes."""
+
+    name: str
+    size: int
 
 
-class BundleWriter:
-    """A compact V2 bundle in the making. Tiles come in batches; leaving the context completes header and index."""
+class StagedFile(NamedTuple):
+    """A finished file of a bundle that waits for its place in the result. `crc32`: 0 where nobody needs it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._size, self._largest = path, FIRST_TILE, 0
-        self._index = np.zeros(TILES, np.uint64)
+    name: str
+    path: Path
+    size: int
+    crc32: int
+
+
+class BundleWriter(ABC):
+    """A bundle in the making. Tiles come in batches; leaving the context completes it.
+
+    Attributes
+    ----------
+    files : tuple of StagedFile
+        What was written; there when the context was left.
+    """
+
+    files: tuple[StagedFile, ...]
+    first_tile: int
+
+    def __init__(self, tiles: Path, address: BundleAddress, *, checksums: bool) -> None:
+        """Write below the folder `tiles`; `checksums`: whether anyone needs a CRC-32."""
+        self._tiles, self._address, self._checksums = tiles, address, checksums
+        self._name = bundle_name(address)
+        self._places, self._sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint64)
+        self._size = self.first_tile
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w+b", buffering=0)
-        self._file.seek(FIRST_TILE)
+        path = self._tiles / self._name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w+b", buffering=0)
+        self._file.seek(self.first_tile)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with self._file:
             if kind is None:
-                self._write_head()
-                self.crc32 = self._checksum()
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file so far."""
-        return self._size
+                self.files = self._complete()
 
     def append(self, batch: TileBatch) -> None:
         """Add tiles; none may be there already."""
         packed = _bundle.pack(batch.source, batch.offsets, batch.sizes).data
         sizes = batch.sizes.astype(np.uint64)
-        offsets = self._size + np.cumsum(sizes + np.uint64(TILE_OVERHEAD)) - sizes
-        self._index[batch.positions] = sizes << np.uint64(8 * OFFSET_BYTES) | offsets
+        self._places[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
+        self._sizes[batch.positions] = sizes
         self._size += len(packed)
-        self._largest = max(self._largest, int(batch.sizes.max(initial=0)))
         while len(packed):
             packed = packed[self._file.write(packed) :]
 
-    def _write_head(self) -> None:
-        fields = (VERSION, RECORD_COUNT, self._largest, OFFSET_BYTES, 0, self._size, USER_HEADER_OFFSET)
-        head = HEADER.pack(*fields, USER_HEADER_SIZE, *LEGACY, INDEX_BYTES)
-        os.pwrite(self._file.fileno(), head + self._index.astype("<u8").tobytes(), 0)
+    @abstractmethod
+    def _complete(self) -> tuple[StagedFile, ...]:
+        """Write what the tiles' places and sizes decide: `_places` are the offsets of their first bytes."""
+
+    def _write_head(self, head: bytes) -> StagedFile:
+        os.pwrite(self._file.fileno(), head, 0)
+        return StagedFile(self._name, self._tiles / self._name, self._size, self._checksum())
 
     def _checksum(self) -> int:
         """Return the CRC-32 of the whole file. It is read back: head and index are known last but come first."""
-        self._file.seek(0)
         crc32 = 0
-        while chunk := self._file.read(1 << 20):
-            crc32 = zlib.crc32(chunk, crc32)
+        if self._checksums:
+            self._file.seek(0)
+            while chunk := self._file.read(1 << 20):
+                crc32 = zlib.crc32(chunk, crc32)
         return crc32
+
+
+class CompactV2Writer(BundleWriter):
+    """A compact V2 bundle (Esri's CompactCacheV2): one file."""
+
+    first_tile = compact.FIRST_TILE
+
+    def _complete(self) -> tuple[StagedFile, ...]:
+        # The specification's own values; GDAL reads zeros from a folder whose bundles state another record count.
+        record_count, user_header_size, legacy = TILES, 20 + compact.INDEX_BYTES, (3, 16, TILES, compact.OFFSET_BYTES)
+        head = compact.HEADER.pack(
+            compact.VERSION,
+            record_count,
+            int(self._sizes.max()),
+            compact.OFFSET_BYTES,
+            0,
+            self._size,
+            compact.USER_HEADER_OFFSET,
+            user_header_size,
+            *legacy,
+            compact.INDEX_BYTES,
+        )
+        index = self._sizes << np.uint64(8 * compact.OFFSET_BYTES) | self._places
+        return (self._write_head(head + index.astype("<u8").tobytes()),)
+
+
+class CompactV1Writer(BundleWriter):
+    """A compact V1 bundle, as ArcGIS Server 10.x writes it: an index beside the tiles."""
+
+    first_tile = compact_v1.FIRST_TILE
+
+    def _complete(self) -> tuple[StagedFile, ...]:
+        row, column = self._address.row, self._address.column
+        head = compact_v1.HEADER.pack(
+            3,
+            TILES,
+            int(self._sizes.max()),
+            5,
+            WORD * int(np.count_nonzero(self._sizes)),
+            self._size,
+            40,
+            16,
+            *(row, row + PACKET_SIZE - 1, column, column + PACKET_SIZE - 1),
+        )
+        return self._write_head(head + bytes(WORD * TILES)), self._write_index()
+
+    def _write_index(self) -> StagedFile:
+        places = self._places.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
+        absent = compact_v1.HEADER.size + np.arange(0, WORD * TILES, WORD, dtype=np.uint64)
+        entries = np.where(places > 0, places - np.uint64(WORD), absent)
+        data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _five_bytes(entries) + compact_v1.INDEX_TAIL
+        name = bundle_name(self._address, compact_v1.INDEX)
+        path = self._tiles / name
+        path.write_bytes(data)
+        return StagedFile(name, path, len(data), zlib.crc32(data))
+
+
+def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
+    return entries.astype("<u8").view(np.uint8).reshape(TILES, 8)[:, :5].tobytes()
+
+
+WRITERS: dict[StorageFormat, type[BundleWriter]] = {
+    StorageFormat.COMPACT: CompactV1Writer,
+    StorageFormat.COMPACT_V2: CompactV2Writer,
+}
+
+
+def bundle_files(storage: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int) -> list[BundleFile]:
+    """Return the files of a bundle with that many tiles of that many bytes together, in the order of their names."""
+    size = WRITERS[storage].first_tile + WORD * tiles + tile_bytes
+    files = [BundleFile(bundle_name(address), size)]
+    if storage is StorageFormat.COMPACT:
+        index = compact_v1.INDEX_END + len(compact_v1.INDEX_TAIL)
+        files.append(BundleFile(bundle_name(address, compact_v1.INDEX), index))
+    return files

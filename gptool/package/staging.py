@@ -17,21 +17,34 @@ PREFIX = ".gptool-"
 """How the names of staging folders start, in case a machine stops and leaves one behind."""
 
 
-def check_target(target: Path, overwrite: bool) -> None:
-    """Tell early, before any work, whether a file can go there.
+DATASET = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
+"""What may be in a folder that is replaced: nobody's files go because of a wrong name."""
+
+
+def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
+    """Tell early, before any work, whether a file, or a folder, can go there.
 
     Raises
     ------
     OutputExistsError
-        When there is something, and it is not to be overwritten.
+        When there is something that is not to be overwritten, or must not be.
     OutputError
-        When there is a folder, or none to put the file in.
+        When there is no folder to put the result in.
     """
     with writing(target):
-        if target.is_dir():
-            raise OutputExistsError("can't replace a folder by a file", where=target)
-        if os.path.lexists(target) and not overwrite:
-            raise _exists(target)
+        if os.path.lexists(target):
+            if target.is_dir() != folder:
+                raise OutputExistsError(
+                    "can't replace a file by a folder" if folder else "can't replace a folder by a file", where=target
+                )
+            if not overwrite:
+                raise _exists(target)
+            others = sorted({path.name for path in target.iterdir()} - DATASET) if folder else []
+            if others:
+                raise OutputExistsError(
+                    "can't replace a folder that holds other things", where=target, found=", ".join(others),
+                    expected="a cache raster dataset and nothing else",
+                )  # fmt: skip
         if not target.parent.is_dir():
             raise OutputError("no folder to put the result in", where=target.parent)
 
@@ -54,9 +67,9 @@ def writing(path: Path) -> Iterator[None]:
 class Staging:
     """A hidden folder beside the target; it goes when the context is left, with all that was not committed."""
 
-    def __init__(self, target: Path, overwrite: bool) -> None:
-        check_target(target, overwrite)
-        self._target, self._overwrite = target, overwrite
+    def __init__(self, target: Path, *, folder: bool, overwrite: bool) -> None:
+        check_target(target, folder=folder, overwrite=overwrite)
+        self._target, self._is_folder, self._overwrite = target, folder, overwrite
 
     def __enter__(self) -> Self:
         with writing(self._target):
@@ -67,7 +80,7 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def commit(self, staged: Path) -> None:
-        """Put a staged file in the target's place, on disk before it is in sight.
+        """Put a staged file or folder in the target's place, on disk before it is in sight.
 
         Raises
         ------
@@ -75,12 +88,28 @@ class Staging:
             When the target appeared meanwhile.
         """
         with writing(self._target):
-            _flush(staged)
-            if self._overwrite:
+            _flush_all(staged)
+            if self._is_folder:
+                self._replace_folder(staged)
+            elif self._overwrite:
                 staged.replace(self._target)
             else:
                 _rename_to_new(staged, self._target)
             _flush(self._target.parent)
+
+    def _replace_folder(self, staged: Path) -> None:
+        """Put a folder in the target's place. What was there goes with the staging, and comes back when that fails."""
+        check_target(self._target, folder=True, overwrite=self._overwrite)
+        if not self._target.exists():
+            staged.rename(self._target)
+            return
+        old = self.folder / "old"
+        self._target.rename(old)
+        try:
+            staged.rename(self._target)
+        except BaseException:
+            old.rename(self._target)
+            raise
 
 
 def _rename_to_new(staged: Path, target: Path) -> None:
@@ -90,8 +119,16 @@ def _rename_to_new(staged: Path, target: Path) -> None:
     except FileExistsError:
         raise _exists(target) from None
     except OSError:  # a file system without links
-        check_target(target, overwrite=False)
+        check_target(target, folder=False, overwrite=False)
         staged.replace(target)
+
+
+def _flush_all(path: Path) -> None:
+    """Flush a file, or all in a folder and then itself."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            _flush_all(entry)
+    _flush(path)
 
 
 def _flush(path: Path) -> None:

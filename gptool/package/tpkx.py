@@ -1,92 +1,108 @@
-"""A .tpkx: bundles and metadata in a stored zip, in a fixed order."""
+"""A .tpkx: root.json, iteminfo.json (Esri's tile-package-spec, docs/root.md and docs/iteminfo.md), V2 bundles."""
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
+from gptool.errors import ConfError
+from gptool.model import PACKET_SIZE, StorageFormat, TilingScheme
+from gptool.package.json_text import Json, to_json_bytes
+from gptool.package.kind import Facts, Kind
+from gptool.package.statements import extent_json, layer_json, reference_json, summary
+from gptool.plan import Plan
+from gptool.reference import units, wgs84_extent
 
-from gptool.cache.compact import bundle_name
-from gptool.model import BundleAddress
-from gptool.package.bundle import bundle_size
-from gptool.package.metadata import iteminfo_json, root_json
-from gptool.package.stored_zip import StoredZip, stored_zip_size
-from gptool.plan import BundlePlan, Plan
+ITEM_TYPE = "Compact Tile Package"
 
 
-class StagedBundle(NamedTuple):
-    """A finished bundle that waits for its place in the package."""
-
-    address: BundleAddress
-    path: Path
-    size: int
-    crc32: int
-
-
-def write_tpkx(
-    path: Path, name: str, plan: Plan, quality: int, thumbnail: bytes, bundles: Iterable[StagedBundle]
-) -> None:
-    """Write a package. Each staged bundle is removed once it is in, so that the disk holds its bytes once.
-
-    Parameters
-    ----------
-    path : Path
-        Where; must not exist.
-    name : str
-        The name that root.json and iteminfo.json state.
-    quality : int
-        0..100, the effective one.
-    bundles : iterable of StagedBundle
-        In any order; the package has them by level, row and column.
-
-    Raises
-    ------
-    ConfError
-        When the cache's reference has no well-known id.
-    OSError
-        When the package can't be written.
-    """
-    ordered = sorted(bundles)
-    with path.open("xb") as file:
-        package = StoredZip(file)
-        for member, data in _metadata(name, plan, quality, thumbnail, ordered).items():
-            package.add_bytes(member, data)
-        for bundle in ordered:
-            package.add_file(member_name(bundle.address), bundle.path, bundle.size, bundle.crc32)
-            bundle.path.unlink()
-        package.close()
+def _metadata(facts: Facts) -> dict[str, bytes]:
+    return {
+        "iteminfo.json": _iteminfo_json(facts),
+        "root.json": _root_json(facts),
+        "thumbnail.png": facts.thumbnail,
+    }
 
 
-def package_size(name: str, plan: Plan, quality: int, thumbnail: bytes, bundles: Iterable[BundlePlan]) -> int:
-    """Return the bytes of the package that `write_tpkx` would write with bundles of these tiles and tile bytes."""
-    members = [(member, len(data)) for member, data in _metadata(name, plan, quality, thumbnail, []).items()]
-    members += [(member_name(bundle.address), bundle_size(bundle.tiles, bundle.bytes)) for bundle in bundles]
-    return stored_zip_size(members)
+TPKX = Kind(StorageFormat.COMPACT_V2, "tile", is_package=True, metadata=_metadata)
 
 
-def check_metadata(plan: Plan) -> None:
-    """Find out what the metadata can't state before any tile is worked on. Raises as `write_tpkx`."""
-    _metadata("", plan, 0, b"", [])
+def _root_json(facts: Facts) -> bytes:
+    plan, name = facts.plan, facts.name
+    scheme, image = plan.cache.scheme, plan.cache.image
+    reference = _reference(plan)
+    extent = extent_json(plan.extent(), reference)
+    first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
+    unit = units(scheme.reference)
+    root: dict[str, Json] = {
+        "name": name,
+        "version": 1.0,
+        # Early: GDAL looks for it in the first kilobyte only.
+        "tileBundlesPath": "./tile",
+        "serviceDescription": "",
+        "spatialReference": reference,
+        **({"units": unit} if unit else {}),
+        "minLOD": first.level,
+        "maxLOD": last.level,
+        "minScale": first.scale,
+        "maxScale": last.scale,
+        "resampling": True,
+        "exportTilesAllowed": False,
+        "storageInfo": {"storageFormat": StorageFormat.COMPACT_V2.value, "packetSize": PACKET_SIZE},
+        "tileImageInfo": {
+            "format": image.format,
+            "compressionQuality": facts.quality,
+            "bandCount": image.band_count or (3 if image.format == "JPEG" else 4),
+            "lercError": image.lerc_error or 0,
+        },
+        "initialExtent": extent,
+        "fullExtent": extent,
+        "tileInfo": _tile_info(scheme, reference),
+        "layers": [layer_json(name)],
+    }
+    return to_json_bytes(root)
 
 
-def _metadata(name: str, plan: Plan, quality: int, thumbnail: bytes, bundles: list[StagedBundle]) -> dict[str, bytes]:
-    root = root_json(plan, name, quality)
-    item = iteminfo_json(plan, name, _guid(root, thumbnail, bundles))
-    return {"iteminfo.json": item, "root.json": root, "thumbnail.png": thumbnail}
+def _iteminfo_json(facts: Facts) -> bytes:
+    """Return iteminfo.json. `created` is 0, as in Esri's own packages: the same request gives the same bytes."""
+    plan, name = facts.plan, facts.name
+    wgs84: dict[str, Json] = {"wkid": 4326, "latestWkid": 4326}
+    keywords: list[Json] = [ITEM_TYPE, "Tile Package", "tpkx"]
+    item: dict[str, Json] = {
+        "name": name,
+        "guid": facts.guid,
+        "version": 1.0,
+        "created": 0,
+        "snippet": summary(plan),
+        "description": "",
+        "summary": summary(plan),
+        "title": name,
+        "tags": "",
+        "type": ITEM_TYPE,
+        "typeKeywords": keywords,
+        "thumbnail": "./thumbnail.png",
+        "extent": extent_json(wgs84_extent(plan.cache.scheme.reference, plan.extent()), wgs84),
+        "spatialReference": _reference(plan),
+    }
+    return to_json_bytes(item)
 
 
-def member_name(address: BundleAddress) -> str:
-    """Return a bundle's name in the package, as in `tile/L03/R0080C0100.bundle`."""
-    return f"tile/{bundle_name(address)}"
+def _reference(plan: Plan) -> dict[str, Json]:
+    reference = reference_json(plan.cache.scheme.reference)
+    if "wkid" not in reference:
+        raise ConfError(
+            "the spatial reference has no well-known id, and a .tpkx can state no other",
+            where=plan.cache.location,
+            found="neither WKID nor LatestWKID, nor a WKT that PROJ knows by one",
+            expected="one of them",
+        )
+    return reference
 
 
-def _guid(root: bytes, thumbnail: bytes, bundles: list[StagedBundle]) -> str:
-    """Return an id that follows from the content: the same content has the same, other content another."""
-    digest = hashlib.sha256(root)
-    digest.update(zlib.crc32(thumbnail).to_bytes(4, "little"))
-    for bundle in bundles:
-        digest.update(f"{bundle_name(bundle.address)} {bundle.size} {bundle.crc32}\n".encode())
-    text = digest.hexdigest()[:32].upper()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+def _tile_info(scheme: TilingScheme, reference: dict[str, Json]) -> dict[str, Json]:
+    lods: list[Json] = [{"level": lod.level, "resolution": lod.resolution, "scale": lod.scale} for lod in scheme.lods]
+    return {
+        "rows": scheme.tile_rows,
+        "cols": scheme.tile_columns,
+        "dpi": scheme.dpi,
+        "origin": {"x": scheme.origin_x, "y": scheme.origin_y},
+        "spatialReference": reference,
+        "lods": lods,
+    }

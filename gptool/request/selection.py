@@ -22,7 +22,9 @@ class Selection:
         """Return the window of tiles that are meant at a level, None for all."""
         return None if self.extent is None else self.scheme.window(lod, self.extent)
 
-    def positions(self, lod: Lod, bundle: BundleAddress, sizes: NDArray[np.uint32]) -> NDArray[np.int64]:
+    def positions(
+        self, lod: Lod, bundle: BundleAddress, sizes: NDArray[np.uint32] | NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
         """Return the positions in the bundle, 0..16383, of the tiles that are meant and exist (size above 0)."""
         window = self.window(lod)
         if window is None:

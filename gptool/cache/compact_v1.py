@@ -1,0 +1,107 @@
+"""Compact V1 caches: each bundle is a pair of files, an index (.bundlx) and the tiles behind their sizes (.bundle).
+
+There is no public specification; the layout is that of bundles by ArcGIS Server 10.x and MapProxy. All integers are
+little-endian. The index counts column by column: entry `128 * column + row`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool import _bundle
+from gptool.cache.base import Bundle, LeftOut
+from gptool.cache.compact import BUNDLE, CompactBundle, CompactCache, bad_entry
+from gptool.cache.content import Content
+from gptool.errors import BundleError
+from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, Lod
+
+INDEX = ".bundlx"
+
+INDEX_HEADER = struct.Struct("<4I")
+"""version, bytes of this header, entries, bytes of an entry"""
+
+INDEX_FIELDS = 3, INDEX_HEADER.size, PACKET_SIZE * PACKET_SIZE, 5
+INDEX_END = INDEX_HEADER.size + 5 * PACKET_SIZE * PACKET_SIZE
+"""Where the entries end; only the tail follows."""
+
+INDEX_TAIL = struct.pack("<4I", 0, 16, 16, 0)
+"""Nothing of it is needed to read."""
+
+HEADER = struct.Struct("<4I3Q5I")
+"""version, tiles that fit, largest tile, offset bytes, 4 bytes for each tile, file size, 40, 16, first row, last row,
+first column, last column. None of it is needed to read."""
+
+WORD = 4
+"""Bytes of the size in front of each tile, to which an index entry points."""
+
+FIRST_TILE = HEADER.size + WORD * PACKET_SIZE * PACKET_SIZE
+"""Between header and tiles stands a word of 0 for each place: absent tiles point there."""
+
+
+class CompactV1Cache(CompactCache):
+    """A cache of compact V1 bundles."""
+
+    def bundles(self, lod: Lod) -> list[BundleAddress]:
+        """Return the addresses of a level's whole bundles, sorted. Raises as `TileCache.bundles`."""
+        return sorted(self.named(lod.level, BUNDLE).keys() & self.named(lod.level, INDEX).keys())
+
+    def left_out(self, lod: Lod) -> list[LeftOut]:
+        """Return the bundles of which one file is missing. Raises as `TileCache.bundles`."""
+        data, index = self.named(lod.level, BUNDLE), self.named(lod.level, INDEX)
+        halves = [(address, data[address], INDEX) for address in data.keys() - index.keys()]
+        halves += [(address, index[address], BUNDLE) for address in index.keys() - data.keys()]
+        return [
+            LeftOut(
+                address, f"{self.files.where(path)}: the bundle's {missing} file is missing, its tiles are left out"
+            )
+            for address, path, missing in sorted(halves)
+        ]
+
+    @contextmanager
+    def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
+        """Open a bundle and read its index. Raises as `TileCache.open_bundle`."""
+        with self.files.open(self.path(address, INDEX)) as index:
+            entries = _read_entries(index)
+        with self.files.open(self.path(address, BUNDLE)) as content:
+            yield CompactBundle(content, *_read_places(content, entries, address))
+
+
+def _read_entries(index: Content) -> NDArray[np.uint8]:
+    if index.size < INDEX_END:
+        raise BundleError(
+            "shorter than an index", where=index.where, found=f"{index.size} bytes", expected=f"{INDEX_END} or more"
+        )
+    data = index.read(0, INDEX_END)
+    found = INDEX_HEADER.unpack_from(data.data)
+    if found != INDEX_FIELDS:
+        raise BundleError(
+            "the header's version, size, entries and bytes of an entry",
+            where=index.where,
+            found=found,
+            expected=f"{INDEX_FIELDS} of a compact V1 index",
+        )
+    return data[INDEX_HEADER.size :]
+
+
+def _read_places(
+    content: Content, entries: NDArray[np.uint8], address: BundleAddress
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Return the offsets and the sizes of the tiles, each [16384], row-major."""
+    offsets, bad = _bundle.read_index_v1(entries, content.size)
+    if bad >= 0:
+        raise bad_entry(content, address, bad, int(offsets[bad]), WORD, HEADER.size)
+    places = np.flatnonzero(offsets)
+    places = places[np.argsort(offsets[places], kind="stable")]
+    sizes = np.zeros(len(offsets), np.uint32)
+    sizes[places] = content.read_words(offsets[places])
+    offsets[places] += np.uint64(WORD)
+    wrong = np.flatnonzero((sizes > MAX_TILE_BYTES) | ((sizes > 0) & (offsets + sizes > content.size)))
+    if len(wrong):
+        bad = int(wrong[0])
+        raise bad_entry(content, address, bad, int(offsets[bad]), int(sizes[bad]), FIRST_TILE)
+    return offsets, sizes

@@ -1,0 +1,161 @@
+"""The bytes of one file of a cache, read by ranges: as they lie on the disk, or unpacked on the way."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool import _files
+from gptool.errors import BundleError, CacheError
+
+CHUNK_BYTES = 256 * 1024
+"""Compressed bytes that are read, and unneeded bytes that are unpacked, at a time."""
+
+
+class Content(ABC):
+    """The bytes of one open file. For one thread at a time.
+
+    Attributes
+    ----------
+    where : Path
+        What errors call it.
+    size : int
+        Bytes.
+    """
+
+    def __init__(self, where: Path, size: int) -> None:
+        self.where, self.size = where, size
+
+    def read(self, offset: int, size: int) -> NDArray[np.uint8]:
+        """Read `size` bytes from `offset` on.
+
+        Raises
+        ------
+        BundleError
+            When they do not lie within the file, or are damaged.
+        CacheError
+            When the system can't read them.
+        """
+        self._check_end(offset + size)
+        return self._read(offset, size)
+
+    def read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """Read the little-endian u32 at each offset; reads best when they ascend. Raises as `read`."""
+        if len(offsets):
+            self._check_end(int(offsets.max()) + 4)
+        return self._read_words(offsets)
+
+    @abstractmethod
+    def _read(self, offset: int, size: int) -> NDArray[np.uint8]: ...
+
+    @abstractmethod
+    def _read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
+
+    def _check_end(self, end: int) -> None:
+        if end > self.size:
+            raise BundleError("too short", where=self.where, found=f"{self.size} bytes", expected=f"{end} or more")
+
+
+class Stored(Content):
+    """A range of an open file, which it does not own: a file of its own, or a member of a package as it is."""
+
+    def __init__(self, where: Path, file: int, start: int, size: int) -> None:
+        super().__init__(where, size)
+        self._file, self._start = file, start
+
+    def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
+        # Read, not mapped: a file that shrinks under a mapping kills the process.
+        buffer = np.empty(size, np.uint8)
+        view, done = buffer.data, 0
+        while done < size:
+            try:
+                count = os.preadv(self._file, [view[done:]], self._start + offset + done)
+            except OSError as error:
+                raise self._unreadable(error, offset + done) from error
+            if count == 0:
+                raise self._shrunk(offset + done, offset + size)
+            done += count
+        return buffer
+
+    def _read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        try:
+            words, done = _files.read_words(self._file, self._start, offsets)
+        except OSError as error:
+            raise self._unreadable(error, int(offsets.min())) from error
+        if done < len(words):
+            raise self._shrunk(int(offsets[done]), int(offsets[done]) + 4)
+        return words
+
+    def _unreadable(self, error: OSError, offset: int) -> CacheError:
+        return CacheError(f"can't be read at byte {offset}: {error.strerror}", where=self.where)
+
+    def _shrunk(self, found: int, expected: int) -> BundleError:
+        return BundleError(
+            "became shorter while it was read", where=self.where, found=f"{found} bytes", expected=f"{expected}"
+        )
+
+
+class Deflated(Content):
+    """A member that its package holds compressed, unpacked as it is read.
+
+    It keeps no more than what was read last, so reads go forwards; one that goes back further starts from the front.
+    """
+
+    def __init__(self, where: Path, packed: Stored, size: int) -> None:
+        super().__init__(where, size)
+        self._packed = packed
+        self._restart()
+
+    def _restart(self) -> None:
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._fed = self._position = self._kept_from = 0
+        self._kept = np.empty(0, np.uint8)
+
+    def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
+        if offset < self._kept_from:
+            self._restart()
+        known = self._kept[offset - self._kept_from :][:size]
+        if len(known) == size:
+            return known
+        while self._position < offset:
+            self._unpack(offset - self._position)
+        buffer = np.empty(size, np.uint8)
+        buffer[: len(known)] = known
+        done = len(known)
+        while done < size:
+            part = self._unpack(size - done)
+            buffer[done : done + len(part)] = np.frombuffer(part, np.uint8)
+            done += len(part)
+        self._kept_from, self._kept = offset, buffer
+        return buffer
+
+    def _read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        words = [int.from_bytes(self._read(offset, 4).tobytes(), "little") for offset in offsets.tolist()]
+        return np.array(words, np.uint32)
+
+    def _unpack(self, most: int) -> bytes:
+        """Return the next bytes, at least one."""
+        while True:
+            waiting = self._inflater.unconsumed_tail
+            if not waiting and self._fed < self._packed.size:
+                waiting = self._packed.read(self._fed, min(CHUNK_BYTES, self._packed.size - self._fed)).tobytes()
+                self._fed += len(waiting)
+            try:
+                part = self._inflater.decompress(waiting, min(most, CHUNK_BYTES))
+            except zlib.error as error:
+                raise BundleError(f"its compressed bytes are damaged: {error}", where=self.where) from None
+            if part:
+                self._position += len(part)
+                return part
+            if self._inflater.eof or (not waiting and self._fed == self._packed.size):
+                raise BundleError(
+                    "its compressed bytes end too early",
+                    where=self.where,
+                    found=f"{self._position} bytes",
+                    expected=f"{self.size}",
+                )

@@ -1,0 +1,119 @@
+"""Exploded caches: a file for each tile, `Lzz/Rxxxxxxxx/Cxxxxxxxx.jpg` (or .jpeg, .png), row and column hexadecimal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
+from gptool.cache.files import Files
+from gptool.errors import BundleError
+from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, Lod
+
+ROW = re.compile(r"R([0-9a-f]{1,8})", re.IGNORECASE)
+TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
+
+FOLDERS_KEPT = 2 * PACKET_SIZE
+"""Listings that are kept: those of the rows of a bundle are wanted again by its neighbours."""
+
+Numbered = tuple[NDArray[np.int64], NDArray[np.bytes_]]
+"""Rows or columns, ascending, and the names that state them."""
+
+
+class ExplodedCache(TileCache):
+    """A cache of single files. Its bundles are what the files of 128 x 128 places would make."""
+
+    def bundles(self, lod: Lod) -> list[BundleAddress]:
+        """Return the addresses of a level's bundles, sorted. Raises as `TileCache.bundles`."""
+        found: set[BundleAddress] = set()
+        for row, folder in self._rows(lod.level, 0):
+            columns, _ = _list(self.files, folder, TILE)
+            first_row = row // PACKET_SIZE * PACKET_SIZE
+            for packet in np.unique(columns // PACKET_SIZE).tolist():
+                found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
+        return sorted(found)
+
+    @contextmanager
+    def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
+        """Find the tiles of a bundle's places. Raises as `TileCache.open_bundle`."""
+        paths: dict[int, str] = {}
+        for row, folder in self._rows(address.level, address.row, address.row + PACKET_SIZE):
+            columns, names = _list(self.files, folder, TILE)
+            first, last = np.searchsorted(columns, (address.column, address.column + PACKET_SIZE))
+            place = (row - address.row) * PACKET_SIZE - address.column
+            for column, name in zip(columns[first:last].tolist(), names[first:last].tolist(), strict=True):
+                paths[place + column] = f"{folder}/{name.decode()}"
+        yield ExplodedBundle(self.files, address, paths)
+
+    def _rows(self, level: int, first: int, end: int | None = None) -> Iterator[tuple[int, str]]:
+        """Yield the rows from `first` to before `end`, and their folders."""
+        folder = self.folder(level)
+        rows, names = _list(self.files, folder, ROW)
+        here = slice(*np.searchsorted(rows, (first, end if end is not None else 1 << 32)))
+        for row, name in zip(rows[here].tolist(), names[here].tolist(), strict=True):
+            yield row, f"{folder}/{name.decode()}"
+
+
+class ExplodedBundle(Bundle):
+    """The files of 128 x 128 places, by position."""
+
+    def __init__(self, files: Files, address: BundleAddress, paths: dict[int, str]) -> None:
+        self._files, self._paths = files, paths
+        positions = np.fromiter(paths, np.int64, len(paths))
+        sizes = files.sizes(list(paths.values()))
+        if (sizes > MAX_TILE_BYTES).any():
+            position = int(positions[sizes.argmax()])
+            tile = address.tile(position)
+            raise BundleError(
+                f"level {tile.level}, row {tile.row}, column {tile.column}: too large for a tile",
+                where=files.where(paths[position]),
+                found=f"{sizes.max()} bytes",
+                expected=f"{MAX_TILE_BYTES} at most",
+            )
+        self.sizes = np.zeros(PACKET_SIZE * PACKET_SIZE, np.uint32)
+        self.sizes[positions] = sizes
+        self.empty = np.zeros(PACKET_SIZE * PACKET_SIZE, np.bool_)
+        self.empty[positions] = sizes == 0
+
+    def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
+        """Read the files of the tiles at these positions, row by row. Raises as `Bundle.batches`."""
+        if len(positions) == 0:
+            return
+        positions = np.sort(positions)
+        sizes = self.sizes[positions]
+        filled = np.cumsum(sizes, dtype=np.int64) // BATCH_BYTES
+        bounds = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(positions)]
+        for first, last in pairwise(bounds):
+            here = positions[first:last]
+            data = self._files.read_whole([self._paths[position] for position in here.tolist()], sizes[first:last])
+            yield TileBatch.contiguous(here, data, sizes[first:last])
+
+
+def _list(files: Files, folder: str, pattern: re.Pattern[str]) -> Numbered:
+    stamp = files.stamp(folder)
+    if stamp is None:
+        return np.empty(0, np.int64), np.empty(0, np.bytes_)
+    return _numbered(files, folder, pattern, stamp)
+
+
+@lru_cache(maxsize=FOLDERS_KEPT)
+def _numbered(files: Files, folder: str, pattern: re.Pattern[str], stamp: int) -> Numbered:
+    """List what is named by a number in a folder. `stamp`: a folder that changed is listed again."""
+    matches = [match for match in map(pattern.fullmatch, files.names(folder)) if match]
+    numbers = np.array([int(match[1], 16) for match in matches], np.int64)
+    names = np.array([match[0].encode() for match in matches], np.bytes_)
+    order = np.argsort(numbers, kind="stable")
+    numbers, names = numbers[order], names[order]
+    twice = np.flatnonzero(np.diff(numbers) == 0)
+    if len(twice):
+        first, second = (names[twice[0] + i].decode() for i in (0, 1))
+        raise BundleError(
+            "two names of one place", where=files.where(folder), found=f"{first} and {second}", expected="one"
+        )
+    return numbers, names

@@ -1,0 +1,76 @@
+"""The kinds of results: where each has its tiles, how they are stored, and what it states of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from gptool.model import BundleAddress, StorageFormat
+from gptool.package.bundle import StagedFile
+from gptool.plan import Plan
+
+
+class StagedBundle(NamedTuple):
+    """A finished bundle that waits for its place in the result."""
+
+    address: BundleAddress
+    files: tuple[StagedFile, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What metadata are made of.
+
+    Attributes
+    ----------
+    name : str
+        The result's own name.
+    quality : int
+        0..100, the effective one: what the tiles' tables say.
+    thumbnail : bytes
+        A PNG; empty where the result has none.
+    guid : str
+        The item's id.
+    """
+
+    plan: Plan
+    name: str
+    quality: int
+    thumbnail: bytes
+    guid: str = ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of result.
+
+    Attributes
+    ----------
+    storage : StorageFormat
+        Of its bundles.
+    tiles : str
+        The folder of its level folders.
+    is_package : bool
+        Whether it is one file, a zip, or a folder.
+    metadata : callable
+        Returns its other files by path, in their order. Raises ConfError for what they can't state.
+    """
+
+    storage: StorageFormat
+    tiles: str
+    is_package: bool
+    metadata: Callable[[Facts], dict[str, bytes]]
+
+    def metadata_with_guid(self, facts: Facts, bundles: Iterable[StagedBundle]) -> dict[str, bytes]:
+        """Return the metadata with an id that follows from all content: the same content has the same."""
+        digest = hashlib.sha256()
+        for path, data in self.metadata(facts).items():
+            digest.update(f"{path} {len(data)}\n".encode() + data)
+        for bundle in bundles:
+            for file in bundle.files:
+                digest.update(f"{file.name} {file.size} {file.crc32}\n".encode())
+        text = digest.hexdigest()[:32].upper()
+        guid = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        return self.metadata(replace(facts, guid=guid))
