@@ -85,7 +85,7 @@ class Plan:
         return tuple(level for level in self.levels if level.tiles)
 
     def extent(self) -> Extent:
-        """Return the full extent of the result: the box of its tiles, within the one conf.cdi declares.
+        """Return the full extent of the result: the box of its tiles, within the one the cache declares.
 
         Tiles of a coarse level reach far beyond what they show, so the box is that of the deepest level's tiles. A
         coarser level adds to it only where its tiles are more than those that the box already touches: then it shows
@@ -100,12 +100,12 @@ class Plan:
                 box = scheme.extent(level.lod, level.window)
             elif not scheme.window(level.lod, box).contains(level.window):
                 box = box.union(scheme.extent(level.lod, level.window))
-        assert box is not None, "make_plan refuses a selection without tiles"
+        assert box is not None, "there are no tiles"
         declared = self.cache.declared_extent
         return (box.intersection(declared) or box) if declared else box
 
 
-def make_plan(
+def count_tiles(
     cache: TileCache | str | os.PathLike[str],
     *,
     levels: str | int | Iterable[int] | None = None,
@@ -124,18 +124,36 @@ def make_plan(
     Raises
     ------
     ParameterError
-        When the request can't be understood, or no tile is meant.
+        When the request can't be understood.
     CacheError
         When the cache can't be read, or a bundle's index can't be true.
     """
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
     selection = Selection(opened.scheme, parse_levels(levels, opened.scheme), parse_extent(export_extent))
     planned = tuple(_plan_level(opened, selection, lod) for lod in selection.lods)
-    plan = Plan(opened, selection, planned, (*_strangers(opened), *_left_out(opened, selection)))
+    return Plan(opened, selection, planned, (*_strangers(opened), *_left_out(opened, selection)))
+
+
+def make_plan(
+    cache: TileCache | str | os.PathLike[str],
+    *,
+    levels: str | int | Iterable[int] | None = None,
+    export_extent: str | Sequence[float] | None = None,
+) -> Plan:
+    """Count as `count_tiles` does, and make sure that there is something to export.
+
+    Raises
+    ------
+    ParameterError
+        When the request can't be understood, or no tile is meant.
+    CacheError
+        When the cache can't be read, or a bundle's index can't be true.
+    """
+    plan = count_tiles(cache, levels=levels, export_extent=export_extent)
     if plan.tiles == 0:
         raise ParameterError(
             "; ".join(("the selection holds no tiles", *plan.left_out)),
-            where=opened.location,
+            where=plan.cache.location,
             found=0,
             expected="1 or more",
         )

@@ -65,7 +65,7 @@ def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
     done = run("export-tiles", "cache", "x.tpkx", cwd=tmp_path)
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert "Damaged, copied as it is: level 2, row 1, column 0: JPEG: Premature end of JPEG file" in lines
+    assert "Damaged: level 2, row 1, column 0: JPEG: Premature end of JPEG file" in lines
     assert "... and 2 more; --json lists them all" in lines
 
 

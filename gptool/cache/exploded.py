@@ -19,6 +19,10 @@ from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, Lod
 ROW = re.compile(r"R([0-9a-f]{1,8})", re.IGNORECASE)
 TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 
+TILES = PACKET_SIZE * PACKET_SIZE
+NAME_TYPE = "S16"
+"""Room for the longest name that `TILE` knows."""
+
 FOLDERS_KEPT = 2 * PACKET_SIZE
 """Listings that are kept: those of the rows of a bundle are wanted again by its neighbours."""
 
@@ -42,14 +46,12 @@ class ExplodedCache(TileCache):
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
         """Find the tiles of a bundle's places. Raises as `TileCache.open_bundle`."""
-        paths: dict[int, str] = {}
+        bundle = ExplodedBundle(self.files, address)
         for row, folder in self._rows(address.level, address.row, address.row + PACKET_SIZE):
             columns, names = _list(self.files, folder, TILE)
-            first, last = np.searchsorted(columns, (address.column, address.column + PACKET_SIZE))
-            place = (row - address.row) * PACKET_SIZE - address.column
-            for column, name in zip(columns[first:last].tolist(), names[first:last].tolist(), strict=True):
-                paths[place + column] = f"{folder}/{name.decode()}"
-        yield ExplodedBundle(self.files, address, paths)
+            here = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
+            bundle.add_row(row, folder, columns[here], names[here])
+        yield bundle
 
     def _rows(self, level: int, first: int, end: int | None = None) -> Iterator[tuple[int, str]]:
         """Yield the rows from `first` to before `end`, and their folders."""
@@ -61,25 +63,44 @@ class ExplodedCache(TileCache):
 
 
 class ExplodedBundle(Bundle):
-    """The files of 128 x 128 places, by position."""
+    """The files of 128 x 128 places."""
 
-    def __init__(self, files: Files, address: BundleAddress, paths: dict[int, str]) -> None:
-        self._files, self._paths = files, paths
-        positions = np.fromiter(paths, np.int64, len(paths))
-        sizes = files.sizes(list(paths.values()))
+    def __init__(self, files: Files, address: BundleAddress) -> None:
+        self._files, self._address = files, address
+        self._folders = [""] * PACKET_SIZE
+        self._names = np.zeros(TILES, NAME_TYPE)
+        self.sizes = np.zeros(TILES, np.uint32)
+        self.empty: NDArray[np.bool_] = np.zeros(TILES, np.bool_)
+
+    def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: NDArray[np.bytes_]) -> None:
+        """Add the tiles of a row by their columns and names.
+
+        Raises
+        ------
+        BundleError
+            When one is too large.
+        CacheError
+            When one is no file.
+        """
+        positions = (row - self._address.row) * PACKET_SIZE + columns - self._address.column
+        self._folders[row - self._address.row] = folder
+        self._names[positions] = names
+        sizes = self._files.sizes(self._paths(positions))
         if (sizes > MAX_TILE_BYTES).any():
-            position = int(positions[sizes.argmax()])
-            tile = address.tile(position)
+            column = int(columns[sizes.argmax()])
             raise BundleError(
-                f"level {tile.level}, row {tile.row}, column {tile.column}: too large for a tile",
-                where=files.where(paths[position]),
+                f"level {self._address.level}, row {row}, column {column}: too large for a tile",
+                where=self._files.where(folder),
                 found=f"{sizes.max()} bytes",
                 expected=f"{MAX_TILE_BYTES} at most",
             )
-        self.sizes = np.zeros(PACKET_SIZE * PACKET_SIZE, np.uint32)
         self.sizes[positions] = sizes
-        self.empty = np.zeros(PACKET_SIZE * PACKET_SIZE, np.bool_)
         self.empty[positions] = sizes == 0
+
+    def _paths(self, positions: NDArray[np.int64]) -> list[str]:
+        # Made when they are needed: those of all tiles would take more memory than a batch of tiles.
+        rows, names = (positions // PACKET_SIZE).tolist(), self._names[positions].tolist()
+        return [f"{self._folders[row]}/{name.decode()}" for row, name in zip(rows, names, strict=True)]
 
     def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
         """Read the files of the tiles at these positions, row by row. Raises as `Bundle.batches`."""
@@ -91,14 +112,14 @@ class ExplodedBundle(Bundle):
         bounds = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(positions)]
         for first, last in pairwise(bounds):
             here = positions[first:last]
-            data = self._files.read_whole([self._paths[position] for position in here.tolist()], sizes[first:last])
+            data = self._files.read_whole(self._paths(here), sizes[first:last])
             yield TileBatch.contiguous(here, data, sizes[first:last])
 
 
 def _list(files: Files, folder: str, pattern: re.Pattern[str]) -> Numbered:
     stamp = files.stamp(folder)
     if stamp is None:
-        return np.empty(0, np.int64), np.empty(0, np.bytes_)
+        return np.empty(0, np.int64), np.empty(0, NAME_TYPE)
     return _numbered(files, folder, pattern, stamp)
 
 
@@ -107,7 +128,7 @@ def _numbered(files: Files, folder: str, pattern: re.Pattern[str], stamp: int) -
     """List what is named by a number in a folder. `stamp`: a folder that changed is listed again."""
     matches = [match for match in map(pattern.fullmatch, files.names(folder)) if match]
     numbers = np.array([int(match[1], 16) for match in matches], np.int64)
-    names = np.array([match[0].encode() for match in matches], np.bytes_)
+    names = np.array([match[0].encode() for match in matches], NAME_TYPE)
     order = np.argsort(numbers, kind="stable")
     numbers, names = numbers[order], names[order]
     twice = np.flatnonzero(np.diff(numbers) == 0)

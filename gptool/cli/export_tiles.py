@@ -80,7 +80,7 @@ def show_result(result: ExportResult) -> None:
             for why, count in _kept(report).items():
                 click.echo(f"Kept: level {level}, {count:,} {why}")
     for tile in total.damaged[:MOST_LISTED]:
-        click.echo(f"Damaged, copied as it is: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
+        click.echo(f"Damaged: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
     if len(total.damaged) > MOST_LISTED:
         click.echo(f"... and {len(total.damaged) - MOST_LISTED:,} more; --json lists them all")
     click.echo(f"{result.path}: {result.tiles:,} tiles, {bytes_text(result.size)}")

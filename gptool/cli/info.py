@@ -23,40 +23,45 @@ Example:
 @json_option
 def command(cache: str, as_json: bool) -> None:
     """Show the tiling scheme, format and extent of CACHE, and the tiles and bytes of each level."""
-    from gptool.plan import make_plan
+    from gptool.plan import count_tiles
 
-    info = describe(make_plan(cache))
+    plan = count_tiles(cache)
+    info = describe(plan)
+    for warning in plan.left_out:
+        click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json(info)
         return
-    scheme, image, origin = info["tileInfo"], info["tileImageInfo"], info["tileInfo"]["origin"]
-    reference = {name: value for name, value in info["spatialReference"].items() if name != "wkt"}
-    facts = {
-        "Cache": f"{info['name']}, {info['storageFormat']}",
-        "Tiles": "{}, declared quality {}, {} x {} px".format(*image.values(), scheme["cols"], scheme["rows"]),
-        "Reference": ", ".join(f"{name} {value}" for name, value in reference.items()) or "by its text only",
-        "Origin": f"{origin['x']}, {origin['y']}",
-        "Extent": ", ".join(map(repr, info["fullExtent"].values())),
-    }
-    for name, fact in facts.items():
+    for name, fact in _facts(plan, info).items():
         click.echo(f"{name:<10} {fact}")
     rows = [
-        (
-            str(level["level"]),
-            str(level["resolution"]),
-            str(level["scale"]),
-            f"{level['tiles']:,}",
-            bytes_text(level["bytes"]),
-        )
-        for level in info["levels"]
+        (str(lod.level), str(lod.resolution), str(lod.scale), f"{level.tiles:,}", bytes_text(level.bytes))
+        for level in plan.filled_levels
+        for lod in [level.lod]
     ]
     total = "All", "", "", f"{info['tiles']:,}", bytes_text(info["bytes"])
     print_table(("Level", "Resolution", "Scale", "Tiles", "Bytes"), rows, total)
 
 
+def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
+    """Return what people read above the table; numbers as the cache states them."""
+    scheme, image = plan.cache.scheme, plan.cache.image
+    ids = [f"{name} {id_}" for name, id_ in info["spatialReference"].items() if name != "wkt"]
+    return {
+        "Cache": f"{info['name']}, {info['storageFormat']}",
+        "Tiles": f"{image.format}, declared quality {image.compression_quality}, "
+        f"{scheme.tile_columns} x {scheme.tile_rows} px",
+        "Reference": ", ".join(ids) or "by its text only",
+        "Origin": f"{scheme.origin_x}, {scheme.origin_y}",
+        "Extent": ", ".join(map(repr, info["fullExtent"].values())) if info["fullExtent"] else "none",
+        "Scheme": f"{len(scheme.lods)} levels, {scheme.lods[0].level} to {scheme.lods[-1].level}; with tiles:",
+    }
+
+
 def describe(plan: Plan) -> dict[str, Any]:
-    """Return what a plan of everything tells of its cache, under the names that Esri uses."""
+    """Return what counting all its tiles tells of a cache, under the names that Esri uses."""
     cache, scheme = plan.cache, plan.cache.scheme
+    extent = plan.extent() if plan.tiles else cache.declared_extent
     reference = {"wkid": scheme.reference.wkid, "latestWkid": scheme.reference.latest_wkid, "wkt": scheme.reference.wkt}
     return {
         "name": cache.name,
@@ -69,7 +74,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "origin": {"x": scheme.origin_x.value, "y": scheme.origin_y.value},
         },
         "spatialReference": {name: value for name, value in reference.items() if value is not None},
-        "fullExtent": plan.extent()._asdict(),
+        "fullExtent": extent._asdict() if extent else None,
         "tiles": plan.tiles,
         "bytes": plan.bytes,
         "levels": [
