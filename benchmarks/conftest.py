@@ -84,7 +84,17 @@ class Row(NamedTuple):
     psnr: float | None
 
 
+class Peak(NamedTuple):
+    """A line of the table of memory: MiB with few tiles and with many, and the seconds of the latter."""
+
+    source: str
+    few: float
+    many: float
+    seconds: float | None
+
+
 ROWS = pytest.StashKey[list[Row]]()
+PEAKS = pytest.StashKey[list[Peak]]()
 
 
 # ---- input ----
@@ -208,6 +218,7 @@ def measure(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Call
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
+    config.stash[PEAKS] = []
 
 
 def pytest_report_header() -> list[str]:
@@ -231,3 +242,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(
                 f"{row.method:34}{row.us_per_tile:9.1f}{row.ratio:9.3f}{row.percent:9.1f}{decibels:>9}".rstrip()
             )
+    if config.stash[PEAKS]:
+        terminalreporter.section("peak memory of an export, MiB")
+        terminalreporter.write_line(f"{'source':34}{'5,041':>9}{'200,704':>9}{'seconds':>9}")
+        for source, few, many, seconds in config.stash[PEAKS]:
+            time_text = "" if seconds is None else f"{seconds:.1f}"
+            terminalreporter.write_line(f"{source:34}{few:9.0f}{many:9.0f}{time_text:>9}".rstrip())

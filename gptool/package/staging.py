@@ -104,11 +104,12 @@ class Staging:
             staged.rename(self._target)
             return
         old = self.folder / "old"
-        self._target.rename(old)
         try:
+            self._target.rename(old)
             staged.rename(self._target)
         except BaseException:
-            old.rename(self._target)
+            if old.exists() and not self._target.exists():
+                old.rename(self._target)
             raise
 
 
