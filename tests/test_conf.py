@@ -20,7 +20,7 @@ def read_conf(path: Path) -> Conf:
 
 
 def read_cdi(path: Path) -> Extent | None:
-    return conf.read_cdi(path.read_bytes(), path)
+    return conf.read_cdi(path.read_bytes(), path, conf.read_conf(conf_text().encode(), path).scheme)
 
 
 def write(folder: Path, text: str, name: str = "conf.xml") -> Path:

@@ -9,7 +9,7 @@ from lxml import etree
 
 from gptool.cache.scheme import Conf, Fields, Names, read_box, read_image, read_scheme, read_storage
 from gptool.errors import ConfError
-from gptool.model import Extent, StorageFormat
+from gptool.model import Extent, StorageFormat, TilingScheme
 
 NAMES = Names(
     origin="TileOrigin",
@@ -53,9 +53,13 @@ def read_conf(data: bytes, where: Path) -> Conf:
     return Conf(scheme, read_image(image, NAMES), storage, data)
 
 
-def read_cdi(data: bytes, where: Path) -> Extent | None:
-    """Read the full extent from a conf.cdi, None where it states an empty one. Raises as `read_conf`."""
-    return read_box(_Node(parse_xml(data, where), where), NAMES)
+def read_cdi(data: bytes, where: Path, scheme: TilingScheme) -> Extent | None:
+    """Read the full extent from a conf.cdi, None where it states none in the scheme's reference.
+
+    Raises as `read_conf`.
+    """
+    root = _Node(parse_xml(data, where), where)
+    return read_box(root, root.child("SpatialReference"), NAMES, scheme)
 
 
 def parse_xml(data: bytes, where: Path, *, comments: bool = False) -> etree._Element:

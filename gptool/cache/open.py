@@ -93,7 +93,7 @@ def _open_conf(files: Files, path: str) -> TileCache:
     if tiles is None or not files.is_folder(tiles):
         raise CacheNotFoundError(f"no {TILES_FOLDER} folder in it or one folder down", where=files.where(folder))
     cdi = entry(files, folder, "conf.cdi")
-    extent = read_cdi(files.read_small(cdi), files.where(cdi)) if cdi else None
+    extent = read_cdi(files.read_small(cdi), files.where(cdi), conf.scheme) if cdi else None
     location = files.where(folder) if isinstance(files, FolderFiles) else files.location
     return _make(files, location, conf, extent, tiles)
 

@@ -71,8 +71,9 @@ def read_root(data: bytes, where: Path) -> Root:
     scheme = read_scheme(tiles, lods, reference, NAMES)
     image = read_image(root.child("tileImageInfo") or tiles, NAMES)
     storage = read_storage(root.child("storageInfo"), NAMES, StorageFormat.COMPACT_V2)
-    extent = root.child("fullExtent")
-    return Root(Conf(scheme, image, storage), read_box(extent, NAMES) if extent else None, _tiles_path(root))
+    box = root.child("fullExtent")
+    extent = read_box(box, box.child("spatialReference"), NAMES, scheme) if box else None
+    return Root(Conf(scheme, image, storage), extent, _tiles_path(root))
 
 
 def vector_tiles(where: Path) -> CacheError:

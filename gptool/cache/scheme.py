@@ -85,9 +85,10 @@ class Fields(ABC):
     def integer(self, name: str, low: int, high: int, default: str | None = None) -> int:
         """Return a whole number from `low` to `high`. Raises ConfError when it is none."""
         text = self.text(name) or default
-        if text is None or not re.fullmatch(r"[+-]?[0-9]{1,10}", text) or not low <= int(text) <= high:
+        match = re.fullmatch(r"([+-]?[0-9]{1,10})(\.0*)?", text or "")
+        if match is None or not low <= int(match[1]) <= high:
             raise self.error(name, text, f"a whole number from {low} to {high}")
-        return int(text)
+        return int(match[1])
 
     def part(self, name: str, expected: str) -> Self:
         """Return the part of that name. Raises ConfError when there is none."""
@@ -141,7 +142,7 @@ def read_scheme(tiles: Fields, lods: Sequence[Fields], reference: Fields | None,
     if len({lod.level for lod in levels}) < len(levels):
         raise lods[0].error(names.level, [lod.level for lod in levels], "each level once")
     return TilingScheme(
-        _read_reference(reference, names),
+        read_reference(reference, names),
         origin.coordinate(names.x),
         origin.coordinate(names.y),
         tiles.integer(names.rows, 1, MAX_TILE_SIDE),
@@ -151,12 +152,18 @@ def read_scheme(tiles: Fields, lods: Sequence[Fields], reference: Fields | None,
     )
 
 
-def _read_reference(fields: Fields | None, names: Names) -> SpatialReference:
+def read_reference(fields: Fields | None, names: Names) -> SpatialReference:
+    """Return a spatial reference. Raises as `read_scheme`."""
     if fields is None:
         return SpatialReference(None, None, None)
     ids = [fields.integer(name, -(2**31), 2**31 - 1, "0") for name in (names.wkid, names.latest_wkid)]
     wkid, latest_wkid = (id_ if id_ > 0 else None for id_ in ids)  # 0 and -1 stand for none
     return SpatialReference(wkid, latest_wkid, fields.text(names.wkt))
+
+
+def known_ids(reference: SpatialReference) -> set[int]:
+    """Return the ids that a reference states."""
+    return {wkid for wkid in (reference.wkid, reference.latest_wkid) if wkid is not None}
 
 
 def read_image(fields: Fields, names: Names) -> ImageInfo:
@@ -186,9 +193,15 @@ def read_storage(fields: Fields | None, names: Names, default: StorageFormat) ->
     return storage
 
 
-def read_box(fields: Fields, names: Names) -> Extent | None:
-    """Return a box, None for an empty one: Esri writes four NaN. Raises as `read_scheme`."""
+def read_box(fields: Fields, reference: Fields | None, names: Names, scheme: TilingScheme) -> Extent | None:
+    """Return a box, None for an empty one, which Esri writes as four NaN, and for one in another reference.
+
+    Raises as `read_scheme`.
+    """
     if any((fields.text(name) or "").lower() == "nan" for name in names.box):
+        return None
+    own, of_scheme = (known_ids(each) for each in (read_reference(reference, names), scheme.reference))
+    if own and of_scheme and not own & of_scheme:
         return None
     extent = Extent(*(fields.coordinate(name).value for name in names.box))
     return extent if extent.xmin < extent.xmax and extent.ymin < extent.ymax else None
