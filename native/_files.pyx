@@ -39,7 +39,7 @@ cdef const char **_addresses(list paths) except NULL:
             if b"\0" in path:
                 raise ValueError("a path with a byte of 0")
             addresses[i] = PyBytes_AS_STRING(path)
-    except:
+    except BaseException:
         free(addresses)
         raise
     return addresses
