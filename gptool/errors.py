@@ -16,7 +16,8 @@ class GptoolError(Exception):
             line += f", found {text if len(text) <= LONGEST_FOUND else text[:LONGEST_FOUND] + '...'}"
         if expected is not None:
             line += f", expected {expected}"
-        super().__init__(" ".join(line.split()))  # one line, whatever a library or a file put into the parts
+        # One line that can be shown anywhere, whatever a library or a file put into the parts.
+        super().__init__("".join(c if c.isprintable() else "?" for c in " ".join(line.split())))
 
 
 class ParameterError(GptoolError, ValueError):

@@ -22,8 +22,8 @@ from gptool.package.thumbnail import draw_thumbnail
 from gptool.package.write import write_result
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
-from gptool.reference import to_crs
-from gptool.report import ExportResult, LevelReport, stated_quality
+from gptool.reference import to_wgs84
+from gptool.report import EMPTY, DamagedTile, ExportResult, LevelReport, stated_quality
 from gptool.request import Selection, parse_storage, whole_number
 
 Progress = Callable[[int, int], None]
@@ -154,9 +154,6 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
     report = LevelReport()
     writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
-        if bundle.empty is not None:
-            empty = unit.selection.positions(unit.lod, unit.address, bundle.empty)
-            report.add_empty(unit.address, empty)
         for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
             result, tally = recompress_tiles(batch, unit.recompression)
             writer.append(result)
@@ -236,7 +233,11 @@ def _check_count(plan: Plan, limit: int | None) -> None:
 
 def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
     """Add the units' reports up by level, and make sure that they are all that was planned."""
-    reports = {level.lod.level: LevelReport() for level in plan.filled_levels}
+    reports = {
+        level.lod.level: LevelReport(damaged=[DamagedTile(*tile, EMPTY) for tile in level.empty])
+        for level in plan.levels
+        if level.tiles or level.empty
+    }
     for result in sorted(results):
         reports[result.bundle.address.level].add(result.report)
     for level in plan.filled_levels:
@@ -256,8 +257,8 @@ def _warnings(plan: Plan, kind: Kind, levels: object) -> tuple[str, ...]:
     empty = [f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles]
     reference = plan.cache.scheme.reference
     unknown = (
-        f"the spatial reference (WKID {reference.wkid or 'none'}) is not known here: the package states the whole "
-        "world as its extent in degrees"
+        f"the spatial reference (WKID {reference.wkid or 'none'}) can't be brought to degrees: the package states the "
+        "whole world as its extent there"
     )
-    guessed = kind.is_package and to_crs(reference) is None
+    guessed = kind.is_package and to_wgs84(reference) is None
     return (*(empty if levels is not None else ()), *plan.left_out, *((unknown,) if guessed else ()))

@@ -6,6 +6,7 @@ Row before column everywhere; coordinates are x, y in the cache's reference.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -34,6 +35,11 @@ the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
 """
 
 
+LONGEST_NUMBER = 64
+"""Characters of a number; those of a float are 24 at most."""
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
 Tables = Literal["efficient", "exact"]
 """Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
 
@@ -61,6 +67,8 @@ class NumberText:
         ValueError
             When the text is no finite number.
         """
+        if len(self.text) > LONGEST_NUMBER or not NUMBER.fullmatch(self.text):
+            raise ValueError(f"not a number: {self.text[:LONGEST_NUMBER]!r}")
         value = float(self.text)
         if not math.isfinite(value):
             raise ValueError(f"not a finite number: {self.text!r}")

@@ -13,7 +13,7 @@ import numpy as np
 from gptool.cache import TileCache, open_cache
 from gptool.cache.files import join
 from gptool.errors import ParameterError
-from gptool.model import BundleAddress, Extent, Lod, TileWindow
+from gptool.model import BundleAddress, Extent, Lod, TileAddress, TileWindow
 from gptool.request import Selection, parse_extent, parse_levels
 
 LEVEL = re.compile("L[0-9]+", re.IGNORECASE)
@@ -37,11 +37,14 @@ class LevelPlan:
         The smallest window around them; None when there are none.
     bundles : tuple of BundlePlan
         The bundles they lie in.
+    empty : tuple of TileAddress
+        Tiles that are meant and are there, without a byte: there is nothing of them to export.
     """
 
     lod: Lod
     window: TileWindow | None
     bundles: tuple[BundlePlan, ...]
+    empty: tuple[TileAddress, ...] = ()
 
     @property
     def tiles(self) -> int:
@@ -151,8 +154,9 @@ def make_plan(
     """
     plan = count_tiles(cache, levels=levels, export_extent=export_extent)
     if plan.tiles == 0:
+        empty = [f"empty files at level {level.lod.level}: {len(level.empty)}" for level in plan.levels if level.empty]
         raise ParameterError(
-            "; ".join(("the selection holds no tiles", *plan.left_out)),
+            "; ".join(("the selection holds no tiles", *plan.left_out, *empty)),
             where=plan.cache.location,
             found=0,
             expected="1 or more",
@@ -165,9 +169,9 @@ def _strangers(cache: TileCache) -> list[str]:
     files, known = cache.files, {cache.folder(lod.level) for lod in cache.scheme.lods}
     folders = sorted(join(cache.tiles, name) for name in files.names(cache.tiles) if LEVEL.fullmatch(name))
     return [
-        f"{files.where(path)}: the folder of no level of the tiling scheme, its tiles are left out"
+        f"{files.where(path)}: stands for no level of the tiling scheme, its tiles are left out"
         for path in folders
-        if path not in known and files.is_folder(path) and files.names(path)
+        if path not in known and files.is_folder(path) and any(not name.startswith(".") for name in files.names(path))
     ]
 
 
@@ -184,12 +188,15 @@ def _left_out(cache: TileCache, selection: Selection) -> list[str]:
 def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
     window: TileWindow | None = None
     meant = selection.window(lod)
-    bundles = []
+    bundles: list[BundlePlan] = []
+    empty: list[TileAddress] = []
     for address in cache.bundles(lod):
         if meant is not None and not meant.meets_bundle(address):
             continue
         with cache.open_bundle(address) as bundle:
             positions = selection.positions(lod, address, bundle.sizes)
+            if bundle.empty is not None:
+                empty += map(address.tile, selection.positions(lod, address, bundle.empty).tolist())
         if len(positions) == 0:
             continue
         rows, columns = address.rows_and_columns(positions)
@@ -197,4 +204,4 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
         window = here if window is None else window.union(here)
         size = int(bundle.sizes[positions].sum(dtype=np.int64))
         bundles.append(BundlePlan(address, len(positions), size))
-    return LevelPlan(lod, window, tuple(bundles))
+    return LevelPlan(lod, window, tuple(bundles), tuple(empty))

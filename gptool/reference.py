@@ -78,18 +78,28 @@ def units(reference: SpatialReference) -> str | None:
     return UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
 
 
+@cache
+def to_wgs84(reference: SpatialReference) -> Transformer | None:
+    """Return the way to degrees, None when PROJ knows none: of an unknown reference, or one of the Moon."""
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    crs = to_crs(reference)
+    try:
+        return Transformer.from_crs(crs, 4326, always_xy=True) if crs else None
+    except ProjError:
+        return None
+
+
 def wgs84_extent(reference: SpatialReference, extent: Extent) -> Extent:
     """Return the longitudes and latitudes that enclose a box, degrees.
 
-    A box that reaches beyond the world is cut at its edge. One in a reference that PROJ does not know may be anywhere:
-    then it is the world.
+    A box that reaches beyond the world is cut at its edge. One in a reference that PROJ can't bring there may be
+    anywhere: then it is the world.
     """
-    from pyproj import Transformer
-
-    crs = to_crs(reference)
-    if crs is None:
+    transformer = to_wgs84(reference)
+    if transformer is None:
         return WORLD
-    transformer = Transformer.from_crs(crs, 4326, always_xy=True)
     xmin, ymin, xmax, ymax = transformer.transform_bounds(*extent, densify_pts=EDGE_POINTS)
     if not math.isfinite(xmax - xmin) or xmin >= xmax or not _returns(transformer, extent):
         xmin, xmax = WORLD.xmin, WORLD.xmax  # it crosses the antimeridian, or leaves the projection

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
@@ -19,6 +18,7 @@ from gptool.plan import Plan
 from gptool.recompress import REASONS, Tally
 
 EMPTY = "an empty file, left out"
+"""Why a tile of no bytes is listed."""
 
 
 class DamagedTile(NamedTuple):
@@ -58,10 +58,6 @@ class LevelReport:
         damaged = [DamagedTile(*address.tile(position), reason) for position, reason in tally.damaged]
         sizes = int(read.sizes.sum(dtype=np.int64)), int(written.sizes.sum(dtype=np.int64))
         self.add(LevelReport(len(read.sizes), *sizes, tally.outcomes, tally.qualities, damaged))
-
-    def add_empty(self, address: BundleAddress, positions: NDArray[np.int64]) -> None:
-        """Note tiles of no bytes: there is nothing of them to copy."""
-        self.damaged += [DamagedTile(*address.tile(position), EMPTY) for position in positions.tolist()]
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:

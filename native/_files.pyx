@@ -45,7 +45,7 @@ cdef const char **_addresses(list paths) except NULL:
     return addresses
 
 
-def file_sizes(list paths):
+def file_sizes(list paths not None):
     """Return the sizes of files.
 
     Parameters
@@ -104,7 +104,7 @@ cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *whole)
     return failure
 
 
-def read_files(list paths, const uint32_t[::1] sizes):
+def read_files(list paths not None, const uint32_t[::1] sizes not None):
     """Return the bytes of files, one after the other.
 
     Parameters
@@ -150,7 +150,7 @@ def read_files(list paths, const uint32_t[::1] sizes):
     return data, i, failure
 
 
-def read_words(int file, uint64_t start, const uint64_t[::1] offsets):
+def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
     """Return the little-endian u32 at each offset of a file.
 
     Parameters

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gptool._bundle import TileKind, inspect, pack, read_index_v2
+from gptool._bundle import TileKind, inspect, pack, read_index_v1, read_index_v2
 
 TILES = 128 * 128
 FIRST_TILE = 64 + 8 * TILES
@@ -83,6 +83,61 @@ def test_a_tile_lies_between_index_and_end_of_file(offset: int, size: int, bad: 
 def test_an_index_has_one_length(length: int) -> None:
     with pytest.raises(ValueError, match=f"index: found {length} bytes, expected 131072"):
         read_index_v2(bytes(length), 2**40)
+
+
+HEADER_V1 = 60
+"""A V1 bundle's own header comes before every size."""
+
+
+def position_of(entry: int) -> int:
+    """Where an entry of a V1 index, which counts column by column, is in an array that counts row by row."""
+    column, row = divmod(entry, 128)
+    return 128 * row + column
+
+
+def expected_of_v1(entries: dict[int, int], file_size: int) -> tuple[dict[int, int], int]:
+    """Return the offsets by position, up to the first bad one and with it, and the position of that, else -1."""
+    offsets = {}
+    for entry, offset in sorted(entries.items()):
+        if offset == 0:
+            continue
+        offsets[position_of(entry)] = offset
+        if offset < HEADER_V1 or offset + 4 > file_size:
+            return offsets, position_of(entry)
+    return offsets, -1
+
+
+@property_test
+@given(
+    entries=st.dictionaries(
+        st.integers(0, TILES - 1), st.integers(0, 2**40 - 1) | st.integers(HEADER_V1 - 1, 2**17), max_size=40
+    ),
+    file_size=st.integers(0, 2**41) | st.integers(0, 100) | st.integers(2**17, 2**17 + 10) | st.just(2**64 - 1),
+)
+@example(entries={0: 2**40 - 1, TILES - 1: HEADER_V1}, file_size=2**40 + 3)
+@example(entries={0: 2**40 - 1, 1: 1}, file_size=2**40 + 2)
+@example(entries={1: HEADER_V1, 128: HEADER_V1 - 1, 129: 70}, file_size=74)
+def test_index_v1_is_read_column_by_column_up_to_the_first_bad_entry(entries: dict[int, int], file_size: int) -> None:
+    index = bytearray(5 * TILES)
+    for entry, offset in entries.items():
+        index[5 * entry : 5 * entry + 5] = offset.to_bytes(5, "little")
+    offsets, bad = read_index_v1(index, file_size)
+    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_of_v1(entries, file_size)
+    assert (offsets.dtype, len(offsets)) == (np.uint64, TILES)
+
+
+@pytest.mark.parametrize("file_size", [2**40 + 3, 2**40 - 2**27, 2**39])
+def test_a_full_index_v1(file_size: int) -> None:
+    index = np.random.default_rng(1).bytes(5 * TILES)
+    entries = {i: int.from_bytes(index[5 * i : 5 * i + 5], "little") for i in range(TILES)}
+    offsets, bad = read_index_v1(index, file_size)
+    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_of_v1(entries, file_size)
+
+
+@pytest.mark.parametrize("length", [0, 5 * TILES - 1, 5 * TILES + 1, 8 * TILES])
+def test_an_index_v1_has_one_length(length: int) -> None:
+    with pytest.raises(ValueError, match=f"index: found {length} bytes, expected 81920"):
+        read_index_v1(bytes(length), 2**40)
 
 
 # ---- tiles of one buffer ----

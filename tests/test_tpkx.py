@@ -109,8 +109,8 @@ def test_a_reference_that_proj_does_not_know(tmp_path: Path) -> None:
     )
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert result.warnings == (
-        "the spatial reference (WKID 987654) is not known here: "
-        "the package states the whole world as its extent in degrees",
+        "the spatial reference (WKID 987654) can't be brought to degrees: "
+        "the package states the whole world as its extent there",
     )
     item = read_json(result.path, "iteminfo.json")
     assert item["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}

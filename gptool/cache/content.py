@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,29 @@ from gptool.errors import BundleError, CacheError
 
 CHUNK_BYTES = 256 * 1024
 """Compressed bytes that are read, and unneeded bytes that are unpacked, at a time."""
+
+
+@contextmanager
+def open_content(path: str | Path, where: Path) -> Iterator[Stored]:
+    """Open a file; errors call it `where`.
+
+    Raises
+    ------
+    CacheError
+        When it can't be opened, or is no file.
+    """
+    try:
+        # A pipe must not make us wait.
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise CacheError(f"can't be opened: {error.strerror}", where=where) from error
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise CacheError("not a file", where=where)
+        yield Stored(where, file, 0, status.st_size)
+    finally:
+        os.close(file)
 
 
 class Content(ABC):
@@ -41,6 +67,8 @@ class Content(ABC):
         CacheError
             When the system can't read them.
         """
+        if offset < 0:
+            raise BundleError("a place in front of it", where=self.where, found=f"byte {offset}", expected="0 or more")
         self._check_end(offset + size)
         return self._read(offset, size)
 
@@ -67,6 +95,11 @@ class Stored(Content):
     def __init__(self, where: Path, file: int, start: int, size: int) -> None:
         super().__init__(where, size)
         self._file, self._start = file, start
+
+    def part(self, where: Path, start: int, size: int) -> Stored:
+        """Return the range of `size` bytes from `start` on, which must lie within."""
+        self._check_end(start + size)
+        return Stored(where, self._file, self._start + start, size)
 
     def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
         # Read, not mapped: a file that shrinks under a mapping kills the process.
@@ -117,6 +150,13 @@ class Deflated(Content):
         self._kept = np.empty(0, np.uint8)
 
     def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
+        try:
+            return self._read_on(offset, size)
+        except BaseException:
+            self._restart()  # what was unpacked on the way is lost
+            raise
+
+    def _read_on(self, offset: int, size: int) -> NDArray[np.uint8]:
         if offset < self._kept_from:
             self._restart()
         known = self._kept[offset - self._kept_from :][:size]
@@ -131,6 +171,7 @@ class Deflated(Content):
             part = self._unpack(size - done)
             buffer[done : done + len(part)] = np.frombuffer(part, np.uint8)
             done += len(part)
+        buffer.setflags(write=False)  # parts of it will be handed out again
         self._kept_from, self._kept = offset, buffer
         return buffer
 

@@ -87,10 +87,11 @@ class ExplodedBundle(Bundle):
         self._names[positions] = names
         sizes = self._files.sizes(self._paths(positions))
         if (sizes > MAX_TILE_BYTES).any():
-            column = int(columns[sizes.argmax()])
+            largest = int(sizes.argmax())
+            column, path = int(columns[largest]), self._paths(positions[largest : largest + 1])[0]
             raise BundleError(
                 f"level {self._address.level}, row {row}, column {column}: too large for a tile",
-                where=self._files.where(folder),
+                where=self._files.where(path),
                 found=f"{sizes.max()} bytes",
                 expected=f"{MAX_TILE_BYTES} at most",
             )

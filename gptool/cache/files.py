@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _files
-from gptool.cache.content import Content, Stored
+from gptool.cache.content import Content, open_content
 from gptool.errors import CacheError, ConfError
 
 MAX_SMALL = 16 * 1024 * 1024
@@ -111,11 +110,11 @@ class FolderFiles(Files):
 
     def is_folder(self, path: str) -> bool:
         """Tell whether there is a folder of that path."""
-        return self.where(path).is_dir()
+        return os.path.isdir(self.where(path))  # noqa: PTH112 - Path's may raise
 
     def is_file(self, path: str) -> bool:
         """Tell whether there is a file of that path."""
-        return self.where(path).is_file()
+        return os.path.isfile(self.where(path))  # noqa: PTH113 - Path's may raise
 
     def stamp(self, folder: str) -> int | None:
         """Return a number that changes with the names in a folder, None where there is no such folder."""
@@ -156,18 +155,9 @@ class FolderFiles(Files):
     @contextmanager
     def open(self, path: str) -> Iterator[Content]:
         """Open a file. Raises as `Files.open`."""
-        try:
-            # A pipe must not make us wait.
-            file = os.open(f"{self.location}/{path}", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        except OSError as error:
-            raise CacheError(f"can't be opened: {error.strerror}", where=self.where(path)) from error
-        try:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                raise CacheError("not a file", where=self.where(path))
-            yield Stored(self.where(path), file, 0, status.st_size)
-        finally:
-            os.close(file)
+        # Not through Path: these may be the tiles of an exploded cache.
+        with open_content(f"{self.location}/{path}", self.where(path)) as content:
+            yield content
 
 
 def entry(files: Files, folder: str, name: str) -> str | None:

@@ -72,6 +72,8 @@ def _files(location: Path) -> Files:
         raise CacheNotFoundError("cache not found", where=location) from None
     except OSError as error:
         raise CacheError(f"can't be opened: {error.strerror}", where=location) from error
+    except ValueError as error:  # bytes that no path can have
+        raise CacheError(f"can't be opened: {error}", where=repr(str(location))) from None
     if stat.S_ISDIR(mode):
         return FolderFiles(location.absolute())
     if stat.S_ISREG(mode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -32,8 +33,7 @@ NAMES = Names(
     box=("xmin", "ymin", "xmax", "ymax"),
 )
 
-LONGEST_NUMBER = 40
-"""Digits; those of a float are 17."""
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Root(NamedTuple):
@@ -96,19 +96,15 @@ def _tiles_path(root: _Object) -> str:
 
 def _parse(data: bytes, where: Path) -> dict[str, Any]:
     try:
-        value = json.loads(data, parse_float=_number, parse_int=_number, parse_constant=_number)
+        # Numbers keep their text; `Fields` reads those that are needed.
+        value = json.loads(data, parse_float=str, parse_int=str, parse_constant=str)
+        if SURROGATE.search(data):
+            json.dumps(value, ensure_ascii=False).encode()  # half a character: no text that could be written anywhere
     except (ValueError, RecursionError) as error:
         raise ConfError(f"not JSON: {error}", where=where) from None
     if not isinstance(value, dict):
         raise ConfError("not a JSON object", where=where, found=type(value).__name__, expected="a package's root.json")
     return value
-
-
-def _number(text: str) -> str:
-    """Keep a number's text; `Fields` reads it where it is needed."""
-    if len(text) > LONGEST_NUMBER:
-        raise ValueError(f"a number of {len(text)} digits")
-    return text
 
 
 class _Object(Fields):

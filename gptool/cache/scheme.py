@@ -169,8 +169,8 @@ def known_ids(reference: SpatialReference) -> set[int]:
 def read_image(fields: Fields, names: Names) -> ImageInfo:
     """Return what is said of the tiles as images. Raises as `read_scheme`."""
     declared = (fields.text(names.format) or "").upper()
-    if not declared:
-        raise fields.error(names.format, None, "JPEG, PNG, PNG8, PNG24, PNG32, MIXED or LERC")
+    if not re.fullmatch(r"[A-Z0-9_+-]{1,20}", declared):
+        raise fields.error(names.format, declared, "JPEG, PNG, PNG8, PNG24, PNG32, MIXED or LERC")
     return ImageInfo(
         "JPEG" if declared == "JPG" else declared,  # 9.3 writes jpg
         fields.integer(names.quality, 0, 100, "0"),

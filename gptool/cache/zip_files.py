@@ -6,32 +6,30 @@ The directory is read by the standard library; nothing is ever unpacked to the d
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.content import Content, Deflated, Stored
+from gptool.cache.content import Content, Deflated, Stored, open_content
 from gptool.cache.files import Files
 from gptool.errors import CacheError, CacheNotFoundError
 
-MAX_DIRECTORY = 32 * 1024 * 1024
-"""Bytes of a zip's directory: some 400,000 bundles. Each member in it takes memory."""
+MAX_DIRECTORY = 16 * 1024 * 1024
+"""Bytes of a zip's directory: some 150,000 members. Each takes memory."""
 
 MAX_UNPACKED = 1 << 32
 """Bytes that a deflated member may come to: to reach its end they all have to be unpacked."""
 
-MAX_DEPTH = 16
-"""Folders within folders; each of them takes memory, too."""
+MAX_NAME, MAX_DEPTH, MAX_FOLDERS = 255, 16, 100_000
+"""Characters of a member's name, folders within folders, and folders in all: each of them takes memory, too."""
 
 LOCAL = struct.Struct("<4s22x2H")
 """signature, ..., length of the name, length of the extra field (APPNOTE 4.3.7)"""
@@ -40,9 +38,10 @@ ENCRYPTED = 0x1
 
 
 class Member(NamedTuple):
-    """Where a file lies in the package: the offset of its local header, its bytes there and unpacked."""
+    """Where a file lies in the package: from its local header to the next member, and its bytes there and unpacked."""
 
     offset: int
+    end: int
     packed: int
     size: int
     crc32: int
@@ -93,6 +92,8 @@ class ZipFiles(Files):
         data, start = np.empty(int(sizes.sum(dtype=np.int64)), np.uint8), 0
         for path, size in zip(paths, sizes.tolist(), strict=True):
             with self.open(path) as content:
+                if content.size != size:
+                    raise CacheError("its size", where=content.where, found=content.size, expected=size)
                 data[start : start + size] = content.read(0, size)
             start += size
         return data
@@ -103,39 +104,34 @@ class ZipFiles(Files):
         member, where = self._member(path), self.where(path)
         if member.encrypted:
             raise CacheError("encrypted", where=where, expected="a package that anyone can open")
-        try:
-            file = os.open(self.location, os.O_RDONLY)
-        except OSError as error:
-            raise CacheError(f"can't be opened: {error.strerror}", where=self.location) from error
-        try:
-            data = self._data(file, member, where)
+        with open_content(self.location, self.location) as package:
+            data = self._data(package, member, where)
             if member.method == zipfile.ZIP_STORED:
                 yield data
             elif member.method == zipfile.ZIP_DEFLATED:
                 yield Deflated(where, data, member.size)
             else:
                 raise CacheError("its compression", where=where, found=f"method {member.method}", expected="0 or 8")
-        finally:
-            os.close(file)
 
     def _member(self, path: str) -> Member:
         if path not in self.members:
             raise CacheError("not in the package", where=self.where(path))
         return self.members[path]
 
-    def _data(self, file: int, member: Member, where: Path) -> Stored:
+    def _data(self, package: Stored, member: Member, where: Path) -> Stored:
         """Return the member's bytes as they lie in the package, behind its local header."""
-        package = Stored(where, file, 0, os.fstat(file).st_size)
         signature, *lengths = LOCAL.unpack(package.read(member.offset, LOCAL.size).tobytes())
         if signature != b"PK\3\4":
             raise CacheError("no member where the zip's directory says", where=where, found=f"byte {member.offset}")
         start = member.offset + LOCAL.size + sum(lengths)
-        if start + member.packed > package.size:
+        if start + member.packed > member.end:
             raise CacheError(
-                "reaches beyond the package's end", where=where, found=f"byte {start + member.packed}",
-                expected=f"{package.size} at most",
-            )  # fmt: skip
-        return Stored(where, file, start, member.packed)
+                "reaches beyond its place in the package",
+                where=where,
+                found=f"its end at byte {start + member.packed}",
+                expected=f"{member.end} at most",
+            )
+        return package.part(where, start, member.packed)
 
     def _check(self, path: str, crc32: int) -> None:
         expected = self.members[path].crc32
@@ -164,7 +160,7 @@ def open_zip(location: Path) -> ZipFiles:
     """
     try:
         with _Bounded(location, "rb") as file, zipfile.ZipFile(file) as package:
-            entries = package.infolist()
+            entries, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
     except FileNotFoundError:
         raise CacheNotFoundError("cache not found", where=location) from None
     except OSError as error:
@@ -177,57 +173,64 @@ def open_zip(location: Path) -> ZipFiles:
         ) from None
     members: dict[str, Member] = {}
     folders: dict[str, set[str]] = {"": set()}
-    for info in entries:
+    for info in reversed(entries):
         path = _path(info.filename, location)
         if not path:
             continue
-        _add(folders, path)
+        _add(folders, path, location)
         if info.filename.endswith(("/", "\\")):
             folders.setdefault(path, set())
-        elif path in members:
+            continue
+        if path in members:
             raise CacheError("two members of one name", where=location, found=path, expected="each once")
-        else:
-            members[path] = _member(info, location / path)
-    _check_apart(members, location)
+        members[path] = _member(info, end, location / path)
+        end = info.header_offset
     return ZipFiles(location, members, {path: tuple(sorted(names)) for path, names in folders.items()})
 
 
 def _path(name: str, location: Path) -> str:
     """Return a member's path. Some programs write Windows' backslash between its parts."""
+    if len(name) > MAX_NAME:
+        raise CacheError("a member's name", where=location, found=f"{len(name)} characters", expected=f"{MAX_NAME}")
     path = name.replace("\\", "/")
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or ":" in parts[0]:
-        raise CacheError("a member whose name leads out of the package", where=location, found=repr(name[:200]))
+        raise CacheError("a member whose name leads out of the package", where=location, found=repr(name))
     parts = [part for part in parts if part not in ("", ".")]
     if len(parts) > MAX_DEPTH:
         raise CacheError("a member too deep in folders", where=location, found=len(parts), expected=f"{MAX_DEPTH}")
     return "/".join(parts)
 
 
-def _add(folders: dict[str, set[str]], path: str) -> None:
+def _add(folders: dict[str, set[str]], path: str, location: Path) -> None:
     """Note a path in its folder, and that in the one above it."""
+    if len(folders) > MAX_FOLDERS:
+        raise CacheError("too many folders", where=location, found=len(folders), expected=f"{MAX_FOLDERS} at most")
     while path:
         above, _, name = path.rpartition("/")
         folders.setdefault(above, set()).add(name)
         path = above
 
 
-def _member(info: zipfile.ZipInfo, where: Path) -> Member:
+def _member(info: zipfile.ZipInfo, end: int, where: Path) -> Member:
+    """Return a member, which must end before byte `end`: sharing bytes, small packages would unpack to any size."""
+    if info.header_offset < 0 or info.header_offset + LOCAL.size + info.compress_size > end:
+        raise CacheError(
+            "its place in the package",
+            where=where,
+            found=f"{info.compress_size} bytes behind byte {info.header_offset}",
+            expected=f"an end before byte {end}, where something else starts",
+        )
     if info.compress_type != zipfile.ZIP_STORED and info.file_size > MAX_UNPACKED:
         raise CacheError(
-            "too large to be read compressed", where=where, found=f"{info.file_size} bytes",
+            "too large to be read compressed",
+            where=where,
+            found=f"{info.file_size} bytes",
             expected=f"{MAX_UNPACKED} at most: unpack it, or pack it without compression",
-        )  # fmt: skip
+        )
     if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
         raise CacheError(
             "stored as it is, and yet of two sizes", where=where, found=f"{info.compress_size} and {info.file_size}"
         )
     encrypted = bool(info.flag_bits & ENCRYPTED)
-    return Member(info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type, encrypted)
-
-
-def _check_apart(members: dict[str, Member], location: Path) -> None:
-    """Refuse members that share bytes: so a small package would unpack to any size."""
-    for (first, a), (second, b) in pairwise(sorted(members.items(), key=lambda item: item[1].offset)):
-        if a.offset + LOCAL.size + a.packed > b.offset:
-            raise CacheError("members share bytes", where=location, found=f"{first} and {second}", expected="none")
+    return Member(info.header_offset, end, info.compress_size, info.file_size, info.CRC, info.compress_type, encrypted)

@@ -97,7 +97,7 @@ def _cells(report: LevelReport, wide: bool) -> tuple[str, ...]:
         f"{report.tiles:,}",
         bytes_text(report.bytes_read),
         bytes_text(report.bytes_written),
-        f"{100 * report.bytes_written / report.bytes_read:.1f} %",
+        f"{100 * report.bytes_written / report.bytes_read:.1f} %" if report.bytes_read else "-",
         "-" if report.effective_quality is None else str(report.effective_quality),
         f"{report.tiles_recompressed:,}",
         f"{len(report.damaged):,}",

@@ -27,7 +27,10 @@ def command(cache: str, as_json: bool) -> None:
 
     plan = count_tiles(cache)
     info = describe(plan)
-    for warning in plan.left_out:
+    empty = [
+        f"level {level.lod.level}: {len(level.empty)} tiles are empty files" for level in plan.levels if level.empty
+    ]
+    for warning in (*plan.left_out, *empty):
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json(info)
