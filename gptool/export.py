@@ -219,7 +219,7 @@ def _processors() -> int:
 def _check_apart(target: Path, cache: TileCache) -> None:
     """Refuse a result that would take the place of the cache it comes from, or lie among its tiles."""
     source, tiles, place = cache.location.resolve(), cache.files.where(cache.tiles).resolve(), target.resolve()
-    if source.is_relative_to(place) or place.is_relative_to(tiles):
+    if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
 
 

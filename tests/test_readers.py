@@ -1,19 +1,34 @@
-"""Packages read by programs we did not write: GDAL through rasterio, MapProxy."""
+"""Packages and datasets read by programs we did not write: GDAL through rasterio, MapProxy."""
 
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import json
 import subprocess
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from caches import TILE, conf_text, jpeg_tile, make_cache, square, world
-from checks import read_package
+import rasterio.crs
+from caches import (
+    TILE,
+    conf_text,
+    jpeg_tile,
+    make_cache,
+    make_exploded_cache,
+    make_tpk,
+    make_tpkx,
+    make_v1_cache,
+    root_text,
+    square,
+    world,
+)
+from checks import COMPACT, COMPACT_V2, read_dataset, read_package, read_tiles
 from PIL import Image
 from rasterio.windows import Window
 
@@ -34,8 +49,8 @@ def check_same_picture(found: np.ndarray, tile: bytes) -> None:
 
 def check_gdal(path: Path, level: int, origin: tuple[int, int] = (0, 0)) -> None:
     """GDAL sees each tile of the deepest level where it belongs; `origin`: the row and column of its first tile."""
-    tiles = {address[1:]: tile for address, tile in read_package(path).items() if address[0] == level}
-    with rasterio.open(path) as dataset:
+    tiles = {address[1:]: tile for address, tile in read_tiles(path).items() if address[0] == level}
+    with rasterio.open(path / "conf.xml" if path.is_dir() else path) as dataset:
         assert (dataset.driver, dataset.count) == ("ESRIC", 3)
         for (row, column), tile in tiles.items():
             window = Window((column - origin[1]) * TILE, (row - origin[0]) * TILE, TILE, TILE)
@@ -79,24 +94,72 @@ def test_gdal_reads_512_pixel_tiles(tmp_path: Path) -> None:
         check_same_picture(dataset.read(window=Window(512, 0, 512, 512)), tiles[1, 0, 1])
 
 
+def test_gdal_reads_a_dataset(tmp_path: Path) -> None:
+    """Of the scheme's nine levels the deepest is the raster, the others are its overviews. The reference is the WKT."""
+    wkt = html.escape(rasterio.crs.CRS.from_epsg(3857).to_wkt(version="WKT1_ESRI"))
+    conf = conf_text(reference=f"<WKT>{wkt}</WKT><WKID>102100</WKID><LatestWKID>3857</LatestWKID>")
+    path = export_tiles(make_cache(tmp_path / "cache", world(), conf=conf), tmp_path / "x").path
+    for level in (8, 2, 1):
+        options = {} if level == 8 else {"overview_level": 7 - level}
+        with rasterio.open(path / "conf.xml", **options) as dataset:
+            assert (dataset.driver, dataset.count, dataset.crs.to_epsg()) == ("ESRIC", 3, 3857)
+            assert dataset.shape == (2**level * TILE, 2**level * TILE)
+            assert dataset.bounds == pytest.approx((-20037508.34, -20037508.34, 20037508.34, 20037508.34), abs=0.01)
+            for (where, row, column), tile in read_dataset(path).items():
+                if where == level:
+                    check_same_picture(dataset.read(window=Window(column * TILE, row * TILE, TILE, TILE)), tile)
+
+
+@pytest.mark.parametrize("make", [make_v1_cache, make_exploded_cache, make_tpk, make_tpkx])
+@pytest.mark.parametrize("quality", [None, 50])
+def test_gdal_reads_what_other_sources_gave(tmp_path: Path, make: Callable[..., Path], quality: int | None) -> None:
+    source = make(tmp_path / "source", square(3, range(8), range(8)), **_scheme(make, range(4)))
+    path = export_tiles(source, tmp_path / "x", compression_quality=quality).path
+    check_gdal(path, 3)
+    check_gdal(export_tiles(source, tmp_path / "x.tpkx", compression_quality=quality).path, 3)
+
+
+def _scheme(make: Callable[..., Path], levels: range) -> dict[str, str]:
+    if make is make_tpkx:
+        return {"root": root_text(levels)}
+    storage = {} if make is make_exploded_cache else {"storage": COMPACT}
+    return {"conf": conf_text(levels, **storage)}
+
+
 def read_with_mapproxy(
-    python: Path, package: Path, folder: Path, addresses: list[tuple[int, int, int]]
+    python: Path, result: Path, folder: Path, addresses: Iterable[tuple[int, int, int]]
 ) -> list[str | None]:
-    """The SHA-256 of each tile as MapProxy's compact cache reads it, None where it finds none."""
-    with zipfile.ZipFile(package) as unpacked:
-        unpacked.extractall(folder, [name for name in unpacked.namelist() if name.startswith("tile/")])
+    """The SHA-256 of each tile as MapProxy's compact caches read it, None where they find none.
+
+    A package is unpacked into `folder`, since MapProxy reads folders.
+    """
+    if result.is_dir():
+        tiles = result / "_alllayers"
+        storage = "compactV2" if COMPACT_V2 in (result / "conf.xml").read_text() else "compact"
+    else:
+        storage, inside = {".tpkx": ("compactV2", "tile"), ".tpk": ("compact", "v101/Layers/_alllayers")}[result.suffix]
+        tiles = folder / inside
+        with zipfile.ZipFile(result) as unpacked:
+            unpacked.extractall(folder, [name for name in unpacked.namelist() if name.startswith(inside)])
     done = subprocess.run(
-        [python, READER, folder / "tile"], input=json.dumps(addresses), capture_output=True, text=True, check=True
+        [python, READER, storage, tiles], input=json.dumps(list(addresses)), capture_output=True, text=True, check=True
     )
     digests: list[str | None] = json.loads(done.stdout)
     return digests
 
 
+def digests(tiles: dict[tuple[int, int, int], bytes]) -> list[str | None]:
+    return [hashlib.sha256(tile).hexdigest() for tile in tiles.values()]
+
+
 @pytest.mark.parametrize("quality", [None, 50])
-def test_mapproxy_reads_each_bundle(mapproxy: Path, cache: Path, tmp_path: Path, quality: int | None) -> None:
-    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=quality)
-    tiles = read_package(result.path)
+@pytest.mark.parametrize(("name", "storage"), [("x.tpkx", None), ("x.tpk", None), ("x", "compactV2"), ("x", "compact")])
+def test_mapproxy_reads_each_bundle(
+    mapproxy: Path, cache: Path, tmp_path: Path, name: str, storage: str | None, quality: int | None
+) -> None:
+    result = export_tiles(cache, tmp_path / name, storage_format_type=storage, compression_quality=quality)
+    tiles = read_tiles(result.path)
     assert tiles.keys() == world().keys()
     absent = [(8, 0, 0), (8, 121, 122), (2, 4, 0), (5, 0, 0)]
     found = read_with_mapproxy(mapproxy, result.path, tmp_path, [*tiles, *absent])
-    assert found == [hashlib.sha256(tile).hexdigest() for tile in tiles.values()] + [None] * len(absent)
+    assert found == digests(tiles) + [None] * len(absent)

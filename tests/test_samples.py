@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+import json
 import math
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import rasterio
-from checks import check_package, read_cache, read_package
+from caches import Address
+from checks import (
+    COMPACT,
+    COMPACT_V2,
+    check_dataset,
+    check_package,
+    check_tpk,
+    read_cache,
+    read_cdi,
+    read_json,
+    read_member,
+    read_package,
+    read_tiles,
+)
 from PIL import Image
 from rasterio.windows import Window
-from test_readers import read_with_mapproxy
+from test_cli import run
+from test_readers import digests, read_with_mapproxy
+from test_tpk import check_tpkutils
 
 from gptool import ExportResult, export_tiles
 from gptool._jpeg import quality
@@ -58,14 +76,7 @@ def test_relief_looks_as_recompression_explains(samples: Path, relief: ExportRes
 def test_mapproxy_reads_the_relief(mapproxy: Path, relief: ExportResult, tmp_path: Path) -> None:
     tiles = read_package(relief.path)
     found = read_with_mapproxy(mapproxy, relief.path, tmp_path, list(tiles))
-    assert found == [hashlib.sha256(tile).hexdigest() for tile in tiles.values()]
-
-
-@pytest.mark.parametrize("name", ["relief-v2-jpeg", "esri-sample-cache-v2-jpeg", "mixed-v2"])
-def test_without_a_quality_every_tile_is_the_same(samples: Path, tmp_path: Path, name: str) -> None:
-    result = export_tiles(samples / name, tmp_path / "x.tpkx")
-    assert read_package(result.path) == read_cache(samples / name)
-    assert result.damaged == []
+    assert found == digests(tiles)
 
 
 def test_dead_space_stays_behind(samples: Path, tmp_path: Path) -> None:
@@ -91,12 +102,15 @@ def test_each_tile_is_capped_at_its_own_quality(samples: Path, tmp_path: Path) -
         assert address[0] == 6 or tile == source[address]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is asked of /proc")
 def test_memory_does_not_grow_with_tiles(samples: Path, tmp_path: Path) -> None:
     """The peak of the whole relief is about that of its first levels."""
     code = (
-        "import sys, gptool, resource\n"
+        "import re, sys, gptool\n"
+        "from pathlib import Path\n"
         "gptool.export_tiles(sys.argv[1], sys.argv[2], levels=sys.argv[3], compression_quality=50, workers=2)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not getrusage: its peak is that of the process that started this one, when that was larger.
+        "print(re.search(r'VmHWM:\\s+([0-9]+)', Path('/proc/self/status').read_text())[1])"
     )
     peaks = {}
     for levels in ("0-4", "0-6"):
@@ -106,3 +120,206 @@ def test_memory_does_not_grow_with_tiles(samples: Path, tmp_path: Path) -> None:
         )
         peaks[levels] = int(done.stdout)
     assert peaks["0-6"] < 1.25 * peaks["0-4"]
+
+
+# ---- all of them ----
+
+
+class Sample(NamedTuple):
+    """A real cache, as others' programs see what is made of it.
+
+    Attributes
+    ----------
+    levels : dict of int to int
+        Tiles of each level that has some.
+    zoom : int or None
+        The web's zoom level of level 0; None: not on the web's grid, so tpkutils, which knows no other, has no word.
+    refused : str
+        Why GDAL refuses the V2 folder, in its words; empty when it does not.
+    """
+
+    storage: str
+    format: str
+    levels: dict[int, int]
+    zoom: int | None = 0
+    refused: str = ""
+
+    def in_square(self, address: Address) -> bool:
+        """Tell whether a tile is one of the web's 2^z rows and columns, or not of the web's grid at all."""
+        return self.zoom is None or max(address[1:]) < 2 ** (self.zoom + address[0])
+
+
+# GDAL counts the pixels of a folder's whole grid in 32 bits: 256 x 2^23 of a scheme of 24 web levels are one too many.
+# A .tpkx is no larger than its extent.
+DEEP = "Too many levels, resulting raster size exceeds the GDAL limit"
+EXPLODED = "esriMapCacheStorageModeExploded"
+SAMPLES = {
+    "relief-v2-jpeg": Sample(COMPACT_V2, "JPEG", {level: 4**level for level in range(7)}),
+    "mixed-v2": Sample(COMPACT_V2, "MIXED", {0: 1, 1: 4, 2: 16}),
+    "esri-sample-cache-v2-jpeg": Sample(COMPACT_V2, "JPEG", {0: 1, 1: 4, 2: 16}),
+    "esri-usa.tpkx": Sample(COMPACT_V2, "PNG", {0: 1, 1: 1, 2: 4, 3: 9, 4: 30, 5: 99}, refused=DEEP),
+    "arcgis-pro-googlemaps.tpkx": Sample(COMPACT_V2, "PNG", {0: 2, 1: 6, 2: 24, 3: 88, 4: 336, 5: 1280}, refused=DEEP),
+    "states_filled.tpk": Sample(COMPACT, "PNG8", {0: 1, 1: 1, 2: 2, 3: 4, 4: 16}),
+    "nonstandard_zoom_levels.tpk": Sample(COMPACT, "PNG8", {0: 2, 1: 4, 2: 16}, zoom=2),
+    "v1-png-4326": Sample(COMPACT, "PNG24", {2: 70}, zoom=None),
+    "exploded-png-4326": Sample(EXPLODED, "PNG24", {2: 1}, zoom=None),
+}
+RESULTS = {"x.tpkx": None, "x.tpk": None, "v1": "compact", "v2": "compactV2"}
+
+
+class Exported(NamedTuple):
+    """A sample: what it holds by a reader of our tests, and what was made of it."""
+
+    path: Path
+    sample: Sample
+    tiles: dict[Address, bytes]
+    results: dict[str, ExportResult]
+
+
+@pytest.fixture(scope="module", params=SAMPLES)
+def exported(request: pytest.FixtureRequest, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Each sample, exported whole as every kind of result."""
+    folder, path = tmp_path_factory.mktemp("sample"), samples / request.param
+    results = {
+        name: export_tiles(path, folder / name, storage_format_type=storage) for name, storage in RESULTS.items()
+    }
+    return Exported(path, SAMPLES[request.param], read_tiles(path), results)
+
+
+def count(tiles: dict[Address, bytes]) -> dict[int, int]:
+    return dict(sorted(Counter(level for level, _, _ in tiles).items()))
+
+
+def test_every_tile_of_a_sample_comes_out_as_it_is(exported: Exported) -> None:
+    _, sample, source, results = exported
+    assert count(source) == sample.levels
+    for name, result in results.items():
+        assert {level: report.tiles for level, report in result.levels.items()} == sample.levels
+        tiles = read_tiles(result.path)
+        assert tiles.keys() == source.keys()
+        assert dict(zip(tiles, digests(tiles), strict=True)) == dict(zip(source, digests(source), strict=True)), name
+
+
+def test_every_result_of_a_sample_is_sound(exported: Exported) -> None:
+    levels, results = set(exported.sample.levels), exported.results
+    check_package(results["x.tpkx"].path, levels=levels)
+    check_tpk(results["x.tpk"].path, levels=levels)
+    check_dataset(results["v1"].path, storage=COMPACT, levels=levels)
+    check_dataset(results["v2"].path, storage=COMPACT_V2, levels=levels)
+    for folder, package, inside in (("v1", "x.tpk", "v101/Layers/_alllayers/"), ("v2", "x.tpkx", "tile/")):
+        for path in (results[folder].path / "_alllayers").rglob("*.bundl*"):  # readers of the one read the other
+            assert path.read_bytes() == read_member(results[package].path, f"{inside}{path.parent.name}/{path.name}")
+
+
+def test_damaged_tiles_of_samples_are_listed(exported: Exported) -> None:
+    """Esri's own package lacks the first bytes of its levels 0 and 1; all other tiles are sound."""
+    damaged = [a for a in sorted(exported.tiles) if a[0] < 2] if exported.path.name == "esri-usa.tpkx" else []
+    for result in exported.results.values():
+        assert [tile[:3] for tile in result.damaged] == damaged
+        assert all("no image that is known" in tile.reason for tile in result.damaged)
+
+
+def test_mapproxy_reads_every_tile_of_a_sample(mapproxy: Path, exported: Exported, tmp_path: Path) -> None:
+    for name in ("v1", "v2"):
+        found = read_with_mapproxy(mapproxy, exported.results[name].path, tmp_path, exported.tiles)
+        assert found == digests(exported.tiles)
+
+
+def test_tpkutils_reads_every_tile_of_a_sample(exported: Exported) -> None:
+    zoom = exported.sample.zoom
+    if zoom is None:
+        return
+    # What lies outside the web's square is dropped.
+    inside = {address: tile for address, tile in exported.tiles.items() if exported.sample.in_square(address)}
+    assert len(inside) == len(exported.tiles) - (403 if exported.path.name == "arcgis-pro-googlemaps.tpkx" else 0)
+    check_tpkutils(exported.results["x.tpk"].path, inside, zoom)
+
+
+def grid(path: Path) -> tuple[float, float, dict[int, float]]:
+    """Origin and resolutions, as root.json or conf.xml state them."""
+    if path.is_file():
+        info = read_json(path, "root.json")["tileInfo"]
+        return info["origin"]["x"], info["origin"]["y"], {lod["level"]: lod["resolution"] for lod in info["lods"]}
+    root = ElementTree.parse(path / "conf.xml")
+    x, y = (float(root.findtext(f"TileCacheInfo/TileOrigin/{name}") or "nan") for name in "XY")
+    lods = root.findall("TileCacheInfo/LODInfos/LODInfo")
+    return x, y, {int(lod.findtext("LevelID") or -1): float(lod.findtext("Resolution") or "nan") for lod in lods}
+
+
+def check_gdal_picture(path: Path, sample: Sample, tiles: dict[Address, bytes]) -> None:
+    """GDAL shows each tile of the deepest level where it belongs: PNG to the bit, JPEG as near as decoders are.
+
+    For tiles outside the web's square it shows zeros, as it does in ArcGIS Pro's own package.
+    """
+    level = max(sample.levels)
+    x, y, resolutions = grid(path)
+    deeper = sum(other > level for other in resolutions)
+    options = {"overview_level": deeper - 1} if path.is_dir() and deeper else {}
+    with rasterio.open(path / "conf.xml" if path.is_dir() else path, **options) as dataset:
+        left = round((x - dataset.bounds.left) / resolutions[level])
+        top = round((dataset.bounds.top - y) / resolutions[level])
+        here = [address for address in sorted(tiles) if address[0] == level]
+        for address in here[:: len(here) // 40 + 1]:
+            _, row, column = address
+            rows, columns = (
+                (max(start, 0), min(start + 256, end))
+                for start, end in ((top + 256 * row, dataset.height), (left + 256 * column, dataset.width))
+            )
+            found = dataset.read((1, 2, 3), window=Window.from_slices(rows, columns))
+            with Image.open(io.BytesIO(tiles[address])) as image:
+                picture = np.moveaxis(np.asarray(image.convert("RGB"), np.int16), 2, 0)
+            first = rows[0] - top - 256 * row, columns[0] - left - 256 * column
+            picture = picture[:, first[0] : first[0] + found.shape[1], first[1] : first[1] + found.shape[2]]
+            if not found.size:  # a folder's raster ends at the square
+                assert not sample.in_square(address)
+                continue
+            picture *= sample.in_square(address)
+            assert np.abs(found - picture).mean() < (3 if tiles[address].startswith(b"\xff\xd8") else 1e-9)
+
+
+def without_deep_levels(dataset: Path, folder: Path) -> Path:
+    """The same bundles behind a conf.xml without the levels that GDAL can't count the pixels of."""
+    folder.mkdir()
+    (folder / "_alllayers").symlink_to(dataset / "_alllayers")
+    conf = ElementTree.parse(dataset / "conf.xml")
+    lods = conf.find("TileCacheInfo/LODInfos")
+    assert lods is not None
+    for lod in lods.findall("LODInfo"):
+        if int(lod.findtext("LevelID") or 0) > 22:
+            lods.remove(lod)
+    conf.write(folder / "conf.xml")
+    return folder
+
+
+def test_gdal_shows_every_sample(exported: Exported, tmp_path: Path) -> None:
+    _, sample, tiles, results = exported
+    check_gdal_picture(results["x.tpkx"].path, sample, tiles)
+    dataset = results["v2"].path
+    if sample.refused:
+        with pytest.raises(rasterio.RasterioIOError, match=sample.refused):
+            rasterio.open(dataset / "conf.xml")
+        dataset = without_deep_levels(dataset, tmp_path / "shallow")
+    check_gdal_picture(dataset, sample, tiles)
+
+
+def test_info_tells_what_a_sample_is(exported: Exported, tmp_path: Path) -> None:
+    path, sample, tiles, results = exported
+    done = run("info", path, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
+    assert lines["Cache"].endswith(f", {sample.storage}")
+    assert lines["Tiles"].startswith(f"{sample.format}, declared quality ")
+    assert lines["Tiles"].endswith(", 256 x 256 px")
+    assert lines["Reference"].startswith("wkid ")
+    x, y, resolutions = grid(results["v2"].path)
+    assert tuple(map(float, lines["Origin"].split(", "))) == (x, y)
+    assert lines["Extent"] == ", ".join(map(repr, read_cdi((results["v2"].path / "conf.cdi").read_bytes())))
+    for level, resolution in resolutions.items():
+        assert (str(level) in lines) == (level in sample.levels)
+        if level in sample.levels:
+            stated, _, found, *_ = lines[str(level)].split()
+            assert float(stated) == resolution
+            assert int(found.replace(",", "")) == sample.levels[level]
+    info = json.loads(run("info", path, "--json", cwd=tmp_path).stdout)
+    assert {level["level"]: level["tiles"] for level in info["levels"] if level["tiles"]} == sample.levels
+    assert info["bytes"] == sum(level["bytes"] for level in info["levels"]) == sum(map(len, tiles.values()))

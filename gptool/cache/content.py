@@ -176,8 +176,18 @@ class Deflated(Content):
         return buffer
 
     def _read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        words = [int.from_bytes(self._read(offset, 4).tobytes(), "little") for offset in offsets.tolist()]
-        return np.array(words, np.uint32)
+        words = np.empty(len(offsets), np.uint32)
+        order = np.argsort(offsets, kind="stable")
+        places = offsets[order].astype(np.int64)
+        first = 0
+        while first < len(places):  # those that lie near each other are read together
+            begin = int(places[first])
+            last = int(np.searchsorted(places, begin + CHUNK_BYTES, "right"))
+            here = places[first:last] - begin
+            data = self._read(begin, int(here[-1]) + 4)
+            words[order[first:last]] = data[here[:, None] + np.arange(4)].view("<u4").ravel()
+            first = last
+        return words
 
     def _unpack(self, most: int) -> bytes:
         """Return the next bytes, at least one."""

@@ -124,7 +124,10 @@ def _set(parent: etree._Element, name: str, text: str, after: str | None = None)
     """Set a child's text; where there is none it goes behind the child named `after`, or to the end."""
     found = children(parent, name)
     element = found[0] if found else _add(parent, name)
-    element.text = text
+    if len(element) or (element.text or "").strip() != text:
+        for child in element:  # a comment in the middle of the old text
+            element.remove(child)
+        element.text = text
     if not found and after:
         for other in children(parent, after)[:1]:
             other.addnext(element)

@@ -70,6 +70,7 @@ class Staging:
     def __init__(self, target: Path, *, folder: bool, overwrite: bool) -> None:
         check_target(target, folder=folder, overwrite=overwrite)
         self._target, self._is_folder, self._overwrite = target, folder, overwrite
+        self._keep = False
 
     def __enter__(self) -> Self:
         with writing(self._target):
@@ -77,7 +78,8 @@ class Staging:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def commit(self, staged: Path) -> None:
         """Put a staged file or folder in the target's place, on disk before it is in sight.
@@ -103,13 +105,15 @@ class Staging:
         if not self._target.exists():
             staged.rename(self._target)
             return
-        old = self.folder / "old"
+        old = Path(tempfile.mkdtemp(dir=self.folder)) / "old"
         try:
             self._target.rename(old)
             staged.rename(self._target)
         except BaseException:
             if old.exists() and not self._target.exists():
+                self._keep = True  # until it is back in its place
                 old.rename(self._target)
+                self._keep = False
             raise
 
 

@@ -1,21 +1,23 @@
 """Reads tiles with MapProxy's compact cache. Runs in MapProxy's environment, as a program.
 
-usage: read_tiles.py FOLDER < addresses.json > digests.json
+usage: read_tiles.py compact|compactV2 FOLDER < addresses.json > digests.json
 
-FOLDER holds the level folders. Addresses are a list of [level, row, column]; the answer has for each the SHA-256 of
-the tile's bytes, or null where MapProxy finds none.
+FOLDER holds the level folders of bundles of that storage. Addresses are a list of [level, row, column]; the answer has
+for each the SHA-256 of the tile's bytes, or null where MapProxy finds none.
 """
 
 import hashlib
 import json
 import sys
 
-from mapproxy.cache.compact import CompactCacheV2
+from mapproxy.cache.compact import CompactCacheV1, CompactCacheV2
 from mapproxy.cache.tile import Tile
+
+CACHES = {"compact": CompactCacheV1, "compactV2": CompactCacheV2}
 
 
 def main() -> None:
-    cache = CompactCacheV2(sys.argv[1])
+    cache = CACHES[sys.argv[1]](sys.argv[2])
     digests = []
     for level, row, column in json.load(sys.stdin):
         tile = Tile((column, row, level))
