@@ -47,17 +47,27 @@ def test_tiles_may_share_bytes(tmp_path: Path) -> None:
     assert read_all(open_cache(tmp_path)) == {(0, 0, 0): jpeg_tile(1), (0, 0, 1): jpeg_tile(1)}
 
 
-def test_batches_bound_memory_when_all_entries_share_one_large_place(tmp_path: Path) -> None:
+def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path) -> None:
     make_cache(tmp_path, {(0, 0, 0): b"\0" * 3_000_000})
     path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
     data = bytearray(path.read_bytes())
-    data[64 : 64 + 131072] = data[64:72] * 16384
+    data[64 : 64 + 800] = data[64:72] * 100
     path.write_bytes(data)
     cache = open_cache(tmp_path)
     with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
         batches = [len(batch.sizes) for batch in bundle.batches(np.arange(100))]
     assert sum(batches) == 100
     assert max(batches) <= 2
+
+
+def test_a_small_bundle_that_would_become_a_large_result(tmp_path: Path) -> None:
+    make_cache(tmp_path, {(0, 0, 0): b"\0" * 100_000})
+    path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
+    data = bytearray(path.read_bytes())
+    data[64 : 64 + 131072] = data[64:72] * 16384
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match=r"share bytes .* found 1638400000 bytes, expected 1073741824 at most"):
+        read_all(open_cache(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["R0000C0080.BUNDLE", "r0000c0080.bundle", "R00000000C00000080.bundle"])

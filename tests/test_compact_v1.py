@@ -121,14 +121,16 @@ def test_tiles_may_share_bytes_and_overlap(tmp_path: Path) -> None:
     assert {address[1:]: tile for address, tile in tiles.items()} == read_plainly(data.read_bytes(), bytes(entries))
 
 
-def test_batches_bound_memory_when_all_entries_share_one_large_place(tmp_path: Path) -> None:
+def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path) -> None:
     make_v1_cache(tmp_path, {(0, 0, 0): bytes(3_000_000)})
     _, index = pair(tmp_path)
-    index.write_bytes(index.read_bytes()[:16] + FIRST_WORD.to_bytes(5, "little") * 16384)
+    data = index.read_bytes()
+    index.write_bytes(data[:16] + FIRST_WORD.to_bytes(5, "little") * 50 + data[16 + 5 * 50 :])
     cache = open_cache(tmp_path)
     with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
-        assert (bundle.sizes == 3_000_000).all()
-        batches = [(len(batch.sizes), len(batch.source)) for batch in bundle.batches(np.arange(50))]
+        places = np.flatnonzero(bundle.sizes)
+        assert set(bundle.sizes[places].tolist()) == {3_000_000}
+        batches = [(len(batch.sizes), len(batch.source)) for batch in bundle.batches(places)]
     assert sum(tiles for tiles, _ in batches) == 50
     assert max(size for _, size in batches) <= 2 * 3_000_000
 

@@ -31,6 +31,10 @@ FIRST_TILE = HEADER.size + INDEX_BYTES
 LARGEST_GAP = 64 * 1024
 """Bytes of dead space that are cheaper to read along than to skip."""
 
+MOST_SHARING, HARMLESS_BYTES = 16, 1 << 30
+"""Entries may share bytes; but 16,384 of 16 MB each would come to 256 GiB. How many times the file's own bytes its
+tiles may come to, and what no file needs to be asked about."""
+
 BUNDLE = ".bundle"
 
 
@@ -91,10 +95,21 @@ class CompactV2Cache(CompactCache):
 
 
 class CompactBundle(Bundle):
-    """An open bundle whose tiles lie in one file, which it does not own."""
+    """An open bundle whose tiles lie in one file, which it does not own.
+
+    Raises BundleError when its index would make a small file a result without end.
+    """
 
     def __init__(self, content: Content, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32]) -> None:
         self._content, self._offsets, self.sizes = content, offsets, sizes
+        together, most = int(sizes.sum(dtype=np.int64)), max(MOST_SHARING * content.size, HARMLESS_BYTES)
+        if together > most:
+            raise BundleError(
+                "its tiles share bytes and come to too many together",
+                where=content.where,
+                found=f"{together} bytes",
+                expected=f"{most} at most for a file of {content.size}",
+            )
 
     def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
         """Read the tiles at these positions in the order of their offsets. Raises as `Bundle.batches`.
