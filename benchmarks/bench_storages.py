@@ -48,6 +48,7 @@ def _write_files(folder: Path, side: int, cut: list[bytes]) -> None:
 
 
 def _write_bundles(folder: Path, side: int, cut: list[bytes], storage: StorageFormat) -> None:
+    folder.mkdir(parents=True)
     for row in range(0, side, PACKET_SIZE):
         for column in range(0, side, PACKET_SIZE):
             rows, columns = np.mgrid[row : min(row + PACKET_SIZE, side), column : min(column + PACKET_SIZE, side)]

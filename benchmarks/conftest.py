@@ -142,6 +142,7 @@ def _read_cache(folder: str) -> list[bytes]:
 def cache_folder(tmp_path_factory: pytest.TempPathFactory, relief: list[NDArray[np.uint8]]) -> Path:
     """A cache of 1024 tiles at q75, in four bundles that meet at one corner, so that two threads have work."""
     folder = tmp_path_factory.mktemp("input") / "relief"
+    (folder / "_alllayers").mkdir(parents=True)
     relief_tiles = Tiles.of("", [encode(pixels, 75) for pixels in relief])
     for address in (BundleAddress(8, row, column) for row in (0, PACKET_SIZE) for column in (0, PACKET_SIZE)):
         rows, columns = ((np.arange(16) if at else np.arange(PACKET_SIZE - 16, PACKET_SIZE)) for at in address[1:])

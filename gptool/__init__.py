@@ -1,4 +1,4 @@
-"""exportTiles for Esri tile caches: cut tiles out, recompress JPEG in the DCT domain, get a tile package."""
+"""exportTiles for Esri tile caches: cut tiles out, recompress JPEG in the DCT domain, get a package or dataset."""
 
 from gptool import errors
 from gptool.cache import TileCache, open_cache

@@ -37,7 +37,7 @@ class CacheNotFoundError(CacheError, FileNotFoundError):
 
 
 class ConfError(CacheError, ValueError):
-    """Raised when conf.xml or conf.cdi is broken, or lacks what an export needs."""
+    """Raised when conf.xml, conf.cdi or root.json is broken, or lacks what an export needs."""
 
 
 class BundleError(CacheError, ValueError):

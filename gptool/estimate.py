@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from gptool.cache import TileCache
-from gptool.model import Tables
+from gptool.model import StorageFormat, Tables
+from gptool.package.dataset import dataset
 from gptool.package.kind import Facts
 from gptool.package.thumbnail import draw_thumbnail
 from gptool.package.tpkx import TPKX
 from gptool.package.write import result_size
 from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
+from gptool.reference import well_known_id
 from gptool.report import LevelReport, stated_quality
 
+DATASET = dataset(StorageFormat.COMPACT_V2), "a cache raster dataset"
 SAMPLE = 64
 """Tiles of each level that are recompressed to learn how small they become."""
 
@@ -45,13 +48,16 @@ class Estimate:
     total_tiles_to_export : int
         Exact.
     total_size : int
-        Bytes of the package, headers and metadata included. Without recompression it is that of a package with the
+        Bytes of the result, headers and metadata included. Without recompression it is that of a package with the
         cache's name; with it, the tiles' bytes are those of a sample, scaled up level by level.
+    result : str
+        What was weighed: a .tpkx, or a cache raster dataset where the cache has no reference that a .tpkx could state.
     levels : tuple of LevelEstimate
     """
 
     total_tiles_to_export: int
     total_size: int
+    result: str
     levels: tuple[LevelEstimate, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +65,7 @@ class Estimate:
         return {
             "totalSize": self.total_size,
             "totalTilesToExport": self.total_tiles_to_export,
+            "result": self.result,
             "levels": [
                 {
                     "level": level.level,
@@ -80,21 +87,29 @@ def estimate_export_tiles_size(
     compression_quality: int | None = None,
     tables: Tables = "efficient",
 ) -> Estimate:
-    """Count the tiles an export takes, and weigh its package. Nothing is written.
+    """Count the tiles an export takes, and weigh its result. Nothing is written.
 
-    Parameters and errors as for `gptool.export_tiles`.
+    Parameters as for `gptool.export_tiles`.
+
+    Raises
+    ------
+    ParameterError
+        When the request can't be understood, or selects nothing.
+    CacheError
+        When the cache can't be read.
     """
     recompression = Recompression(compression_quality, tables)
     plan = make_plan(cache, levels=levels, export_extent=export_extent)
     samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
     bundles = [_shrink(level, sample) for level, sample in zip(plan.filled_levels, samples, strict=True)]
+    kind, result = (TPKX, "a .tpkx") if well_known_id(plan.cache.scheme.reference) else DATASET
     facts = Facts(plan, plan.cache.name, stated_quality(plan, LevelReport.sum(samples)), draw_thumbnail(plan))
-    size = result_size(TPKX, facts, chain.from_iterable(bundles))
+    size = result_size(kind, facts, chain.from_iterable(bundles))
     estimates = [
         LevelEstimate(level.lod.level, level.tiles, level.bytes, sum(bundle.bytes for bundle in shrunk), sample.tiles)
         for level, sample, shrunk in zip(plan.filled_levels, samples, bundles, strict=True)
     ]
-    return Estimate(plan.tiles, size, tuple(estimates))
+    return Estimate(plan.tiles, size, result, tuple(estimates))
 
 
 def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> LevelReport:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptool.cache import TileCache
-from gptool.errors import CacheError, ExportCancelledError, ParameterError, TooManyTilesError
+from gptool.errors import CacheError, ExportCancelledError, GptoolError, ParameterError, TooManyTilesError
 from gptool.model import BundleAddress, Lod, StorageFormat, Tables
 from gptool.package.bundle import WRITERS
 from gptool.package.choose import choose_kind
@@ -23,7 +23,7 @@ from gptool.package.write import write_result
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import to_wgs84
-from gptool.report import EMPTY, DamagedTile, ExportResult, LevelReport, stated_quality
+from gptool.report import DamagedTile, ExportResult, LevelReport, stated_quality
 from gptool.request import Selection, parse_storage, whole_number
 
 Progress = Callable[[int, int], None]
@@ -31,6 +31,8 @@ Progress = Callable[[int, int], None]
 
 POLL_SECONDS = 0.1
 UNITS_IN_HAND = 4
+EMPTY = "an empty file, left out"
+MOST_WORKERS = 1024
 
 
 class Unit(NamedTuple):
@@ -109,7 +111,7 @@ def export_tiles(
     """
     target, kind = choose_kind(output, parse_storage(storage_format_type))
     recompression = Recompression(compression_quality, tables)
-    threads = _processors() if workers is None else whole_number(workers, "workers", 1)
+    threads = _processors() if workers is None else whole_number(workers, "workers", 1, MOST_WORKERS)
     if max_export_tiles_count is not None:
         whole_number(max_export_tiles_count, "max export tiles count", 0)
     check_target(target, folder=not kind.is_package, overwrite=overwrite)
@@ -122,6 +124,8 @@ def export_tiles(
         kind.metadata(facts)
         staged = staging.folder / target.name
         tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
+        with writing(target):
+            tiles.mkdir(parents=True)
         results = _run(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, target)
         reports = _level_reports(plan, results)
         quality = stated_quality(plan, LevelReport.sum(reports.values()))
@@ -174,31 +178,55 @@ def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) ->
 
 
 class _Meter:
-    """Counts tiles across threads, and stops the threads."""
+    """Counts tiles, and units at work, across threads; stops them."""
 
     def __init__(self) -> None:
         self.tiles = 0
-        self.stopped = False
-        self._lock = threading.Lock()
+        self._working, self._stopped = 0, False
+        self._changed = threading.Condition()
+
+    def run(self, unit: Unit) -> UnitResult:
+        """Work on a unit, unless all was stopped."""
+        with self._changed:
+            self._check()
+            self._working += 1
+        try:
+            return run_unit(unit, self.add)
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
 
     def add(self, tiles: int) -> None:
-        if self.stopped:
-            raise ExportCancelledError("the export was stopped")
-        with self._lock:
+        with self._changed:
+            self._check()
             self.tiles += tiles
+
+    def stop(self) -> None:
+        """Stop all units and wait until none is at work.
+
+        The pool can't be relied on for that: an interrupt while it starts a thread makes it forget the thread.
+        """
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: self._working == 0)
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise ExportCancelledError("the export was stopped")
 
 
 def _run(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
     """Work through the units on threads. The first failure, or an interrupt, stops them all."""
     meter, waiting = _Meter(), iter(units)
     results: list[UnitResult] = []
-    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
+    with ThreadPoolExecutor(min(threads, len(units)), thread_name_prefix="gptool") as pool:
         pending: set[Future[UnitResult]] = set()
         try:
             while True:
                 # A few in hand for each thread: memory stays flat however many units there are.
                 for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
-                    pending.add(pool.submit(run_unit, unit, meter.add))
+                    pending.add(pool.submit(meter.run, unit))
                 if not pending:
                     return results
                 done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
@@ -206,9 +234,11 @@ def _run(units: list[Unit], total: int, threads: int, progress: Progress | None,
                     results.extend(future.result() for future in done)
                 if progress:
                     progress(meter.tiles, total)
-        except BaseException:
-            meter.stopped = True
+        except BaseException as error:
+            meter.stop()
             pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, RuntimeError):  # the system gives no more threads
+                raise GptoolError(f"can't start {threads} threads: {error}", where="workers") from error
             raise
 
 
@@ -234,7 +264,9 @@ def _check_count(plan: Plan, limit: int | None) -> None:
 def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
     """Add the units' reports up by level, and make sure that they are all that was planned."""
     reports = {
-        level.lod.level: LevelReport(damaged=[DamagedTile(*tile, EMPTY) for tile in level.empty])
+        level.lod.level: LevelReport(
+            tiles_damaged=level.empty, damaged=[DamagedTile(*tile, EMPTY) for tile in level.empty_listed]
+        )
         for level in plan.levels
         if level.tiles or level.empty
     }

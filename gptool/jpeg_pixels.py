@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gptool import _jpeg
 from gptool.errors import GptoolError
 from gptool.model import MAX_TILE_SIDE
 
@@ -41,11 +41,11 @@ def decode(tile: bytes) -> NDArray[np.uint8]:
     # A header may promise anything, and memory is taken before the data are read.
     if max(width, height) > MAX_TILE_SIDE:
         raise OSError(f"a JPEG of {width} x {height} pixels")
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        try:
-            pixels: NDArray[np.uint8] = library.decode(tile, TJPF_RGB)
-        except UserWarning as warning:
-            raise OSError(str(warning)) from None
+    # Asked first: libjpeg-turbo's own warnings would come as Python's, whose filters belong to the whole process.
+    wrong = _jpeg.diagnose(tile)
+    if wrong:
+        raise OSError(wrong)
+    pixels: NDArray[np.uint8] = library.decode(tile, TJPF_RGB)
     return pixels
 
 

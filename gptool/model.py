@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PACKET_SIZE = 128
 """Rows, and columns, of tiles in one bundle."""
 
+PACKET_TILES = PACKET_SIZE * PACKET_SIZE
+"""Places for tiles in one bundle."""
+
 MAX_TILE_SIDE = 8192
 """Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
 

@@ -16,6 +16,9 @@ from gptool.errors import ParameterError
 from gptool.model import BundleAddress, Extent, Lod, TileAddress, TileWindow
 from gptool.request import Selection, parse_extent, parse_levels
 
+MOST_EMPTY_LISTED = 10_000
+"""Empty tiles of a level that are listed; all are counted."""
+
 LEVEL = re.compile("L[0-9]+", re.IGNORECASE)
 
 
@@ -37,14 +40,17 @@ class LevelPlan:
         The smallest window around them; None when there are none.
     bundles : tuple of BundlePlan
         The bundles they lie in.
-    empty : tuple of TileAddress
+    empty : int
         Tiles that are meant and are there, without a byte: there is nothing of them to export.
+    empty_listed : tuple of TileAddress
+        The first of them.
     """
 
     lod: Lod
     window: TileWindow | None
     bundles: tuple[BundlePlan, ...]
-    empty: tuple[TileAddress, ...] = ()
+    empty: int = 0
+    empty_listed: tuple[TileAddress, ...] = ()
 
     @property
     def tiles(self) -> int:
@@ -154,7 +160,7 @@ def make_plan(
     """
     plan = count_tiles(cache, levels=levels, export_extent=export_extent)
     if plan.tiles == 0:
-        empty = [f"empty files at level {level.lod.level}: {len(level.empty)}" for level in plan.levels if level.empty]
+        empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
         raise ParameterError(
             "; ".join(("the selection holds no tiles", *plan.left_out, *empty)),
             where=plan.cache.location,
@@ -177,26 +183,21 @@ def _strangers(cache: TileCache) -> list[str]:
 
 def _left_out(cache: TileCache, selection: Selection) -> list[str]:
     """Tell of bundles that are meant and can't be read."""
-    return [
-        why
-        for lod in selection.lods
-        for address, why in cache.left_out(lod)
-        if (window := selection.window(lod)) is None or window.meets_bundle(address)
-    ]
+    return [why for lod in selection.lods for _, why in cache.left_out(lod, selection.window(lod))]
 
 
 def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
     window: TileWindow | None = None
     meant = selection.window(lod)
     bundles: list[BundlePlan] = []
-    empty: list[TileAddress] = []
-    for address in cache.bundles(lod):
-        if meant is not None and not meant.meets_bundle(address):
-            continue
+    empty, listed = 0, list[TileAddress]()
+    for address in cache.bundles(lod, meant):
         with cache.open_bundle(address) as bundle:
             positions = selection.positions(lod, address, bundle.sizes)
             if bundle.empty is not None:
-                empty += map(address.tile, selection.positions(lod, address, bundle.empty).tolist())
+                found = selection.positions(lod, address, bundle.empty)
+                empty += len(found)
+                listed += map(address.tile, found[: MOST_EMPTY_LISTED - len(listed)].tolist())
         if len(positions) == 0:
             continue
         rows, columns = address.rows_and_columns(positions)
@@ -204,4 +205,4 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
         window = here if window is None else window.union(here)
         size = int(bundle.sizes[positions].sum(dtype=np.int64))
         bundles.append(BundlePlan(address, len(positions), size))
-    return LevelPlan(lod, window, tuple(bundles), tuple(empty))
+    return LevelPlan(lod, window, tuple(bundles), empty, tuple(listed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from gptool.model import BundleAddress
 from gptool.plan import Plan
 from gptool.recompress import REASONS, Tally
 
-EMPTY = "an empty file, left out"
-"""Why a tile of no bytes is listed."""
+MOST_LISTED, MOST_OF_A_BUNDLE = 10_000, 1_000
+"""Damaged tiles of a level, and of a bundle, that are listed; all are counted. In a cache of images that nobody knows
+they are all its tiles."""
 
 
 class DamagedTile(NamedTuple):
@@ -43,7 +45,9 @@ class LevelReport:
         Tiles for each value of `Outcome`, and `recompress.NOT_ASKED`.
     qualities : Counter
         JPEG tiles of the result for each quality, rounded.
+    tiles_damaged : int
     damaged : list of DamagedTile
+        The first of them.
     """
 
     tiles: int = 0
@@ -51,13 +55,15 @@ class LevelReport:
     bytes_written: int = 0
     outcomes: Counter[int] = field(default_factory=Counter)
     qualities: Counter[int] = field(default_factory=Counter)
+    tiles_damaged: int = 0
     damaged: list[DamagedTile] = field(default_factory=list)
 
     def add_batch(self, address: BundleAddress, read: TileBatch, written: TileBatch, tally: Tally) -> None:
         """Count a batch of one bundle's tiles, as they were read and as they are written."""
-        damaged = [DamagedTile(*address.tile(position), reason) for position, reason in tally.damaged]
+        listed = tally.damaged[: max(MOST_OF_A_BUNDLE - len(self.damaged), 0)]
+        damaged = [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
         sizes = int(read.sizes.sum(dtype=np.int64)), int(written.sizes.sum(dtype=np.int64))
-        self.add(LevelReport(len(read.sizes), *sizes, tally.outcomes, tally.qualities, damaged))
+        self.add(LevelReport(len(read.sizes), *sizes, tally.outcomes, tally.qualities, len(tally.damaged), damaged))
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
@@ -74,7 +80,8 @@ class LevelReport:
         self.bytes_written += other.bytes_written
         self.outcomes += other.outcomes
         self.qualities += other.qualities
-        self.damaged += other.damaged
+        self.tiles_damaged += other.tiles_damaged
+        self.damaged += other.damaged[: max(MOST_LISTED - len(self.damaged), 0)]
 
     @property
     def tiles_recompressed(self) -> int:
@@ -106,7 +113,7 @@ class LevelReport:
             "tilesRecompressed": self.tiles_recompressed,
             "tilesKept": self.tiles_kept,
             "kept": self.kept,
-            "damaged": len(self.damaged),
+            "damaged": self.tiles_damaged,
             "effectiveQuality": self.effective_quality,
         }
 
@@ -124,9 +131,9 @@ class ExportResult:
     Attributes
     ----------
     path : Path
-        The package.
+        The package, or the dataset's folder.
     size : int
-        Its bytes.
+        Bytes of all that is in it.
     levels : dict of int to LevelReport
         By level ID, coarsest first; the levels that gave tiles.
     warnings : tuple of str
@@ -139,7 +146,7 @@ class ExportResult:
 
     @cached_property
     def total(self) -> LevelReport:
-        """The figures of all levels."""
+        """The figures of all levels. Their damaged tiles: see `damaged`."""
         return LevelReport.sum(self.levels.values())
 
     @property
@@ -169,8 +176,8 @@ class ExportResult:
 
     @property
     def damaged(self) -> list[DamagedTile]:
-        """The tiles that were copied though they are no sound images."""
-        return self.total.damaged
+        """The tiles that are no sound images: copied as they are, or left out as empty. Of each level the first."""
+        return [tile for report in self.levels.values() for tile in report.damaged]
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures under the names that programs read."""

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from test_compact import read_all
 
 from gptool import export_tiles, open_cache
+from gptool.cache import listings
 from gptool.cache.base import BATCH_BYTES
 from gptool.cache.files import Files
 from gptool.errors import BundleError, CacheError
@@ -244,14 +245,17 @@ class ManyFiles(Files):
     is_file = is_folder = read_whole = open = _check = None  # type: ignore[assignment]
 
 
-def test_listing_a_level_keeps_no_more_than_some_rows(one: Path, tmp_path: Path) -> None:
+def test_listing_a_level_keeps_no_more_than_some_rows(
+    one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "MOST_BYTES", 100 * 24 * ManyFiles.COLUMNS)
     cache = replace(open_cache(one), files=ManyFiles(tmp_path))
     tracemalloc.start()
     addresses = cache.bundles(cache.scheme.lods[0])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(addresses) == 4 * 4
-    assert peak < 30 * 256 * ManyFiles.COLUMNS  # a number and 16 bytes for each name, of the rows that are kept
+    assert peak < 200 * 24 * ManyFiles.COLUMNS  # a number and 16 bytes for each name, of the rows that are kept
     with cache.open_bundle(addresses[-1]) as bundle:
         assert np.count_nonzero(bundle.sizes) == (400 - 3 * 128) * (400 - 3 * 128)
 

@@ -126,6 +126,7 @@ def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_pat
     for name in ("a", "b"):
         address, storage = opened.bundles(lod)[0], StorageFormat.COMPACT_V2
         unit = Unit(opened, selection, lod, address, Recompression(50), storage, True, tmp_path / name)
+        unit.tiles.mkdir()
         results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
     assert results[0].report == results[1].report
     [a, b] = sorted(tmp_path.rglob("*.bundle"))
@@ -161,7 +162,7 @@ class TestBadRequests:
             (
                 {"workers": 0},
                 errors.ParameterError,
-                "workers: out of range, found 0, expected a whole number of 1 or more",
+                "workers: out of range, found 0, expected a whole number 1 to 1024",
             ),
             (
                 {"max_export_tiles_count": 20},

@@ -132,8 +132,8 @@ def test_members_that_are_not_there(tmp_path: Path) -> None:
         with pytest.raises(CacheError, match="not in the package"), files.open(path):
             pass
     make(files.location, Made("tile/a", b""))  # another package took its place
-    with pytest.raises(CacheError, match=r"a: became shorter|a: damaged|reaches beyond the package's end"):
-        assert files.read_small("tile/a")
+    with pytest.raises(CacheError, match=r"x\.zip: another file took its place, or it changed, while it was read"):
+        files.read_small("tile/a")
     files.location.unlink()
     with pytest.raises(CacheError, match=r"x\.zip: can't be opened: "):
         files.read_small("tile/a")

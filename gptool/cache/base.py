@@ -12,11 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.files import Files
-from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TilingScheme
+from gptool.cache.files import Files, join
+from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
 
 BATCH_BYTES = 1024 * 1024
 """About the bytes of tiles that are read, and worked on, together."""
+
+
+BYTES_OF_NAME = 128
+"""About what a name takes in memory."""
 
 
 class TileBatch(NamedTuple):
@@ -117,8 +121,8 @@ class TileCache(ABC):
     document: bytes | None
 
     @abstractmethod
-    def bundles(self, lod: Lod) -> list[BundleAddress]:
-        """Return the addresses of a level's bundles, sorted.
+    def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
+        """Return the addresses of a level's bundles, sorted; only those that meet the window when there is one.
 
         Raises
         ------
@@ -138,11 +142,23 @@ class TileCache(ABC):
             When it can't be read.
         """
 
-    def left_out(self, lod: Lod) -> list[LeftOut]:
-        """Return the bundles of a level that are there in part only. Raises as `bundles`."""
+    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[LeftOut]:
+        """Return the bundles of a level that are there in part only, as `bundles` does."""
         return []
 
     def folder(self, level: int) -> str:
-        """Return the path of a level's folder, whether it is there or not."""
+        """Return the path of a level's folder, `Lzz` in either letter case, whether it is there or not.
+
+        Raises
+        ------
+        CacheError
+            When the folder of them all can't be listed.
+        """
         name = f"L{level:02d}"
-        return f"{self.tiles}/{name}" if self.tiles else name
+        stamp = self.files.stamp(self.tiles)
+        names = () if stamp is None else self.files.listings.get(self.tiles, stamp, self._names)
+        return join(self.tiles, name.lower() if name not in names and name.lower() in names else name)
+
+    def _names(self) -> tuple[frozenset[str], int]:
+        names = frozenset(self.files.names(self.tiles))
+        return names, BYTES_OF_NAME * len(names)

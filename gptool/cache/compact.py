@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,14 +19,14 @@ from gptool import _bundle
 from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
 from gptool.cache.content import Content
 from gptool.errors import BundleError
-from gptool.model import PACKET_SIZE, BundleAddress, Lod
+from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
 
 HEADER = struct.Struct("<4I3Q6I")
 """version, record count, largest tile, offset bytes, slack, file size, user header offset, user header size,
 legacy 1-4, index size. Writers differ in record count, largest tile and legacy fields, so readers skip them."""
 
 VERSION, OFFSET_BYTES, USER_HEADER_OFFSET = 3, 5, 40
-INDEX_BYTES = 8 * PACKET_SIZE * PACKET_SIZE
+INDEX_BYTES = 8 * PACKET_TILES
 FIRST_TILE = HEADER.size + INDEX_BYTES
 
 LARGEST_GAP = 64 * 1024
@@ -36,6 +37,11 @@ MOST_SHARING, HARMLESS_BYTES = 16, 1 << 30
 tiles may come to, and what no file needs to be asked about."""
 
 BUNDLE = ".bundle"
+BYTES_OF_NAMED = 320
+"""About what an address and a path take in memory."""
+
+WORD = 4
+"""Bytes of the size in front of each tile."""
 
 
 def bundle_name(address: BundleAddress, suffix: str = BUNDLE) -> str:
@@ -46,7 +52,7 @@ def bundle_name(address: BundleAddress, suffix: str = BUNDLE) -> str:
 class CompactCache(TileCache):
     """Level folders of bundles, whatever is in them."""
 
-    def named(self, level: int, suffix: str) -> dict[BundleAddress, str]:
+    def named(self, level: int, suffix: str) -> Mapping[BundleAddress, str]:
         """Return the paths of a level's files of bundles with that suffix, in any letter case.
 
         Raises
@@ -56,6 +62,14 @@ class CompactCache(TileCache):
         BundleError
             When a name has no place in the grid, or two have the same.
         """
+        folder = self.folder(level)
+        stamp = self.files.stamp(folder)
+        if stamp is None:
+            return {}
+        return self.files.listings.get((folder, suffix), stamp, partial(self._named, level, suffix))
+
+    def _named(self, level: int, suffix: str) -> tuple[dict[BundleAddress, str], int]:
+        """List a level; tell about the memory that it takes."""
         folder = self.folder(level)
         pattern = re.compile(rf"R([0-9a-f]{{4,8}})C([0-9a-f]{{4,8}}){re.escape(suffix)}", re.IGNORECASE)
         found: dict[BundleAddress, str] = {}
@@ -71,21 +85,29 @@ class CompactCache(TileCache):
                 raise BundleError(
                     "two bundles of one place", where=self.files.where(folder), found=f"{found[address]} and {path}"
                 )
-        return found
+        return found, BYTES_OF_NAMED * len(found)
 
     def path(self, address: BundleAddress, suffix: str) -> str:
-        """Return the path of a bundle's file; names in capitals, or with more digits than they need, are looked for."""
+        """Return the path of a bundle's file; names in capitals, or with more digits than they need, are looked for.
+
+        Raises as `named`.
+        """
         folder = self.folder(address.level)
         path = f"{folder}/{bundle_name(address, suffix).rpartition('/')[2]}"
         return path if self.files.is_file(path) else self.named(address.level, suffix).get(address, path)
 
 
+def within(addresses: Iterable[BundleAddress], window: TileWindow | None) -> list[BundleAddress]:
+    """Return the addresses that meet the window, sorted."""
+    return sorted(address for address in addresses if window is None or window.meets_bundle(address))
+
+
 class CompactV2Cache(CompactCache):
     """A cache of compact V2 bundles."""
 
-    def bundles(self, lod: Lod) -> list[BundleAddress]:
+    def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the addresses of a level's bundles, sorted. Raises as `TileCache.bundles`."""
-        return sorted(self.named(lod.level, BUNDLE))
+        return within(self.named(lod.level, BUNDLE), window)
 
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:

@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool.cache.base import Bundle, LeftOut
-from gptool.cache.compact import BUNDLE, CompactBundle, CompactCache, bad_entry
+from gptool.cache.compact import BUNDLE, WORD, CompactBundle, CompactCache, bad_entry, within
 from gptool.cache.content import Content
 from gptool.errors import BundleError
-from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, Lod
+from gptool.model import MAX_TILE_BYTES, PACKET_TILES, BundleAddress, Lod, TileWindow
 
 INDEX = ".bundlx"
 
 INDEX_HEADER = struct.Struct("<4I")
 """version, bytes of this header, entries, bytes of an entry"""
 
-INDEX_FIELDS = 3, INDEX_HEADER.size, PACKET_SIZE * PACKET_SIZE, 5
-INDEX_END = INDEX_HEADER.size + 5 * PACKET_SIZE * PACKET_SIZE
+VERSION, OFFSET_BYTES, LEGACY = 3, 5, (40, 16)
+INDEX_FIELDS = VERSION, INDEX_HEADER.size, PACKET_TILES, OFFSET_BYTES
+INDEX_END = INDEX_HEADER.size + OFFSET_BYTES * PACKET_TILES
 """Where the entries end; only the tail follows."""
 
 INDEX_TAIL = struct.pack("<4I", 0, 16, 16, 0)
@@ -36,21 +37,18 @@ HEADER = struct.Struct("<4I3Q5I")
 """version, tiles that fit, largest tile, offset bytes, 4 bytes for each tile, file size, 40, 16, first row, last row,
 first column, last column. None of it is needed to read."""
 
-WORD = 4
-"""Bytes of the size in front of each tile, to which an index entry points."""
-
-FIRST_TILE = HEADER.size + WORD * PACKET_SIZE * PACKET_SIZE
+FIRST_TILE = HEADER.size + WORD * PACKET_TILES
 """Between header and tiles stands a word of 0 for each place: absent tiles point there."""
 
 
 class CompactV1Cache(CompactCache):
     """A cache of compact V1 bundles."""
 
-    def bundles(self, lod: Lod) -> list[BundleAddress]:
+    def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the addresses of a level's whole bundles, sorted. Raises as `TileCache.bundles`."""
-        return sorted(self.named(lod.level, BUNDLE).keys() & self.named(lod.level, INDEX).keys())
+        return within(self.named(lod.level, BUNDLE).keys() & self.named(lod.level, INDEX).keys(), window)
 
-    def left_out(self, lod: Lod) -> list[LeftOut]:
+    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[LeftOut]:
         """Return the bundles of which one file is missing. Raises as `TileCache.bundles`."""
         data, index = self.named(lod.level, BUNDLE), self.named(lod.level, INDEX)
         halves = [(address, data[address], INDEX) for address in data.keys() - index.keys()]
@@ -60,6 +58,7 @@ class CompactV1Cache(CompactCache):
                 address, f"{self.files.where(path)}: the bundle's {missing} file is missing, its tiles are left out"
             )
             for address, path, missing in sorted(halves)
+            if window is None or window.meets_bundle(address)
         ]
 
     @contextmanager

@@ -96,6 +96,10 @@ class Stored(Content):
         super().__init__(where, size)
         self._file, self._start = file, start
 
+    def status(self) -> os.stat_result:
+        """Return what the system knows of the open file."""
+        return os.fstat(self._file)
+
     def part(self, where: Path, start: int, size: int) -> Stored:
         """Return the range of `size` bytes from `start` on, which must lie within."""
         self._check_end(start + size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,17 +14,13 @@ from numpy.typing import NDArray
 from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
 from gptool.cache.files import Files
 from gptool.errors import BundleError
-from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, Lod
+from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
 
 ROW = re.compile(r"R([0-9a-f]{1,8})", re.IGNORECASE)
 TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 
-TILES = PACKET_SIZE * PACKET_SIZE
 NAME_TYPE = "S16"
 """Room for the longest name that `TILE` knows."""
-
-FOLDERS_KEPT = 2 * PACKET_SIZE
-"""Listings that are kept: those of the rows of a bundle are wanted again by its neighbours."""
 
 Numbered = tuple[NDArray[np.int64], NDArray[np.bytes_]]
 """Rows or columns, ascending, and the names that state them."""
@@ -33,15 +29,16 @@ Numbered = tuple[NDArray[np.int64], NDArray[np.bytes_]]
 class ExplodedCache(TileCache):
     """A cache of single files. Its bundles are what the files of 128 x 128 places would make."""
 
-    def bundles(self, lod: Lod) -> list[BundleAddress]:
+    def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the addresses of a level's bundles, sorted. Raises as `TileCache.bundles`."""
         found: set[BundleAddress] = set()
-        for row, folder in self._rows(lod.level, 0):
+        rows = (window.row_min // PACKET_SIZE * PACKET_SIZE, window.row_max + PACKET_SIZE) if window else (0, 1 << 32)
+        for row, folder in self._rows(lod.level, *rows):
             columns, _ = _list(self.files, folder, TILE)
             first_row = row // PACKET_SIZE * PACKET_SIZE
             for packet in np.unique(columns // PACKET_SIZE).tolist():
                 found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
-        return sorted(found)
+        return sorted(address for address in found if window is None or window.meets_bundle(address))
 
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
@@ -53,11 +50,11 @@ class ExplodedCache(TileCache):
             bundle.add_row(row, folder, columns[here], names[here])
         yield bundle
 
-    def _rows(self, level: int, first: int, end: int | None = None) -> Iterator[tuple[int, str]]:
+    def _rows(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
         """Yield the rows from `first` to before `end`, and their folders."""
         folder = self.folder(level)
         rows, names = _list(self.files, folder, ROW)
-        here = slice(*np.searchsorted(rows, (first, end if end is not None else 1 << 32)))
+        here = slice(*np.searchsorted(rows, (first, end)))
         for row, name in zip(rows[here].tolist(), names[here].tolist(), strict=True):
             yield row, f"{folder}/{name.decode()}"
 
@@ -68,9 +65,9 @@ class ExplodedBundle(Bundle):
     def __init__(self, files: Files, address: BundleAddress) -> None:
         self._files, self._address = files, address
         self._folders = [""] * PACKET_SIZE
-        self._names = np.zeros(TILES, NAME_TYPE)
-        self.sizes = np.zeros(TILES, np.uint32)
-        self.empty: NDArray[np.bool_] = np.zeros(TILES, np.bool_)
+        self._names = np.zeros(PACKET_TILES, NAME_TYPE)
+        self.sizes = np.zeros(PACKET_TILES, np.uint32)
+        self.empty: NDArray[np.bool_] = np.zeros(PACKET_TILES, np.bool_)
 
     def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: NDArray[np.bytes_]) -> None:
         """Add the tiles of a row by their columns and names.
@@ -121,12 +118,11 @@ def _list(files: Files, folder: str, pattern: re.Pattern[str]) -> Numbered:
     stamp = files.stamp(folder)
     if stamp is None:
         return np.empty(0, np.int64), np.empty(0, NAME_TYPE)
-    return _numbered(files, folder, pattern, stamp)
+    return files.listings.get(folder, stamp, partial(_numbered, files, folder, pattern))
 
 
-@lru_cache(maxsize=FOLDERS_KEPT)
-def _numbered(files: Files, folder: str, pattern: re.Pattern[str], stamp: int) -> Numbered:
-    """List what is named by a number in a folder. `stamp`: a folder that changed is listed again."""
+def _numbered(files: Files, folder: str, pattern: re.Pattern[str]) -> tuple[Numbered, int]:
+    """List what is named by a number in a folder; tell the memory that it takes."""
     matches = [match for match in map(pattern.fullmatch, files.names(folder)) if match]
     numbers = np.array([int(match[1], 16) for match in matches], np.int64)
     names = np.array([match[0].encode() for match in matches], NAME_TYPE)
@@ -138,4 +134,4 @@ def _numbered(files: Files, folder: str, pattern: re.Pattern[str], stamp: int) -
         raise BundleError(
             "two names of one place", where=files.where(folder), found=f"{first} and {second}", expected="one"
         )
-    return numbers, names
+    return (numbers, names), numbers.nbytes + names.nbytes

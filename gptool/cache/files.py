@@ -7,7 +7,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gptool import _files
 from gptool.cache.content import Content, open_content
+from gptool.cache.listings import Listings
 from gptool.errors import CacheError, ConfError
 
 MAX_SMALL = 16 * 1024 * 1024
@@ -26,6 +27,7 @@ class Files(ABC):
     """Files by paths with `/` between their parts, relative to `location`; `""` is the folder of them all. Pickles."""
 
     location: Path
+    listings: Listings = field(default_factory=Listings, compare=False, repr=False, kw_only=True)
 
     @abstractmethod
     def names(self, folder: str) -> Sequence[str]:
@@ -103,9 +105,9 @@ class FolderFiles(Files):
         """Return the names in a folder, none where there is no such folder. Raises as `Files.names`."""
         try:
             return os.listdir(self.where(folder))  # noqa: PTH208 - names, not a Path for each
-        except FileNotFoundError:
-            return ()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(self.where(folder)):
+                return ()
             raise CacheError(f"can't be listed: {error.strerror}", where=self.where(folder)) from error
 
     def is_folder(self, path: str) -> bool:
@@ -120,9 +122,9 @@ class FolderFiles(Files):
         """Return a number that changes with the names in a folder, None where there is no such folder."""
         try:
             return self.where(folder).stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(self.where(folder)):
+                return None
             raise CacheError(f"can't be listed: {error.strerror}", where=self.where(folder)) from error
 
     def sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
@@ -177,11 +179,17 @@ def find(files: Files, folder: str, name: str) -> str | None:
     here = entry(files, folder, name)
     if here is not None:
         return here
-    folders = [path for path in (join(folder, sub) for sub in sorted(files.names(folder))) if files.is_folder(path)]
-    below = [found for sub in folders if (found := entry(files, sub, name))]
+    below = [found for sub in sorted(files.names(folder)) if (found := _entry_below(files, join(folder, sub), name))]
     if len(below) > 1:
         raise CacheError(f"several {name}", where=files.where(folder), found=", ".join(below), expected="one")
     return below[0] if below else None
+
+
+def _entry_below(files: Files, folder: str, name: str) -> str | None:
+    try:
+        return entry(files, folder, name) if files.is_folder(folder) else None
+    except CacheError:
+        return None  # a neighbour that may not be looked into, as lost+found
 
 
 def join(folder: str, name: str) -> str:

@@ -50,11 +50,12 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     CacheError
         When the cache can't be read, or is none of images.
     """
-    files = _files(Path(location))
-    if entry(files, "", VTPK_FOLDER) is not None:
+    files = _files(location)
+    vector = entry(files, "", VTPK_FOLDER)
+    if vector is not None and entry(files, vector, "root.json") is not None:
         raise vector_tiles(files.location)
     root = entry(files, "", "root.json")
-    if root is not None:
+    if root is not None and entry(files, "", "conf.xml") is None:
         return _open_tpkx(files, root)
     top = entry(files, "", TPK_FOLDER) or ""
     conf = find(files, top, "conf.xml")
@@ -65,7 +66,10 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     return _open_conf(files, conf)
 
 
-def _files(location: Path) -> Files:
+def _files(name: str | os.PathLike[str]) -> Files:
+    location = Path(name)
+    if not os.fspath(name):
+        raise CacheNotFoundError("no cache is named", where="cache", found=repr(""))
     try:
         mode = location.stat().st_mode
     except FileNotFoundError:

@@ -135,6 +135,8 @@ def read_scheme(tiles: Fields, lods: Sequence[Fields], reference: Fields | None,
         When it lacks or contradicts what a tile cache needs.
     """
     origin = tiles.part(names.origin, "the origin of the tiles")
+    if len(lods) > MAX_LEVEL + 1:
+        raise lods[0].error(names.level, f"{len(lods)} levels", "each level once")
     levels = tuple(
         Lod(lod.integer(names.level, 0, MAX_LEVEL), lod.measure(names.resolution), lod.measure(names.scale))
         for lod in lods

@@ -6,6 +6,7 @@ The directory is read by the standard library; nothing is ever unpacked to the d
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -55,17 +56,20 @@ class ZipFiles(Files):
 
     Attributes
     ----------
+    stamp_of_package : tuple of int
+        What tells the file from another: device, number, size, time of its last change.
     members : dict of str to Member
         By path.
     folders : dict of str to tuple of str
         The names in each folder.
     """
 
+    stamp_of_package: tuple[int, ...]
     members: dict[str, Member] = field(repr=False)
     folders: dict[str, tuple[str, ...]] = field(repr=False)
 
     def __hash__(self) -> int:
-        return hash(self.location)
+        return hash((self.location, self.stamp_of_package))
 
     def names(self, folder: str) -> Sequence[str]:
         """Return the names in a folder, none where there is no such folder. Raises as `Files.names`."""
@@ -105,6 +109,8 @@ class ZipFiles(Files):
         if member.encrypted:
             raise CacheError("encrypted", where=where, expected="a package that anyone can open")
         with open_content(self.location, self.location) as package:
+            if stamp_of(package.status()) != self.stamp_of_package:
+                raise CacheError("another file took its place, or it changed, while it was read", where=self.location)
             data = self._data(package, member, where)
             if member.method == zipfile.ZIP_STORED:
                 yield data
@@ -148,6 +154,11 @@ class _Bounded(io.FileIO):
         return super().read(size) or b""
 
 
+def stamp_of(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file from another, and from itself after a change."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def open_zip(location: Path) -> ZipFiles:
     """Read a package's directory.
 
@@ -161,6 +172,7 @@ def open_zip(location: Path) -> ZipFiles:
     try:
         with _Bounded(location, "rb") as file, zipfile.ZipFile(file) as package:
             entries, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
+            stamp = stamp_of(os.fstat(file.fileno()))
     except FileNotFoundError:
         raise CacheNotFoundError("cache not found", where=location) from None
     except OSError as error:
@@ -185,7 +197,7 @@ def open_zip(location: Path) -> ZipFiles:
             raise CacheError("two members of one name", where=location, found=path, expected="each once")
         members[path] = _member(info, end, location / path)
         end = info.header_offset
-    return ZipFiles(location, members, {path: tuple(sorted(names)) for path, names in folders.items()})
+    return ZipFiles(location, stamp, members, {path: tuple(sorted(names)) for path, names in folders.items()})
 
 
 def _path(name: str, location: Path) -> str:

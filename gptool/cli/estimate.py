@@ -20,7 +20,7 @@ Example:
 @selection_options
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
-    """Count the tiles an export of CACHE would take and weigh its package. Writes nothing.
+    """Count the tiles an export of CACHE would take and weigh its result, a .tpkx. Writes nothing.
 
     Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
     """
@@ -36,4 +36,6 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
     ]
     print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
     about = "" if options["compression_quality"] is None else "about "
-    click.echo(f"{estimate.total_tiles_to_export:,} tiles, {about}{bytes_text(estimate.total_size)} as a .tpkx")
+    click.echo(
+        f"{estimate.total_tiles_to_export:,} tiles, {about}{bytes_text(estimate.total_size)} as {estimate.result}"
+    )

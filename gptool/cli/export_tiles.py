@@ -20,7 +20,7 @@ Example:
 """
 
 MOST_LISTED = 10
-"""Damaged tiles that are listed for people; --json has them all."""
+"""Damaged tiles that are listed for people; --json has more."""
 
 
 @click.command("export-tiles", epilog=EPILOG)
@@ -79,10 +79,10 @@ def show_result(result: ExportResult) -> None:
         for level, report in result.levels.items():
             for why, count in _kept(report).items():
                 click.echo(f"Kept: level {level}, {count:,} {why}")
-    for tile in total.damaged[:MOST_LISTED]:
+    for tile in result.damaged[:MOST_LISTED]:
         click.echo(f"Damaged: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
-    if len(total.damaged) > MOST_LISTED:
-        click.echo(f"... and {len(total.damaged) - MOST_LISTED:,} more; --json lists them all")
+    if total.tiles_damaged > MOST_LISTED:
+        click.echo(f"... and {total.tiles_damaged - MOST_LISTED:,} more; --json lists them")
     click.echo(f"{result.path}: {result.tiles:,} tiles, {bytes_text(result.size)}")
 
 
@@ -100,6 +100,6 @@ def _cells(report: LevelReport, wide: bool) -> tuple[str, ...]:
         f"{100 * report.bytes_written / report.bytes_read:.1f} %" if report.bytes_read else "-",
         "-" if report.effective_quality is None else str(report.effective_quality),
         f"{report.tiles_recompressed:,}",
-        f"{len(report.damaged):,}",
+        f"{report.tiles_damaged:,}",
         "; ".join(f"{count:,} {why}" for why, count in kept.items()) or "-" if wide else f"{sum(kept.values()):,}",
     )

@@ -27,9 +27,7 @@ def command(cache: str, as_json: bool) -> None:
 
     plan = count_tiles(cache)
     info = describe(plan)
-    empty = [
-        f"level {level.lod.level}: {len(level.empty)} tiles are empty files" for level in plan.levels if level.empty
-    ]
+    empty = [f"level {level.lod.level}: {level.empty:,} tiles are empty files" for level in plan.levels if level.empty]
     for warning in (*plan.left_out, *empty):
         click.echo(f"Warning: {warning}", err=True)
     if as_json:

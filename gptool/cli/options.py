@@ -15,7 +15,7 @@ json_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="JSON on standard output and nothing else there; progress goes to standard error.",
+    help="JSON on standard output and nothing else there.",
 )
 
 

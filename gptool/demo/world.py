@@ -88,7 +88,7 @@ def make_cache(folder: Path, levels: int = 5) -> None:
         raise OutputExistsError("exists already", where=folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as staging:
         made = Path(staging) / folder.name
-        made.mkdir()
+        (made / "_alllayers").mkdir(parents=True)
         lods = "\n".join(LOD % (level, SCALE / 2**level, RESOLUTION / 2**level) for level in range(levels))
         (made / "conf.xml").write_text(CONF % lods, encoding="utf-8")
         (made / "conf.cdi").write_text(CDI, encoding="utf-8")

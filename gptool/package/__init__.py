@@ -1,1 +1,1 @@
-"""What comes out: compact V2 bundles, laid into a tile package with its metadata and picture."""
+"""What comes out: compact bundles, V1 or V2, in a tile package or a cache raster dataset, and what it states."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -14,12 +13,8 @@ from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool.cache import TileBatch, compact, compact_v1
-from gptool.cache.compact import bundle_name
-from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
-
-TILES = PACKET_SIZE * PACKET_SIZE
-WORD = 4
-"""Bytes that a tile takes besides its own: the size in front of it."""
+from gptool.cache.compact import WORD, bundle_name
+from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
 
 
 class BundleFile(NamedTuple):
@@ -51,15 +46,15 @@ class BundleWriter(ABC):
     first_tile: int
 
     def __init__(self, tiles: Path, address: BundleAddress, *, checksums: bool) -> None:
-        """Write below the folder `tiles`; `checksums`: whether anyone needs a CRC-32."""
+        """Write below the folder `tiles`, which must exist; `checksums`: whether anyone needs a CRC-32."""
         self._tiles, self._address, self._checksums = tiles, address, checksums
         self._name = bundle_name(address)
-        self._places, self._sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint64)
+        self._places, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
         self._size = self.first_tile
 
     def __enter__(self) -> Self:
         path = self._tiles / self._name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         self._file = path.open("w+b", buffering=0)
         self._file.seek(self.first_tile)
         return self
@@ -76,15 +71,19 @@ class BundleWriter(ABC):
         self._places[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
         self._sizes[batch.positions] = sizes
         self._size += len(packed)
-        while len(packed):
-            packed = packed[self._file.write(packed) :]
+        self._write(packed)
+
+    def _write(self, data: memoryview) -> None:
+        while len(data):
+            data = data[self._file.write(data) :]
 
     @abstractmethod
     def _complete(self) -> tuple[StagedFile, ...]:
         """Write what the tiles' places and sizes decide: `_places` are the offsets of their first bytes."""
 
     def _write_head(self, head: bytes) -> StagedFile:
-        os.pwrite(self._file.fileno(), head, 0)
+        self._file.seek(0)
+        self._write(memoryview(head))
         return StagedFile(self._name, self._tiles / self._name, self._size, self._checksum())
 
     def _checksum(self) -> int:
@@ -104,7 +103,8 @@ class CompactV2Writer(BundleWriter):
 
     def _complete(self) -> tuple[StagedFile, ...]:
         # The specification's own values; GDAL reads zeros from a folder whose bundles state another record count.
-        record_count, user_header_size, legacy = TILES, 20 + compact.INDEX_BYTES, (3, 16, TILES, compact.OFFSET_BYTES)
+        record_count, user_header_size = PACKET_TILES, 20 + compact.INDEX_BYTES
+        legacy = 3, 16, PACKET_TILES, compact.OFFSET_BYTES
         head = compact.HEADER.pack(
             compact.VERSION,
             record_count,
@@ -129,21 +129,20 @@ class CompactV1Writer(BundleWriter):
     def _complete(self) -> tuple[StagedFile, ...]:
         row, column = self._address.row, self._address.column
         head = compact_v1.HEADER.pack(
-            3,
-            TILES,
+            compact_v1.VERSION,
+            PACKET_TILES,
             int(self._sizes.max()),
-            5,
+            compact_v1.OFFSET_BYTES,
             WORD * int(np.count_nonzero(self._sizes)),
             self._size,
-            40,
-            16,
+            *compact_v1.LEGACY,
             *(row, row + PACKET_SIZE - 1, column, column + PACKET_SIZE - 1),
         )
-        return self._write_head(head + bytes(WORD * TILES)), self._write_index()
+        return self._write_head(head + bytes(WORD * PACKET_TILES)), self._write_index()
 
     def _write_index(self) -> StagedFile:
         places = self._places.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
-        absent = compact_v1.HEADER.size + np.arange(0, WORD * TILES, WORD, dtype=np.uint64)
+        absent = compact_v1.HEADER.size + np.arange(0, WORD * PACKET_TILES, WORD, dtype=np.uint64)
         entries = np.where(places > 0, places - np.uint64(WORD), absent)
         data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _five_bytes(entries) + compact_v1.INDEX_TAIL
         name = bundle_name(self._address, compact_v1.INDEX)
@@ -153,7 +152,7 @@ class CompactV1Writer(BundleWriter):
 
 
 def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
-    return entries.astype("<u8").view(np.uint8).reshape(TILES, 8)[:, :5].tobytes()
+    return entries.astype("<u8").view(np.uint8).reshape(PACKET_TILES, 8)[:, :5].tobytes()
 
 
 WRITERS: dict[StorageFormat, type[BundleWriter]] = {

@@ -32,7 +32,11 @@ def choose_kind(output: str | os.PathLike[str], storage: StorageFormat | None) -
     ------
     ParameterError
         When there is no such kind of result, or the package has another storage.
+    OutputError
+        When the folder that names begin at is gone.
     """
+    if not os.fspath(output):
+        raise ParameterError("no result is named", where="output", found=repr(""))
     with writing(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - `..` must not name a part of what is made
     suffix = target.suffix.lower()

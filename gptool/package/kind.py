@@ -64,7 +64,15 @@ class Kind:
     metadata: Callable[[Facts], dict[str, bytes]]
 
     def metadata_with_guid(self, facts: Facts, bundles: Iterable[StagedBundle]) -> dict[str, bytes]:
-        """Return the metadata with an id that follows from all content: the same content has the same."""
+        """Return the metadata, in packages with an id that follows from all content: the same content has the same.
+
+        Raises
+        ------
+        ConfError
+            When they can't state what they must.
+        """
+        if not self.is_package:
+            return self.metadata(facts)
         digest = hashlib.sha256()
         for path, data in self.metadata(facts).items():
             digest.update(f"{path} {len(data)}\n".encode() + data)

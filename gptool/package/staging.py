@@ -39,7 +39,9 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
                 )
             if not overwrite:
                 raise _exists(target)
-            others = sorted({path.name for path in target.iterdir()} - DATASET) if folder else []
+            others = (
+                sorted(path.name for path in target.iterdir() if path.name.lower() not in DATASET) if folder else []
+            )
             if others:
                 raise OutputExistsError(
                     "can't replace a folder that holds other things", where=target, found=", ".join(others),
@@ -78,8 +80,13 @@ class Staging:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._keep:
+        if self._keep:
+            return
+        try:
             shutil.rmtree(self.folder, ignore_errors=True)
+        except BaseException:  # interrupted once more
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def commit(self, staged: Path) -> None:
         """Put a staged file or folder in the target's place, on disk before it is in sight.

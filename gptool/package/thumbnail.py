@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
+import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gptool import _bundle
 from gptool._bundle import TileKind
 from gptool.jpeg_pixels import decode
-from gptool.model import PACKET_SIZE, Extent, TileAddress, TileWindow
+from gptool.model import MAX_TILE_SIDE, PACKET_SIZE, Extent, TileAddress, TileWindow
 from gptool.plan import LevelPlan, Plan
 
 if TYPE_CHECKING:
@@ -26,11 +26,20 @@ LARGEST_WINDOW = 4, 6
 LARGEST_CELL = 256
 """Pixels of a tile's side on the canvas at most."""
 
+PNG_SIZE, PNG_SIZE_AT = struct.Struct(">2I"), 16
+"""Width and height in a PNG's IHDR chunk, which comes first (PNG specification, 11.2.1)."""
+
 PAPER = 242, 242, 240
 
 
 def draw_thumbnail(plan: Plan) -> bytes:
-    """Return a 24-bit PNG, 200 x 133 pixels, of the middle of the package; tiles that can't be drawn stay blank."""
+    """Return a 24-bit PNG, 200 x 133 pixels, of the middle of the package; tiles that can't be drawn stay blank.
+
+    Raises
+    ------
+    CacheError
+        When the tiles can't be read.
+    """
     from PIL import Image, ImageOps
 
     level = _choose_level(plan)
@@ -102,8 +111,9 @@ def _draw(kind: TileKind, tile: bytes) -> Image | None:
         if kind is TileKind.JPEG:
             return Image.fromarray(decode(tile))
         if kind is TileKind.PNG:
-            # Pillow only warns of images that are very large.
-            with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(tile), formats=["PNG"]) as image:
+            if max(PNG_SIZE.unpack_from(tile, PNG_SIZE_AT)) > MAX_TILE_SIDE:
+                return None  # memory would be taken before the data are read
+            with Image.open(io.BytesIO(tile), formats=["PNG"]) as image:
                 return image.convert("RGBA")
     except Exception:  # decoders fail in many ways, and a picture must never decide over an export
         return None

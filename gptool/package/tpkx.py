@@ -21,6 +21,9 @@ def _metadata(facts: Facts) -> dict[str, bytes]:
     }
 
 
+BANDS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
+"""Where the cache does not state them."""
+
 TPKX = Kind(StorageFormat.COMPACT_V2, "tile", is_package=True, metadata=_metadata)
 
 
@@ -49,7 +52,7 @@ def _root_json(facts: Facts) -> bytes:
         "tileImageInfo": {
             "format": image.format,
             "compressionQuality": facts.quality,
-            "bandCount": image.band_count or (3 if image.format == "JPEG" else 4),
+            "bandCount": image.band_count or BANDS.get(image.format, 4),
             "lercError": image.lerc_error or 0,
         },
         "initialExtent": extent,

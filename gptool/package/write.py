@@ -51,7 +51,13 @@ def _write_package(path: Path, kind: Kind, metadata: dict[str, bytes], bundles: 
 
 
 def result_size(kind: Kind, facts: Facts, bundles: Iterable[BundlePlan]) -> int:
-    """Return the bytes of the result that `write_result` would write with bundles of these tiles and tile bytes."""
+    """Return the bytes of the result that `write_result` would write with bundles of these tiles and tile bytes.
+
+    Raises
+    ------
+    ConfError
+        When the metadata can't state what they must.
+    """
     members = [(name, len(data)) for name, data in kind.metadata_with_guid(facts, ()).items()]
     for bundle in bundles:
         files = bundle_files(kind.storage, bundle.address, bundle.tiles, bundle.bytes)
