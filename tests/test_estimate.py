@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from caches import make_cache, square
+from caches import conf_text, make_cache, square
 
 from gptool import estimate_export_tiles_size, export_tiles
 from gptool.errors import ParameterError
@@ -41,3 +41,12 @@ def test_it_writes_nothing_and_refuses_like_the_export(cache: Path) -> None:
         estimate_export_tiles_size(cache, levels="99")
     with pytest.raises(ParameterError, match="out of range"):
         estimate_export_tiles_size(cache, compression_quality=101)
+
+
+def test_a_cache_that_no_tpkx_can_hold_is_weighed_as_a_dataset(tmp_path: Path) -> None:
+    tiles = square(0, range(1), range(1))
+    cache = make_cache(tmp_path / "world", tiles, conf=conf_text(reference="<WKT>LOCAL</WKT>"))
+    estimate = estimate_export_tiles_size(cache)
+    result = export_tiles(cache, tmp_path / "x")
+    assert (estimate.result, estimate.total_size) == ("a cache raster dataset", result.size)
+    assert result.size == sum(path.stat().st_size for path in (tmp_path / "x").rglob("*") if path.is_file())

@@ -107,3 +107,32 @@ def test_a_level_that_the_scheme_does_not_know(tmp_path: Path) -> None:
     (cache / "_alllayers" / "L06" / ".DS_Store").touch()
     [warning] = export_tiles(cache, tmp_path / "x.tpkx").warnings
     assert warning == f"{cache}/_alllayers/L04: stands for no level of the tiling scheme, its tiles are left out"
+
+
+def test_neighbours_of_a_cache(tmp_path: Path) -> None:
+    """A cache is a cache whatever its folder is called, and whatever lies beside it."""
+    make_cache(tmp_path / "above" / "p12", ONE)
+    assert open_cache(tmp_path / "above").name == "p12"
+    (tmp_path / "above" / "p12" / "root.json").write_text("{}")
+    assert open_cache(tmp_path / "above" / "p12").scheme.lods
+
+
+def test_nothing_is_not_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_cache(tmp_path / "cache", ONE))
+    with pytest.raises(errors.CacheNotFoundError, match="cache: no cache is named, found ''"):
+        open_cache("")
+    with pytest.raises(errors.ParameterError, match="output: no result is named, found ''"):
+        export_tiles(".", "", overwrite=True)
+
+
+def test_an_old_dataset_by_esri_may_be_replaced(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "cache", ONE)
+    (make_cache(tmp_path / "x", {}) / "conf.xml").rename(tmp_path / "x" / "Conf.xml")
+    assert export_tiles(cache, tmp_path / "x", overwrite=True).tiles == 1
+
+
+@pytest.mark.parametrize(("format_", "bands"), [("LERC", 1), ("JPEG", 3), ("PNG", 4), ("MIXED", 4)])
+def test_bands_where_nothing_states_them(tmp_path: Path, format_: str, bands: int) -> None:
+    text = conf_text(format=format_).replace("<BandCount>3</BandCount>", "")
+    path = export_tiles(make_cache(tmp_path / "cache", ONE, conf=text), tmp_path / "x.tpkx").path
+    assert read_json(path, "root.json")["tileImageInfo"]["bandCount"] == bands

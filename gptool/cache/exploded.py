@@ -32,8 +32,12 @@ class ExplodedCache(TileCache):
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the addresses of a level's bundles, sorted. Raises as `TileCache.bundles`."""
         found: set[BundleAddress] = set()
-        rows = (window.row_min // PACKET_SIZE * PACKET_SIZE, window.row_max + PACKET_SIZE) if window else (0, 1 << 32)
-        for row, folder in self._rows(lod.level, *rows):
+        first, end = 0, 1 << 32
+        if window is not None:
+            first, end = (
+                place // PACKET_SIZE * PACKET_SIZE for place in (window.row_min, window.row_max + PACKET_SIZE)
+            )
+        for row, folder in self._rows(lod.level, first, end):
             columns, _ = _list(self.files, folder, TILE)
             first_row = row // PACKET_SIZE * PACKET_SIZE
             for packet in np.unique(columns // PACKET_SIZE).tolist():
