@@ -226,7 +226,7 @@ def _run(units: list[Unit], total: int, threads: int, progress: Progress | None,
             while True:
                 # A few in hand for each thread: memory stays flat however many units there are.
                 for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
-                    pending.add(pool.submit(meter.run, unit))
+                    pending.add(_submit(pool, meter, unit))
                 if not pending:
                     return results
                 done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
@@ -234,12 +234,17 @@ def _run(units: list[Unit], total: int, threads: int, progress: Progress | None,
                     results.extend(future.result() for future in done)
                 if progress:
                     progress(meter.tiles, total)
-        except BaseException as error:
+        except BaseException:
             meter.stop()
             pool.shutdown(wait=True, cancel_futures=True)
-            if isinstance(error, RuntimeError):  # the system gives no more threads
-                raise GptoolError(f"can't start {threads} threads: {error}", where="workers") from error
             raise
+
+
+def _submit(pool: ThreadPoolExecutor, meter: _Meter, unit: Unit) -> Future[UnitResult]:
+    try:
+        return pool.submit(meter.run, unit)
+    except RuntimeError as error:
+        raise GptoolError(f"the system gives no more threads: {error}", where="workers") from error
 
 
 def _processors() -> int:
@@ -248,7 +253,9 @@ def _processors() -> int:
 
 def _check_apart(target: Path, cache: TileCache) -> None:
     """Refuse a result that would take the place of the cache it comes from, or lie among its tiles."""
-    source, tiles, place = cache.location.resolve(), cache.files.where(cache.tiles).resolve(), target.resolve()
+    # Not Path.resolve: links that lead in a circle make it raise.
+    paths = (cache.location, cache.files.where(cache.tiles), target)
+    source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
 

@@ -96,7 +96,7 @@ def test_a_system_that_gives_no_more_threads(cache: Path, tmp_path: Path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(errors.GptoolError, match="workers: can't start 7 threads: can't start new thread"):
+        with pytest.raises(errors.GptoolError, match="workers: the system gives no more threads"):
             export_tiles(cache, tmp_path / "x.tpkx", workers=7)
     check_nothing_left(tmp_path)
 
@@ -118,3 +118,18 @@ def test_a_cache_of_images_that_nobody_knows(tmp_path: Path) -> None:
     assert (result.tiles, result.total.tiles_damaged) == (2240, 2240)
     columns = np.array([tile.column for tile in result.damaged])
     assert (np.count_nonzero(columns < 128), np.count_nonzero(columns >= 128)) == (MOST_OF_A_BUNDLE, MOST_OF_A_BUNDLE)
+
+
+def test_what_progress_raises_comes_through(cache: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        export_tiles(cache, tmp_path / "x.tpkx", progress=stop)
+    check_nothing_left(tmp_path)
+
+
+def test_an_output_that_is_a_link_to_itself(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").symlink_to("x.tpkx")
+    assert export_tiles(cache, tmp_path / "x.tpkx", levels="0", overwrite=True).tiles == 1
+    check_nothing_left(tmp_path, "x.tpkx")
