@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gptool import _jpeg
 from gptool.errors import GptoolError
-from gptool.model import MAX_TILE_SIDE
 
 
 @cache
@@ -36,16 +35,12 @@ def decode(tile: bytes) -> NDArray[np.uint8]:
     """
     from turbojpeg import TJPF_RGB
 
-    library = _library()
-    width, height, *_ = library.decode_header(tile)
-    # A header may promise anything, and memory is taken before the data are read.
-    if max(width, height) > MAX_TILE_SIDE:
-        raise OSError(f"a JPEG of {width} x {height} pixels")
-    # Asked first: libjpeg-turbo's own warnings would come as Python's, whose filters belong to the whole process.
+    # Asked first: a header may promise any size, and libjpeg-turbo's warnings would come as Python's, whose filters
+    # belong to the whole process.
     wrong = _jpeg.diagnose(tile)
     if wrong:
         raise OSError(wrong)
-    pixels: NDArray[np.uint8] = library.decode(tile, TJPF_RGB)
+    pixels: NDArray[np.uint8] = _library().decode(tile, TJPF_RGB)
     return pixels
 
 
