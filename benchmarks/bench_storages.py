@@ -66,14 +66,14 @@ def caches(
 ) -> dict[str, Path]:
     """A cache of few tiles, and one of many."""
     storage: StorageFormat = request.param
-    cut = [encode(np.ascontiguousarray(pixels[:64, :64]), 75) for pixels in relief]
+    cut = [encode(np.ascontiguousarray(pixels[:16, :16]), 75) for pixels in relief]
     made = {name: tmp_path_factory.mktemp(storage.name) / name for name in SIDES}
     for name, folder in made.items():
         if storage is StorageFormat.EXPLODED:
             _write_files(folder / "_alllayers", SIDES[name], cut)
         else:
             _write_bundles(folder / "_alllayers", SIDES[name], cut, storage)
-        text = CONF.replace(">256<", ">64<").replace(StorageFormat.COMPACT_V2, storage)
+        text = CONF.replace(">256<", ">16<").replace(StorageFormat.COMPACT_V2, storage)
         (folder / "conf.xml").write_text(text, encoding="utf-8")
     return made
 
