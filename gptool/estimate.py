@@ -14,10 +14,8 @@ import numpy as np
 from gptool.cache import TileCache
 from gptool.model import StorageFormat, Tables
 from gptool.package.dataset import dataset
-from gptool.package.kind import Facts
-from gptool.package.thumbnail import draw_thumbnail
 from gptool.package.tpkx import TPKX
-from gptool.package.write import result_size
+from gptool.package.write import gather_facts, result_size
 from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import well_known_id
@@ -103,7 +101,7 @@ def estimate_export_tiles_size(
     samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
     bundles = [_shrink(level, sample) for level, sample in zip(plan.filled_levels, samples, strict=True)]
     kind, result = (TPKX, "a .tpkx") if well_known_id(plan.cache.scheme.reference) else DATASET
-    facts = Facts(plan, plan.cache.name, stated_quality(plan, LevelReport.sum(samples)), draw_thumbnail(plan))
+    facts = gather_facts(kind, plan, plan.cache.name, stated_quality(plan, LevelReport.sum(samples)))
     size = result_size(kind, facts, chain.from_iterable(bundles))
     estimates = [
         LevelEstimate(level.lod.level, level.tiles, level.bytes, sum(bundle.bytes for bundle in shrunk), sample.tiles)

@@ -16,10 +16,9 @@ from gptool.errors import CacheError, ExportCancelledError, GptoolError, Paramet
 from gptool.model import BundleAddress, Lod, StorageFormat, Tables
 from gptool.package.bundle import WRITERS
 from gptool.package.choose import choose_kind
-from gptool.package.kind import Facts, Kind, StagedBundle
+from gptool.package.kind import Kind, StagedBundle
 from gptool.package.staging import Staging, check_target, writing
-from gptool.package.thumbnail import draw_thumbnail
-from gptool.package.write import write_result
+from gptool.package.write import gather_facts, write_result
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import to_wgs84
@@ -120,7 +119,7 @@ def export_tiles(
     _check_count(plan, max_export_tiles_count)
     with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
-        facts = Facts(plan, target.stem, plan.cache.image.compression_quality, _thumbnail(kind, plan))
+        facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
         kind.metadata(facts)
         staged = staging.folder / target.name
         tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
@@ -133,10 +132,6 @@ def export_tiles(
             size = write_result(staged, kind, replace(facts, quality=quality), [result.bundle for result in results])
         staging.commit(staged)
     return ExportResult(target, size, reports, _warnings(plan, kind, levels))
-
-
-def _thumbnail(kind: Kind, plan: Plan) -> bytes:
-    return draw_thumbnail(plan) if kind.is_package else b""
 
 
 def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
@@ -220,7 +215,8 @@ def _run(units: list[Unit], total: int, threads: int, progress: Progress | None,
     """Work through the units on threads. The first failure, or an interrupt, stops them all."""
     meter, waiting = _Meter(), iter(units)
     results: list[UnitResult] = []
-    with ThreadPoolExecutor(min(threads, len(units)), thread_name_prefix="gptool") as pool:
+    threads = min(threads, len(units))
+    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
         pending: set[Future[UnitResult]] = set()
         try:
             while True:

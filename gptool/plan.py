@@ -16,8 +16,8 @@ from gptool.errors import ParameterError
 from gptool.model import BundleAddress, Extent, Lod, TileAddress, TileWindow
 from gptool.request import Selection, parse_extent, parse_levels
 
-MOST_EMPTY_LISTED = 10_000
-"""Empty tiles of a level that are listed; all are counted."""
+MOST_LISTED = 10_000
+"""Tiles of a level with something wrong about them that are listed; all are counted."""
 
 LEVEL = re.compile("L[0-9]+", re.IGNORECASE)
 
@@ -183,7 +183,7 @@ def _strangers(cache: TileCache) -> list[str]:
 
 def _left_out(cache: TileCache, selection: Selection) -> list[str]:
     """Tell of bundles that are meant and can't be read."""
-    return [why for lod in selection.lods for _, why in cache.left_out(lod, selection.window(lod))]
+    return [why for lod in selection.lods for why in cache.left_out(lod, selection.window(lod))]
 
 
 def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
@@ -197,7 +197,7 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
             if bundle.empty is not None:
                 found = selection.positions(lod, address, bundle.empty)
                 empty += len(found)
-                listed += map(address.tile, found[: MOST_EMPTY_LISTED - len(listed)].tolist())
+                listed += map(address.tile, found[: MOST_LISTED - len(listed)].tolist())
         if len(positions) == 0:
             continue
         rows, columns = address.rows_and_columns(positions)

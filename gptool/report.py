@@ -15,12 +15,12 @@ import numpy as np
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.model import BundleAddress
-from gptool.plan import Plan
+from gptool.plan import MOST_LISTED, Plan
 from gptool.recompress import REASONS, Tally
 
-MOST_LISTED, MOST_OF_A_BUNDLE = 10_000, 1_000
-"""Damaged tiles of a level, and of a bundle, that are listed; all are counted. In a cache of images that nobody knows
-they are all its tiles."""
+MOST_OF_A_BUNDLE = 1_000
+"""Damaged tiles of a bundle that are listed, as `MOST_LISTED` of a level; all are counted. In a cache of images that
+nobody knows they are all its tiles."""
 
 
 class DamagedTile(NamedTuple):

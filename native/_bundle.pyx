@@ -37,6 +37,14 @@ class TileKind(IntEnum):
     LERC = KIND_LERC
 
 
+cdef const uint8_t[::1] _entries(index, Py_ssize_t expected):
+    """Return the bytes of an index, which must be that many. Raises ValueError when they are not."""
+    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
+    if view.shape[0] != expected:
+        raise ValueError(f"index: found {view.shape[0]} bytes, expected {expected}")
+    return view
+
+
 def read_index_v2(index, uint64_t file_size):
     """Return the index of a compact V2 bundle as arrays.
 
@@ -64,9 +72,7 @@ def read_index_v2(index, uint64_t file_size):
     ValueError
         When `index` has another length.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
-    if view.shape[0] != INDEX_BYTES:
-        raise ValueError(f"index: found {view.shape[0]} bytes, expected {INDEX_BYTES}")
+    cdef const uint8_t[::1] view = _entries(index, INDEX_BYTES)
     offsets, sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint32)
     cdef uint64_t[::1] offsets_view = offsets
     cdef uint32_t[::1] sizes_view = sizes
@@ -112,9 +118,7 @@ def read_index_v1(index, uint64_t file_size):
     ValueError
         When `index` has another length.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
-    if view.shape[0] != INDEX_BYTES_V1:
-        raise ValueError(f"index: found {view.shape[0]} bytes, expected {INDEX_BYTES_V1}")
+    cdef const uint8_t[::1] view = _entries(index, INDEX_BYTES_V1)
     offsets = np.zeros(TILES, np.uint64)
     cdef uint64_t[::1] offsets_view = offsets
     cdef Py_ssize_t i, position, bad = -1

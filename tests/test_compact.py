@@ -38,21 +38,22 @@ def test_reads_every_tile(tmp_path: Path, arcgis: bool, empty: int, dead: int) -
     assert read_all(cache) == tiles == read_cache(tmp_path)
 
 
-def test_tiles_may_share_bytes(tmp_path: Path) -> None:
-    make_cache(tmp_path, {(0, 0, 0): jpeg_tile(1)})
-    path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
+def make_shared(folder: Path, tile: bytes, entries: int) -> None:
+    """A cache of one bundle whose first entries all mean the same tile."""
+    make_cache(folder, {(0, 0, 0): tile})
+    path = bundle_path(folder / "_alllayers", 0, 0, 0)
     data = bytearray(path.read_bytes())
-    data[64 + 8 : 64 + 16] = data[64:72]
+    data[64 : 64 + 8 * entries] = data[64:72] * entries
     path.write_bytes(data)
+
+
+def test_tiles_may_share_bytes(tmp_path: Path) -> None:
+    make_shared(tmp_path, jpeg_tile(1), 2)
     assert read_all(open_cache(tmp_path)) == {(0, 0, 0): jpeg_tile(1), (0, 0, 1): jpeg_tile(1)}
 
 
 def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path) -> None:
-    make_cache(tmp_path, {(0, 0, 0): b"\0" * 3_000_000})
-    path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
-    data = bytearray(path.read_bytes())
-    data[64 : 64 + 800] = data[64:72] * 100
-    path.write_bytes(data)
+    make_shared(tmp_path, b"\0" * 3_000_000, 100)
     cache = open_cache(tmp_path)
     with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
         batches = [len(batch.sizes) for batch in bundle.batches(np.arange(100))]
@@ -61,11 +62,7 @@ def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path)
 
 
 def test_a_small_bundle_that_would_become_a_large_result(tmp_path: Path) -> None:
-    make_cache(tmp_path, {(0, 0, 0): b"\0" * 100_000})
-    path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
-    data = bytearray(path.read_bytes())
-    data[64 : 64 + 131072] = data[64:72] * 16384
-    path.write_bytes(data)
+    make_shared(tmp_path, b"\0" * 100_000, 16384)
     with pytest.raises(BundleError, match=r"share bytes .* found 1638400000 bytes, expected 1073741824 at most"):
         read_all(open_cache(tmp_path))
 

@@ -274,7 +274,7 @@ def test_a_cache_that_changes_under_the_export(
         break_it(folder)
         return thumbnail
 
-    monkeypatch.setattr("gptool.export.draw_thumbnail", draw_and_break)
+    monkeypatch.setattr("gptool.package.write.draw_thumbnail", draw_and_break)
     with pytest.raises(errors.CacheError, match=message):
         export_tiles(folder, tmp_path / "x.tpkx")
     check_nothing_left(tmp_path, "cache")

@@ -83,13 +83,6 @@ class Bundle(ABC):
         """
 
 
-class LeftOut(NamedTuple):
-    """A bundle that is there and can't be read, and why."""
-
-    address: BundleAddress
-    why: str
-
-
 @dataclass(frozen=True)
 class TileCache(ABC):
     """A tile cache: frozen values and a location, so it pickles; files are open only while they are read.
@@ -142,8 +135,8 @@ class TileCache(ABC):
             When it can't be read.
         """
 
-    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[LeftOut]:
-        """Return the bundles of a level that are there in part only, as `bundles` does."""
+    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
+        """Tell in words of the bundles that are there in part only, of those that `bundles` would return."""
         return []
 
     def folder(self, level: int) -> str:
@@ -155,8 +148,7 @@ class TileCache(ABC):
             When the folder of them all can't be listed.
         """
         name = f"L{level:02d}"
-        stamp = self.files.stamp(self.tiles)
-        names = () if stamp is None else self.files.listings.get(self.tiles, stamp, self._names)
+        names = self.files.remembered(self.tiles, self._names, frozenset[str]())
         return join(self.tiles, name.lower() if name not in names and name.lower() in names else name)
 
     def _names(self) -> tuple[frozenset[str], int]:

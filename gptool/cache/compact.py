@@ -44,9 +44,14 @@ WORD = 4
 """Bytes of the size in front of each tile."""
 
 
+def file_name(address: BundleAddress, suffix: str) -> str:
+    """Return the name of a bundle's file, as in `R0080C0100.bundle`."""
+    return f"R{address.row:04x}C{address.column:04x}{suffix}"
+
+
 def bundle_name(address: BundleAddress, suffix: str = BUNDLE) -> str:
-    """Return a bundle's path below the folder of the tiles, as in `L03/R0080C0100.bundle`."""
-    return f"L{address.level:02d}/R{address.row:04x}C{address.column:04x}{suffix}"
+    """Return the path of a bundle's file below the folder of the tiles, as in `L03/R0080C0100.bundle`."""
+    return f"L{address.level:02d}/{file_name(address, suffix)}"
 
 
 class CompactCache(TileCache):
@@ -63,14 +68,10 @@ class CompactCache(TileCache):
             When a name has no place in the grid, or two have the same.
         """
         folder = self.folder(level)
-        stamp = self.files.stamp(folder)
-        if stamp is None:
-            return {}
-        return self.files.listings.get((folder, suffix), stamp, partial(self._named, level, suffix))
+        return self.files.remembered(folder, partial(self._named, level, folder, suffix), {}, suffix)
 
-    def _named(self, level: int, suffix: str) -> tuple[dict[BundleAddress, str], int]:
+    def _named(self, level: int, folder: str, suffix: str) -> tuple[dict[BundleAddress, str], int]:
         """List a level; tell about the memory that it takes."""
-        folder = self.folder(level)
         pattern = re.compile(rf"R([0-9a-f]{{4,8}})C([0-9a-f]{{4,8}}){re.escape(suffix)}", re.IGNORECASE)
         found: dict[BundleAddress, str] = {}
         for name, match in ((name, pattern.fullmatch(name)) for name in self.files.names(folder)):
@@ -92,8 +93,7 @@ class CompactCache(TileCache):
 
         Raises as `named`.
         """
-        folder = self.folder(address.level)
-        path = f"{folder}/{bundle_name(address, suffix).rpartition('/')[2]}"
+        path = f"{self.folder(address.level)}/{file_name(address, suffix)}"
         return path if self.files.is_file(path) else self.named(address.level, suffix).get(address, path)
 
 

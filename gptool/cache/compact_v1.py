@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _bundle
-from gptool.cache.base import Bundle, LeftOut
+from gptool.cache.base import Bundle
 from gptool.cache.compact import BUNDLE, WORD, CompactBundle, CompactCache, bad_entry, within
 from gptool.cache.content import Content
 from gptool.errors import BundleError
@@ -48,17 +48,16 @@ class CompactV1Cache(CompactCache):
         """Return the addresses of a level's whole bundles, sorted. Raises as `TileCache.bundles`."""
         return within(self.named(lod.level, BUNDLE).keys() & self.named(lod.level, INDEX).keys(), window)
 
-    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[LeftOut]:
-        """Return the bundles of which one file is missing. Raises as `TileCache.bundles`."""
+    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
+        """Tell of the bundles of which one file is missing. Raises as `TileCache.bundles`."""
         data, index = self.named(lod.level, BUNDLE), self.named(lod.level, INDEX)
-        halves = [(address, data[address], INDEX) for address in data.keys() - index.keys()]
-        halves += [(address, index[address], BUNDLE) for address in index.keys() - data.keys()]
+        halves = [
+            (data[address], INDEX) if address in data else (index[address], BUNDLE)
+            for address in within(data.keys() ^ index.keys(), window)
+        ]
         return [
-            LeftOut(
-                address, f"{self.files.where(path)}: the bundle's {missing} file is missing, its tiles are left out"
-            )
-            for address, path, missing in sorted(halves)
-            if window is None or window.meets_bundle(address)
+            f"{self.files.where(path)}: the bundle's {missing} file is missing, its tiles are left out"
+            for path, missing in halves
         ]
 
     @contextmanager

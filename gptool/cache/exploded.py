@@ -119,10 +119,8 @@ class ExplodedBundle(Bundle):
 
 
 def _list(files: Files, folder: str, pattern: re.Pattern[str]) -> Numbered:
-    stamp = files.stamp(folder)
-    if stamp is None:
-        return np.empty(0, np.int64), np.empty(0, NAME_TYPE)
-    return files.listings.get(folder, stamp, partial(_numbered, files, folder, pattern))
+    absent = np.empty(0, np.int64), np.empty(0, NAME_TYPE)
+    return files.remembered(folder, partial(_numbered, files, folder, pattern), absent)
 
 
 def _numbered(files: Files, folder: str, pattern: re.Pattern[str]) -> tuple[Numbered, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gptool import _files
 from gptool.cache.content import Content, open_content
-from gptool.cache.listings import Listings
+from gptool.cache.listings import Found, Listings
 from gptool.errors import CacheError, ConfError
 
 MAX_SMALL = 16 * 1024 * 1024
@@ -69,6 +69,26 @@ class Files(ABC):
     def open(self, path: str) -> AbstractContextManager[Content]:
         """Open a file. Raises CacheError when it can't be opened, or is no file."""
 
+    def remembered(self, folder: str, find: Callable[[], tuple[Found, int]], absent: Found, what: str = "") -> Found:
+        """Return what `find` finds in a folder, from memory as long as its names do not change.
+
+        Parameters
+        ----------
+        find : callable
+            See `Listings.get`.
+        absent
+            What is returned where there is no such folder.
+        what : str
+            Tells several findings of one folder apart.
+
+        Raises
+        ------
+        CacheError
+            When the folder can't be listed.
+        """
+        stamp = self.stamp(folder)
+        return absent if stamp is None else self.listings.get((folder, what), stamp, find)
+
     def where(self, path: str) -> Path:
         """Return what errors call a file."""
         return self.location / path
@@ -106,9 +126,8 @@ class FolderFiles(Files):
         try:
             return os.listdir(self.where(folder))  # noqa: PTH208 - names, not a Path for each
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not os.path.lexists(self.where(folder)):
-                return ()
-            raise CacheError(f"can't be listed: {error.strerror}", where=self.where(folder)) from error
+            self._check_absent(folder, error)
+            return ()
 
     def is_folder(self, path: str) -> bool:
         """Tell whether there is a folder of that path."""
@@ -123,8 +142,12 @@ class FolderFiles(Files):
         try:
             return self.where(folder).stat().st_mtime_ns
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not os.path.lexists(self.where(folder)):
-                return None
+            self._check_absent(folder, error)
+            return None
+
+    def _check_absent(self, folder: str, error: OSError) -> None:
+        """Raise CacheError unless the error is that there is no such folder. A link to nothing says there should be."""
+        if not isinstance(error, FileNotFoundError) or os.path.lexists(self.where(folder)):
             raise CacheError(f"can't be listed: {error.strerror}", where=self.where(folder)) from error
 
     def sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
@@ -195,6 +218,12 @@ def _entry_below(files: Files, folder: str, name: str) -> str | None:
 def join(folder: str, name: str) -> str:
     """Return the path of an entry of a folder."""
     return f"{folder}/{name}" if folder else name
+
+
+def parts_within(path: str) -> list[str] | None:
+    """Return the parts of a path, `/` or Windows' backslash between them; None when it leads upwards or to a drive."""
+    parts = path.replace("\\", "/").split("/")
+    return None if ".." in parts or ":" in parts[0] else [part for part in parts if part not in ("", ".")]
 
 
 def parent(path: str) -> str:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from gptool.cache.files import parts_within
 from gptool.cache.scheme import Conf, Fields, Names, read_box, read_image, read_scheme, read_storage
 from gptool.errors import CacheError, ConfError
 from gptool.model import Extent, StorageFormat
@@ -88,10 +89,10 @@ def vector_tiles(where: Path) -> CacheError:
 
 def _tiles_path(root: _Object) -> str:
     text = root.text("tileBundlesPath") or "./tile"
-    parts = text.replace("\\", "/").split("/")
-    if text.startswith("/") or ".." in parts or ":" in parts[0]:
+    parts = parts_within(text)
+    if parts is None or text.startswith("/"):
         raise root.error("tileBundlesPath", text, "a folder of the package")
-    return "/".join(part for part in parts if part not in ("", "."))
+    return "/".join(parts)
 
 
 def _parse(data: bytes, where: Path) -> dict[str, Any]:

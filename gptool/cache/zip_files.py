@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.content import Content, Deflated, Stored, open_content
-from gptool.cache.files import Files
+from gptool.cache.files import Files, parts_within
 from gptool.errors import CacheError, CacheNotFoundError
 
 MAX_DIRECTORY = 16 * 1024 * 1024
@@ -201,14 +201,12 @@ def open_zip(location: Path) -> ZipFiles:
 
 
 def _path(name: str, location: Path) -> str:
-    """Return a member's path. Some programs write Windows' backslash between its parts."""
+    """Return a member's path."""
     if len(name) > MAX_NAME:
         raise CacheError("a member's name", where=location, found=f"{len(name)} characters", expected=f"{MAX_NAME}")
-    path = name.replace("\\", "/")
-    parts = path.split("/")
-    if path.startswith("/") or ".." in parts or ":" in parts[0]:
+    parts = parts_within(name)
+    if parts is None or name.startswith(("/", "\\")):
         raise CacheError("a member whose name leads out of the package", where=location, found=repr(name))
-    parts = [part for part in parts if part not in ("", ".")]
     if len(parts) > MAX_DEPTH:
         raise CacheError("a member too deep in folders", where=location, found=len(parts), expected=f"{MAX_DEPTH}")
     return "/".join(parts)

@@ -8,7 +8,19 @@ from pathlib import Path
 from gptool.package.bundle import bundle_files
 from gptool.package.kind import Facts, Kind, StagedBundle
 from gptool.package.stored_zip import StoredZip, stored_zip_size
-from gptool.plan import BundlePlan
+from gptool.package.thumbnail import draw_thumbnail
+from gptool.plan import BundlePlan, Plan
+
+
+def gather_facts(kind: Kind, plan: Plan, name: str, quality: int) -> Facts:
+    """Return what a result's metadata are made of; a picture is drawn where the result has one.
+
+    Raises
+    ------
+    CacheError
+        When the tiles for the picture can't be read.
+    """
+    return Facts(plan, name, quality, draw_thumbnail(plan) if kind.is_package else b"")
 
 
 def write_result(path: Path, kind: Kind, facts: Facts, bundles: Iterable[StagedBundle]) -> int:
