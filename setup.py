@@ -84,6 +84,7 @@ def extensions():
     options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
     jpeg_sources = ["native/_jpeg.pyx", *sorted(glob("native/*.c"))]
     return [
+        Extension("gptool._area", ["native/_area.pyx"], **options),
         Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
         Extension("gptool._files", ["native/_files.pyx"], **options),
         Extension("gptool._jpeg", jpeg_sources, extra_link_args=link_flags, **options),

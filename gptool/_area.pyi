@@ -1,0 +1,13 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def covered(
+    edges: NDArray[np.float64],
+    origin_x: float,
+    origin_y: float,
+    width: float,
+    height: float,
+    row: int,
+    column: int,
+    tolerance: float,
+) -> NDArray[np.bool_]: ...
