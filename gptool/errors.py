@@ -25,7 +25,17 @@ class ParameterError(GptoolError, ValueError):
 
 
 class TooManyTilesError(ParameterError):
-    """Raised when a request takes more tiles than the limit; the message is the one ArcGIS Server gives."""
+    """Raised when a request takes more tiles than the limit; the message is the one ArcGIS Server gives.
+
+    Attributes
+    ----------
+    advice : tuple of str
+        Lines for people: what would fit.
+    """
+
+    def __init__(self, what: str, advice: tuple[str, ...] = ()) -> None:
+        super().__init__(what)
+        self.advice = advice
 
 
 class CacheError(GptoolError):

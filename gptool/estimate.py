@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import chain
-from typing import Any
+from functools import partial
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptool.cache import TileCache
-from gptool.model import StorageFormat, Tables
-from gptool.package.dataset import dataset
-from gptool.package.tpkx import TPKX
+from gptool.model import Message, StorageFormat, Tables
+from gptool.package.choose import kind_for
+from gptool.package.kind import Kind
 from gptool.package.write import gather_facts, result_size
 from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import well_known_id
-from gptool.report import LevelReport, stated_quality
+from gptool.remarks import remark_on_plan
+from gptool.request import read_request
+from gptool.work import Progress
 
-DATASET = dataset(StorageFormat.COMPACT_V2), "a cache raster dataset"
-SAMPLE = 64
-"""Tiles of each level that are recompressed to learn how small they become."""
+SAMPLE = 256
+"""Tiles of each level that are recompressed to learn how small they become; of smaller levels all."""
+
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class LevelEstimate:
-    """One level: `tiles` and `bytes_read` are exact, `bytes_written` follows from `sampled` tiles of it."""
+    """One level.
+
+    Attributes
+    ----------
+    level, tiles, bytes_read : int
+        Exact.
+    bytes_written : int
+        What the tiles will come to; exact when nothing is recompressed, or all of them were sampled.
+    sampled : int
+        Tiles of it that were recompressed to know.
+    deviation : float
+        The standard deviation of `bytes_written`, bytes.
+    """
 
     level: int
     tiles: int
     bytes_read: int
     bytes_written: int
     sampled: int
+    deviation: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the level under the names that programs read."""
+        return {
+            "level": self.level,
+            "tiles": self.tiles,
+            "bytesRead": self.bytes_read,
+            "bytesWritten": self.bytes_written,
+            "sampled": self.sampled,
+        }
 
 
 @dataclass(frozen=True)
@@ -46,48 +75,58 @@ class Estimate:
     total_tiles_to_export : int
         Exact.
     total_size : int
-        Bytes of the result, headers and metadata included. Without recompression it is that of a package with the
-        cache's name; with it, the tiles' bytes are those of a sample, scaled up level by level.
+        Bytes of the result, headers and metadata included: exact without recompression, whatever its name.
+    interval : (int, int)
+        With a probability of 95 % the result has so many bytes, from the first number to the second.
     result : str
-        What was weighed: a .tpkx, or a cache raster dataset where the cache has no reference that a .tpkx could state.
+        What was weighed: "a .tpkx", "a .tpk" or "a cache raster dataset".
     levels : tuple of LevelEstimate
+    messages : tuple of Message
+        What there was to say.
     """
 
     total_tiles_to_export: int
     total_size: int
+    interval: tuple[int, int]
     result: str
     levels: tuple[LevelEstimate, ...]
+    messages: tuple[Message, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer of ArcGIS's estimateExportTilesSize, and the levels behind it."""
+        """Return the answer of ArcGIS's estimateExportTilesSize, and what is behind it."""
         return {
             "totalSize": self.total_size,
             "totalTilesToExport": self.total_tiles_to_export,
+            "totalSizeInterval": list(self.interval),
+            "confidence": CONFIDENCE,
+            "sampledTiles": sum(level.sampled for level in self.levels),
             "result": self.result,
-            "levels": [
-                {
-                    "level": level.level,
-                    "tiles": level.tiles,
-                    "bytesRead": level.bytes_read,
-                    "bytesWritten": level.bytes_written,
-                    "sampled": level.sampled,
-                }
-                for level in self.levels
-            ],
+            "levels": [level.to_json() for level in self.levels],
         }
 
 
 def estimate_export_tiles_size(
     cache: TileCache | str | os.PathLike[str],
     *,
-    levels: str | int | Iterable[int] | None = None,
-    export_extent: str | Sequence[float] | None = None,
+    levels: str | float | Iterable[float] | None = None,
+    export_by: str = "LevelID",
+    export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
+    tile_package: bool | None = None,
+    storage_format_type: str | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
+    progress: Progress | None = None,
 ) -> Estimate:
     """Count the tiles an export takes, and weigh its result. Nothing is written.
 
-    Parameters as for `gptool.export_tiles`.
+    Parameters as for `gptool.export_tiles`, and:
+
+    Parameters
+    ----------
+    tile_package : bool or None
+        Whether to weigh a tile package (`.tpk` if `storage_format_type` is compact, else `.tpkx`) or a cache raster
+        dataset. None: a package, or a dataset where the cache has no reference that a `.tpkx` could state.
 
     Raises
     ------
@@ -96,25 +135,66 @@ def estimate_export_tiles_size(
     CacheError
         When the cache can't be read.
     """
-    recompression = Recompression(compression_quality, tables)
-    plan = make_plan(cache, levels=levels, export_extent=export_extent)
+    request = read_request(
+        {
+            "levels": levels,
+            "exportBy": export_by,
+            "exportExtent": export_extent,
+            "areaOfInterest": area_of_interest,
+            "tilePackage": tile_package,
+            "storageFormatType": storage_format_type,
+            "optimizeTilesForSize": compression_quality is not None,
+            "compressionQuality": compression_quality,
+        }
+    )
+    recompression = Recompression(request.quality, tables)
+    plan = make_plan(cache, request, partial(progress, 0) if progress else None)
+    if tile_package is None:
+        compact = request.storage is StorageFormat.COMPACT
+        tile_package = compact or well_known_id(plan.cache.scheme.reference) is not None
+    kind, suffix = kind_for(request.storage, tile_package=tile_package)
+    said = remark_on_plan(plan, kind, recompression, by_name=request.levels is not None)
+    return weigh(plan, kind, suffix, recompression, said)
+
+
+def weigh(plan: Plan, kind: Kind, suffix: str, recompression: Recompression, said: Sequence[Message] = ()) -> Estimate:
+    """Return the estimate of a plan. Raises as `estimate_export_tiles_size`."""
     samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
-    bundles = [_shrink(level, sample) for level, sample in zip(plan.filled_levels, samples, strict=True)]
-    kind, result = (TPKX, "a .tpkx") if well_known_id(plan.cache.scheme.reference) else DATASET
-    facts = gather_facts(kind, plan, plan.cache.name, stated_quality(plan, LevelReport.sum(samples)))
-    size = result_size(kind, facts, chain.from_iterable(bundles))
-    estimates = [
-        LevelEstimate(level.lod.level, level.tiles, level.bytes, sum(bundle.bytes for bundle in shrunk), sample.tiles)
-        for level, sample, shrunk in zip(plan.filled_levels, samples, bundles, strict=True)
+    levels = tuple(map(_estimate_level, plan.filled_levels, samples))
+    bundles = [
+        bundle
+        for level, estimate in zip(plan.filled_levels, levels, strict=True)
+        for bundle in _apportion(level, estimate.bytes_written)
     ]
-    return Estimate(plan.tiles, size, result, tuple(estimates))
+    # The quality's digits do not matter: metadata have room for those of any.
+    facts = gather_facts(kind, plan, plan.cache.name, plan.cache.image.compression_quality)
+    size = result_size(kind, facts, bundles)
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(*(level.deviation for level in levels))
+    fixed = size - sum(level.bytes_written for level in levels)
+    interval = max(math.floor(size - reach), fixed), min(math.ceil(size + reach), fixed + plan.bytes)
+    result = f"a {suffix}" if suffix else "a cache raster dataset"
+    return Estimate(plan.tiles, size, interval, result, levels, tuple(said))
 
 
-def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> LevelReport:
-    """Recompress tiles that stand evenly spread among the level's."""
-    report = LevelReport()
+class Sample(NamedTuple):
+    """Tiles of one level: their bytes in the cache, and recompressed; each [n]."""
+
+    read: NDArray[np.int64]
+    written: NDArray[np.int64]
+
+
+def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> Sample:
+    """Recompress some tiles of a level, or none when none is to be recompressed.
+
+    The level is cut into as many equal parts as the sample has tiles, and one is taken at random from each: evenly
+    spread, without falling in step with a pattern among the tiles. The same plan gives the same sample.
+    """
+    read, written = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    if recompression.quality is None:
+        return Sample(*read, *written)
     count = min(SAMPLE, level.tiles)
-    ranks = (2 * np.arange(count) + 1) * level.tiles // (2 * count)
+    bounds = np.arange(count + 1) * level.tiles // count
+    ranks = np.random.default_rng(level.lod.level).integers(bounds[:-1], bounds[1:])
     first = 0
     for address, tiles, _ in level.bundles:
         here = ranks[(ranks >= first) & (ranks < first + tiles)] - first
@@ -124,11 +204,33 @@ def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> Level
         with plan.cache.open_bundle(address) as bundle:
             positions = plan.selection.positions(level.lod, address, bundle.sizes)[here]
             for batch in bundle.batches(positions):
-                report.add_batch(address, batch, *recompress_tiles(batch, recompression))
-    return report
+                result, _ = recompress_tiles(batch, recompression)
+                read.append(batch.sizes.astype(np.int64))
+                written.append(result.sizes.astype(np.int64))
+    return Sample(np.concatenate(read), np.concatenate(written))
 
 
-def _shrink(level: LevelPlan, sample: LevelReport) -> list[BundlePlan]:
-    """Scale the bundles' bytes by what the sample became. Nothing recompressed: nothing changes, to the byte."""
-    ratio = Fraction(sample.bytes_written, sample.bytes_read)
-    return [bundle._replace(bytes=round(bundle.bytes * ratio)) for bundle in level.bundles]
+def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:
+    """Scale a level's bytes by what the sample became: the ratio estimator, and its deviation.
+
+    W. G. Cochran, Sampling Techniques, 3rd edition, section 6.4. As of a simple random sample, which is on the safe
+    side for one that is spread evenly.
+    """
+    count, tiles = len(sample.read), level.tiles
+    if count == 0:
+        return LevelEstimate(level.lod.level, tiles, level.bytes, level.bytes, 0, 0.0)
+    ratio = float(sample.written.sum() / sample.read.sum())
+    spread = float(np.var(sample.written - ratio * sample.read, ddof=1)) if 1 < count < tiles else 0.0
+    deviation = tiles * math.sqrt((1 - count / tiles) * spread / count)
+    written = level.bytes * int(sample.written.sum()) // int(sample.read.sum())
+    return LevelEstimate(level.lod.level, tiles, level.bytes, written, count, deviation)
+
+
+def _apportion(level: LevelPlan, written: int) -> list[BundlePlan]:
+    """Spread a level's bytes over its bundles as they are now, so that they come to the same to the byte."""
+    ends = np.cumsum([0, *(bundle.bytes for bundle in level.bundles)]).tolist()
+    shares = [end * written // level.bytes for end in ends]
+    return [
+        bundle._replace(bytes=last - first)
+        for bundle, (first, last) in zip(level.bundles, pairwise(shares), strict=True)
+    ]

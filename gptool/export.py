@@ -3,63 +3,39 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gptool.cache import TileCache
-from gptool.errors import CacheError, ExportCancelledError, GptoolError, ParameterError, TooManyTilesError
-from gptool.model import BundleAddress, Lod, StorageFormat, Tables
-from gptool.package.bundle import WRITERS
+from gptool.errors import CacheError, ParameterError
+from gptool.limit import check_count
+from gptool.model import Tables
 from gptool.package.choose import choose_kind
-from gptool.package.kind import Kind, StagedBundle
+from gptool.package.kind import Kind
 from gptool.package.staging import Staging, check_target, writing
 from gptool.package.write import gather_facts, write_result
 from gptool.plan import Plan, make_plan
-from gptool.recompress import Recompression, recompress_tiles
-from gptool.reference import to_wgs84
+from gptool.recompress import Recompression
+from gptool.remarks import remark_on_plan, remark_on_tiles
 from gptool.report import DamagedTile, ExportResult, LevelReport, stated_quality
-from gptool.request import Selection, parse_storage, whole_number
+from gptool.request import read_request, whole_number
+from gptool.work import Progress, Unit, UnitResult, run_units
 
-Progress = Callable[[int, int], None]
-"""Called now and then with the tiles that are done and those to do. What it raises ends the export."""
-
-POLL_SECONDS = 0.1
-UNITS_IN_HAND = 4
 EMPTY = "an empty file, left out"
 MOST_WORKERS = 1024
-
-
-class Unit(NamedTuple):
-    """One unit of work: a function of its fields alone that writes one bundle below the folder `tiles`. It pickles."""
-
-    cache: TileCache
-    selection: Selection
-    lod: Lod
-    address: BundleAddress
-    recompression: Recompression
-    storage: StorageFormat
-    checksums: bool
-    tiles: Path
-
-
-class UnitResult(NamedTuple):
-    """What a unit of work leaves."""
-
-    bundle: StagedBundle
-    report: LevelReport
 
 
 def export_tiles(
     cache: TileCache | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    levels: str | int | Iterable[int] | None = None,
-    export_extent: str | tuple[float, float, float, float] | None = None,
+    levels: str | float | Iterable[float] | None = None,
+    export_by: str = "LevelID",
+    export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     storage_format_type: str | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
@@ -76,10 +52,16 @@ def export_tiles(
     output : path
         What to make: a tile package when the name ends in `.tpkx` or `.tpk`, else a folder, a cache raster dataset. It
         appears whole or not at all.
-    levels : str, int, iterable of int or None
-        Level IDs, as in `0-6` or `1,2,7-9`; None: all levels that hold tiles.
-    export_extent : str, 4 floats or None
-        `xmin,ymin,xmax,ymax` in the cache's reference: whole tiles that share area with this box. None: all.
+    levels : str, number, iterable of numbers or None
+        Levels, as in `0-6` or `1,2,7-9`; None: all levels that hold tiles.
+    export_by : {"LevelID", "Resolution", "Scale"}
+        What the values of `levels` are.
+    export_extent : str, 4 floats, mapping or None
+        `xmin,ymin,xmax,ymax` in the cache's reference, or an envelope of Esri's JSON with a reference of its own: whole
+        tiles that share area with this box. None: all.
+    area_of_interest : str, mapping, path or None
+        A feature set or a polygon of Esri's JSON, or GeoJSON, or a file of one of them: whole tiles that share area
+        with its polygons. Supersedes `export_extent`.
     storage_format_type : str or None
         How a dataset stores its tiles: `compactV2` (also when None) or `compact`, or Esri's long names for them.
     compression_quality : int or None
@@ -108,15 +90,56 @@ def export_tiles(
     OutputError
         When the result can't be written, or exists.
     """
-    target, kind = choose_kind(output, parse_storage(storage_format_type))
-    recompression = Recompression(compression_quality, tables)
-    threads = _processors() if workers is None else whole_number(workers, "workers", 1, MOST_WORKERS)
+    request = read_request(
+        {
+            "levels": levels,
+            "exportBy": export_by,
+            "exportExtent": export_extent,
+            "areaOfInterest": area_of_interest,
+            "storageFormatType": storage_format_type,
+            "optimizeTilesForSize": compression_quality is not None,
+            "compressionQuality": compression_quality,
+        }
+    )
+    target, kind = choose_kind(output, request.storage)
+    order = Order(target, kind, Recompression(request.quality, tables), overwrite, count_threads(workers))
     if max_export_tiles_count is not None:
-        whole_number(max_export_tiles_count, "max export tiles count", 0)
+        whole_number(max_export_tiles_count, "max_export_tiles_count", 0)
     check_target(target, folder=not kind.is_package, overwrite=overwrite)
-    plan = make_plan(cache, levels=levels, export_extent=export_extent)
+    plan = make_plan(cache, request, partial(progress, 0) if progress else None)
+    check_count(plan, max_export_tiles_count)
+    said = remark_on_plan(plan, kind, order.recompression, by_name=request.levels is not None)
+    result = run_export(plan, order, progress)
+    return replace(result, messages=(*said, *result.messages))
+
+
+class Order(NamedTuple):
+    """What is to become of a plan's tiles."""
+
+    target: Path
+    kind: Kind
+    recompression: Recompression
+    overwrite: bool
+    threads: int
+
+
+def count_threads(workers: int | None) -> int:
+    """Return the threads to use, the machine's processors when None.
+
+    Raises
+    ------
+    ParameterError
+        When there can't be so many.
+    """
+    if workers is not None:
+        return whole_number(workers, "workers", 1, MOST_WORKERS)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_export(plan: Plan, order: Order, progress: Progress | None = None) -> ExportResult:
+    """Make the result of a plan. Raises as `export_tiles`."""
+    target, kind, recompression, overwrite, threads = order
     _check_apart(target, plan.cache)
-    _check_count(plan, max_export_tiles_count)
     with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
         facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
@@ -125,41 +148,14 @@ def export_tiles(
         tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
         with writing(target):
             tiles.mkdir(parents=True)
-        results = _run(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, target)
+        results = run_units(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, target)
         reports = _level_reports(plan, results)
-        quality = stated_quality(plan, LevelReport.sum(reports.values()))
+        total = LevelReport.sum(reports.values())
         with writing(target):
-            size = write_result(staged, kind, replace(facts, quality=quality), [result.bundle for result in results])
+            facts = replace(facts, quality=stated_quality(plan, total))
+            size = write_result(staged, kind, facts, [result.bundle for result in results])
         staging.commit(staged)
-    return ExportResult(target, size, reports, _warnings(plan, kind, levels))
-
-
-def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
-    """Write one output bundle.
-
-    Parameters
-    ----------
-    unit : Unit
-    on_tiles : callable or None
-        Called after each batch with its number of tiles; what it raises ends the unit.
-
-    Raises
-    ------
-    CacheError
-        When the bundle can't be read.
-    OSError
-        When the staged file can't be written.
-    """
-    report = LevelReport()
-    writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
-    with unit.cache.open_bundle(unit.address) as bundle, writer:
-        for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
-            result, tally = recompress_tiles(batch, unit.recompression)
-            writer.append(result)
-            report.add_batch(unit.address, batch, result, tally)
-            if on_tiles:
-                on_tiles(len(batch.sizes))
-    return UnitResult(StagedBundle(unit.address, writer.files), report)
+    return ExportResult(target, size, reports, tuple(remark_on_tiles(total, recompression)))
 
 
 def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) -> list[Unit]:
@@ -172,81 +168,6 @@ def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) ->
     ]
 
 
-class _Meter:
-    """Counts tiles, and units at work, across threads; stops them."""
-
-    def __init__(self) -> None:
-        self.tiles = 0
-        self._working, self._stopped = 0, False
-        self._changed = threading.Condition()
-
-    def run(self, unit: Unit) -> UnitResult:
-        """Work on a unit, unless all was stopped."""
-        with self._changed:
-            self._check()
-            self._working += 1
-        try:
-            return run_unit(unit, self.add)
-        finally:
-            with self._changed:
-                self._working -= 1
-                self._changed.notify_all()
-
-    def add(self, tiles: int) -> None:
-        with self._changed:
-            self._check()
-            self.tiles += tiles
-
-    def stop(self) -> None:
-        """Stop all units and wait until none is at work.
-
-        The pool can't be relied on for that: an interrupt while it starts a thread makes it forget the thread.
-        """
-        with self._changed:
-            self._stopped = True
-            self._changed.wait_for(lambda: self._working == 0)
-
-    def _check(self) -> None:
-        if self._stopped:
-            raise ExportCancelledError("the export was stopped")
-
-
-def _run(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
-    """Work through the units on threads. The first failure, or an interrupt, stops them all."""
-    meter, waiting = _Meter(), iter(units)
-    results: list[UnitResult] = []
-    threads = min(threads, len(units))
-    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
-        pending: set[Future[UnitResult]] = set()
-        try:
-            while True:
-                # A few in hand for each thread: memory stays flat however many units there are.
-                for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
-                    pending.add(_submit(pool, meter, unit))
-                if not pending:
-                    return results
-                done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
-                with writing(target):
-                    results.extend(future.result() for future in done)
-                if progress:
-                    progress(meter.tiles, total)
-        except BaseException:
-            meter.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _submit(pool: ThreadPoolExecutor, meter: _Meter, unit: Unit) -> Future[UnitResult]:
-    try:
-        return pool.submit(meter.run, unit)
-    except RuntimeError as error:
-        raise GptoolError(f"the system gives no more threads: {error}", where="workers") from error
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _check_apart(target: Path, cache: TileCache) -> None:
     """Refuse a result that would take the place of the cache it comes from, or lie among its tiles."""
     # Not Path.resolve: links that lead in a circle make it raise.
@@ -254,14 +175,6 @@ def _check_apart(target: Path, cache: TileCache) -> None:
     source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
-
-
-def _check_count(plan: Plan, limit: int | None) -> None:
-    if limit is not None and plan.tiles > limit:
-        raise TooManyTilesError(
-            f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
-            f"to be exported for service {plan.cache.name}."
-        )
 
 
 def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
@@ -285,15 +198,3 @@ def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelRepo
                 expected=f"{level.tiles} of {level.bytes}",
             )
     return reports
-
-
-def _warnings(plan: Plan, kind: Kind, levels: object) -> tuple[str, ...]:
-    """Tell of levels that were asked for by name and hold nothing, of what can't be read, of what is only guessed."""
-    empty = [f"level {level.lod.level} holds no tiles in the selection" for level in plan.levels if not level.tiles]
-    reference = plan.cache.scheme.reference
-    unknown = (
-        f"the spatial reference (WKID {reference.wkid or 'none'}) can't be brought to degrees: the package states the "
-        "whole world as its extent there"
-    )
-    guessed = kind.is_package and to_wgs84(reference) is None
-    return (*(empty if levels is not None else ()), *plan.left_out, *((unknown,) if guessed else ()))

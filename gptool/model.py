@@ -47,6 +47,13 @@ Tables = Literal["efficient", "exact"]
 """Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
 
 
+class Message(NamedTuple):
+    """A line that a job tells, of one of geoprocessing's types."""
+
+    type: Literal["Informative", "Warning", "Error"]
+    description: str
+
+
 class StorageFormat(StrEnum):
     """How a cache lays its tiles on disk, in Esri's words."""
 
@@ -218,23 +225,25 @@ class TilingScheme:
         """Return the level of detail with that LevelID, None when the scheme has none."""
         return next((lod for lod in self.lods if lod.level == level), None)
 
-    def window(self, lod: Lod, extent: Extent) -> TileWindow:
+    def tile_size(self, lod: Lod) -> tuple[float, float]:
+        """Return the width and the height of a level's tiles, in units of the reference."""
+        return lod.resolution.value * self.tile_columns, lod.resolution.value * self.tile_rows
+
+    def window(self, lod: Lod, extent: Extent, tolerance: float = EDGE_TOLERANCE) -> TileWindow:
         """Return the tiles that share area with the box.
 
-        An edge that reaches over a tile's edge by no more than `EDGE_TOLERANCE` of a tile, nor by more than a quarter
-        of the box, does not select the tile behind it. Negative rows and columns mean places above or left of the
-        origin; places beyond any bundle's are cut at `FARTHEST`.
+        An edge that reaches over a tile's edge by no more than `tolerance`, a part of a tile's side, nor by more than a
+        quarter of the box, does not select the tile behind it. Negative rows and columns mean places above or left of
+        the origin; places beyond any bundle's are cut at `FARTHEST`.
         """
-        width = lod.resolution.value * self.tile_columns
-        height = lod.resolution.value * self.tile_rows
+        width, height = self.tile_size(lod)
         top, bottom = (self.origin_y.value - extent.ymax) / height, (self.origin_y.value - extent.ymin) / height
         left, right = (extent.xmin - self.origin_x.value) / width, (extent.xmax - self.origin_x.value) / width
-        return TileWindow(*_span(top, bottom), *_span(left, right))
+        return TileWindow(*_span(top, bottom, tolerance), *_span(left, right, tolerance))
 
     def extent(self, lod: Lod, window: TileWindow) -> Extent:
         """Return the box that the window's tiles cover."""
-        width = lod.resolution.value * self.tile_columns
-        height = lod.resolution.value * self.tile_rows
+        width, height = self.tile_size(lod)
         return Extent(
             self.origin_x.value + window.column_min * width,
             self.origin_y.value - (window.row_max + 1) * height,
@@ -243,9 +252,9 @@ class TilingScheme:
         )
 
 
-def _span(start: float, end: float) -> tuple[int, int]:
+def _span(start: float, end: float, most: float) -> tuple[int, int]:
     """Return the first and the last tile that share more than an edge's rounding with a stretch, in tiles."""
-    tolerance = min(EDGE_TOLERANCE, (end - start) / 4)
+    tolerance = min(most, (end - start) / 4)
     first, last = (min(max(place, -FARTHEST), FARTHEST) for place in (start + tolerance, end - tolerance))
     return math.floor(first), math.ceil(last) - 1
 
@@ -267,3 +276,8 @@ class ImageInfo:
     compression_quality: int
     band_count: int | None
     lerc_error: NumberText | None
+
+    @property
+    def may_be_jpeg(self) -> bool:
+        """Whether a declared quality means anything."""
+        return self.format in ("JPEG", "MIXED")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,13 +13,16 @@ import numpy as np
 from gptool.cache import TileCache, open_cache
 from gptool.cache.files import join
 from gptool.errors import ParameterError
-from gptool.model import BundleAddress, Extent, Lod, TileAddress, TileWindow
-from gptool.request import Selection, parse_extent, parse_levels
+from gptool.model import BundleAddress, Extent, Lod, Message, TileAddress, TileWindow
+from gptool.request import Request, Selection, select
 
 MOST_LISTED = 10_000
 """Tiles of a level with something wrong about them that are listed; all are counted."""
 
 LEVEL = re.compile("L[0-9]+", re.IGNORECASE)
+
+Counting = Callable[[int], None]
+"""Called after each bundle with the tiles counted so far. What it raises ends the count."""
 
 
 class BundlePlan(NamedTuple):
@@ -71,12 +74,15 @@ class Plan:
     ----------
     left_out : tuple of str
         What there is besides and can't be read, in words.
+    said : tuple of Message
+        What there was to say about the selection.
     """
 
     cache: TileCache
     selection: Selection
     levels: tuple[LevelPlan, ...]
     left_out: tuple[str, ...] = ()
+    said: tuple[Message, ...] = ()
 
     @property
     def tiles(self) -> int:
@@ -114,51 +120,43 @@ class Plan:
         return (box.intersection(declared) or box) if declared else box
 
 
-def count_tiles(
-    cache: TileCache | str | os.PathLike[str],
-    *,
-    levels: str | int | Iterable[int] | None = None,
-    export_extent: str | Sequence[float] | None = None,
-) -> Plan:
+def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, counting: Counting | None = None) -> Plan:
     """Count the tiles that a request takes, reading no more than the indexes of the bundles it meets.
 
     Parameters
     ----------
     cache : TileCache or path
-    levels
-        See `gptool.request.parse_levels`.
-    export_extent
-        See `gptool.request.parse_extent`.
+    request : Request
+    counting : callable or None
+        See `Counting`.
 
     Raises
     ------
     ParameterError
-        When the request can't be understood.
+        When the request asks for what the tiling scheme does not have.
     CacheError
         When the cache can't be read, or a bundle's index can't be true.
     """
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
-    selection = Selection(opened.scheme, parse_levels(levels, opened.scheme), parse_extent(export_extent))
-    planned = tuple(_plan_level(opened, selection, lod) for lod in selection.lods)
-    return Plan(opened, selection, planned, (*_strangers(opened), *_left_out(opened, selection)))
+    selection, said = select(request, opened.scheme)
+    planned: list[LevelPlan] = []
+    for lod in selection.lods:
+        planned.append(_plan_level(opened, selection, lod, sum(level.tiles for level in planned), counting))
+    left_out = (*_strangers(opened), *_left_out(opened, selection))
+    return Plan(opened, selection, tuple(planned), left_out, tuple(said))
 
 
-def make_plan(
-    cache: TileCache | str | os.PathLike[str],
-    *,
-    levels: str | int | Iterable[int] | None = None,
-    export_extent: str | Sequence[float] | None = None,
-) -> Plan:
+def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, counting: Counting | None = None) -> Plan:
     """Count as `count_tiles` does, and make sure that there is something to export.
 
     Raises
     ------
     ParameterError
-        When the request can't be understood, or no tile is meant.
+        When the request asks for what the tiling scheme does not have, or no tile is meant.
     CacheError
         When the cache can't be read, or a bundle's index can't be true.
     """
-    plan = count_tiles(cache, levels=levels, export_extent=export_extent)
+    plan = count_tiles(cache, request, counting)
     if plan.tiles == 0:
         empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
         raise ParameterError(
@@ -186,18 +184,24 @@ def _left_out(cache: TileCache, selection: Selection) -> list[str]:
     return [why for lod in selection.lods for why in cache.left_out(lod, selection.window(lod))]
 
 
-def _plan_level(cache: TileCache, selection: Selection, lod: Lod) -> LevelPlan:
+def _plan_level(cache: TileCache, selection: Selection, lod: Lod, before: int, counting: Counting | None) -> LevelPlan:
     window: TileWindow | None = None
     meant = selection.window(lod)
     bundles: list[BundlePlan] = []
     empty, listed = 0, list[TileAddress]()
     for address in cache.bundles(lod, meant):
+        wanted = selection.wanted(lod, address)
+        if not wanted.any():
+            continue
         with cache.open_bundle(address) as bundle:
-            positions = selection.positions(lod, address, bundle.sizes)
+            positions = np.flatnonzero(wanted & (bundle.sizes > 0))
             if bundle.empty is not None:
-                found = selection.positions(lod, address, bundle.empty)
+                found = np.flatnonzero(wanted & bundle.empty)
                 empty += len(found)
                 listed += map(address.tile, found[: MOST_LISTED - len(listed)].tolist())
+        before += len(positions)
+        if counting:
+            counting(before)
         if len(positions) == 0:
             continue
         rows, columns = address.rows_and_columns(positions)

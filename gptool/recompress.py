@@ -17,6 +17,9 @@ from gptool.errors import ParameterError
 from gptool.model import Tables
 from gptool.request import whole_number
 
+UNKNOWN_QUALITY = -1
+"""Of JPEG tiles whose tables are no quality's."""
+
 NOT_ASKED = len(Outcome)
 """Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
 
@@ -56,7 +59,7 @@ class Recompression:
             When one is out of range.
         """
         if self.quality is not None:
-            whole_number(self.quality, "compression quality", 0, 100)
+            whole_number(self.quality, "compressionQuality", 0, 100)
         if self.tables not in ("efficient", "exact"):
             raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
 
@@ -70,12 +73,15 @@ class Tally(NamedTuple):
         Tiles for each value of `Outcome`, and `NOT_ASKED`.
     qualities : Counter
         JPEG tiles for each quality, rounded, as they are now.
+    capped : Counter
+        JPEG tiles for each quality, rounded, that were kept since the request lies above it.
     damaged : list of (int, str)
         Position in the bundle, and what is wrong.
     """
 
     outcomes: Counter[int]
     qualities: Counter[int]
+    capped: Counter[int]
     damaged: list[tuple[int, str]]
 
 
@@ -100,7 +106,10 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     ]
     sound_jpeg = (kinds == TileKind.JPEG) & (outcomes != Outcome.DAMAGED)
     qualities = _jpeg.qualities(result.source, result.offsets[sound_jpeg], result.sizes[sound_jpeg])
-    return result, Tally(_count(outcomes), _count(np.rint(qualities[~np.isnan(qualities)])), damaged)
+    rounded = np.nan_to_num(np.rint(qualities), nan=UNKNOWN_QUALITY)
+    kept_below = (outcomes[sound_jpeg] == Outcome.KEPT_QUALITY) & (rounded < (recompression.quality or 0))
+    capped = _count(rounded[kept_below & (rounded != UNKNOWN_QUALITY)])
+    return result, Tally(_count(outcomes), _count(rounded[rounded != UNKNOWN_QUALITY]), capped, damaged)
 
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:

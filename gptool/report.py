@@ -14,7 +14,7 @@ import numpy as np
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
-from gptool.model import BundleAddress
+from gptool.model import BundleAddress, Message
 from gptool.plan import MOST_LISTED, Plan
 from gptool.recompress import REASONS, Tally
 
@@ -45,6 +45,8 @@ class LevelReport:
         Tiles for each value of `Outcome`, and `recompress.NOT_ASKED`.
     qualities : Counter
         JPEG tiles of the result for each quality, rounded.
+    capped : Counter
+        JPEG tiles for each quality, rounded, that were kept since the request lies above it.
     tiles_damaged : int
     damaged : list of DamagedTile
         The first of them.
@@ -55,6 +57,7 @@ class LevelReport:
     bytes_written: int = 0
     outcomes: Counter[int] = field(default_factory=Counter)
     qualities: Counter[int] = field(default_factory=Counter)
+    capped: Counter[int] = field(default_factory=Counter)
     tiles_damaged: int = 0
     damaged: list[DamagedTile] = field(default_factory=list)
 
@@ -63,7 +66,8 @@ class LevelReport:
         listed = tally.damaged[: max(MOST_OF_A_BUNDLE - len(self.damaged), 0)]
         damaged = [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
         sizes = int(read.sizes.sum(dtype=np.int64)), int(written.sizes.sum(dtype=np.int64))
-        self.add(LevelReport(len(read.sizes), *sizes, tally.outcomes, tally.qualities, len(tally.damaged), damaged))
+        counters = tally.outcomes, tally.qualities, tally.capped
+        self.add(LevelReport(len(read.sizes), *sizes, *counters, len(tally.damaged), damaged))
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
@@ -80,6 +84,7 @@ class LevelReport:
         self.bytes_written += other.bytes_written
         self.outcomes += other.outcomes
         self.qualities += other.qualities
+        self.capped += other.capped
         self.tiles_damaged += other.tiles_damaged
         self.damaged += other.damaged[: max(MOST_LISTED - len(self.damaged), 0)]
 
@@ -136,13 +141,19 @@ class ExportResult:
         Bytes of all that is in it.
     levels : dict of int to LevelReport
         By level ID, coarsest first; the levels that gave tiles.
-    warnings : tuple of str
+    messages : tuple of Message
+        What there was to say, in the order in which it was found.
     """
 
     path: Path
     size: int
     levels: dict[int, LevelReport]
-    warnings: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know who take the result for what they asked for."""
+        return tuple(message.description for message in self.messages if message.type == "Warning")
 
     @cached_property
     def total(self) -> LevelReport:

@@ -14,12 +14,19 @@ import numpy as np
 from caches import Address
 from numpy.typing import NDArray
 
+from gptool.request import Request, read_request
+
 BUNDLE = re.compile(r"(?:.*/)?L(\d\d)/R([0-9a-f]{4,})C([0-9a-f]{4,})\.bundle")
 EXPLODED = re.compile(r"L(\d\d)/R([0-9a-f]{8})/C([0-9a-f]{8})\.(?:jpg|png)")
 COMPACT, COMPACT_V2 = "esriMapCacheStorageModeCompact", "esriMapCacheStorageModeCompactV2"
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 Box = tuple[float, float, float, float]
+
+
+def asked(**parameters: object) -> Request:
+    """The request that parameters make, under their names in Python or the operation's."""
+    return read_request(parameters)
 
 
 def bundle_address(name: str) -> Address:

@@ -42,7 +42,10 @@ def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: P
     job = json.loads(done.stdout)
     assert job["jobStatus"] == "esriJobSucceeded"
     warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no tiles in the selection"}
-    assert job["messages"] == [warning]
+    assert [warning] == job["messages"][1:-1]
+    assert [job["messages"][i]["description"].split(" ")[0] for i in (0, -1)] == ["Start", "Succeeded"]
+    assert job["results"] == {"out_service_url": {"paramUrl": "results/out_service_url"}}
+    assert job["inputs"]["levels"] == {"paramUrl": "inputs/levels"}
     assert job["path"] == str(tmp_path / "x.tpkx")
     assert job["size"] == (tmp_path / "x.tpkx").stat().st_size
     assert (job["tiles"], job["tilesRecompressed"], job["damagedTiles"]) == (4, 4, [])
@@ -53,9 +56,9 @@ def test_a_failed_job_is_json_too(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count=9", "--json", cwd=tmp_path)
     job = json.loads(done.stdout)
     assert (done.returncode, job["jobStatus"]) == (1, "esriJobFailed")
-    [message] = job["messages"]
-    assert message["type"] == "esriJobMessageTypeError"
-    assert message["description"].startswith("ERROR 001564: Requested tile count(165) exceeds")
+    errors = [message["description"] for message in job["messages"] if message["type"] == "esriJobMessageTypeError"]
+    assert errors[0].startswith("ERROR 001564: Requested tile count(165) exceeds")
+    assert errors[1:] == ["Failed to execute (ExportTiles)."]
 
 
 def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
@@ -99,7 +102,11 @@ BAD = {
     "no cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
     "a broken conf.xml": ("info broken", 1, "conf.xml: not well-formed XML"),
     "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index, found 1000 bytes"),
-    "a level that does not exist": (f"{EXPORT} --levels 0-20", 2, "found 20, expected levels of 0"),
+    "a level that does not exist": (
+        f"{EXPORT} --levels 0-20",
+        2,
+        "levels: no such level in the tiling scheme, found 20 in 0-20, expected",
+    ),
     "an empty selection": (f"{EXPORT} --levels 7", 2, "the selection holds no tiles"),
     "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
@@ -108,8 +115,19 @@ BAD = {
     "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx or .tpk, or a folder"),
     "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected a whole number 0 to 100"),
     "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "the box has no area"),
-    "too many tiles": (f"{EXPORT} --max-export-tiles-count 3", 1, "ERROR 001564: Requested tile count(165)"),
 }
+
+
+def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    error, tiles, fitting = done.stderr.splitlines()
+    assert error == (
+        "Error: ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
+        f"for service {cache.name}."
+    )
+    assert tiles == "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144."
+    assert fitting.startswith("The deepest levels that fit are levels=0-2 (exportBy=LevelID) with 21 tiles")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from caches import (
     make_v1_cache,
     square,
 )
-from checks import read_package
+from checks import asked, read_package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_compact import read_all
@@ -150,7 +150,7 @@ def test_half_a_bundle_is_left_out_with_a_warning(tmp_path: Path, missing: str, 
     path = bundle_path(cache / "_alllayers", 8, 128, 0)
     path.with_suffix(missing).unlink()
     expected = f"{path.with_suffix(present)}: the bundle's {missing} file is missing, its tiles are left out"
-    assert make_plan(cache).left_out == (expected,)
+    assert make_plan(cache, asked()).left_out == (expected,)
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert result.warnings == (expected,)
     assert read_package(result.path).keys() == {tile for tile in tiles if not tile[1] >= 128 > tile[2]}
@@ -159,9 +159,9 @@ def test_half_a_bundle_is_left_out_with_a_warning(tmp_path: Path, missing: str, 
 def test_half_a_bundle_matters_only_to_a_selection_that_meets_it(tmp_path: Path) -> None:
     cache = make_v1_cache(tmp_path, square(8, range(126, 130), range(126, 130)) | square(0, range(1), range(1)))
     pair(cache, 8, 128, 0)[0].unlink()
-    assert make_plan(cache, levels="0").left_out == ()
-    assert make_plan(cache, levels="8", export_extent=(1, 1, 100000, 100000)).left_out == ()  # north-east of it
-    assert len(make_plan(cache, levels="8", export_extent=(-100000, -100000, 100000, 100000)).left_out) == 1
+    assert make_plan(cache, asked(levels="0")).left_out == ()
+    assert make_plan(cache, asked(levels="8", export_extent=(1, 1, 100000, 100000))).left_out == ()  # north-east of it
+    assert len(make_plan(cache, asked(levels="8", export_extent=(-100000, -100000, 100000, 100000))).left_out) == 1
 
 
 def test_nothing_but_halves(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_reference_of_text_alone(tmp_path: Path, reference: str) -> None:
     done: list[int] = []
     with pytest.raises(errors.ConfError, match=r"no well-known id, and a \.tpkx can state no other"):
         export_tiles(source, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
-    assert done == []
+    assert sum(done) == 0
     check_nothing_left(tmp_path, "cache")
     tiles = read_dataset(source)
     assert read_dataset(export_tiles(source, tmp_path / "x").path) == tiles
@@ -188,9 +188,9 @@ def test_spellings_of_the_storage(one: Path, tmp_path: Path, word: str | None, s
     [
         ("x.tpkx", "compact", r"a \.tpkx has a storage format of its own"),
         ("x.tpk", "compactV2", r"a \.tpk has a storage format of its own, found esriMapCacheStorageModeCompactV2"),
-        ("x", "exploded", "storage format type: unknown, or not one that is written, found 'exploded'"),
-        ("x", "esriMapCacheStorageModeExploded", "storage format type: unknown, or not one that is written"),
-        ("x.tpkx", "v2", "storage format type: unknown"),
+        ("x", "exploded", "storageFormatType: not one of its words, found 'exploded', expected esriMap.* or Compact"),
+        ("x", "esriMapCacheStorageModeExploded", "storageFormatType: not one of its words"),
+        ("x.tpkx", "v2", "storageFormatType: not one of its words"),
     ],
 )  # fmt: skip
 def test_storages_that_are_refused(one: Path, tmp_path: Path, name: str, word: str, message: str) -> None:

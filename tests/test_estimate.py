@@ -28,7 +28,7 @@ def test_with_recompression_it_follows_from_a_sample(tmp_path: Path) -> None:
     estimate = estimate_export_tiles_size(cache, compression_quality=50)
     result = export_tiles(cache, tmp_path / "world.tpkx", compression_quality=50)
     assert estimate.total_tiles_to_export == result.tiles == 256
-    assert [level.sampled for level in estimate.levels] == [64]
+    assert [level.sampled for level in estimate.levels] == [256]
     assert estimate.levels[0].bytes_written == pytest.approx(result.bytes_written, rel=0.05)
     assert estimate.levels[0].bytes_written < 0.8 * estimate.levels[0].bytes_read
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from caches import Address, conf_text, jpeg_tile, make_exploded_cache, png_tile, square
-from checks import check_package, read_package
+from checks import asked, check_package, read_package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_compact import read_all
@@ -24,11 +24,11 @@ from gptool.cache import listings
 from gptool.cache.base import BATCH_BYTES
 from gptool.cache.files import Files
 from gptool.errors import BundleError, CacheError
-from gptool.export import Unit, run_unit
 from gptool.model import BundleAddress, StorageFormat
 from gptool.plan import make_plan
 from gptool.recompress import Recompression
 from gptool.request import Selection
+from gptool.work import Unit, run_unit
 
 
 def row_folder(cache: Path, level: int = 0, row: int = 0) -> Path:
@@ -208,7 +208,7 @@ def test_a_unit_sees_what_came_after_the_cache_was_opened(one: Path, tmp_path: P
     for folder in (row_folder(one), row_folder(one).parent):
         os.utime(folder, (1, 1))  # before any change that follows, however coarse the clock of the disk
     cache = open_cache(one)
-    assert make_plan(cache).tiles == 1
+    assert make_plan(cache, asked()).tiles == 1
     (row_folder(one) / "C00000001.jpg").write_bytes(jpeg_tile(1))
     row_folder(one, row=1).mkdir()
     (row_folder(one, row=1) / "C00000000.jpg").write_bytes(jpeg_tile(2))

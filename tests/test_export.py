@@ -20,12 +20,12 @@ from PIL import Image
 import gptool
 from gptool import errors, export_tiles, open_cache
 from gptool._jpeg import Outcome, quality
-from gptool.export import Unit, run_unit
 from gptool.model import StorageFormat
 from gptool.package.thumbnail import draw_thumbnail
 from gptool.plan import Plan
 from gptool.recompress import Recompression
 from gptool.request import Selection
+from gptool.work import Unit, run_unit
 
 
 def test_without_a_quality_every_tile_is_the_same_byte_for_byte(cache: Path, tmp_path: Path) -> None:
@@ -151,14 +151,15 @@ class TestBadRequests:
     @pytest.mark.parametrize(
         ("request_", "error", "message"),
         [
-            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme, found 9"),
+            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme, found 9 in 0-9"),
             ({"levels": "3"}, errors.ParameterError, "holds no tiles"),
-            ({"compression_quality": 101}, errors.ParameterError, "compression quality: out of range, found 101"),
+            ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range, found 101"),
             ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
-            ({"export_extent": "1,2,3"}, errors.ParameterError, "export extent: not a box"),
+            ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: not a box"),
             ({"workers": 2.5}, errors.ParameterError, "workers: out of range, found 2.5"),
-            ({"levels": 2.0}, errors.ParameterError, "levels: not a list of level IDs, found 2.0"),
-            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max export tiles count: out of range"),
+            ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels, found .None."),
+            ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme, found 2.5"),
+            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: out of range"),
             (
                 {"workers": 0},
                 errors.ParameterError,

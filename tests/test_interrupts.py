@@ -16,8 +16,8 @@ from caches import jpeg_tile, make_cache, make_tpkx, world
 from checks import check_nothing_left, read_cache
 
 from gptool import errors, estimate_export_tiles_size, export_tiles
-from gptool.export import run_unit
 from gptool.report import MOST_OF_A_BUNDLE
+from gptool.work import run_unit
 
 
 @pytest.mark.parametrize("name", ["x", "x.tpkx"])
@@ -39,7 +39,7 @@ def test_an_interrupt_while_a_thread_starts(
         return run_unit(*arguments)
 
     monkeypatch.setattr(threading.Thread, "start", start_and_stop)
-    monkeypatch.setattr("gptool.export.run_unit", work_slowly)
+    monkeypatch.setattr("gptool.work.run_unit", work_slowly)
     with pytest.raises(KeyboardInterrupt):
         export_tiles(cache, tmp_path / name)
     check_nothing_left(tmp_path)
@@ -62,7 +62,7 @@ def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: 
             other.replace(source)
         return run_unit(*arguments)
 
-    monkeypatch.setattr("gptool.export.run_unit", replace_and_run)
+    monkeypatch.setattr("gptool.work.run_unit", replace_and_run)
     with pytest.raises(errors.CacheError, match=r"source\.tpkx: another file took its place"):
         export_tiles(source, tmp_path / "x.tpkx", workers=1)
     check_nothing_left(tmp_path, "source.tpkx")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from caches import Address, conf_text, jpeg_tile, make_cache, make_exploded_cache, make_tpk, make_v1_cache, square
+from checks import asked
 from test_compact import read_all
 
 from gptool import errors, export_tiles, open_cache
@@ -74,7 +75,7 @@ def test_a_small_box_lists_the_rows_it_meets(tmp_path: Path, monkeypatch: pytest
     cache = open_cache(make_exploded_cache(tmp_path / "cache", SPREAD))
     listed, names = set[str](), FolderFiles.names
     monkeypatch.setattr(FolderFiles, "names", lambda self, folder: (listed.add(folder), names(self, folder))[1])
-    plan = count_tiles(cache, levels="8", export_extent="-20037508,19000000,-19000000,20037508")
+    plan = count_tiles(cache, asked(levels="8", export_extent="-20037508,19000000,-19000000,20037508"))
     assert (plan.tiles, {folder[-9:] for folder in listed if "/R" in folder}) == (1, {"R00000000"})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from caches import Address, conf_text, lod_text, make_cache, square
+from checks import asked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ def test_plans_count_what_brute_force_finds(tmp_path_factory: pytest.TempPathFac
     box = (xs[0], ys[0], xs[1], ys[1])
     expected = brute_force(TILES, levels, box)
     try:
-        plan = make_plan(folder, levels=levels, export_extent=box)
+        plan = make_plan(folder, asked(levels=levels, export_extent=box))
     except ParameterError as error:
         assert "holds no tiles" in str(error)
         assert not expected
@@ -65,46 +66,46 @@ def test_plans_count_what_brute_force_finds(tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_box_along_tile_edges_takes_no_neighbours(cache: Path) -> None:
-    plan = make_plan(cache, levels="8", export_extent=box_of(8, 128, 128))
+    plan = make_plan(cache, asked(levels="8", export_extent=box_of(8, 128, 128)))
     assert [(level.tiles, level.window) for level in plan.levels] == [(1, (128, 128, 128, 128))]
 
 
 @pytest.mark.parametrize("box", ["0,0,10,10", "-5,-5,5,5"])
 def test_a_small_box_takes_a_tile_of_every_level(cache: Path, box: str) -> None:
-    assert [level.lod.level for level in make_plan(cache, export_extent=box).filled_levels] == [0, 1, 2, 8]
+    assert [level.lod.level for level in make_plan(cache, asked(export_extent=box)).filled_levels] == [0, 1, 2, 8]
 
 
 def test_an_empty_selection_is_refused(cache: Path) -> None:
     with pytest.raises(ParameterError, match="the selection holds no tiles"):
-        make_plan(cache, levels="5-6")
+        make_plan(cache, asked(levels="5-6"))
     with pytest.raises(ParameterError, match="the selection holds no tiles"):
-        make_plan(cache, levels="8", export_extent=(0, 1e7, 1, 1e7 + 1))
+        make_plan(cache, asked(levels="8", export_extent=(0, 1e7, 1, 1e7 + 1)))
 
 
 class TestFullExtent:
     """The result's full extent is real: never the whole scheme's, never without area."""
 
     def test_of_one_level(self, cache: Path) -> None:
-        extent = make_plan(cache, levels="8").extent()
+        extent = make_plan(cache, asked(levels="8")).extent()
         assert extent == pytest.approx((*box_of(8, 133, 122)[:2], *box_of(8, 122, 133)[2:]), abs=1e-3)
 
     def test_coarse_tiles_do_not_widen_what_deep_ones_show(self, tmp_path: Path) -> None:
         tiles = square(8, range(16, 20), range(16, 20)) | square(1, range(1), range(1)) | square(0, range(1), range(1))
         make_cache(tmp_path, tiles)
         deep = (*box_of(8, 19, 16)[:2], *box_of(8, 16, 19)[2:])
-        assert make_plan(tmp_path).extent() == pytest.approx(deep, abs=1e-3)
+        assert make_plan(tmp_path, asked()).extent() == pytest.approx(deep, abs=1e-3)
 
     def test_a_coarse_level_that_shows_more_widens_it(self, cache: Path) -> None:
-        assert make_plan(cache).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(cache, asked()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
 
     def test_within_what_conf_cdi_declares(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(1, range(2), range(2)), cdi=(-100, -100, 1e9, 50))
-        assert make_plan(tmp_path).extent() == pytest.approx((-100, -100, WORLD, 50), abs=1)
+        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-100, -100, WORLD, 50), abs=1)
 
     def test_a_declared_extent_elsewhere_is_passed_over(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(1, range(2), range(2)), cdi=(1e9, 1e9, 2e9, 2e9))
-        assert make_plan(tmp_path).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
 
     def test_rows_beyond_the_square(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(0, range(2), range(1)), conf=conf_text([0]))
-        assert make_plan(tmp_path).extent() == pytest.approx((-WORLD, -3 * WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-WORLD, -3 * WORLD, WORLD, WORLD), abs=1)

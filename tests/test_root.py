@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from caches import conf_text, make_cache, make_exploded_cache, make_tpk, make_tpkx, make_v1_cache, root_text, square
-from checks import check_package, read_package
+from checks import asked, check_package, read_package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_compact import read_all
@@ -179,7 +179,7 @@ def test_any_value_may_be_another(tmp_path: Path, other: object) -> None:
             continue  # a name that is too long for the disk
         (folder / "root.json").write_text(json.dumps(root["root"]))
         try:
-            make_plan(folder, export_extent=(0, 0, 1, 1))
+            make_plan(folder, asked(export_extent=(0, 0, 1, 1)))
         except GptoolError as error:
             assert str(folder) in str(error)
             assert "\n" not in str(error)

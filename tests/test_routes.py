@@ -27,6 +27,7 @@ from checks import (
     COMPACT,
     COMPACT_V2,
     Box,
+    asked,
     check_dataset,
     check_nothing_left,
     check_package,
@@ -162,7 +163,7 @@ def test_every_tile_survives_every_route(
     assert number_texts(after) == number_texts(before)
     assert (after.scheme.origin_x.text, after.scheme.reference.wkid) == ("-20037508.342787001", 102100)
     assert (after.storage, after.image.format) == (kind.storage, content.format)
-    assert make_plan(after).extent() == make_plan(before).extent() == after.declared_extent
+    assert make_plan(after, asked()).extent() == make_plan(before, asked()).extent() == after.declared_extent
 
 
 @pytest.mark.parametrize(

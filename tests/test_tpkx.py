@@ -92,7 +92,7 @@ def test_a_reference_without_an_id_is_refused_before_any_work(tmp_path: Path) ->
     done: list[int] = []
     with pytest.raises(ConfError, match="no well-known id"):
         export_tiles(cache, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
-    assert done == []
+    assert sum(done) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 

@@ -35,6 +35,9 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     from gptool.errors import ParameterError, TooManyTilesError
 
     click.echo(f"Error: {error}", err=True)
+    if isinstance(error, TooManyTilesError):
+        for line in error.advice:
+            click.echo(line, err=True)
     _let_go_of_full_output()
     wrong_usage = isinstance(error, ParameterError) and not isinstance(error, TooManyTilesError)
     sys.exit(2 if wrong_usage else 1)
@@ -124,9 +127,14 @@ def _lines(what: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal due
         now = time.monotonic()
         if now >= due and done < total:
-            rate = done / (now - started)
-            left = f"{(total - done) / rate:,.0f} s left" if done else "no estimate yet"
-            click.echo(f"{what}: {done:,} of {total:,} tiles, {rate:,.0f} tiles/s, {left}", err=True)
+            click.echo(f"{what}: {_how_far(done, total, now - started)}", err=True)
             due = now + LINE_SECONDS
 
     yield progress
+
+
+def _how_far(done: int, total: int, seconds: float) -> str:
+    if done == 0:
+        return f"{total:,} tiles so far"
+    rate = done / seconds
+    return f"{done:,} of {total:,} tiles, {rate:,.0f} tiles/s, {(total - done) / rate:,.0f} s left"

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table
-from gptool.cli.options import cache_argument, json_option, selection_options
+from gptool.cli.console import bytes_text, print_json, print_table, show_progress
+from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
+
+if TYPE_CHECKING:
+    from gptool.estimate import Estimate
 
 EPILOG = """\b
 Example:
   gptool estimate relief --levels 0-6 --compression-quality 50
+  gptool estimate relief --area-of-interest north.geojson --json
 """
 
 
 @click.command("estimate", epilog=EPILOG)
 @cache_argument
 @selection_options
+@tile_package_option
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
-    """Count the tiles an export of CACHE would take and weigh its result, a .tpkx. Writes nothing.
+    """Count the tiles an export of CACHE would take and weigh its result. Writes nothing.
 
     Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
     """
     from gptool.estimate import estimate_export_tiles_size
 
-    estimate = estimate_export_tiles_size(cache, **options)
+    with show_progress("Counting") as progress:
+        estimate = estimate_export_tiles_size(cache, progress=progress, **options)
+    for message in estimate.messages:
+        if message.type == "Warning":
+            click.echo(f"Warning: {message.description}", err=True)
     if as_json:
         print_json(estimate.to_json())
         return
@@ -35,7 +44,13 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
         for level in estimate.levels
     ]
     print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
-    about = "" if options["compression_quality"] is None else "about "
-    click.echo(
-        f"{estimate.total_tiles_to_export:,} tiles, {about}{bytes_text(estimate.total_size)} as {estimate.result}"
-    )
+    click.echo(f"{estimate.total_tiles_to_export:,} tiles, {_size(estimate)} as {estimate.result}")
+
+
+def _size(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    size = bytes_text(estimate.total_size)
+    if low == high:
+        return size
+    sampled = sum(level.sampled for level in estimate.levels)
+    return f"about {size} ({bytes_text(low)} to {bytes_text(high)}, from a sample of {sampled:,} tiles)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Example:
   gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
+  gptool export-tiles relief north.tpkx --area-of-interest north.geojson
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -27,11 +27,6 @@ MOST_LISTED = 10
 @cache_argument
 @click.argument("output", type=click.Path())
 @selection_options
-@click.option(
-    "--storage-format-type",
-    metavar="compactV2|compact",
-    help="How a cache raster dataset stores its tiles; compactV2 when silent. Esri's long names are understood too.",
-)
 @click.option("--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Refuse above N tiles.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
@@ -46,26 +41,27 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     """
     from gptool.errors import GptoolError
     from gptool.export import export_tiles
+    from gptool.job import OUT, Job
 
+    job = Job("ExportTiles", options)
+    job.start()
     try:
         with show_progress("Exporting") as progress:
             result = export_tiles(cache, output, progress=progress, **options)
     except GptoolError as error:
+        job.fail(error)
         if as_json:
-            print_json({"jobStatus": "esriJobFailed", "messages": _messages("Error", [str(error)])})
+            print_json(job.to_json())
         raise
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
-        messages = _messages("Warning", result.warnings)
-        print_json({"jobStatus": "esriJobSucceeded", "messages": messages, **result.to_json()})
+        job.say(result.messages)
+        job.results[OUT] = str(result.path)
+        job.succeed()
+        print_json({**job.to_json(), **result.to_json()})
     else:
         show_result(result)
-
-
-def _messages(kind: str, texts: Iterable[str]) -> list[dict[str, str]]:
-    """Return messages as a geoprocessing job has them."""
-    return [{"type": f"esriJobMessageType{kind}", "description": text} for text in texts]
 
 
 def show_result(result: ExportResult) -> None:

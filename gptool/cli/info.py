@@ -24,8 +24,9 @@ Example:
 def command(cache: str, as_json: bool) -> None:
     """Show the tiling scheme, format and extent of CACHE, and the tiles and bytes of each level."""
     from gptool.plan import count_tiles
+    from gptool.request import read_request
 
-    plan = count_tiles(cache)
+    plan = count_tiles(cache, read_request({}))
     info = describe(plan)
     empty = [f"level {level.lod.level}: {level.empty:,} tiles are empty files" for level in plan.levels if level.empty]
     for warning in (*plan.left_out, *empty):

@@ -1,13 +1,26 @@
-"""Options that several commands share, so that they mean the same everywhere."""
+"""Options that several commands share, so that they mean the same everywhere; most come from the parameter table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from gptool.request.parameters import BY_NAME
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SELECTION = {
+    "levels": "LIST",
+    "exportBy": "LevelID|Resolution|Scale",
+    "exportExtent": "BOX",
+    "areaOfInterest": "FILE|JSON",
+    "compressionQuality": "0-100",
+    "storageFormatType": "compactV2|compact",
+}
+"""The table's parameters that are options, and what stands for their values in help."""
 
 cache_argument = click.argument("cache", type=click.Path())
 
@@ -18,36 +31,38 @@ json_option = click.option(
     help="JSON on standard output and nothing else there.",
 )
 
+tables_option = click.option(
+    "--tables",
+    type=click.Choice(["efficient", "exact"]),
+    default="efficient",
+    show_default=True,
+    help="Quantisers that are multiples of each tile's own (smaller at equal quality), or those of the quality's own "
+    "table.",
+)
+
+tile_package_option = click.option(
+    "--tile-package/--no-tile-package",
+    default=None,
+    help=BY_NAME["tilePackage"].documentation + " A package when silent.",
+)
+
 
 def selection_options(command: Command) -> Command:
-    """Add the options that say which tiles are meant, and how they are recompressed."""
-    for option in reversed(
-        (
-            click.option(
-                "--levels",
-                metavar="LIST",
-                help="Level IDs: 0-6, 1,2,3, 1-4,7-9. All levels that hold tiles when silent.",
-            ),
-            click.option(
-                "--export-extent",
-                metavar="XMIN,YMIN,XMAX,YMAX",
-                help="A box in the cache's reference; whole tiles that share area with it.",
-            ),
-            click.option(
-                "--compression-quality",
-                type=int,
-                metavar="0-100",
-                help="Recompress JPEG tiles, capped at each tile's own quality. Every tile as it is when silent.",
-            ),
-            click.option(
-                "--tables",
-                type=click.Choice(["efficient", "exact"]),
-                default="efficient",
-                show_default=True,
-                help="Quantisers that are multiples of each tile's own (smaller at equal quality), or those of the "
-                "quality's own table.",
-            ),
-        )
-    ):
-        command = option(command)
+    """Add the options that say which tiles are meant, and how they are recompressed and stored."""
+    command = tables_option(command)
+    for name, metavar in reversed(SELECTION.items()):
+        parameter = BY_NAME[name]
+        command = click.option(
+            parameter.option,
+            metavar=metavar,
+            default=parameter.default,
+            show_default=parameter.default is not None,
+            callback=_file_or_json if name == "areaOfInterest" else None,
+            help=parameter.documentation,
+        )(command)
     return command
+
+
+def _file_or_json(ctx: click.Context, option: click.Parameter, value: str | None) -> str | Path | None:
+    """Take what does not look like JSON for the name of a file."""
+    return value if value is None or not value.strip() or value.lstrip().startswith(("{", "[")) else Path(value)

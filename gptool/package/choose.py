@@ -18,6 +18,13 @@ OTHER_KINDS = (".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk
 """Names of files that people would not take for a folder."""
 
 
+def kind_for(storage: StorageFormat | None, *, tile_package: bool) -> tuple[Kind, str]:
+    """Return the kind of result that parameters ask for, and how its name ends; compact V2 when no storage is given."""
+    if not tile_package:
+        return dataset(storage or StorageFormat.COMPACT_V2), ""
+    return (TPK, ".tpk") if storage is StorageFormat.COMPACT else (TPKX, ".tpkx")
+
+
 def choose_kind(output: str | os.PathLike[str], storage: StorageFormat | None) -> tuple[Path, Kind]:
     """Return the absolute path of the result, and its kind.
 
@@ -50,7 +57,7 @@ def choose_kind(output: str | os.PathLike[str], storage: StorageFormat | None) -
     if storage not in (None, kind.storage):
         raise ParameterError(
             f"a {suffix} has a storage format of its own",
-            where="storage format type",
+            where="storageFormatType",
             found=storage,
             expected=f"{kind.storage}, or the name of a folder as output",
         )

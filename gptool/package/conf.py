@@ -26,7 +26,7 @@ NAMESPACES: dict[str, str] = {"xsi": XSI, "xs": XS, "typens": TYPES}
 ENVELOPE = ("XMin", "YMin", "XMax", "YMax")
 
 
-def conf_xml(facts: Facts, storage: StorageFormat) -> bytes:
+def conf_xml(storage: StorageFormat, facts: Facts) -> bytes:
     """Return conf.xml."""
     root = _conf(facts.plan)
     [image] = children(root, "TileImageInfo")[:1]

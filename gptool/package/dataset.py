@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gptool.model import StorageFormat
 from gptool.package.conf import conf_cdi, conf_xml
-from gptool.package.kind import Facts, Kind
+from gptool.package.kind import Facts, Kind, with_room
 
 
 def dataset(storage: StorageFormat) -> Kind:
     """Return the kind of a dataset with bundles of that storage."""
 
     def metadata(facts: Facts) -> dict[str, bytes]:
-        return {"conf.xml": conf_xml(facts, storage), "conf.cdi": conf_cdi(facts.plan)}
+        return {"conf.xml": with_room(partial(conf_xml, storage), facts, 0), "conf.cdi": conf_cdi(facts.plan)}
 
     return Kind(storage, "_alllayers", is_package=False, metadata=metadata)

@@ -42,6 +42,19 @@ class Facts:
     guid: str = ""
 
 
+ROOM = 1024
+"""Bytes that a file of metadata keeps free for the result's name, which it states twice at most."""
+
+
+def with_room(make: Callable[[Facts], bytes], facts: Facts, room: int = ROOM) -> bytes:
+    """Make a file of metadata of a size that neither name nor quality decide: blanks at its end, which no reader minds.
+
+    So what a result weighs is known, to the byte, before its name and the quality of its tiles are.
+    """
+    largest = make(replace(facts, name="", quality=100))
+    return make(facts).ljust(len(largest) + room)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of result.

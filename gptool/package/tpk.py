@@ -6,12 +6,14 @@ which no reader of tiles looks at.
 
 from __future__ import annotations
 
+from functools import partial
+
 from lxml import etree
 
 from gptool.model import Extent, StorageFormat
 from gptool.package.conf import conf_cdi, conf_properties, conf_xml
 from gptool.package.json_text import Json, to_json_bytes
-from gptool.package.kind import Facts, Kind
+from gptool.package.kind import Facts, Kind, with_room
 from gptool.package.statements import extent_json, layer_json, reference_json, summary
 from gptool.package.xml_text import add, to_xml_bytes
 from gptool.plan import Plan
@@ -30,13 +32,13 @@ KEYWORDS = "Data", "Tile Package", "ArcMap", "ArcGlobe", "tpk"
 def _metadata(facts: Facts) -> dict[str, bytes]:
     plan = facts.plan
     return {
-        "esriinfo/item.pkinfo": _item_pkinfo(facts),
-        "esriinfo/iteminfo.xml": _iteminfo_xml(facts),
+        "esriinfo/item.pkinfo": with_room(_item_pkinfo, facts),
+        "esriinfo/iteminfo.xml": with_room(_iteminfo_xml, facts),
         "esriinfo/thumbnail/thumbnail.png": facts.thumbnail,
-        "servicedescriptions/mapserver/mapserver.json": _mapserver_json(facts),
+        "servicedescriptions/mapserver/mapserver.json": with_room(_mapserver_json, facts),
         f"{LAYERS}/conf.cdi": conf_cdi(plan),
         f"{LAYERS}/conf.properties": conf_properties(plan),
-        f"{LAYERS}/conf.xml": conf_xml(facts, StorageFormat.COMPACT),
+        f"{LAYERS}/conf.xml": with_room(partial(conf_xml, StorageFormat.COMPACT), facts, 0),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, StorageFormat, TilingScheme
 from gptool.package.json_text import Json, to_json_bytes
-from gptool.package.kind import Facts, Kind
+from gptool.package.kind import Facts, Kind, with_room
 from gptool.package.statements import extent_json, layer_json, reference_json, summary
 from gptool.plan import Plan
 from gptool.reference import units, wgs84_extent
@@ -15,8 +15,8 @@ ITEM_TYPE = "Compact Tile Package"
 
 def _metadata(facts: Facts) -> dict[str, bytes]:
     return {
-        "iteminfo.json": _iteminfo_json(facts),
-        "root.json": _root_json(facts),
+        "iteminfo.json": with_room(_iteminfo_json, facts),
+        "root.json": with_room(_root_json, facts),
         "thumbnail.png": facts.thumbnail,
     }
 

@@ -1,9 +1,19 @@
-"""What was asked: levels and extent, understood in the terms of a cache."""
+"""What was asked: parameters, levels and areas, understood in the terms of a tiling scheme."""
 
-from gptool.request.extent import parse_extent
-from gptool.request.levels import parse_levels
-from gptool.request.numbers import whole_number
-from gptool.request.selection import Selection
-from gptool.request.storage import parse_storage
+from gptool.request.parameters import PARAMETERS, Parameter, find_faults, known
+from gptool.request.request import Request, read_request, select
+from gptool.request.selection import Area, Selection
+from gptool.request.values import whole_number
 
-__all__ = ("Selection", "parse_extent", "parse_levels", "parse_storage", "whole_number")
+__all__ = (
+    "PARAMETERS",
+    "Area",
+    "Parameter",
+    "Request",
+    "Selection",
+    "find_faults",
+    "known",
+    "read_request",
+    "select",
+    "whole_number",
+)

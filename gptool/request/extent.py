@@ -1,38 +1,75 @@
-"""The `exportExtent` parameter: a box in the cache's own reference."""
+"""The `exportExtent` parameter: a box, in the cache's own reference or another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from gptool.errors import ParameterError
-from gptool.model import Extent
+from gptool.model import Extent, SpatialReference
+from gptool.request.references import read_reference
+from gptool.request.values import read_json
+
+PARAMETER = "exportExtent"
+ALL = "default", "defaultextent"
+"""Words by which clients mean the full extent."""
+
+SIDES = Extent._fields
+EXPECTED = "xmin,ymin,xmax,ymax or an envelope as JSON"
 
 
-def parse_extent(extent: str | Sequence[float] | None) -> Extent | None:
-    """Return the box that is meant, None for none.
+class Box(NamedTuple):
+    """A box as it was sent, and its reference; None means the cache's. `xmin` may lie east of `xmax`."""
+
+    extent: Extent
+    reference: SpatialReference | None
+
+
+def read_extent(sent: Any) -> Box | None:
+    """Return the box that was sent, None for a word that means all.
 
     Parameters
     ----------
-    extent : str, sequence of 4 floats or None
-        `xmin,ymin,xmax,ymax` in the cache's reference. None, or a blank text, means the full extent.
+    sent : str, sequence of 4 floats or mapping
+        `xmin,ymin,xmax,ymax`; an envelope, `{"xmin": ..., "spatialReference": ...}`; `DEFAULT` or `DEFAULTEXTENT`.
 
     Raises
     ------
     ParameterError
-        When it is not four finite numbers, or has no area.
+        When it is not four finite numbers, or has no area whatever the reference.
     """
-    if extent is None or (isinstance(extent, str) and not extent.strip()):
+    reference = None
+    if isinstance(sent, str) and sent.strip().lower() in ALL:
         return None
+    if isinstance(sent, Mapping) or (isinstance(sent, str) and sent.lstrip().startswith("{")):
+        envelope = read_json(sent, PARAMETER, EXPECTED)
+        numbers: Any = [envelope.get(side) for side in SIDES]
+        # ArcGIS's GPExtent writes the second.
+        reference = read_reference(envelope.get("spatialReference") or envelope.get("spatial_reference"), PARAMETER)
+    else:
+        numbers = sent.split(",") if isinstance(sent, str) else sent
+    return Box(_read_sides(numbers, sent), reference)
+
+
+def _read_sides(numbers: Any, sent: Any) -> Extent:
     try:
-        numbers = [float(part) for part in (extent.split(",") if isinstance(extent, str) else extent)]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ParameterError("not a box", where="export extent", found=repr(extent), expected="xmin,ymin,xmax,ymax")
-    box = Extent(*numbers)
-    if box.xmin >= box.xmax or box.ymin >= box.ymax:
-        raise ParameterError(
-            "the box has no area", where="export extent", found=repr(extent), expected="xmin < xmax and ymin < ymax"
-        )
+        sides = [float(number) for number in numbers]
+    except (TypeError, ValueError, OverflowError):
+        sides = []
+    if len(sides) != len(SIDES) or not all(map(math.isfinite, sides)):
+        raise ParameterError("not a box", where=PARAMETER, found=repr(sent), expected=EXPECTED)
+    box = Extent(*sides)
+    if box.xmin == box.xmax or box.ymin >= box.ymax:
+        raise no_area(box)
     return box
+
+
+def no_area(box: Extent) -> ParameterError:
+    """Return the error of a box whose sides are the wrong way round."""
+    return ParameterError(
+        "the box has no area",
+        where=PARAMETER,
+        found=",".join(f"{side!r}" for side in box),
+        expected="xmin < xmax and ymin < ymax",
+    )

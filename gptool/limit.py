@@ -1,0 +1,59 @@
+"""The limit on the tiles of one export, and what to ask for instead."""
+
+from __future__ import annotations
+
+from gptool.errors import TooManyTilesError
+from gptool.plan import LevelPlan, Plan
+
+
+def check_count(plan: Plan, limit: int | None) -> None:
+    """Make sure that a plan keeps to a limit.
+
+    Raises
+    ------
+    TooManyTilesError
+        When it does not. The line is that of ArcGIS Server, which clients look for; advice follows it.
+    """
+    if limit is None or plan.tiles <= limit:
+        return
+    raise TooManyTilesError(
+        f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
+        f"to be exported for service {plan.cache.name}.",
+        advice=(_tiles_per_level(plan), _what_would_fit(plan, limit)),
+    )
+
+
+def _tiles_per_level(plan: Plan) -> str:
+    counts = ", ".join(f"{level.lod.level}: {level.tiles}" for level in plan.filled_levels)
+    return f"Tiles per level: {counts}."
+
+
+def _what_would_fit(plan: Plan, limit: int) -> str:
+    fitting = deepest_fitting(plan.filled_levels, limit)
+    if not fitting:
+        return "No level fits alone: ask for a smaller exportExtent or areaOfInterest."
+    first, last = fitting[0].lod.level, fitting[-1].lod.level
+    levels = str(first) if first == last else f"{first}-{last}"
+    tiles = sum(level.tiles for level in fitting)
+    return (
+        f"The deepest levels that fit are levels={levels} (exportBy=LevelID) with {tiles} tiles; deeper ones need a "
+        "smaller exportExtent or areaOfInterest."
+    )
+
+
+def deepest_fitting(levels: tuple[LevelPlan, ...], limit: int) -> tuple[LevelPlan, ...]:
+    """Return the run of levels that reaches deepest within the limit, and from there up as far as it can.
+
+    Parameters
+    ----------
+    levels : tuple of LevelPlan
+        Coarsest first, as asked for.
+    limit : int
+        Tiles that they may have together.
+    """
+    last = next((i for i in reversed(range(len(levels))) if levels[i].tiles <= limit), -1)
+    first, tiles = last + 1, 0
+    while first > 0 and tiles + levels[first - 1].tiles <= limit:
+        first -= 1
+        tiles += levels[first].tiles
+    return levels[first : last + 1]

@@ -1,0 +1,80 @@
+"""What there is to say about an export, besides its figures."""
+
+from __future__ import annotations
+
+from gptool.cache import TileCache
+from gptool.model import Message
+from gptool.package.kind import Kind
+from gptool.plan import Plan
+from gptool.recompress import Recompression
+from gptool.reference import to_wgs84
+from gptool.report import LevelReport
+from gptool.request import Request
+
+
+def remark_on_request(request: Request) -> list[Message]:
+    """Tell what of a request is filled in, or has no effect, whatever the cache."""
+    said = []
+    if request.tile_package and request.storage is None:
+        said.append(Message("Informative", "storageFormatType is not given: the tile package is a .tpkx"))
+    if request.optimize and request.quality is None:
+        said.append(
+            Message(
+                "Informative",
+                "optimizeTilesForSize without compressionQuality: every tile keeps its own quality, nothing is lost",
+            )
+        )
+    if request.quality is not None and not request.optimize:
+        said.append(
+            Message(
+                "Warning",
+                f"compressionQuality {request.quality} has no effect without optimizeTilesForSize=true: tiles are "
+                "copied as they are",
+            )
+        )
+    return said
+
+
+def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, *, by_name: bool) -> list[Message]:
+    """Tell of what is known before the work: levels without tiles, what can't be read, what is capped or guessed.
+
+    Parameters
+    ----------
+    by_name : bool
+        Whether the levels were asked for by name: nobody misses tiles of a level that he did not ask for.
+    """
+    empty = [level.lod.level for level in plan.levels if not level.tiles] if by_name else []
+    warnings = [f"level {level} holds no tiles in the selection" for level in empty]
+    warnings += plan.left_out
+    warnings += _above_declared(plan.cache, recompression.quality)
+    if kind.is_package and to_wgs84(plan.cache.scheme.reference) is None:
+        warnings.append(
+            f"the spatial reference (WKID {plan.cache.scheme.reference.wkid or 'none'}) can't be brought to degrees: "
+            "the package states the whole world as its extent there"
+        )
+    return [*plan.said, *(Message("Warning", text) for text in warnings)]
+
+
+def _above_declared(cache: TileCache, quality: int | None) -> list[str]:
+    declared = cache.image.compression_quality
+    if quality is None or not 0 < declared < quality or not cache.image.may_be_jpeg:
+        return []
+    return [
+        f"compressionQuality {quality} is above {declared}, the quality that the cache declares: capped from {quality} "
+        f"to {declared}, or to a tile's own quality where that is another"
+    ]
+
+
+def remark_on_tiles(total: LevelReport, recompression: Recompression) -> list[Message]:
+    """Tell of what shows during the work: tiles below the quality asked for, damaged ones."""
+    warnings = []
+    if total.capped:
+        low, high = min(total.capped), max(total.capped)
+        own = str(low) if low == high else f"{low} to {high}"
+        warnings.append(
+            f"compressionQuality {recompression.quality} is above the own quality of {total.capped.total()} tiles: "
+            f"capped there from {recompression.quality} to {own}, those tiles are as they were"
+        )
+    if total.tiles_damaged:
+        warnings.append(f"{total.tiles_damaged} tiles are damaged or empty: they are listed with the result")
+    return [Message("Warning", text) for text in warnings]

@@ -1,0 +1,133 @@
+"""The thin geoprocessing tools: parameters in, a job out. They never raise for what a caller sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gptool.cache import TileCache
+from gptool.estimate import CONFIDENCE, Estimate, weigh
+from gptool.export import Order, count_threads, run_export
+from gptool.job import OUT, Job, JobProgress
+from gptool.job_report import write_report
+from gptool.limit import check_count
+from gptool.model import Message
+from gptool.package.choose import kind_for
+from gptool.package.staging import Staging, writing
+from gptool.plan import Plan, make_plan
+from gptool.recompress import Recompression
+from gptool.remarks import remark_on_plan, remark_on_request
+from gptool.request import Request, read_request, whole_number
+
+MAX_EXPORT_TILES_COUNT = 100_000
+"""A service's limit when nothing else is said, as ArcGIS Server has it."""
+
+OnChange = Callable[[Job], None]
+"""Called in the job's thread when its status, messages or progress have changed, some ten times a second at most."""
+
+
+def export_tiles_job(
+    parameters: Mapping[str, Any],
+    *,
+    cache: TileCache | str | os.PathLike[str],
+    output_directory: str | os.PathLike[str],
+    max_export_tiles_count: int | None = MAX_EXPORT_TILES_COUNT,
+    workers: int | None = None,
+    on_change: OnChange | None = None,
+) -> Job:
+    """Run exportTiles with the operation's own parameters.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Names and values as clients send them, see `gptool.request.PARAMETERS`; names that are not known are ignored.
+    cache : TileCache or path
+    output_directory : path
+        Where the job's folder appears, whole or not at all, named by its id: in it the package or dataset, named as the
+        cache, and report.json. The value of the result `out_service_url` is the folder's path.
+    max_export_tiles_count : int or None
+        The job fails above that many tiles; None: no limit.
+    workers : int or None
+        Threads; None: as many as there are processors.
+    on_change : callable or None
+        See `OnChange`. What it raises ends the job.
+
+    Returns
+    -------
+    Job
+        It has ended: succeeded, failed or cancelled.
+    """
+    job = Job("ExportTiles", parameters, on_change)
+    with job.running():
+        request, recompression, plan = _plan(job, parameters, cache)
+        check_count(plan, _limit(max_export_tiles_count))
+        kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
+        job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
+        target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with Staging(target, folder=True, overwrite=False) as staging:
+            folder = staging.folder / job.job_id
+            with writing(target):
+                folder.mkdir()
+            order = Order(folder / f"{plan.cache.name}{suffix}", kind, recompression, False, count_threads(workers))
+            result = run_export(plan, order, lambda done, total: job.show(_exporting(done, total)))
+            job.say(result.messages)
+            with writing(target):
+                write_report(job, request, plan, order, result)
+            staging.commit(folder)
+        job.results[OUT] = str(target)
+    return job
+
+
+def estimate_export_tiles_size_job(
+    parameters: Mapping[str, Any], *, cache: TileCache | str | os.PathLike[str], on_change: OnChange | None = None
+) -> Job:
+    """Run estimateExportTilesSize with the operation's own parameters.
+
+    Parameters as for `export_tiles_job`. The value of the result `out_service_url` is a dict of `totalSize`, bytes of
+    the result, and `totalTilesToExport`.
+    """
+    job = Job("EstimateExportTilesSize", parameters, on_change)
+    with job.running():
+        request, recompression, plan = _plan(job, parameters, cache)
+        kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
+        job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
+        job.show(JobProgress("default", "Weighing a sample of the tiles"))
+        estimate = weigh(plan, kind, suffix, recompression)
+        job.say([Message("Informative", _in_words(estimate))])
+        job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
+    return job
+
+
+def _plan(
+    job: Job, parameters: Mapping[str, Any], cache: TileCache | str | os.PathLike[str]
+) -> tuple[Request, Recompression, Plan]:
+    """Understand the parameters, and count the tiles."""
+    request = read_request(parameters)
+    job.say(remark_on_request(request))
+    recompression = Recompression(request.quality if request.optimize else None)
+    return request, recompression, make_plan(cache, request, lambda tiles: job.show(_counting(tiles)))
+
+
+def _limit(sent: int | None) -> int | None:
+    return None if sent is None else whole_number(sent, "max_export_tiles_count", 0)
+
+
+def _counting(tiles: int) -> JobProgress:
+    return JobProgress("default", f"Counting tiles: {tiles:,}")
+
+
+def _exporting(done: int, total: int) -> JobProgress:
+    return JobProgress("step", f"Exporting tiles: {done:,} of {total:,}", 100 * done // max(total, 1))
+
+
+def _in_words(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    size = f"{estimate.total_tiles_to_export} tiles, {estimate.total_size} bytes as {estimate.result}"
+    if low == high:
+        return size
+    sampled = sum(level.sampled for level in estimate.levels)
+    return f"{size}, with {CONFIDENCE:.0%} confidence {low} to {high}, from {sampled} tiles of a sample"

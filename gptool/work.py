@@ -1,0 +1,146 @@
+"""Units of work, one for each output bundle, and the threads they run on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from gptool.cache import TileCache
+from gptool.errors import ExportCancelledError, GptoolError
+from gptool.model import BundleAddress, Lod, StorageFormat
+from gptool.package.bundle import WRITERS
+from gptool.package.kind import StagedBundle
+from gptool.package.staging import writing
+from gptool.recompress import Recompression, recompress_tiles
+from gptool.report import LevelReport
+from gptool.request import Selection
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the tiles that are done and those to do; with 0 and those found so far while they are still
+being counted. What it raises ends the work."""
+
+POLL_SECONDS = 0.1
+UNITS_IN_HAND = 4
+
+
+class Unit(NamedTuple):
+    """One unit of work: a function of its fields alone that writes one bundle below the folder `tiles`. It pickles."""
+
+    cache: TileCache
+    selection: Selection
+    lod: Lod
+    address: BundleAddress
+    recompression: Recompression
+    storage: StorageFormat
+    checksums: bool
+    tiles: Path
+
+
+class UnitResult(NamedTuple):
+    """What a unit of work leaves."""
+
+    bundle: StagedBundle
+    report: LevelReport
+
+
+def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
+    """Write one output bundle.
+
+    Parameters
+    ----------
+    unit : Unit
+    on_tiles : callable or None
+        Called after each batch with its number of tiles; what it raises ends the unit.
+
+    Raises
+    ------
+    CacheError
+        When the bundle can't be read.
+    OSError
+        When the staged file can't be written.
+    """
+    report = LevelReport()
+    writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
+    with unit.cache.open_bundle(unit.address) as bundle, writer:
+        for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
+            result, tally = recompress_tiles(batch, unit.recompression)
+            writer.append(result)
+            report.add_batch(unit.address, batch, result, tally)
+            if on_tiles:
+                on_tiles(len(batch.sizes))
+    return UnitResult(StagedBundle(unit.address, writer.files), report)
+
+
+class _Meter:
+    """Counts tiles, and units at work, across threads; stops them."""
+
+    def __init__(self) -> None:
+        self.tiles = 0
+        self._working, self._stopped = 0, False
+        self._changed = threading.Condition()
+
+    def run(self, unit: Unit) -> UnitResult:
+        """Work on a unit, unless all was stopped."""
+        with self._changed:
+            self._check()
+            self._working += 1
+        try:
+            return run_unit(unit, self.add)
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
+    def add(self, tiles: int) -> None:
+        with self._changed:
+            self._check()
+            self.tiles += tiles
+
+    def stop(self) -> None:
+        """Stop all units and wait until none is at work.
+
+        The pool can't be relied on for that: an interrupt while it starts a thread makes it forget the thread.
+        """
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: self._working == 0)
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise ExportCancelledError("the export was stopped")
+
+
+def run_units(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
+    """Work through the units on threads. The first failure, or an interrupt, stops them all."""
+    meter, waiting = _Meter(), iter(units)
+    results: list[UnitResult] = []
+    threads = min(threads, len(units))
+    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
+        pending: set[Future[UnitResult]] = set()
+        try:
+            while True:
+                # A few in hand for each thread: memory stays flat however many units there are.
+                for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
+                    pending.add(_submit(pool, meter, unit))
+                if not pending:
+                    return results
+                done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+                with writing(target):
+                    results.extend(future.result() for future in done)
+                if progress:
+                    progress(meter.tiles, total)
+        except BaseException:
+            meter.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _submit(pool: ThreadPoolExecutor, meter: _Meter, unit: Unit) -> Future[UnitResult]:
+    try:
+        return pool.submit(meter.run, unit)
+    except RuntimeError as error:
+        raise GptoolError(f"the system gives no more threads: {error}", where="workers") from error
