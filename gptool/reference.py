@@ -1,4 +1,4 @@
-"""Spatial references, by Esri's well-known ids or text, for PROJ. The only module that imports pyproj."""
+"""Spatial references, by Esri's well-known ids or text, for PROJ. Only it and `reprojection` import pyproj."""
 
 from __future__ import annotations
 

@@ -134,4 +134,4 @@ def _bring(
         return reproject(polygon, reference, scheme.reference, tolerance, parameter)
     # Both: a grid may go on beyond the antimeridian, or show on its other side what lies there.
     beyond = unwrap(polygon, scheme.reference)
-    return polygon if beyond is polygon else only_polygons(shapely.union(polygon, beyond))
+    return polygon if beyond == polygon else only_polygons(shapely.union(polygon, beyond))
