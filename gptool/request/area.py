@@ -122,28 +122,29 @@ def _esri_geometry(geometry: Any, name: str, reference: Any) -> Iterator[Shape]:
 def _geojson(value: Mapping[str, Any], name: str) -> Iterator[Shape]:
     """Take GeoJSON apart; what is within has the name of its place."""
     _check_crs(value)
+    within = f"{name}, " if name else ""
     match value.get("type"):
         case "FeatureCollection":
             for i, feature in enumerate(_list(value.get("features"), "features")):
-                yield from _member(feature, f"{name}feature {i}")
+                yield from _member(feature, f"{within}feature {i}")
         case "Feature":
             yield from _member(value.get("geometry"), name or "the feature")
         case "GeometryCollection":
-            for i, geometry in enumerate(_list(value.get("geometries"), f"{name}geometries")):
-                yield from _member(geometry, f"{name}geometry {i}")
+            for i, geometry in enumerate(_list(value.get("geometries"), f"{within}geometries")):
+                yield from _member(geometry, f"{within}geometry {i}")
         case "MultiPolygon":
-            for i, polygon in enumerate(_list(value.get("coordinates"), f"{name}coordinates")):
-                yield _geojson_polygon(polygon, f"{name}polygon {i}")
+            for i, polygon in enumerate(_list(value.get("coordinates"), f"{within}coordinates")):
+                yield _geojson_polygon(polygon, f"{within}polygon {i}")
         case "Polygon":
-            yield _geojson_polygon(value.get("coordinates"), name.removesuffix(", ") or "the polygon")
+            yield _geojson_polygon(value.get("coordinates"), name or "the polygon")
         case other:
-            raise _no_polygon(name.removesuffix(", ") or "the GeoJSON", f"type {other}")
+            raise _no_polygon(name or "the GeoJSON", f"type {other}")
 
 
 def _member(value: Any, name: str) -> Iterator[Shape]:
     if not isinstance(value, Mapping):
         raise _no_polygon(name, repr(value))
-    return _geojson(value, f"{name}, ")
+    return _geojson(value, name)
 
 
 def _check_crs(value: Mapping[str, Any]) -> None:
