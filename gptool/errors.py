@@ -38,6 +38,10 @@ class TooManyTilesError(ParameterError):
         self.advice = advice
 
 
+class SettingsError(GptoolError, ValueError):
+    """Raised when a settings file can't be understood."""
+
+
 class CacheError(GptoolError):
     """Raised when a cache can't be read."""
 
