@@ -25,6 +25,9 @@ MAX_EXPORT_TILES_COUNT = 100_000
 """Tiles of one export, unless the settings say otherwise: ArcGIS Server's default."""
 
 NAME = re.compile(r"\w[\w.-]*")
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""Names that TOML takes without quotes."""
+
 NAME_RULE = "letters, digits, _, - and ., first a letter, a digit or _"
 
 HEAD = """\
@@ -147,7 +150,7 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
     text = HEAD
     for name, cache in caches.items():
         text += (
-            f"\n[caches.{_quoted(name)}]\nlocation = {_quoted(str(cache.location))}\n"
+            f"\n[caches.{name if BARE.fullmatch(name) else _quoted(name)}]\nlocation = {_quoted(str(cache.location))}\n"
             f"exportTilesAllowed = {str(cache.export_tiles_allowed).lower()}\n"
             f"maxExportTilesCount = {cache.max_export_tiles_count}\n"
         )

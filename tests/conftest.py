@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
 from pathlib import Path
 
 import pytest
+from arcpy_stand_in import ArcPy
 from caches import make_cache, world
 
 SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
@@ -28,6 +30,16 @@ def pytest_report_header() -> list[str]:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compact V2 JPEG cache: levels 0-2 whole, a square of level 8 in four bundles."""
     return make_cache(tmp_path_factory.mktemp("caches") / "world", world())
+
+
+@pytest.fixture
+def arcpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArcPy:
+    """A stand-in for arcpy, which can't be had here; what the test imports finds it under that name."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    stand_in = ArcPy(scratch)
+    monkeypatch.setitem(sys.modules, "arcpy", stand_in)
+    return stand_in
 
 
 @pytest.fixture(scope="session")

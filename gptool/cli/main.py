@@ -16,6 +16,7 @@ COMMANDS = {
     "estimate": "gptool.cli.estimate",
     "export-tiles": "gptool.cli.export_tiles",
     "info": "gptool.cli.info",
+    "register": "gptool.cli.register",
 }
 
 EPILOG = """\b

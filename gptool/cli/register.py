@@ -1,0 +1,55 @@
+"""`gptool register`: what ArcGIS needs to offer the tools as a geoprocessing service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Example:
+  gptool register --server https://gis.example.com/server --folder Tiles --caches World=/data/World Roads=/data/r.tpkx
+"""
+
+
+@click.command("register", epilog=EPILOG)
+@click.option("--server", required=True, metavar="URL", help="The address of an ArcGIS Server site.")
+@click.option("--folder", required=True, metavar="NAME", help="The folder of the site that the service goes to.")
+@click.option(
+    "--caches",
+    required=True,
+    multiple=True,
+    metavar="NAME=CACHE ...",
+    help="The caches to offer, and how each is called.",
+)
+@click.argument("more", nargs=-1, metavar="[OUTPUT]")
+@click.option("--overwrite", is_flag=True, help="Replace files of these names in OUTPUT.")
+def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, ...], overwrite: bool) -> None:
+    """Write a Python toolbox, its settings and a script that publishes it to ArcGIS Server; show the steps to take.
+
+    The three files are laid into OUTPUT, a folder; ExportTiles when silent.
+    """
+    from gptool.register import register
+
+    output, *others = [word for word in more if "=" not in word] or ["ExportTiles"]
+    if others:
+        raise click.UsageError(f"one OUTPUT is enough, found {output} and {others[0]}")
+    done = register(
+        server, folder, _named([*caches, *(word for word in more if "=" in word)]), output, overwrite=overwrite
+    )
+    click.echo(f"{done.output}: the toolbox, its settings and the script that publishes it. Next:\n")
+    for number, step in enumerate(done.steps, 1):
+        click.echo(f"{number}. {step}")
+
+
+def _named(words: list[str]) -> dict[str, Path]:
+    """Return the caches of `NAME=CACHE` words."""
+    named: dict[str, Path] = {}
+    for word in words:
+        name, equals, location = word.partition("=")
+        if not equals or not location:
+            raise click.UsageError(f"--caches: found {word}, expected NAME=CACHE")
+        if name in named:
+            raise click.UsageError(f"--caches: two are called {name}")
+        named[name] = Path(location)
+    return named

@@ -1,0 +1,79 @@
+"""Publish the tools of ExportTiles.pyt, which lies beside this script, as a geoprocessing service.
+
+To run with ArcGIS Pro's Python. For a server that is federated with a portal, sign in to the portal in ArcGIS Pro
+first, and stay signed in; for one that stands alone, give a connection file that ArcGIS Pro made for a user who may
+publish.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import arcpy
+
+SERVER, FOLDER, CACHE = "@server@", "@folder@", "@cache@"
+SERVICE = "ExportTiles"
+TOOLBOX = Path(__file__).resolve().with_name("ExportTiles.pyt")
+
+LONGEST = 24 * 60 * 60
+"""Seconds that a job may take, and wait for another's end: of large caches, far more than ArcGIS Server's defaults."""
+
+
+def run_tools() -> list[Any]:
+    """Return the records of a run of each tool; drafts are made of them.
+
+    Nothing is filled in but the cache, since the values of these runs become the service's defaults; and nothing is
+    exported, since that would be the whole cache.
+    """
+    os.environ["EXPORT_TILES_PUBLISHING"] = "1"
+    toolbox = arcpy.ImportToolbox(str(TOOLBOX))
+    return [toolbox.ExportTiles(CACHE), toolbox.EstimateExportTilesSize(CACHE)]
+
+
+def make_draft(results: list[Any], path: str, connection: str | None) -> dict[str, Any]:
+    """Write the draft of the service, and return what the analyzer says of it."""
+    if connection:
+        target = {"server_type": "FROM_CONNECTION_FILE", "connection_file_path": connection}
+    else:
+        target = {"server_type": "MY_HOSTED_SERVICES"}
+    analysis: dict[str, Any] = arcpy.CreateGPSDDraft(
+        results,
+        path,
+        SERVICE,
+        **target,
+        copy_data_to_server=True,  # the settings; caches stay where they are, no tool names them
+        folder_name=FOLDER,
+        summary="Cuts tiles out of tile caches, by levels and area, into tile packages and cache raster datasets.",
+        tags="exportTiles, tile package, tile cache",
+        executionType="Asynchronous",
+        resultMapServer=False,
+        showMessages="Info",
+        maxUsageTime=LONGEST,
+        maxWaitTime=LONGEST,
+    )
+    return analysis
+
+
+def publish(connection: str | None) -> None:
+    """Draft, stage and upload the service; end with status 1 when the analyzer finds errors."""
+    results = run_tools()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        draft, definition = (str(Path(folder, SERVICE + suffix)) for suffix in (".sddraft", ".sd"))
+        analysis = make_draft(results, draft, connection)
+        for kind in ("messages", "warnings", "errors"):
+            for text, code in analysis[kind]:
+                print(f"{kind}: {code}: {text}")
+        if analysis["errors"]:
+            sys.exit("Not published: the analyzer found errors.")
+        arcpy.server.StageService(draft, definition)
+        arcpy.server.UploadServiceDefinition(definition, connection or SERVER)
+    print(f"Published: {SERVER}/rest/services/{FOLDER}/{SERVICE}/GPServer")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("connection", nargs="?", help="a server connection file, x.ags")
+    publish(parser.parse_args().connection)

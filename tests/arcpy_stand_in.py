@@ -1,0 +1,318 @@
+"""A stand-in of the calls of arcpy that the toolbox and its publishing script make, as Esri's documentation has them.
+
+Strict where arcpy may be lenient: an attribute, a keyword or a word that is not documented is an error. What was called
+stands in `calls`, what clients would be told in `messages`. It can't show what ArcGIS itself makes of these calls.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DATATYPES = {
+    "GPString": ("String", str),
+    "GPBoolean": ("Boolean", bool),
+    "GPLong": ("Long", int),
+    "GPDouble": ("Double", float),
+    "DEFile": ("File", str),
+    "GPFeatureRecordSetLayer": ("Feature Set", None),
+}
+"""By their keywords: what `datatype` reads as, and the type of a value."""
+
+FILTERS = {"GPString": ("ValueList",), "GPLong": ("ValueList", "Range"), "GPDouble": ("ValueList", "Range")}
+SHAPES = {"Point", "Multipoint", "Polyline", "Polygon", "MultiPatch"}
+SERVER_TYPES = {"ARCGIS_SERVER", "FROM_CONNECTION_FILE", "MY_HOSTED_SERVICES"}
+MESSAGE_LEVELS = {"None", "Error", "Warning", "Info"}
+
+
+class ExecuteError(Exception):
+    """What a tool raises after it has added its error messages."""
+
+
+class FeatureSet:
+    """Features with their schema, from the path of a table, a feature set's JSON, or another feature set."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, table_path: object = None) -> None:
+        if isinstance(table_path, FeatureSet):
+            self._content = table_path._content
+            return
+        assert isinstance(table_path, str), "a path, JSON, or a feature set"
+        content = json.loads(table_path)
+        assert {"geometryType", "fields", "features"} <= content.keys(), "a feature set has a schema"
+        shapes = [feature["geometry"] for feature in content["features"]]
+        references = [shape["spatialReference"] for shape in shapes if "spatialReference" in shape]
+        self._content = {
+            "displayFieldName": "",
+            "geometryType": content["geometryType"],
+            # A feature class has one reference, so its JSON states it on the set, and never on a geometry.
+            "spatialReference": content.get("spatialReference") or references[0],
+            "fields": content["fields"],
+            "features": [
+                {"attributes": {}, "geometry": {name: value for name, value in shape.items() if name == "rings"}}
+                for shape in shapes
+            ],
+        }
+
+    @property
+    def JSON(self) -> str:  # noqa: N802
+        return json.dumps(self._content)
+
+
+class Filter:
+    """The values a parameter takes."""
+
+    __slots__ = ("_datatype", "_list", "_type")
+
+    def __init__(self, datatype: str) -> None:
+        self._datatype, self._list = datatype, []
+        self._type = "FeatureClass" if datatype == "GPFeatureRecordSetLayer" else FILTERS.get(datatype, ("",))[0]
+
+    @property
+    def type(self) -> str:
+        return self._type
+
+    @type.setter
+    def type(self, word: str) -> None:
+        assert word in FILTERS.get(self._datatype, ()), f"no filter {word} for {self._datatype}"
+        self._type = word
+
+    @property
+    def list(self) -> list[Any]:
+        return self._list
+
+    @list.setter
+    def list(self, values: list[Any]) -> None:
+        assert isinstance(values, list)
+        if self._type == "FeatureClass":
+            assert set(values) <= SHAPES
+        elif self._type == "Range":
+            assert len(values) == 2
+        else:
+            assert all(isinstance(value, DATATYPES[self._datatype][1]) for value in values)
+        self._list = values
+
+    def refuses(self, value: Any) -> bool:
+        """Whether internal validation finds fault with a value."""
+        if not self._list or self._type == "FeatureClass":
+            return False
+        return not self._list[0] <= value <= self._list[1] if self._type == "Range" else value not in self._list
+
+
+class Parameter:
+    """One parameter of a tool."""
+
+    __slots__ = ("_keyword", "_message", "_value", "direction", "displayName", "filter", "name", "parameterType")
+
+    def __init__(self, *, name: str, displayName: str, direction: str, datatype: str, parameterType: str) -> None:  # noqa: N803
+        assert name.isidentifier()
+        assert displayName
+        assert datatype in DATATYPES, f"no data type {datatype}"
+        assert (parameterType, direction) in {("Required", "Input"), ("Optional", "Input"), ("Derived", "Output")}
+        self.name, self.displayName, self.direction, self.parameterType = name, displayName, direction, parameterType
+        self._keyword, self.filter = datatype, Filter(datatype)
+        self._value: Any = None
+        self._message: tuple[str, str] | None = None
+
+    @property
+    def datatype(self) -> str:
+        """Not the keyword: what people read."""
+        return DATATYPES[self._keyword][0]
+
+    @property
+    def value(self) -> Any:
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        kind = DATATYPES[self._keyword][1] or FeatureSet
+        assert value is None or type(value) is kind, f"{self.name}: no {kind.__name__}: {value!r}"
+        assert self._keyword != "GPLong" or value is None or -(2**31) <= value < 2**31, "a long has 32 bits"
+        self._value = value
+
+    @property
+    def message(self) -> str | None:
+        return self._message[1] if self._message else None
+
+    def setErrorMessage(self, message: str) -> None:  # noqa: N802
+        assert isinstance(message, str)
+        self._message = "ERROR", message
+
+    def clearMessage(self) -> None:  # noqa: N802
+        self._message = None
+
+    def hasError(self) -> bool:  # noqa: N802
+        return self._message is not None
+
+    def validate(self) -> None:
+        """Find the faults that ArcGIS finds by itself; not a call of arcpy."""
+        self._message = None
+        if self._value is None and self.parameterType == "Required":
+            self._message = "ERROR", "ERROR 000735: Value is required"
+        elif self._value is not None and self.filter.refuses(self._value):
+            self._message = "ERROR", "ERROR 000800: The value is not a member of the list"
+
+
+class Environment:
+    """`arcpy.env`: of its many settings, those that the toolbox has to do with."""
+
+    __slots__ = ("_cancelled", "autoCancelling", "packageWorkspace", "scratchFolder")
+
+    def __init__(self, scratch: Path) -> None:
+        self.autoCancelling, self.scratchFolder, self.packageWorkspace = True, str(scratch), str(scratch)
+        self._cancelled: Callable[[], bool] = lambda: False
+
+    @property
+    def isCancelled(self) -> bool:  # noqa: N802
+        return self._cancelled()
+
+    def cancel_when(self, cancelled: Callable[[], bool]) -> None:
+        """Let a user cancel; not a call of arcpy."""
+        self._cancelled = cancelled
+
+
+class Result:
+    """What a tool's run leaves: the values of its parameters."""
+
+    def __init__(self, tool: str, parameters: list[Parameter]) -> None:
+        self.tool, self.parameters = tool, parameters
+        self.status = 4
+
+    def __getitem__(self, index: int) -> str:
+        return str([parameter.value for parameter in self.parameters if parameter.direction == "Output"][index])
+
+
+class ArcPy(types.ModuleType):
+    """The module, new for each test."""
+
+    ExecuteError, FeatureSet, Parameter = ExecuteError, FeatureSet, Parameter
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__("arcpy")
+        self.env = Environment(scratch)
+        self.calls: list[tuple[Any, ...]] = []
+        self.messages: list[tuple[str, str]] = []
+        self.draft_errors: dict[tuple[str, int], list[Any]] = {}
+        self.server = types.SimpleNamespace(
+            StageService=self._stage_service, UploadServiceDefinition=self._upload_service_definition
+        )
+
+    def AddMessage(self, message: str) -> None:  # noqa: N802
+        self.messages.append(("Informative", message))
+
+    def AddWarning(self, message: str) -> None:  # noqa: N802
+        self.messages.append(("Warning", message))
+
+    def AddError(self, message: str) -> None:  # noqa: N802
+        self.messages.append(("Error", message))
+
+    def GetMessages(self, severity: int) -> str:  # noqa: N802
+        kind = ("Informative", "Warning", "Error")[severity]
+        return "\n".join(text for type_, text in self.messages if type_ == kind)
+
+    def SetProgressor(  # noqa: N802
+        self, type: str, message: str, min_range: int = 0, max_range: int = 100, step_value: int = 1
+    ) -> None:
+        assert type in {"default", "step"}
+        assert isinstance(message, str)
+        self.calls.append(("SetProgressor", type, message, min_range, max_range, step_value))
+
+    def SetProgressorLabel(self, label: str) -> None:  # noqa: N802
+        assert isinstance(label, str)
+        self.calls.append(("SetProgressorLabel", label))
+
+    def SetProgressorPosition(self, position: int) -> None:  # noqa: N802
+        assert type(position) is int
+        assert [call[1] for call in self.calls if call[0] == "SetProgressor"][-1] == "step"
+        self.calls.append(("SetProgressorPosition", position))
+
+    def ImportToolbox(self, input_file: str) -> types.SimpleNamespace:  # noqa: N802
+        """Load a Python toolbox and return its tools as functions."""
+        self.calls.append(("ImportToolbox", input_file))
+        toolbox = load_toolbox(Path(input_file))
+        tools = {tool.__name__: self._function(tool) for tool in toolbox.tools}
+        return types.SimpleNamespace(**tools)
+
+    def _function(self, tool: type) -> Callable[..., Result]:
+        def run(*values: Any) -> Result:
+            self.calls.append((tool.__name__, *values))
+            return self.run(tool(), dict(enumerate(values)))
+
+        return run
+
+    def run(self, tool: Any, values: dict[Any, Any]) -> Result:
+        """Run a tool as ArcGIS does, with values by index or name; not a call of arcpy."""
+        assert tool.isLicensed()
+        parameters = tool.getParameterInfo()
+        by_key = dict(enumerate(parameters)) | {parameter.name: parameter for parameter in parameters}
+        for key, value in values.items():
+            assert by_key[key].direction == "Input"
+            by_key[key].value = value
+        for parameter in parameters:
+            parameter.validate()
+        tool.updateMessages(parameters)
+        faults = [parameter.message for parameter in parameters if parameter.hasError()]
+        if faults:
+            raise ExecuteError("Failed to execute. Parameters are not valid.", *faults)
+        tool.execute(parameters, None)
+        return Result(type(tool).__name__, parameters)
+
+    def CreateGPSDDraft(  # noqa: N802, PLR0917
+        self,
+        result: list[Result],
+        out_sddraft: str,
+        service_name: str,
+        server_type: str = "ARCGIS_SERVER",
+        connection_file_path: str | None = None,
+        copy_data_to_server: bool = False,
+        folder_name: str | None = None,
+        summary: str | None = None,
+        tags: str | None = None,
+        executionType: str = "Asynchronous",  # noqa: N803
+        resultMapServer: bool = False,  # noqa: N803
+        showMessages: str = "None",  # noqa: N803
+        maximumRecords: int = 1000,  # noqa: N803
+        minInstances: int = 1,  # noqa: N803
+        maxInstances: int = 2,  # noqa: N803
+        maxUsageTime: int = 600,  # noqa: N803
+        maxWaitTime: int = 60,  # noqa: N803
+        maxIdleTime: int = 1800,  # noqa: N803
+    ) -> dict[str, dict[tuple[str, int], list[Any]]]:
+        assert all(isinstance(one, Result) and one.status == 4 for one in result)
+        assert server_type in SERVER_TYPES
+        assert (server_type == "FROM_CONNECTION_FILE") == (connection_file_path is not None)
+        assert executionType in {"Asynchronous", "Synchronous"}
+        assert showMessages in MESSAGE_LEVELS
+        assert summary, "an item without a summary"
+        assert tags, "an item without tags"
+        given = {name: value for name, value in locals().items() if name not in {"self", "result", "out_sddraft"}}
+        self.calls.append(("CreateGPSDDraft", [one.tool for one in result], given))
+        Path(out_sddraft).write_text("draft", encoding="ascii")
+        return {"errors": self.draft_errors, "warnings": {("no description", 24058): []}, "messages": {}}
+
+    def _stage_service(self, in_service_definition_draft: str, out_service_definition: str) -> None:
+        assert Path(in_service_definition_draft).suffix == ".sddraft"
+        assert Path(in_service_definition_draft).read_text(encoding="ascii") == "draft"
+        assert Path(out_service_definition).suffix == ".sd"
+        Path(out_service_definition).write_text("definition", encoding="ascii")
+        self.calls.append(("StageService",))
+
+    def _upload_service_definition(self, in_sd_file: str, in_server: str) -> None:
+        assert Path(in_sd_file).read_text(encoding="ascii") == "definition"
+        self.calls.append(("UploadServiceDefinition", in_server))
+
+
+def load_toolbox(path: Path) -> Any:
+    """Run a .pyt, and return its toolbox, checked as the documentation asks for it."""
+    module = types.ModuleType("toolbox")
+    module.__file__ = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), vars(module))
+    toolbox = module.Toolbox()
+    assert toolbox.label
+    assert toolbox.alias.isalnum()
+    assert all(tool.__name__.isalnum() and tool().label and tool().description for tool in toolbox.tools)
+    return toolbox
