@@ -146,10 +146,10 @@ class Tool:
             job = self.start(sent, settings().cache(by_name["cache"].value), display)
         except GptoolError as error:
             arcpy.AddError(str(error))
-            raise arcpy.ExecuteError(str(error)) from error
+            raise arcpy.ExecuteError from None
         display(job)
         if job.status != "esriJobSucceeded":
-            raise arcpy.ExecuteError(job.status)
+            raise arcpy.ExecuteError
         self.finish(job.result("out_service_url")["value"], by_name)
 
 
