@@ -20,9 +20,7 @@ from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_request
 from gptool.request import Request, read_request, whole_number
-
-MAX_EXPORT_TILES_COUNT = 100_000
-"""A service's limit when nothing else is said, as ArcGIS Server has it."""
+from gptool.settings import MAX_EXPORT_TILES_COUNT
 
 OnChange = Callable[[Job], None]
 """Called in the job's thread when its status, messages or progress have changed, some ten times a second at most."""

@@ -38,6 +38,12 @@ def test_the_three_files_and_the_steps(cache: Path, tmp_path: Path) -> None:
         assert word in done.stdout
 
 
+def test_what_is_silent_and_another_way_to_name_caches(cache: Path, tmp_path: Path) -> None:
+    caches = ["--caches", f"World={cache}", "--caches", f"Twin={cache}"]
+    assert run("register", "--server", SITE, "--folder", "Tiles", *caches, cwd=tmp_path).returncode == 0
+    assert read_settings(tmp_path / "ExportTiles" / "ExportTiles.toml").allowed == ["World", "Twin"]
+
+
 def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -79,13 +85,13 @@ def test_nothing_is_left_when_a_file_cannot_be_written(
 
 GOOD = ["--server", SITE, "--folder", "Tiles", "--caches"]
 BAD = {
-    "no address": (["--server", "gis", "--folder", "T", "--caches", "W=CACHE"], 2, "server: the address of a site, found"),
+    "no address": (["--server", "gis", "--folder", "T", "--caches", "W=CACHE"], 2, "server: the address of a site"),
     "a user's address": (
         ["--server", "https://me:secret@gis/server", "--folder", "T", "--caches", "W=CACHE"], 2, "found 'gis/server'",
     ),
-    "a page": (["--server", f"{SITE}/rest/services", "--folder", "T", "--caches", "W=CACHE"], 2, "without a user or a pa"),
+    "a page": (["--server", f"{SITE}/rest/services", "--folder", "T", "--caches", "W=CACHE"], 2, "without a user or a"),
     "a query": (["--server", f"{SITE}?token=1", "--folder", "T", "--caches", "W=CACHE"], 2, "the address of a site"),
-    "a folder's name": (["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: a folder's name, found"),
+    "a folder's name": (["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: a folder's name"),
     "a cache's name": ([*GOOD, "a b=CACHE"], 2, "caches: a cache's name, found 'a b', expected letters"),
     "no name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
     "no location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),

@@ -12,11 +12,11 @@ from arcpy_stand_in import DATATYPES, ArcPy, FeatureSet, Parameter, load_toolbox
 from caches import LEVEL_0
 from checks import check_dataset, check_nothing_left, check_package, read_package
 
+from gptool.errors import ParameterError
 from gptool.register import register
 from gptool.request import PARAMETERS
 from gptool.settings import CacheSettings, write_settings
 
-NAMES = [row.name for row in PARAMETERS]
 CACHE = {"cache": "World"}
 
 
@@ -172,12 +172,34 @@ def test_an_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
     assert list(read_package(Path(package))) == [(8, 131, 130)]
 
 
-def test_an_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
-    area = square(west=10, south=-10, side=1, wkid=4326)
-    package = outputs(arcpy.run(export, CACHE | {"areaOfInterest": area, "tilePackage": True, "levels": "1"}))[
-        "package"
-    ]
-    assert list(read_package(Path(package))) == [(1, 1, 1)]
+def test_what_is_passed_on(arcpy: ArcPy, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values as they are, and an area as JSON that states the reference of its polygons."""
+    passed: dict[str, Any] = {}
+
+    def export_tiles_job(sent: dict[str, Any], **others: Any) -> None:
+        passed.update(sent, **others)
+        raise ParameterError("that is enough")
+
+    monkeypatch.setattr("gptool.tool.export_tiles_job", export_tiles_job)
+    tool = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
+    given = {"levels": "0-1", "compressionQuality": 50, "areaOfInterest": square(west=10, south=-10, side=1, wkid=4326)}
+    with pytest.raises(arcpy.ExecuteError):
+        arcpy.run(tool, CACHE | given)
+    area = json.loads(passed.pop("areaOfInterest"))
+    assert (area["spatialReference"], len(area["features"])) == ({"wkid": 4326}, 1)
+    assert passed.pop("on_change")
+    assert passed == {
+        "levels": "0-1",
+        "exportBy": "LevelID",
+        "exportExtent": None,
+        "tilePackage": False,
+        "storageFormatType": None,
+        "optimizeTilesForSize": False,
+        "compressionQuality": 50,
+        "cache": cache,
+        "output_directory": arcpy.env.scratchFolder,
+        "max_export_tiles_count": 200,
+    }
 
 
 def test_messages_come_in_order_and_once(arcpy: ArcPy, export: Any) -> None:
