@@ -116,8 +116,8 @@ def test_errors_are_told_and_leave_nothing(cache: Path, tmp_path: Path, name: st
 
 @pytest.fixture
 def registered(cache: Path, tmp_path: Path) -> Path:
-    """The folder that `register` makes, for one cache."""
-    return register(SITE, "Tiles", {"World": cache}, tmp_path / "out").output
+    """The folder that `register` makes, for two caches."""
+    return register(SITE, "Tiles", {"World": cache, "Twin": cache}, tmp_path / "out").output
 
 
 def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -187,4 +187,4 @@ def test_the_toolbox_survives_what_publishing_makes_of_it(registered: Path, arcp
     assert text.count('"ExportTiles.toml"') == 1
     toolbox.write_text(added + text.replace('"ExportTiles.toml"', "g_ESRI_variable_1"), encoding="utf-8")
     [cache, *_] = load_toolbox(toolbox).tools[0]().getParameterInfo()
-    assert cache.filter.list == ["World"]
+    assert cache.filter.list == ["World", "Twin"]

@@ -172,6 +172,14 @@ def test_an_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
     assert list(read_package(Path(package))) == [(8, 131, 130)]
 
 
+def test_an_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
+    area = square(west=10, south=-10, side=1, wkid=4326)
+    package = outputs(arcpy.run(export, CACHE | {"areaOfInterest": area, "tilePackage": True, "levels": "1"}))[
+        "package"
+    ]
+    assert list(read_package(Path(package))) == [(1, 1, 1)]
+
+
 def test_what_is_passed_on(arcpy: ArcPy, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The values as they are, and an area as JSON that states the reference of its polygons."""
     passed: dict[str, Any] = {}

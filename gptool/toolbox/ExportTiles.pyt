@@ -141,13 +141,11 @@ class Tool:
         by_name = {p.name: p for p in parameters}
         sent = {row.name: by_name[row.name].value for row in PARAMETERS}
         sent["areaOfInterest"] = polygons(sent["areaOfInterest"])
-        display = Display()
         try:
-            job = self.start(sent, settings().cache(by_name["cache"].value), display)
+            job = self.start(sent, settings().cache(by_name["cache"].value), Display())
         except GptoolError as error:
             arcpy.AddError(str(error))
             raise arcpy.ExecuteError from None
-        display(job)
         if job.status != "esriJobSucceeded":
             raise arcpy.ExecuteError
         self.finish(job.result("out_service_url")["value"], by_name)
