@@ -109,7 +109,8 @@ class Job:
         """Go from submitted to executing."""
         self._change()
         self._started = time.monotonic()
-        self.status, self.progress = "esriJobExecuting", JobProgress("default", "Executing...")
+        if not self._cancelled.is_set():
+            self.status, self.progress = "esriJobExecuting", JobProgress("default", "Executing...")
         self.say([Message("Informative", f"Start Time: {_now()}")])
 
     def succeed(self) -> None:

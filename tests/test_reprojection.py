@@ -16,8 +16,8 @@ from shapely import box
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.reference import to_crs
-from gptool.reprojection import period, reproject, unwrap
 from gptool.reprojection import curves as curves_module
+from gptool.reprojection import period, reproject, unwrap
 
 Polygonal = shapely.Polygon | shapely.MultiPolygon
 

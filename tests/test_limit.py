@@ -1,0 +1,46 @@
+"""What the limit's advice offers."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptool.limit import deepest_fitting
+from gptool.model import BundleAddress, Lod, NumberText
+from gptool.plan import BundlePlan, LevelPlan
+
+
+def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
+    """Levels 0, 1, ... of so many tiles."""
+    one = NumberText("1")
+    return tuple(
+        LevelPlan(Lod(level, one, one), None, (BundlePlan(BundleAddress(level, 0, 0), tiles, tiles),))
+        for level, tiles in enumerate(counts)
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "limit", "expected"),
+    [
+        ([1, 4, 16, 64], 84, [1, 2, 3]),
+        ([1, 4, 16, 64], 85, [0, 1, 2, 3]),
+        ([1, 4, 16, 64], 63, [0, 1, 2]),
+        ([1, 4, 16, 64], 64, [3]),
+        ([1, 4, 16, 64], 0, []),
+        ([100, 4, 200], 99, [1]),
+        ([100, 4, 200], 104, [0, 1]),
+    ],
+)
+def test_the_deepest_levels_that_fit(counts: list[int], limit: int, expected: list[int]) -> None:
+    assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == expected
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=7), st.integers(0, 120))
+def test_against_every_range(counts: list[int], limit: int) -> None:
+    ranges = [range(*ends) for ends in combinations(range(len(counts) + 1), 2)]
+    fitting = [levels for levels in ranges if sum(counts[level] for level in levels) <= limit]
+    best = max(fitting, key=lambda levels: (levels[-1], len(levels)), default=range(0))
+    assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == list(best)
