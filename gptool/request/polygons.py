@@ -27,8 +27,6 @@ def make_polygons(shapes: Sequence[Shape]) -> tuple[dict[SpatialReference | None
     ParameterError
         When nothing of them has area.
     """
-    import shapely
-
     by_reference: defaultdict[SpatialReference | None, list[Geometry]] = defaultdict(list)
     told: list[str] = []
     for shape in shapes:
@@ -41,7 +39,7 @@ def make_polygons(shapes: Sequence[Shape]) -> tuple[dict[SpatialReference | None
         )
     more = len(told) - MOST_TOLD
     told[MOST_TOLD:] = [f"{PARAMETER}: {more} more were put right"] if more > 0 else []
-    return {reference: only_polygons(shapely.union_all(parts)) for reference, parts in by_reference.items()}, told
+    return {reference: united(parts) for reference, parts in by_reference.items()}, told
 
 
 def _make_polygon(shape: Shape, told: list[str]) -> Geometry:
@@ -109,6 +107,13 @@ def _depths(rings: Any) -> Any:
     sizes = shapely.area(rings)
     inner, outer = shapely.STRtree(rings).query(shapely.point_on_surface(rings), predicate="intersects")
     return np.bincount(inner[sizes[outer] > sizes[inner]], minlength=len(rings))
+
+
+def united(parts: Sequence[Geometry]) -> MultiPolygon:
+    """Return valid polygons as one; a single one is not taken apart, which takes seconds for large ones."""
+    import shapely
+
+    return only_polygons(parts[0] if len(parts) == 1 else shapely.union_all(parts))
 
 
 def only_polygons(geometry: Geometry) -> MultiPolygon:

@@ -13,7 +13,7 @@ from gptool.request.area import Shape
 from gptool.request.extent import Box
 from gptool.request.levels import ExportBy, Span, choose_levels
 from gptool.request.parameters import read_values
-from gptool.request.polygons import make_polygons, only_polygons
+from gptool.request.polygons import make_polygons, only_polygons, united
 from gptool.request.selection import Area, Selection
 
 if TYPE_CHECKING:
@@ -90,12 +90,10 @@ def select(request: Request, scheme: TilingScheme) -> tuple[Selection, list[Mess
 def _select_area(
     shapes: tuple[Shape, ...], scheme: TilingScheme, lods: tuple[Lod, ...], said: list[Message]
 ) -> Selection:
-    import shapely
-
     polygons, told = make_polygons(shapes)
     said += [Message("Warning", text) for text in told]
     parts = [_bring(polygon, reference, scheme, lods, area.PARAMETER) for reference, polygon in polygons.items()]
-    return Selection(scheme, lods, area=Area.of(only_polygons(shapely.union_all(parts))))
+    return Selection(scheme, lods, area=Area.of(united(parts)))
 
 
 def _select_box(box: Box, scheme: TilingScheme, lods: tuple[Lod, ...], said: list[Message]) -> Selection:
@@ -127,11 +125,9 @@ def _bring(
     parameter: str,
 ) -> MultiPolygon:
     """Return a polygon in the cache's reference, which it is in when it has none of its own."""
-    import shapely
-
     if reference is not None and not is_same(reference, scheme.reference):
         tolerance = PART_OF_A_PIXEL * min(lod.resolution.value for lod in lods)
         return reproject(polygon, reference, scheme.reference, tolerance, parameter)
     # Both: a grid may go on beyond the antimeridian, or show on its other side what lies there.
     beyond = unwrap(polygon, scheme.reference)
-    return polygon if beyond == polygon else only_polygons(shapely.union(polygon, beyond))
+    return polygon if beyond == polygon else united([polygon, beyond])
