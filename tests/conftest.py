@@ -14,7 +14,7 @@ from caches import make_cache, world
 
 SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
 MAPPROXY = Path(__file__).parent / "mapproxy" / "environment" / "bin" / "python"
-VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "rasterio", "tpkutils")
+VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
 
 
 def pytest_report_header() -> list[str]:

@@ -9,92 +9,9 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from maps import EDGE, GAUSS_KRUEGER, WORLD, Polygonal, assert_edges_follow, assert_same_places, crs_of, show
+from pyproj import Transformer
 from shapely import box
-
-from gptool.errors import ParameterError
-from gptool.model import SpatialReference
-from gptool.reference import to_crs
-from gptool.reprojection import curves as curves_module
-from gptool.reprojection import period, reproject, unwrap
-
-Polygonal = shapely.Polygon | shapely.MultiPolygon
-
-EDGE = 20037508.342789244
-"""Half the way round the world on web Mercator."""
-
-SHOWN = 4.4e7
-"""Northings of web Mercator that are followed."""
-
-GAUSS_KRUEGER = (
-    'PROJCS["DHDN zone 3",GEOGCS["DHDN",DATUM["DHDN",SPHEROID["Bessel 1841",6377397.155,299.1528128]{shift}],'
-    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
-    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",9],PARAMETER["scale_factor",1],'
-    'PARAMETER["false_easting",3500000],PARAMETER["false_northing",0],UNIT["metre",1]]'
-)
-
-
-def reference(name: int | str) -> SpatialReference:
-    return SpatialReference(name, name, None) if isinstance(name, int) else SpatialReference(None, None, name)
-
-
-def crs_of(name: int | str) -> CRS:
-    crs = to_crs(reference(name))
-    assert crs is not None
-    return crs
-
-
-def show(polygon: Polygonal, source: int | str, target: int | str, tolerance: float = 1.0) -> shapely.MultiPolygon:
-    result = reproject(polygon, reference(source), reference(target), tolerance, "area of interest")
-    assert isinstance(result, shapely.MultiPolygon)
-    assert result.is_valid
-    assert not result.is_empty
-    return result
-
-
-def contains(polygon: Polygonal, x: NDArray[np.float64], y: NDArray[np.float64], turn: float | None) -> object:
-    """Tell which places lie in a polygon, or in its copies round the world."""
-    shifts = [turn * world for world in (-2, -1, 0, 1, 2)] if turn else [0.0]
-    return np.any([shapely.contains_xy(polygon, x + shift, y) for shift in shifts], axis=0)
-
-
-def assert_same_places(
-    result: shapely.MultiPolygon, polygon: Polygonal, source: int | str, target: int | str, tolerance: float
-) -> None:
-    """Bring places of the target back to the source: near the result's edges and all over its surroundings."""
-    rng = np.random.default_rng(1)
-    xmin, ymin, xmax, ymax = result.bounds
-    wide, high = (xmax - xmin) / 20, (ymax - ymin) / 20
-    everywhere = rng.uniform([xmin - wide, ymin - high], [xmax + wide, ymax + high], (4000, 2))
-    along = shapely.line_interpolate_point(result.boundary, rng.random(4000), normalized=True)
-    near = shapely.get_coordinates(along) + rng.uniform(-4, 4, (4000, 2)) * tolerance
-    x, y = np.concatenate([everywhere, near]).T
-    turn = period(reference(target))
-    if turn:
-        kept = (np.abs(x) <= turn / 2) & (np.abs(y) < (SHOWN if turn > 400 else turn / 4))
-        x, y = x[kept], y[kept]
-    back = Transformer.from_crs(crs_of(target), crs_of(source), always_xy=True).transform(x, y)
-    meant = contains(polygon, *back, period(reference(source)))
-    wrong = meant != shapely.contains_xy(result, x, y)
-    off = shapely.distance(result.boundary, shapely.points(x[wrong], y[wrong]))
-    assert (off <= tolerance).all(), (off.max(), int((off > tolerance).sum()))
-
-
-def assert_edges_follow(
-    result: shapely.MultiPolygon, polygon: Polygonal, source: int | str, target: int | str, tolerance: float
-) -> None:
-    """Project a thousand places of each of the polygon's edges: the result's edge runs there."""
-    share = np.linspace(0, 1, 1000)[:, None]
-    edge = result.boundary
-    shapely.prepare(edge)
-    transformer = Transformer.from_crs(crs_of(source), crs_of(target), always_xy=True)
-    for ring in shapely.get_rings(shapely.get_parts(polygon)):
-        corners = shapely.get_coordinates(ring)
-        places = np.concatenate([a * (1 - share) + b * share for a, b in zip(corners[:-1], corners[1:], strict=True)])
-        x, y = transformer.transform(*places.T)
-        assert shapely.distance(edge, shapely.points(x, y)).max() <= tolerance
-
 
 CURVES = [
     pytest.param(box(5, 45, 15, 55), 4326, 3857, 1.0, id="box in degrees"),
@@ -199,13 +116,17 @@ POLES = [
 ]
 
 
-@pytest.mark.parametrize("target", [4326, 3857, 3574])
+@pytest.mark.parametrize("target", [4326, 3857])
 @pytest.mark.parametrize(("polygon", "source"), POLES)
 def test_poles(polygon: Polygonal, source: int, target: int) -> None:
-    if target == 3574 and source == 3031:
-        pytest.skip("the other side of the world")
     tolerance = 1e-5 if target == 4326 else 10.0
     assert_same_places(show(polygon, source, target, tolerance), polygon, source, target, tolerance)
+
+
+@pytest.mark.parametrize("source", [3413, 5041])
+def test_poles_from_one_polar_map_to_another(source: int) -> None:
+    polygon = box(-2e6, -1e6, 3e6, 3e6) - box(-1e5, -2e5, 3e5, 1e5)
+    assert_same_places(show(polygon, source, 3574), polygon, source, 3574, 1.0)
 
 
 def test_round_the_pole_onto_a_polar_map() -> None:
@@ -214,9 +135,6 @@ def test_round_the_pole_onto_a_polar_map() -> None:
     assert len(result.geoms) == 1
     assert not result.geoms[0].interiors
     assert_same_places(result, box(-180, -91, 180, -60), 4326, 3031, 1.0)
-
-
-WORLD = box(-180, -90, 180, 90)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +149,7 @@ WORLD = box(-180, -90, 180, 90)
         pytest.param(4258, (-180, -90, 180, 90), id="degrees of another datum"),
         pytest.param(4277, (-180, -90, 180, 90), id="degrees of a moved datum"),
         pytest.param(4807, (-200, -100, 200, 100), id="grads of Paris"),
-        pytest.param(25833, (166021, 0, 833978, 9329005), id="UTM"),
+        pytest.param(25833, (166021, 3e6, 833978, 9329005), id="UTM"),
         pytest.param(32601, (166021, 0, 833978, 9329005), id="UTM on the antimeridian"),
         pytest.param(3035, (1.9e6, 1e6, 7.4e6, 6e6), id="Europe"),
         pytest.param(2193, (1e6, 47e5, 21e5, 62e5), id="New Zealand"),
@@ -257,103 +175,7 @@ def test_straight_edges_stay() -> None:
     assert shapely.get_num_coordinates(show(box(1e6, 5e6, 2e6, 7e6), 3857, 4326)) == 5
 
 
-@pytest.mark.parametrize("pair", [(3857, 102100), (102100, 3857), (4326, 4326), (25833, 25833), (999999, 999999)])
-def test_the_same_reference_changes_nothing(pair: tuple[int, int]) -> None:
-    polygon = box(1.25, 2, 3.5, 4) - box(2, 3, 2.5, 3.5)
-    assert show(polygon, *pair) == shapely.MultiPolygon([polygon])
-    assert show(polygon | box(7, 7, 8, 8), *pair) == polygon | box(7, 7, 8, 8)
-
-
-def test_heights_are_left_out() -> None:
-    polygon = shapely.force_3d(box(5, 45, 15, 55), 100)
-    assert show(polygon, 4326, 25833) == show(box(5, 45, 15, 55), 4326, 25833)
-
-
-UNKNOWN = SpatialReference(999999, None, None)
-
-
-@pytest.mark.parametrize(
-    ("polygon", "source", "target", "message"),
-    [
-        (WORLD, UNKNOWN, reference(3857), "of the polygon is not known, found WKID 999999, expected a WKID of EPSG"),
-        (WORLD, reference(3857), UNKNOWN, "of the cache is not known, found WKID 999999, expected a WKID"),
-        (WORLD, SpatialReference(None, None, "x"), reference(3857), "is not known, found no WKID or text"),
-        (WORLD, reference(5703), reference(3857), "of the polygon is not known, found WKID 5703"),
-        (WORLD, reference(4978), reference(3857), "of the polygon is not known"),
-        (WORLD, reference(104903), reference(3857), "there is no way from .*Moon.* to WGS 84 / Pseudo-Mercator"),
-        (box(100, -10, 110, 10), reference(4326), reference(25833), "lies outside of what .*UTM_Zone_33N can show"),
-        (box(-170, -10, -160, 10), reference(4326), reference(25833), "lies outside of what .* can show"),
-        (box(10, 89.95, 11, 90), reference(4326), reference(3857), "lies outside of what .* can show"),
-        (box(10, 95, 11, 99), reference(4326), reference(32662), "lies outside of what .* can show"),
-        (shapely.Polygon(), reference(4326), reference(3857), "lies outside of what .* can show"),
-        (shapely.Polygon(), reference(25833), reference(3857), "lies outside of what .* can show"),
-        (box(-1e8, -1e8, 1e8, 1e8), reference(3035), reference(3857), "reaches beyond the map of ETRS89"),
-        (box(-5e7, 0, 5e7, 1e6), reference(25833), reference(3857), "reaches beyond the map of ETRS89"),
-        (box(-25e5, -12e6, 35e5, 12e6), reference(32633), reference(3857), "goes round the poles"),
-        (WORLD, reference(4326), reference(54032), "runs over a place where the map is torn"),
-    ],
-)
-def test_what_can_not_be_done(
-    polygon: Polygonal, source: SpatialReference, target: SpatialReference, message: str
-) -> None:
-    with pytest.raises(ParameterError, match=rf"^area of interest: .*{message}"):
-        reproject(polygon, source, target, 1.0, "area of interest")
-
-
-def test_too_many_vertices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curves_module, "MOST_VERTICES", 1000)
-    with pytest.raises(ParameterError, match="area of interest: takes too many vertices, expected at most 1000"):
-        reproject(box(0, 40, 30, 60), reference(4326), reference(3035), 0.01, "area of interest")
-
-
-@pytest.mark.parametrize(
-    ("name", "turn"),
-    [
-        (4326, 360),
-        (4807, 400),
-        (3857, 2 * EDGE),
-        (102100, 2 * EDGE),
-        (3395, 2 * EDGE),
-        (3832, 2 * EDGE),
-        (32662, 2 * EDGE),
-        (25833, None),
-        (3035, None),
-        (3031, None),
-        (54030, None),
-        (5703, None),
-        (999999, None),
-    ],
-)
-def test_periods(name: int, turn: float | None) -> None:
-    assert period(reference(name)) == (None if turn is None else pytest.approx(turn, rel=1e-15))
-
-
-@pytest.mark.parametrize(
-    ("polygon", "name", "meant"),
-    [
-        pytest.param(box(170, 0, 190, 1), 4326, box(170, 0, 180, 1) | box(-180, 0, -170, 1), id="degrees"),
-        pytest.param(box(-190, 0, -170, 1), 4326, box(170, 0, 180, 1) | box(-180, 0, -170, 1), id="to the west"),
-        pytest.param(box(-200, 0, 200, 1), 4326, box(-180, 0, 180, 1), id="more than the world"),
-        pytest.param(box(710, 0, 730, 1), 4326, box(-10, 0, 10, 1), id="twice round"),
-        pytest.param(box(190, 0, 210, 1), 4807, box(190, 0, 200, 1) | box(-200, 0, -190, 1), id="grads"),
-        pytest.param(box(-180, 0, 180 + 1e-7, 1), 4326, box(-180, 0, 180 + 1e-7, 1), id="an edge's rounding"),
-        pytest.param(
-            box(-20037508.342787, 0, 20037508.3428, 1), 3857, box(-20037508.342787, 0, 20037508.3428, 1), id="Esri's"
-        ),
-        pytest.param(box(6e5, 0, 99e6, 1), 25833, box(6e5, 0, 99e6, 1), id="a map that does not go round"),
-        pytest.param(box(6e5, 0, 99e6, 1), 999999, box(6e5, 0, 99e6, 1), id="an unknown reference"),
-        pytest.param(shapely.MultiPolygon(), 4326, shapely.MultiPolygon(), id="nothing"),
-        pytest.param(box(179.999, 0, 180.001, 1), 4326, box(179.999, 0, 180, 1) | box(-180, 0, -179.999, 1), id="thin"),
-    ],
-)
-def test_unwrapping(polygon: Polygonal, name: int, meant: Polygonal) -> None:
-    result = unwrap(polygon, reference(name))
-    assert isinstance(result, shapely.MultiPolygon)
-    assert result.is_valid
-    assert shapely.equals_exact(result.normalize(), shapely.MultiPolygon(shapely.get_parts(meant)).normalize(), 1e-9)
-
-
-MAPS = [4326, 3857, 25832, 25833, 3035, 3034, 2056, 27700, 31467, 2154]
+MAPS = [4326, 3857, 3395, 25832, 25833, 3035, 3034, 2154]
 
 
 @settings(max_examples=60, deadline=None)
@@ -371,9 +193,8 @@ def test_stars_in_mid_latitudes(source: int, target: int, lon: float, lat: float
     polygon = shapely.Polygon(np.stack(corners, axis=1))
     tolerance = 1e-5 if target == 4326 else 1.0
     result = show(polygon, source, target, tolerance)
-    if target not in (2056, 27700, 31467) and source not in (2056, 27700, 31467):
-        assert_edges_follow(result, polygon, source, target, tolerance)
-        assert_same_places(result, polygon, source, target, tolerance)
+    assert_edges_follow(result, polygon, source, target, tolerance)
+    assert_same_places(result, polygon, source, target, tolerance)
 
 
 def test_a_hundred_thousand_vertices() -> None:
@@ -381,5 +202,8 @@ def test_a_hundred_thousand_vertices() -> None:
     radii = 3 + 0.3 * np.sin(50 * angles)
     polygon = shapely.Polygon(np.stack([12 + radii * np.cos(angles), 50 + radii * np.sin(angles)], axis=1))
     result = show(polygon, 4326, 25833)
-    assert shapely.get_num_coordinates(result) == 100_001
-    assert_same_places(result, polygon, 4326, 25833, 1.0)
+    assert 100_001 <= shapely.get_num_coordinates(result) < 101_000
+    x, y = Transformer.from_crs(4326, 25833, always_xy=True).transform(*shapely.get_coordinates(polygon).T)
+    edge = result.boundary
+    shapely.prepare(edge)
+    assert shapely.dwithin(edge, shapely.points(x, y), 1e-6).all()

@@ -56,7 +56,7 @@ def unwrap(polygon: Polygonal, reference: SpatialReference) -> shapely.MultiPoly
 def reproject(
     polygon: Polygonal, source: SpatialReference, target: SpatialReference, tolerance: float, parameter: str
 ) -> shapely.MultiPolygon:
-    """Return a polygon as the target's map shows it.
+    """Return a polygon as the target's map shows it: valid, but for roundings where nothing had to be cut.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def reproject(
     result = shapely.MultiPolygon()
     if goal.box is not None:
         journey = Journey(start, goal, goal.box, _way(start, goal, parameter), tolerance, parameter)
-        result = journey.project(journey.cut(journey.degrees(unwrap(shapely.force_2d(polygon), source))))
+        result = journey.run(unwrap(shapely.force_2d(polygon), source))
     if result.is_empty:
         raise ParameterError(f"lies outside of what {_name(target)} can show", where=parameter)
     return result

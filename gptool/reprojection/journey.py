@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
     from gptool.reprojection.projection import Box, Points, Projection, Way
 
-    Areas = tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.bool_]]
-
 SHARE = 0.4
 """Part of the tolerance that each of the two projections may take; the rest is for what lies between samples."""
 
 WIDEST_STEP = 45.0
 """Degrees of longitude between the samples of a segment: without a limit, it could be meant the other way round."""
 
-DATUM_STEP = 0.01
-"""Degrees: where PROJ goes from one change of datum to another, places jump by up to hundreds of metres."""
+STEP = 0.05
+"""Degrees that are no tear: where PROJ goes from one change of datum to another, places jump by hundreds of metres,
+and by some metres where a projection is put together from pieces.
+"""
+
+HALFWAY = 180.0
+"""Degrees of longitude within which no polygon can meet its own other side round a pole."""
 
 POLE = 0.01
 """Units of the source to keep away from a pole on an edge, where longitudes have no meaning."""
@@ -47,29 +50,49 @@ class Journey:
     tolerance: float
     parameter: str
 
-    def degrees(self, polygon: shapely.MultiPolygon) -> Areas:
-        """Return the polygon's rings as areas in degrees that run on, whose part each is, and which are shells."""
+    def run(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
+        """Return a polygon as the target's map shows it, empty when it shows none of it."""
         import shapely
 
         polygon = self._tellable(polygon)
+        if polygon.is_empty:
+            return polygon
         _, points, (offsets, firsts, _) = shapely.to_ragged_array([polygon])
-        owners = np.repeat(np.arange(len(firsts) - 1), np.diff(firsts))
-        shells = np.isin(np.arange(len(owners)), firsts[:-1])
-        if not len(owners):
-            return np.array([], dtype=object), owners, shells
         self._check(points)
-        rings = refine(points, offsets, self._image, self._bent, turn=360, gap=DATUM_STEP, parameter=self.parameter)
+        rings = refine(points, offsets, self._image, self._bent, turn=360, gap=STEP, parameter=self.parameter)
         self._check(rings.points)
         around = turns(rings.mapped[:, 0], rings.offsets)
         lonlat = np.stack([rings.mapped[:, 0] + 360 * around, rings.mapped[:, 1]], axis=1)
-        ring = np.repeat(np.arange(len(owners)), np.diff(rings.offsets))
-        areas = shapely.polygons(shapely.linearrings(lonlat, indices=ring))
         winding = around[rings.offsets[1:] - 1]
+        if not winding.any() and self._all_shown(lonlat):
+            parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, lonlat, (rings.offsets, firsts))
+            return shapely.MultiPolygon(list(self._project(parts)))
         poles = self._poles(shapely.polygons(shapely.get_rings(shapely.get_parts(polygon))), winding)
-        for index in np.flatnonzero(winding):
-            first, last = rings.offsets[index : index + 2]
+        areas = self._areas(lonlat, rings.offsets, poles)
+        cut = self._cut(areas, np.repeat(np.arange(len(firsts) - 1), np.diff(firsts)), firsts)
+        whole = self.goal.turn is None and self.box.goes_round
+        return joined(self._project(cut), self.tolerance / 1000 if whole else None)
+
+    def _all_shown(self, lonlat: Points) -> bool:
+        """Tell whether the target's map shows all places as they are, so that nothing has to be cut.
+
+        Cuts want valid polygons, and take seconds where they are large; and most areas are small beside a map.
+        """
+        (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
+        box = self.box
+        within = box.west <= west and east <= box.east and box.south <= south and north <= box.north
+        return bool(within and (self.goal.turn is not None or east - west < HALFWAY))
+
+    def _areas(self, lonlat: Points, offsets: NDArray[np.int64], poles: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Return rings as areas in degrees; those that go round a pole, with what lies between."""
+        import shapely
+
+        ring = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        areas = shapely.polygons(shapely.linearrings(lonlat, indices=ring))
+        for index in np.flatnonzero(poles):
+            first, last = offsets[index : index + 2]
             areas[index] = shapely.Polygon(over_the_pole(lonlat[first:last], int(poles[index])))
-        return valid(areas), owners, shells
+        return valid(areas)
 
     def _tellable(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
         """Return what lies between the poles of a map that goes round, else what keeps off poles on an edge."""
@@ -115,7 +138,7 @@ class Journey:
     def _length(self, places: Points, ways: Points) -> Points:
         """Return how long ways in degrees are on the target's map; those outside of it, at its nearest place."""
         low, high = np.array([self.box.west, self.box.south]), np.array([self.box.east, self.box.north])
-        centre = (self.box.west + self.box.east) / 2
+        centre, _ = self.box.centre
         turned = np.stack([(places[:, 0] - centre + 180) % 360 - 180 + centre, places[:, 1]], axis=1)
         near = np.clip(turned, low, high)
         # A way that leaves the box counts backwards: beyond the seam the other side of the map would answer.
@@ -134,28 +157,40 @@ class Journey:
         poles: NDArray[np.int64] = sides.sum(axis=0)
         return poles
 
-    def cut(self, rings: Areas) -> NDArray[np.object_]:
-        """Return the polygons in degrees that the target's map shows."""
+    def _cut(
+        self, areas: NDArray[np.object_], owners: NDArray[np.int64], firsts: NDArray[np.int64]
+    ) -> NDArray[np.object_]:
+        """Return the polygons in degrees that the target's map shows.
+
+        Parameters
+        ----------
+        areas
+            Those within rings, all of one part after the other.
+        owners
+            Whose part each is.
+        firsts
+            The shells among them; the others are holes.
+        """
         import shapely
 
-        areas, owners, shells = rings
+        shells = np.isin(np.arange(len(owners)), firsts[:-1])
         outer, keys = gathered(*copies(areas[shells], owners[shells], self.box, 360))
         inner, holed = gathered(*copies(areas[~shells], owners[~shells], self.box, 360))
         at = np.searchsorted(keys, holed)
         outer[at] = shapely.difference(outer[at], inner)
-        if self.goal.turn is not None or self.box.east - self.box.west < 360:
+        if self.goal.turn is not None or not self.box.goes_round:
             return parts(outer)
         # A piece that goes all the way round a pole would touch itself.
         quarters = np.linspace(self.box.west, self.box.east, 5)
         boxes = shapely.box(quarters[:-1], self.box.south, quarters[1:], self.box.north)
         return parts(shapely.intersection(outer[:, None], boxes).ravel())
 
-    def project(self, polygons: NDArray[np.object_]) -> shapely.MultiPolygon:
+    def _project(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
         """Return polygons in degrees on the target's map."""
         import shapely
 
         if not len(polygons):
-            return shapely.MultiPolygon()
+            return polygons
         _, points, (offsets, firsts) = shapely.to_ragged_array(polygons)
 
         def image(lonlat: Points) -> Points:
@@ -169,9 +204,11 @@ class Journey:
             off: NDArray[np.bool_] = np.hypot(ways[:, :, 0], ways[:, :, 1]).max(axis=1) > SHARE * self.tolerance
             return off
 
-        rings = refine(points, offsets, image, bent, turn=None, gap=self.tolerance, parameter=self.parameter)
+        step = self._length(np.array([self.box.centre]), np.array([[0.0, STEP]]))
+        rings = refine(points, offsets, image, bent, turn=None, gap=float(step[0]), parameter=self.parameter)
         if self.goal.turn is None and not self.goal.holds(rings.points).all():
             raise ParameterError(f"reaches beyond the map of {self.goal.crs.name}", where=self.parameter)
-        shown = shapely.from_ragged_array(shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, firsts))
-        whole = self.goal.turn is None and self.box.east - self.box.west >= 360
-        return joined(shown, self.tolerance / 1000 if whole else None)
+        shown: NDArray[np.object_] = shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, firsts)
+        )
+        return shown

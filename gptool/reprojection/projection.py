@@ -34,10 +34,13 @@ HOLDS = 1e-4
 SEAM = 1e-4
 """Degrees within which a map torn at its seam may answer with the other side's place, or with none."""
 
+SAME_PLACE = 0.1
+"""Degrees: more than any two changes of datum differ by."""
+
 GRID = 25
 """Meridians, and parallels, along which a projection is tried."""
 
-SHIFT_LIMIT = 89.99
+SHIFT_LIMIT = 89.9
 """Degrees beyond which a change of datum, which moves the pole, would tear a polygon that reaches it."""
 
 
@@ -48,6 +51,16 @@ class Box(NamedTuple):
     south: float
     east: float
     north: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The longitude and latitude of the middle."""
+        return (self.west + self.east) / 2, (self.south + self.north) / 2
+
+    @property
+    def goes_round(self) -> bool:
+        """Tell whether east meets west, which rounding may leave a little apart."""
+        return round(self.east - self.west, 6) >= 360
 
 
 class Projection:
@@ -107,20 +120,14 @@ class Projection:
         """Tell which places come back from their coordinates: beyond its edge a projection fails, or folds."""
         xy = self.forward(lonlat)
         finite = _finite(xy)
-        off = self.inverse(np.where(finite[:, None], xy, 0)) - lonlat
-        off = np.where(np.isfinite(off), off, 180.0)
-        east = (off[:, 0] + 180) % 360 - 180
-        far = np.maximum(np.abs(east) * np.cos(np.radians(lonlat[:, 1])), np.abs(off[:, 1]))
-        held: NDArray[np.bool_] = finite & (far <= HOLDS)
-        return held
+        return np.asarray(finite & (_distance(lonlat, self.inverse(np.where(finite[:, None], xy, 0))) <= HOLDS))
 
     def returns(self, xy: Points) -> NDArray[np.bool_]:
         """Tell which coordinates come back from degrees: those that lie on the map."""
         lonlat = self.inverse(xy)
         finite = _finite(lonlat)
         off = np.abs(self._project(np.where(finite[:, None], lonlat, [self.meridian, 0])) - xy).max(axis=1)
-        back: NDArray[np.bool_] = finite & (off <= 1e-6 * max(1.0, float(np.abs(xy).max())))
-        return back
+        return np.asarray(finite & (off <= 1e-6 * max(1.0, float(np.abs(xy).max()))))
 
     def _torn(self) -> bool:
         """Tell whether the map ends at the meridian opposite the central one."""
@@ -141,7 +148,9 @@ class Projection:
         zero = math.degrees(prime.longitude * float(prime.unit_conversion_factor)) if prime else 0.0
         south, north = max(area.south - MARGIN, -90), min(area.north + MARGIN, 90)
         wide = (area.east - area.west) % 360 or 360.0
-        half = wide / 2 + MARGIN
+        # A map's corners lie further round the world the nearer to the pole they are.
+        narrowest = math.cos(math.radians(max(abs(area.south), abs(area.north))))
+        half = wide / 2 + MARGIN / max(narrowest, 0.25)
         if half >= 180:
             return self._world(south, north)
         centre = area.west + wide / 2 - zero
@@ -161,19 +170,29 @@ class Projection:
         return 90.0 if finite and abs(y[3] - y[2]) <= 0.01 * STEEPEST * abs(y[1] - y[0]) else NEAR_POLE
 
     def _trimmed(self, box: Box) -> Box | None:
-        """Return the box without the margins where the projection does not hold."""
+        """Return as much of the box, from its middle on, as the projection holds for."""
         lons, lats = np.linspace(box.west, box.east, GRID), np.linspace(box.south, box.north, GRID)
         places = np.stack(np.meshgrid(lons, lats), axis=-1).reshape(-1, 2)
-        fails = ~self.holds(places).reshape(GRID, GRID)
-        south, north, west, east = 0, GRID, 0, GRID
-        while (part := fails[south:north, west:east]).any():
-            margins = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
-            worst = int(np.argmax(margins))
-            south, north = south + (worst == 0), north - (worst == 1)
-            west, east = west + (worst == 2), east - (worst == 3)
-        if north - south < 2 or east - west < 2:
+        held = self.holds(places).reshape(GRID, GRID)
+        west = east = GRID // 2
+        rows = np.flatnonzero(held[:, west])
+        if not rows.size:
             return None
-        return Box(float(lons[west]), float(lats[south]), float(lons[east - 1]), float(lats[north - 1]))
+        south = north = int(rows[rows.size // 2])
+        grown = True
+        while grown:
+            grown = False
+            if south > 0 and held[south - 1, west : east + 1].all():
+                south, grown = south - 1, True
+            if north < GRID - 1 and held[north + 1, west : east + 1].all():
+                north, grown = north + 1, True
+            if west > 0 and held[south : north + 1, west - 1].all():
+                west, grown = west - 1, True
+            if east < GRID - 1 and held[south : north + 1, east + 1].all():
+                east, grown = east + 1, True
+        if south == north or west == east:
+            return None
+        return Box(float(lons[west]), float(lats[south]), float(lons[east]), float(lats[north]))
 
 
 class Way:
@@ -188,24 +207,35 @@ class Way:
     def __init__(self, source: Projection, target: Projection) -> None:
         from pyproj import Transformer
 
-        self._source, self._degree = source, target.degree
+        self._source, self._target = source, target
         self._same = source.geodetic.equals(target.geodetic, ignore_axis_order=True)
-        # Straight from the source: its area of use decides which of several changes of datum PROJ takes.
         self._transformer = Transformer.from_crs(source.crs, target.geodetic, always_xy=True)
+        self._direct = Transformer.from_crs(source.crs, target.crs, always_xy=True)
 
     def degrees(self, xy: Points) -> Points:
         """Return longitudes, of any turn round the world, and latitudes."""
         if self._same:
             return self._source.inverse(xy)
         if self._source.turn is None:
-            return _transformed(self._transformer, xy) * self._degree
+            return self._moved(xy)
         lonlat = self._source.inverse(xy)
         lats = np.clip(lonlat[:, 1], -SHIFT_LIMIT, SHIFT_LIMIT)
         beyond = (lonlat[:, 1] - lats) / (90 - SHIFT_LIMIT)
         held = self._source.forward(np.stack([lonlat[:, 0], lats], axis=1))
-        shifted = _transformed(self._transformer, np.where(beyond[:, None] == 0, xy, held)) * self._degree
+        shifted = self._moved(np.where(beyond[:, None] == 0, xy, held))
         shifted[:, 1] += (np.copysign(90, beyond) - shifted[:, 1]) * np.abs(beyond)
         return shifted
+
+    def _moved(self, xy: Points) -> Points:
+        """Return longitudes and latitudes after a change of datum, the one PROJ takes between the two maps."""
+        lonlat = _transformed(self._transformer, xy) * self._target.degree
+        straight = _transformed(self._direct, xy)
+        shown = _finite(straight) & _finite(lonlat)
+        # Of several changes of datum PROJ takes another one on the way to degrees than on that to the target's map.
+        # But far outside of the map, the straight way leads anywhere.
+        there = self._target.inverse(np.where(shown[:, None], straight, 0))
+        shown &= _distance(np.where(shown[:, None], lonlat, 0), there) <= SAME_PLACE
+        return np.where(shown[:, None], there, lonlat)
 
     def poles(self) -> list[tuple[float, float, int]]:
         """Return x and y of the poles that are points of the source's map, and 1 for north, -1 for south."""
@@ -214,13 +244,10 @@ class Way:
         found = []
         for side in (1, -1):
             lonlat = np.stack([np.arange(0.0, 360, 90), np.full(4, 90.0 * side)], axis=1)
-            xy = self._source.forward(lonlat) if self._same else self._back(lonlat)
+            xy = _transformed(self._transformer, lonlat / self._target.degree, back=True)
             if np.isfinite(xy).all() and np.ptp(xy, axis=0).max() < 1e-3 and self._source.returns(xy).all():
                 found.append((float(xy[0, 0]), float(xy[0, 1]), side))
         return found
-
-    def _back(self, lonlat: Points) -> Points:
-        return _transformed(self._transformer, lonlat / self._degree, back=True)
 
 
 @cache
@@ -242,6 +269,13 @@ def _transformed(transformer: Transformer, points: Points, *, back: bool = False
 
 def _finite(points: Points) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(points).all(axis=1))
+
+
+def _distance(places: Points, others: Points) -> NDArray[np.float64]:
+    """Return about how many degrees places are from others, which may be infinite."""
+    off = np.where(np.isfinite(others), others, 1e6) - places
+    east = np.abs((off[:, 0] + 180) % 360 - 180) * np.cos(np.radians(places[:, 1]))
+    return np.asarray(np.maximum(east, np.abs(off[:, 1])))
 
 
 def _geodetic(crs: CRS) -> CRS:

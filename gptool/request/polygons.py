@@ -110,10 +110,10 @@ def _depths(rings: Any) -> Any:
 
 
 def united(parts: Sequence[Geometry]) -> MultiPolygon:
-    """Return valid polygons as one; a single one is not taken apart, which takes seconds for large ones."""
+    """Return polygons as one, valid but for roundings; a single large one is not worked on for seconds."""
     import shapely
 
-    return only_polygons(parts[0] if len(parts) == 1 else shapely.union_all(parts))
+    return only_polygons(parts[0] if len(parts) == 1 else shapely.union_all(shapely.make_valid(parts)))
 
 
 def only_polygons(geometry: Geometry) -> MultiPolygon:
