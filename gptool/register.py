@@ -55,7 +55,8 @@ class Registration:
         locations = "".join(f"\n       {location}" for location in self.locations)
         return [
             "Install gptool in the Python environment of ArcGIS Server, on every machine of the site, and in that of "
-            "the ArcGIS Pro that publishes: in clones of arcgispro-py3, with Python 3.11 or newer.",
+            "the ArcGIS Pro that publishes: in clones of arcgispro-py3, with Python 3.11 or newer. (Its native part is "
+            "built on Linux and macOS so far, not on Windows.)",
             "Let ArcGIS Server's account read the caches, and register their folders with the site as data stores:"
             f"{locations}\n   Where the site has them under other paths, state those in {self.output / SETTINGS}.",
             "A site that is federated with a portal: sign in to the portal in ArcGIS Pro, and stay signed in. A site "

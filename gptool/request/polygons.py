@@ -96,7 +96,8 @@ def _repaired(ring: Ring) -> tuple[Geometry, str]:
     if shapely.is_valid(polygon):
         return polygon, ""
     reason = shapely.is_valid_reason(polygon)
-    area = only_polygons(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
+    lobes = only_polygons(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
+    area = only_polygons(shapely.union_all(shapely.get_parts(lobes)))  # some lobes share an edge
     return area, "has no area, left out" if area.is_empty else f"was repaired ({reason})"
 
 
