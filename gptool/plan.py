@@ -138,7 +138,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, cou
         When the cache can't be read, or a bundle's index can't be true.
     """
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
-    selection, said = select(request, opened.scheme)
+    selection, said = select(request, opened.scheme, lambda lod: bool(opened.bundles(lod)))
     planned: list[LevelPlan] = []
     for lod in selection.lods:
         planned.append(_plan_level(opened, selection, lod, sum(level.tiles for level in planned), counting))

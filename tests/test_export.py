@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
 from checks import check_nothing_left, check_package, read_json, read_package
 from PIL import Image
@@ -24,7 +25,7 @@ from gptool.model import StorageFormat
 from gptool.package.thumbnail import draw_thumbnail
 from gptool.plan import Plan
 from gptool.recompress import Recompression
-from gptool.request import Selection
+from gptool.request import Area, Selection
 from gptool.work import Unit, run_unit
 
 
@@ -121,7 +122,8 @@ def test_rows_beyond_the_square_and_levels_that_skip(tmp_path: Path) -> None:
 def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_path: Path) -> None:
     opened = open_cache(cache)
     lod = opened.scheme.lods[8]
-    selection = Selection(opened.scheme, (lod,), None)
+    area = Area.of(shapely.MultiPolygon([shapely.box(-1e6, -1e6, 2e5, 2e5)]))
+    selection = Selection(opened.scheme, (lod,), area=area)
     results = []
     for name in ("a", "b"):
         address, storage = opened.bundles(lod)[0], StorageFormat.COMPACT_V2
@@ -129,6 +131,7 @@ def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_pat
         unit.tiles.mkdir()
         results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
     assert results[0].report == results[1].report
+    assert 0 < results[0].report.tiles < 36
     [a, b] = sorted(tmp_path.rglob("*.bundle"))
     assert a.read_bytes() == b.read_bytes()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gptool.model import Extent, Lod, Message, SpatialReference, StorageFormat, TilingScheme
+from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
 from gptool.reprojection import is_same, period, reproject, unwrap
 from gptool.request import area, extent
 from gptool.request.area import Shape
@@ -19,8 +19,11 @@ from gptool.request.selection import Area, Selection
 if TYPE_CHECKING:
     from shapely import MultiPolygon
 
-PART_OF_A_PIXEL = 0.25
-"""How far the edges of what is reprojected may lie from where they run, in pixels of the deepest level."""
+PART_OF_A_PIXEL = 0.01
+"""How far the edges of what is reprojected may lie from where they run, in pixels of the deepest level with tiles."""
+
+Holds = Callable[[Lod], bool]
+"""Tells whether there are tiles of a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def read_request(sent: Mapping[str, Any]) -> Request:
     )
 
 
-def select(request: Request, scheme: TilingScheme) -> tuple[Selection, list[Message]]:
+def select(request: Request, scheme: TilingScheme, holds: Holds) -> tuple[Selection, list[Message]]:
     """Return which tiles are meant, and what there is to say about it.
 
     Raises
@@ -78,56 +81,54 @@ def select(request: Request, scheme: TilingScheme) -> tuple[Selection, list[Mess
     """
     lods = choose_levels(request.levels, request.export_by, scheme)
     if request.shapes is not None:
-        superseded = Message("Informative", f"{area.PARAMETER} supersedes {extent.PARAMETER}, which is not used")
-        said = [superseded] if request.box else []
-        return _select_area(request.shapes, scheme, lods, said), said
+        polygons, told = make_polygons(request.shapes)
+        said = [Message("Warning", text) for text in told]
+        if request.box:
+            said.append(Message("Informative", f"{area.PARAMETER} supersedes {extent.PARAMETER}, which is not used"))
+        grid = _Grid(scheme, lods, holds, area.PARAMETER)
+        parts = [grid.bring(polygon, reference) for reference, polygon in polygons.items()]
+        return Selection(scheme, lods, area=Area.of(united(parts))), said
     if request.box is not None:
-        said = []
-        return _select_box(request.box, scheme, lods, said), said
+        return _select_box(request.box, _Grid(scheme, lods, holds, extent.PARAMETER))
     return Selection(scheme, lods), []
 
 
-def _select_area(
-    shapes: tuple[Shape, ...], scheme: TilingScheme, lods: tuple[Lod, ...], said: list[Message]
-) -> Selection:
-    polygons, told = make_polygons(shapes)
-    said += [Message("Warning", text) for text in told]
-    parts = [_bring(polygon, reference, scheme, lods, area.PARAMETER) for reference, polygon in polygons.items()]
-    return Selection(scheme, lods, area=Area.of(united(parts)))
-
-
-def _select_box(box: Box, scheme: TilingScheme, lods: tuple[Lod, ...], said: list[Message]) -> Selection:
+def _select_box(box: Box, grid: _Grid) -> tuple[Selection, list[Message]]:
     import shapely
 
-    sides, reference = box.extent, box.reference or scheme.reference
+    sides, said = box.extent, []
     if sides.xmin > sides.xmax:
-        round_the_world = period(reference)
+        round_the_world = period(box.reference or grid.scheme.reference)
         if round_the_world is None:
             raise extent.no_area(sides)
-        said.append(
-            Message(
-                "Informative", f"{extent.PARAMETER}: xmin lies east of xmax, taken as a box across the antimeridian"
-            )
-        )
-        sides = Extent(sides.xmin, sides.ymin, sides.xmax + round_the_world, sides.ymax)
+        across = f"{extent.PARAMETER}: xmin lies east of xmax, taken as a box across the antimeridian"
+        said.append(Message("Informative", across))
+        sides = sides._replace(xmax=sides.xmax + round_the_world)
     whole = only_polygons(shapely.box(*sides))
-    brought = _bring(whole, box.reference, scheme, lods, extent.PARAMETER)
-    if brought.equals(whole):
-        return Selection(scheme, lods, extent=sides)
-    return Selection(scheme, lods, area=Area.of(brought))
+    brought = grid.bring(whole, box.reference)
+    if brought == whole:
+        return Selection(grid.scheme, grid.lods, extent=sides), said
+    return Selection(grid.scheme, grid.lods, area=Area.of(brought)), said
 
 
-def _bring(
-    polygon: MultiPolygon,
-    reference: SpatialReference | None,
-    scheme: TilingScheme,
-    lods: tuple[Lod, ...],
-    parameter: str,
-) -> MultiPolygon:
-    """Return a polygon in the cache's reference, which it is in when it has none of its own."""
-    if reference is not None and not is_same(reference, scheme.reference):
-        tolerance = PART_OF_A_PIXEL * min(lod.resolution.value for lod in lods)
-        return reproject(polygon, reference, scheme.reference, tolerance, parameter)
-    # Both: a grid may go on beyond the antimeridian, or show on its other side what lies there.
-    beyond = unwrap(polygon, scheme.reference)
-    return polygon if beyond == polygon else united([polygon, beyond])
+class _Grid(NamedTuple):
+    """Where polygons are to be brought, and what messages call them."""
+
+    scheme: TilingScheme
+    lods: tuple[Lod, ...]
+    holds: Holds
+    parameter: str
+
+    def bring(self, polygon: MultiPolygon, reference: SpatialReference | None) -> MultiPolygon:
+        """Return a polygon in the cache's reference, which it is in when it has none of its own."""
+        own = self.scheme.reference
+        if reference is not None and not is_same(reference, own):
+            return reproject(polygon, reference, own, PART_OF_A_PIXEL * self._finest(), self.parameter)
+        # Both: a grid may go on beyond the antimeridian, or show on its other side what lies there.
+        beyond = unwrap(polygon, own)
+        return polygon if beyond == polygon else united([polygon, beyond])
+
+    def _finest(self) -> float:
+        """Return the resolution of the deepest level that has tiles: schemes go deeper than most caches."""
+        deepest = next((lod for lod in reversed(self.lods) if self.holds(lod)), self.lods[-1])
+        return deepest.resolution.value
