@@ -93,8 +93,18 @@ class Peak(NamedTuple):
     seconds: float | None
 
 
+class Planned(NamedTuple):
+    """A line of the table of large plans: peak memory in MiB."""
+
+    what: str
+    tiles: int
+    peak: float
+    seconds: float
+
+
 ROWS = pytest.StashKey[list[Row]]()
 PEAKS = pytest.StashKey[list[Peak]]()
+PLANS = pytest.StashKey[list[Planned]]()
 
 
 # ---- input ----
@@ -220,6 +230,7 @@ def measure(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Call
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
     config.stash[PEAKS] = []
+    config.stash[PLANS] = []
 
 
 def pytest_report_header() -> list[str]:
@@ -249,3 +260,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for source, few, many, seconds in config.stash[PEAKS]:
             time_text = "" if seconds is None else f"{seconds:.1f}"
             terminalreporter.write_line(f"{source:34}{few:9.0f}{many:9.0f}{time_text:>9}".rstrip())
+    if config.stash[PLANS]:
+        terminalreporter.section("large plans")
+        terminalreporter.write_line(f"{'what':34}{'tiles':>13}{'peak, MiB':>11}{'seconds':>9}")
+        for what, planned, peak, seconds in config.stash[PLANS]:
+            terminalreporter.write_line(f"{what:34}{planned:13,}{peak:11.0f}{seconds:9.1f}")
