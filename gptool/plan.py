@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.files import join
 from gptool.errors import ParameterError
-from gptool.model import BundleAddress, Extent, Lod, Message, TileAddress, TileWindow
+from gptool.model import PACKET_SIZE, BundleAddress, Extent, Lod, Message, TileAddress, TileWindow
 from gptool.request import Request, Selection, select
 
 MOST_LISTED = 10_000
@@ -47,6 +48,10 @@ class LevelPlan:
         Tiles that are meant and are there, without a byte: there is nothing of them to export.
     empty_listed : tuple of TileAddress
         The first of them.
+    tiles : int
+        Tiles that are meant and exist.
+    bytes : int
+        Their size in the cache.
     """
 
     lod: Lod
@@ -54,16 +59,13 @@ class LevelPlan:
     bundles: tuple[BundlePlan, ...]
     empty: int = 0
     empty_listed: tuple[TileAddress, ...] = ()
+    tiles: int = field(init=False)
+    bytes: int = field(init=False)
 
-    @property
-    def tiles(self) -> int:
-        """Tiles that are meant and exist."""
-        return sum(bundle.tiles for bundle in self.bundles)
-
-    @property
-    def bytes(self) -> int:
-        """Their size in the cache."""
-        return sum(bundle.bytes for bundle in self.bundles)
+    def __post_init__(self) -> None:
+        """Add up the bundles: there may be many, and their sums are asked for often."""
+        object.__setattr__(self, "tiles", sum(bundle.tiles for bundle in self.bundles))
+        object.__setattr__(self, "bytes", sum(bundle.bytes for bundle in self.bundles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +196,26 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod, before: int, c
         if not wanted.any():
             continue
         with cache.open_bundle(address) as bundle:
-            positions = np.flatnonzero(wanted & (bundle.sizes > 0))
+            there = wanted & (bundle.sizes > 0)
             if bundle.empty is not None:
                 found = np.flatnonzero(wanted & bundle.empty)
                 empty += len(found)
                 listed += map(address.tile, found[: MOST_LISTED - len(listed)].tolist())
-        before += len(positions)
+        tiles = int(np.count_nonzero(there))
+        before += tiles
         if counting:
             counting(before)
-        if len(positions) == 0:
+        if tiles == 0:
             continue
-        rows, columns = address.rows_and_columns(positions)
-        here = TileWindow(int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max()))
+        here = _window_around(there, address)
         window = here if window is None else window.union(here)
-        size = int(bundle.sizes[positions].sum(dtype=np.int64))
-        bundles.append(BundlePlan(address, len(positions), size))
+        bundles.append(BundlePlan(address, tiles, int(bundle.sizes[there].sum(dtype=np.int64))))
     return LevelPlan(lod, window, tuple(bundles), empty, tuple(listed))
+
+
+def _window_around(there: NDArray[np.bool_], address: BundleAddress) -> TileWindow:
+    """Return the smallest window around a bundle's tiles, [16384], of which there is one at least."""
+    grid = there.reshape(PACKET_SIZE, PACKET_SIZE)
+    rows, columns = np.flatnonzero(grid.any(axis=1)), np.flatnonzero(grid.any(axis=0))
+    row, column = address.row, address.column
+    return TileWindow(row + int(rows[0]), row + int(rows[-1]), column + int(columns[0]), column + int(columns[-1]))
