@@ -28,7 +28,7 @@ INTERIORS_MEET = "T********"
 SHRUNK = 1e-6
 """Part of a tile's side: what reaches over an edge by less does not mean the tile behind it."""
 
-PART_OF_A_PIXEL = 0.25
+PART_OF_A_PIXEL = 0.01
 """How far the edges of what came in another reference may lie from where they run, in pixels of the deepest level."""
 
 SPACES = {

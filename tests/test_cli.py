@@ -118,6 +118,26 @@ BAD = {
 }
 
 
+def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: Path, tmp_path: Path) -> None:
+    ring = '{"type": "Polygon", "coordinates": [[[0.001, 0.001], [0.001, 9], [9, 0.001], [0.001, 0.001]]]}'
+    (tmp_path / "area.geojson").write_text(ring)
+    for area in ("area.geojson", ring):
+        done = run("estimate", cache, "--area-of-interest", area, "--export-extent", "1,1,2,2", "--json", cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stderr == "Note: areaOfInterest supersedes exportExtent, which is not used\n"
+        assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
+    done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: areaOfInterest: nowhere.json: can't be read: ")
+
+
+def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
+    arguments = ("--export-by", "scale", "--levels", "295828763.80-147914381.9", "--no-tile-package", "--json")
+    done = run("estimate", cache, *arguments, cwd=tmp_path)
+    estimate = json.loads(done.stdout)
+    assert (estimate["totalTilesToExport"], estimate["result"]) == (20, "a cache raster dataset")
+
+
 def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from gptool.errors import GptoolError
+    from gptool.model import Message
 
 PLAIN_WIDTH, LEAST_WIDTH = 140, 80
 """Columns where there is no terminal to ask, and the fewest that figures are squeezed into."""
@@ -50,6 +51,12 @@ def _let_go_of_full_output() -> None:
             sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show_messages(messages: Iterable[Message]) -> None:
+    """Show what there is to say, on standard error."""
+    for message in messages:
+        click.echo(f"{'Warning' if message.type == 'Warning' else 'Note'}: {message.description}", err=True)
 
 
 def bytes_text(count: float) -> str:

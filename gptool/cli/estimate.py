@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table, show_progress
+from gptool.cli.console import bytes_text, print_json, print_table, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
     with show_progress("Counting") as progress:
         estimate = estimate_export_tiles_size(cache, progress=progress, **options)
-    for message in estimate.messages:
-        if message.type == "Warning":
-            click.echo(f"Warning: {message.description}", err=True)
+    show_messages(estimate.messages)
     if as_json:
         print_json(estimate.to_json())
         return

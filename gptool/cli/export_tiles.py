@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import WIDE, bytes_text, output_width, print_json, print_table, show_progress
+from gptool.cli.console import (
+    WIDE,
+    bytes_text,
+    output_width,
+    print_json,
+    print_table,
+    show_messages,
+    show_progress,
+)
 from gptool.cli.options import cache_argument, json_option, selection_options
 
 if TYPE_CHECKING:
@@ -53,8 +61,7 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
         if as_json:
             print_json(job.to_json())
         raise
-    for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    show_messages(result.messages)
     if as_json:
         job.say(result.messages)
         job.results[OUT] = str(result.path)
