@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
-from gptool.request.references import WGS84, read_reference
+from gptool.request.references import FARTHEST, WGS84, read_reference
 from gptool.request.values import MOST_JSON, read_json
 
 PARAMETER = "areaOfInterest"
@@ -193,8 +193,8 @@ def _ring(sent: Any, name: str) -> Ring:
         ring = np.array([(0.0 + vertex[0], 0.0 + vertex[1]) for vertex in vertices], np.float64).reshape(-1, 2)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError):
         raise _bad_vertices(name, _outline_of_ring(vertices)) from None
-    if not np.isfinite(ring).all():
-        raise _bad_vertices(name, "a number that is not finite")
+    if not (np.abs(ring) <= FARTHEST).all():
+        raise _bad_vertices(name, f"a number that is not finite, or beyond {FARTHEST:g}")
     if len(ring) == 0:
         raise _bad_vertices(name, "none")
     return ring

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gptool.errors import ParameterError
 from gptool.model import Extent, SpatialReference
-from gptool.request.references import read_reference
+from gptool.request.references import FARTHEST, read_reference
 from gptool.request.values import read_json
 
 PARAMETER = "exportExtent"
@@ -59,7 +59,8 @@ def _read_sides(numbers: Any, sent: Any) -> Extent:
         sides = []
     if len(sides) != len(SIDES) or not all(map(math.isfinite, sides)):
         raise ParameterError("not a box", where=PARAMETER, found=repr(sent), expected=EXPECTED)
-    box = Extent(*sides)
+    # Some clients mean everything by the largest number there is.
+    box = Extent(*(min(max(side, -FARTHEST), FARTHEST) for side in sides))
     if box.xmin == box.xmax or box.ymin >= box.ymax:
         raise no_area(box)
     return box

@@ -9,6 +9,9 @@ from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.values import read_whole_number
 
+FARTHEST = 1e12
+"""Coordinates beyond are on no map, in whatever unit, and their squares are no numbers."""
+
 LARGEST_ID = 2**31 - 1
 EXPECTED = "wkid, latestWkid or wkt"
 
