@@ -287,7 +287,12 @@ def test_estimate(arcpy: ArcPy, estimate: Any) -> None:
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 
-def test_a_toolbox_without_its_settings_says_so(arcpy: ArcPy, folder: Path) -> None:
+def test_a_toolbox_without_its_settings_opens_and_says_so_when_it_runs(arcpy: ArcPy, folder: Path) -> None:
     (folder / "ExportTiles.toml").unlink()
-    with pytest.raises(ValueError, match=r"ExportTiles\.toml: can't be read: No such file"):
-        load_toolbox(folder / "ExportTiles.pyt").tools[0]().getParameterInfo()
+    export = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
+    parameters = export.getParameterInfo()
+    assert parameters[0].filter.list == []
+    parameters[0].value = "World"
+    with pytest.raises(arcpy.ExecuteError):
+        export.execute(parameters, None)
+    assert "ExportTiles.toml: can't be read: No such file" in arcpy.GetMessages(2)

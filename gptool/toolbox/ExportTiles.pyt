@@ -49,6 +49,14 @@ def settings() -> Settings:
     return read_settings(Path(__file__).parent / SETTINGS)
 
 
+def offered() -> list[str]:
+    """Return the caches to choose from; none where the settings can't be read, which the tools say when they run."""
+    try:
+        return settings().allowed
+    except GptoolError:
+        return []
+
+
 def parameter(
     name: str, label: str, datatype: str, kind: str = "Derived", direction: str = "Output"
 ) -> arcpy.Parameter:
@@ -59,7 +67,7 @@ def parameter(
 def inputs() -> list[arcpy.Parameter]:
     """Return the parameters that are filled in: the cache, and the operation's."""
     cache = parameter("cache", "Cache", "GPString", "Required", "Input")
-    cache.filter.type, cache.filter.list = "ValueList", settings().allowed
+    cache.filter.type, cache.filter.list = "ValueList", offered()
     return [cache, *map(optional_input, PARAMETERS)]
 
 
