@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 from gptool.errors import TooManyTilesError
+from gptool.package.statements import level_ranges
 from gptool.plan import LevelPlan, Plan
 
 
@@ -29,16 +33,21 @@ def _tiles_per_level(plan: Plan) -> str:
 
 
 def _what_would_fit(plan: Plan, limit: int) -> str:
-    fitting = deepest_fitting(plan.filled_levels, limit)
+    levels = plan.filled_levels
+    fitting = deepest_fitting(levels, limit)
     if not fitting:
         return "No level fits alone: ask for a smaller exportExtent or areaOfInterest."
-    first, last = fitting[0].lod.level, fitting[-1].lod.level
-    levels = str(first) if first == last else f"{first}-{last}"
-    tiles = sum(level.tiles for level in fitting)
-    return (
-        f"The deepest levels that fit are levels={levels} (exportBy=LevelID) with {tiles} tiles; deeper ones need a "
-        "smaller exportExtent or areaOfInterest."
-    )
+    text = f"The deepest levels that fit are {_request(plan, fitting)}"
+    coarsest = levels[: sum(1 for tiles in accumulate(level.tiles for level in levels) if tiles <= limit)]
+    if fitting[0] is not levels[0] and coarsest:
+        text += f", from the coarsest on {_request(plan, coarsest)}"
+    return f"{text}; deeper ones need a smaller exportExtent or areaOfInterest."
+
+
+def _request(plan: Plan, levels: Sequence[LevelPlan]) -> str:
+    """Return the parameter that asks for these levels and no others, and how many tiles it takes."""
+    text = ",".join(level_ranges([level.lod for level in levels], plan.cache.scheme))
+    return f"levels={text} (exportBy=LevelID) with {sum(level.tiles for level in levels)} tiles"
 
 
 def deepest_fitting(levels: tuple[LevelPlan, ...], limit: int) -> tuple[LevelPlan, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gptool.model import Extent, SpatialReference
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from pyproj import CRS, Transformer
 
 WORLD = Extent(-180.0, -90.0, 180.0, 90.0)
+MOST_REMEMBERED = 64
+"""References whose way through PROJ is remembered: requests may come with any."""
+
 EDGE_POINTS = 21
 """Points along each edge of a box that is reprojected: its edges become curves."""
 
 UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
 
 
-@cache
+@lru_cache(maxsize=MOST_REMEMBERED)
 def to_crs(reference: SpatialReference) -> CRS | None:
     """Return the reference as PROJ knows it, None when neither ids nor text name one that it knows."""
     # Imported here since it takes longer than everything else at start-up.
@@ -31,7 +34,7 @@ def to_crs(reference: SpatialReference) -> CRS | None:
         try:
             if name:
                 return CRS.from_user_input(name)
-        except CRSError:
+        except (CRSError, UnicodeError):
             continue
     return None
 
@@ -78,7 +81,7 @@ def units(reference: SpatialReference) -> str | None:
     return UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
 
 
-@cache
+@lru_cache(maxsize=MOST_REMEMBERED)
 def to_wgs84(reference: SpatialReference) -> Transformer | None:
     """Return the way to degrees, None when PROJ knows none: of an unknown reference, or one of the Moon."""
     from pyproj import Transformer

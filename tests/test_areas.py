@@ -194,7 +194,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an envelope": ({"xmin": 1, "ymin": 1, "xmax": 2, "ymax": 2}, "found an envelope, which exportExtent takes"),
     "a set of points": (
         {"geometryType": "esriGeometryPoint", "features": []},
-        "the feature set: no polygon, found geometryType esriGeometryPoint",
+        "the feature set: no polygon, found geometryType .esriGeometryPoint",
     ),
     "no rings": ({"rings": []}, "no polygon, found no rings"),
     "rings that are none": ({"rings": 5}, "rings: no list, found 5"),
@@ -218,10 +218,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a bad reference": ({**SOUND, "spatialReference": {"wkid": -4}}, "the geometry: wkid: out of range, found -4"),
     "a reference of nothing": ({**SOUND, "spatialReference": {"a": 1}}, "no spatial reference, found .*'a'"),
     "an area without area": ({"rings": [ring((0, 0), (1, 1))]}, "the polygons have no area, found 1 polygons"),
-    "GeoJSON point": ({"type": "Point", "coordinates": [1, 2]}, "the GeoJSON: no polygon, found type Point"),
+    "GeoJSON point": ({"type": "Point", "coordinates": [1, 2]}, "the GeoJSON: no polygon, found type .Point"),
     "GeoJSON line in a feature": (
         {"type": "Feature", "geometry": {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}},
-        "the feature: no polygon, found type LineString",
+        "the feature: no polygon, found type .LineString",
     ),
     "GeoJSON feature without geometry": (
         {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": None}]},

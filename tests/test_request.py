@@ -14,7 +14,7 @@ from gptool.errors import ParameterError
 from gptool.model import TilingScheme
 from gptool.request.extent import read_extent
 from gptool.request.levels import ExportBy, choose_levels, read_levels
-from gptool.request.parameters import PARAMETERS, find_faults, known, read_values
+from gptool.request.parameters import INPUTS, find_faults, known, read_values
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ class TestTable:
     """The table that everything is made from."""
 
     def test_names(self) -> None:
-        assert [(item.name, item.python_name, item.option) for item in PARAMETERS] == [
+        assert [(item.name, item.python_name, item.option) for item in INPUTS] == [
             ("levels", "levels", "--levels"),
             ("exportBy", "export_by", "--export-by"),
             ("exportExtent", "export_extent", "--export-extent"),
@@ -200,7 +200,7 @@ class TestTable:
         ]
 
     def test_every_choice_and_limit_is_one_that_it_reads(self) -> None:
-        for item in PARAMETERS:
+        for item in INPUTS:
             for word in (*item.choices, *(item.limits or ())):
                 item.read(str(word))
             assert item.default is None or item.read(item.default) == item.default

@@ -314,7 +314,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"compressionQuality": "-1", "optimizeTilesForSize": "true"},
         "compressionQuality: out of range, found -1, expected a whole number 0 to 100",
     ),
-    "compressionQuality no number": ({"compressionQuality": "high"}, "compressionQuality: out of range, found 'high'"),
+    "compressionQuality no number": (
+        {"compressionQuality": "high"},
+        "compressionQuality: no whole number, found 'high'",
+    ),
     "a box of three": (
         {"exportExtent": "1,2,3"},
         "exportExtent: not a box, found '1,2,3', expected xmin,ymin,xmax,ymax",
@@ -336,7 +339,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a reference that is none": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": "web"}})},
-        "exportExtent: wkid: out of range, found 'web'",
+        "exportExtent: wkid: no whole number, found 'web'",
     ),
     "nothing in the box": ({"levels": "8", "exportExtent": "1e7,1e7,1.1e7,1.1e7"}, "the selection holds no tiles"),
 }

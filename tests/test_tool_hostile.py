@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gptool.request import PARAMETERS
+from gptool.request import INPUTS
 from gptool.tool import estimate_export_tiles_size_job
 
 numbers = st.integers(-(10**20), 10**20) | st.floats() | st.sampled_from([0, 1, -1, 180, 1e308, 20037508.342787])
@@ -57,7 +57,7 @@ def as_sent(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 requests = st.dictionaries(
-    st.sampled_from([name for item in PARAMETERS for name in (item.name, *item.aliases)] + ["f", "nonsense"]),
+    st.sampled_from([name for item in INPUTS for name in (item.name, *item.aliases)] + ["f", "nonsense"]),
     as_sent(values),
     max_size=4,
 ) | st.fixed_dictionaries({}, optional={"areaOfInterest": as_sent(areas), "exportExtent": as_sent(envelopes)})
@@ -82,7 +82,7 @@ def test_a_job_answers_whatever_was_sent(cache: Path, sent: dict[str, Any]) -> N
     json.dumps(job.to_json())
 
 
-@pytest.mark.parametrize("name", [item.name for item in PARAMETERS])
+@pytest.mark.parametrize("name", [item.name for item in INPUTS])
 @pytest.mark.parametrize(
     "value", [object(), float("nan"), 1e999, -1, [[]], {"a": {}}, "\u202e\n\x1b[31m", "x" * 100_000, b"\xff"]
 )

@@ -14,7 +14,7 @@ from checks import check_dataset, check_nothing_left, check_package, read_packag
 
 from gptool.errors import ParameterError
 from gptool.register import register
-from gptool.request import PARAMETERS
+from gptool.request import INPUTS
 from gptool.settings import CacheSettings, write_settings
 
 CACHE = {"cache": "World"}
@@ -77,8 +77,8 @@ def test_parameters_are_those_of_the_table(tools: dict[str, Any], label: str, de
     cache, *rest = tools[label].getParameterInfo()
     assert (cache.name, cache.datatype, cache.parameterType) == ("cache", "String", "Required")
     assert (cache.filter.type, cache.filter.list) == ("ValueList", ["World"])
-    table, results = rest[: len(PARAMETERS)], rest[len(PARAMETERS) :]
-    for row, made in zip(PARAMETERS, table, strict=True):
+    table, results = rest[: len(INPUTS)], rest[len(INPUTS) :]
+    for row, made in zip(INPUTS, table, strict=True):
         assert (made.name, made.displayName, made.parameterType) == (row.name, row.label, "Optional")
         assert made.datatype == DATATYPES[row.type][0]
         choices = list(row.choices or row.limits or (["Polygon"] if made.datatype == "Feature Set" else []))

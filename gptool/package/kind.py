@@ -42,8 +42,9 @@ class Facts:
     guid: str = ""
 
 
-ROOM = 1024
-"""Bytes that a file of metadata keeps free for the result's name, which it states twice at most."""
+ROOM = 2 * 255 * 6
+"""Bytes that a file of metadata keeps free for the result's name: it states it twice at most, a name has 255 bytes at
+most, and JSON writes some of them as six."""
 
 
 def with_room(make: Callable[[Facts], bytes], facts: Facts, room: int = ROOM) -> bytes:

@@ -15,12 +15,12 @@ LATEST = {102100: 3857}
 
 def summary(plan: Plan) -> str:
     """Return a line for people: how many tiles, of what, of which levels."""
-    levels = _level_ranges([level.lod for level in plan.filled_levels], plan.cache.scheme)
+    levels = ", ".join(level_ranges([level.lod for level in plan.filled_levels], plan.cache.scheme))
     return f"{plan.tiles} tiles of {plan.cache.name}, levels {levels}"
 
 
-def _level_ranges(lods: Sequence[Lod], scheme: TilingScheme) -> str:
-    """Write levels as `0-6, 9`: those that follow each other in the scheme make a range."""
+def level_ranges(lods: Sequence[Lod], scheme: TilingScheme) -> list[str]:
+    """Write levels as `0-6` and `9`: those that follow each other in the scheme make a range."""
     places = {lod: place for place, lod in enumerate(scheme.lods)}
     runs: list[list[Lod]] = []
     for lod in lods:
@@ -28,7 +28,7 @@ def _level_ranges(lods: Sequence[Lod], scheme: TilingScheme) -> str:
             runs[-1].append(lod)
         else:
             runs.append([lod])
-    return ", ".join(str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs)
+    return [str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs]
 
 
 def reference_json(reference: SpatialReference) -> dict[str, Json]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gptool.reference import to_crs
+from gptool.reference import MOST_REMEMBERED, to_crs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -250,7 +250,7 @@ class Way:
         return found
 
 
-@cache
+@lru_cache(maxsize=MOST_REMEMBERED)
 def projection_of(reference: SpatialReference) -> Projection | None:
     """Return the projection of a reference, None when PROJ does not know it, or knows no degrees beneath it."""
     from pyproj.exceptions import ProjError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.references import FARTHEST, WGS84, read_reference
-from gptool.request.values import MOST_JSON, read_json
+from gptool.request.values import MOST_JSON, is_empty, read_json, shown
 
 PARAMETER = "areaOfInterest"
 EXPECTED = "a feature set, a polygon with rings, or GeoJSON polygons"
@@ -98,8 +98,8 @@ def _esri(value: dict[str, Any]) -> Iterator[Shape]:
         yield from _esri_geometry(geometry, "the geometry", value.get("spatialReference"))
         return
     declared = value.get("geometryType")
-    if declared not in (None, POLYGON):
-        raise _no_polygon("the feature set", f"geometryType {declared}")
+    if not is_empty(declared) and str(declared).lower() != POLYGON.lower():
+        raise _no_polygon("the feature set", f"geometryType {shown(declared)}")
     for i, feature in enumerate(_list(value["features"], "features")):
         geometry = feature.get("geometry") if isinstance(feature, Mapping) else feature
         yield from _esri_geometry(geometry, f"feature {i}", value.get("spatialReference"))
@@ -107,7 +107,7 @@ def _esri(value: dict[str, Any]) -> Iterator[Shape]:
 
 def _esri_geometry(geometry: Any, name: str, reference: Any) -> Iterator[Shape]:
     if not isinstance(geometry, Mapping):
-        raise _no_polygon(name, repr(geometry))
+        raise _no_polygon(name, shown(geometry))
     for member, what in NOT_POLYGONS.items():
         if member in geometry:
             raise _no_polygon(name, what)
@@ -116,7 +116,8 @@ def _esri_geometry(geometry: Any, name: str, reference: Any) -> Iterator[Shape]:
     rings = [_ring(ring, f"{name}, ring {i}") for i, ring in enumerate(_list(geometry["rings"], f"{name}, rings"))]
     if not rings:
         raise _no_polygon(name, "no rings")
-    yield Shape(name, rings, read_reference(geometry.get("spatialReference") or reference, f"{PARAMETER}: {name}"))
+    own = geometry.get("spatialReference")
+    yield Shape(name, rings, read_reference(reference if is_empty(own) else own, f"{PARAMETER}: {name}"))
 
 
 def _geojson(value: Mapping[str, Any], name: str) -> Iterator[Shape]:
@@ -138,12 +139,12 @@ def _geojson(value: Mapping[str, Any], name: str) -> Iterator[Shape]:
         case "Polygon":
             yield _geojson_polygon(value.get("coordinates"), name or "the polygon")
         case other:
-            raise _no_polygon(name or "the GeoJSON", f"type {other}")
+            raise _no_polygon(name or "the GeoJSON", f"type {shown(other)}")
 
 
 def _member(value: Any, name: str) -> Iterator[Shape]:
     if not isinstance(value, Mapping):
-        raise _no_polygon(name, repr(value))
+        raise _no_polygon(name, shown(value))
     return _geojson(value, name)
 
 
@@ -155,7 +156,7 @@ def _check_crs(value: Mapping[str, Any]) -> None:
         raise ParameterError(
             "GeoJSON in another reference",
             where=PARAMETER,
-            found=repr(name),
+            found=shown(name),
             expected="longitude and latitude, or Esri's JSON with a spatialReference",
         )
 
@@ -211,13 +212,13 @@ def _outline_of_ring(vertices: Sequence[Any]) -> str:
     for i, vertex in enumerate(vertices):
         pair = vertex[:2] if isinstance(vertex, list | tuple) else None
         if pair is None or len(pair) < 2 or not all(isinstance(number, int | float) for number in pair):
-            return f"{vertex!r} as vertex {i}"
+            return f"{shown(vertex)} as vertex {i}"
     return "numbers beyond any"
 
 
 def _list(value: Any, name: str) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise ParameterError("no list", where=f"{PARAMETER}: {name}", found=repr(value), expected="a list")
+        raise ParameterError("no list", where=f"{PARAMETER}: {name}", found=shown(value), expected="a list")
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gptool.errors import ParameterError
 from gptool.model import Extent, SpatialReference
 from gptool.request.references import FARTHEST, read_reference
-from gptool.request.values import read_json
+from gptool.request.values import is_empty, read_json, read_number, shown
 
 PARAMETER = "exportExtent"
 ALL = "default", "defaultextent"
@@ -45,8 +45,9 @@ def read_extent(sent: Any) -> Box | None:
     if isinstance(sent, Mapping) or (isinstance(sent, str) and sent.lstrip().startswith("{")):
         envelope = read_json(sent, PARAMETER, EXPECTED)
         numbers: Any = [envelope.get(side) for side in SIDES]
+        stated = envelope.get("spatialReference")
         # ArcGIS's GPExtent writes the second.
-        reference = read_reference(envelope.get("spatialReference") or envelope.get("spatial_reference"), PARAMETER)
+        reference = read_reference(envelope.get("spatial_reference") if is_empty(stated) else stated, PARAMETER)
     else:
         numbers = sent.split(",") if isinstance(sent, str) else sent
     return Box(_read_sides(numbers, sent), reference)
@@ -54,11 +55,11 @@ def read_extent(sent: Any) -> Box | None:
 
 def _read_sides(numbers: Any, sent: Any) -> Extent:
     try:
-        sides = [float(number) for number in numbers]
+        sides = [] if isinstance(sent, bytes) else list(map(read_number, numbers))
     except (TypeError, ValueError, OverflowError):
         sides = []
     if len(sides) != len(SIDES) or not all(map(math.isfinite, sides)):
-        raise ParameterError("not a box", where=PARAMETER, found=repr(sent), expected=EXPECTED)
+        raise ParameterError("not a box", where=PARAMETER, found=shown(sent), expected=EXPECTED)
     # Some clients mean everything by the largest number there is.
     box = Extent(*(min(max(side, -FARTHEST), FARTHEST) for side in sides))
     if box.xmin == box.xmax or box.ymin >= box.ymax:

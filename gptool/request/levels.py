@@ -9,15 +9,16 @@ from typing import Any, Literal, NamedTuple
 
 from gptool.errors import ParameterError
 from gptool.model import Lod, TilingScheme
+from gptool.request.values import read_number, shown
 
 ExportBy = Literal["LevelID", "Resolution", "Scale"]
 
-NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-"""With an exponent if it has one: the dash in 1e-05 makes no range."""
+NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+"""With an exponent if it has one: the dash in 1e-05 makes no range. There is one way only to match a text."""
 
 TOKEN = re.compile(rf"({NUMBER})(?:\s*-\s*({NUMBER}))?")
 
-MOST_TEXT = 10_000
+MOST_TEXT, LONGEST_TOKEN = 10_000, 140
 TOLERANCE = 1e-4
 """Relative difference by which a scale or resolution may miss a level's: clients print 6 decimals, people 5 digits."""
 
@@ -47,28 +48,30 @@ def read_levels(sent: Any) -> tuple[Span, ...]:
         When it can't be understood.
     """
     text = sent if isinstance(sent, str) else _as_text(sent)
+    if len(text) > MOST_TEXT:
+        raise _unreadable(sent)
     spans = []
-    for token in text[: MOST_TEXT + 1].split(","):
-        match = TOKEN.fullmatch(token.strip())
+    for token in map(str.strip, text.split(",")):
+        match = TOKEN.fullmatch(token) if len(token) <= LONGEST_TOKEN else None
         first, last = (float(match[1]), float(match[2] or match[1])) if match else (math.inf, math.inf)
-        if not math.isfinite(first + last) or len(text) > MOST_TEXT:
+        if not math.isfinite(first + last):
             raise _unreadable(sent)
-        spans.append(Span(first, last, token.strip()))
+        spans.append(Span(first, last, token))
     return tuple(spans)
 
 
 def _as_text(sent: Any) -> str:
     try:
-        numbers = sent if isinstance(sent, Iterable) else [sent]
+        numbers = list(sent) if isinstance(sent, Iterable) and not isinstance(sent, bytes) else [sent]
         # As floats: NumPy's numbers, among others, write themselves in ways of their own.
-        return ",".join(repr(float(number)).removesuffix(".0") for number in numbers)
+        return ",".join(repr(read_number(number)).removesuffix(".0") for number in numbers)
     except (TypeError, ValueError, OverflowError):
         raise _unreadable(sent) from None
 
 
 def _unreadable(sent: Any) -> ParameterError:
     return ParameterError(
-        "not a list of levels", where="levels", found=repr(sent), expected="values and ranges such as 0-6 or 1-4,7-9"
+        "not a list of levels", where="levels", found=shown(sent), expected="values and ranges such as 0-6 or 1-4,7-9"
     )
 
 
@@ -104,11 +107,16 @@ def _levels_by_value(span: Span, export_by: ExportBy, scheme: TilingScheme) -> l
     def value_of(lod: Lod) -> float:
         return lod.scale.value if export_by == "Scale" else lod.resolution.value
 
-    low, high = sorted((span.first, span.last))
-    meant = [lod for lod in scheme.lods if low * (1 - TOLERANCE) <= value_of(lod) <= high * (1 + TOLERANCE)]
+    def exact(value: float) -> float:
+        """Return the value of the level that is meant, else the value itself."""
+        nearest = min(map(value_of, scheme.lods), key=lambda known: abs(known - value))
+        return nearest if abs(nearest - value) <= TOLERANCE * nearest else value
+
+    low, high = sorted((exact(span.first), exact(span.last)))
+    meant = [lod for lod in scheme.lods if low <= value_of(lod) <= high]
     if not meant:
         raise _no_such_level(span, span.first, value_of, scheme, f"a {export_by.lower()}")
-    return meant if span.first != span.last else [min(meant, key=lambda lod: abs(value_of(lod) - span.first))]
+    return meant
 
 
 def _no_such_level(

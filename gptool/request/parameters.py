@@ -12,7 +12,7 @@ from gptool.model import StorageFormat
 from gptool.request.area import read_area
 from gptool.request.extent import read_extent
 from gptool.request.levels import read_levels
-from gptool.request.values import is_absent, read_boolean, read_choice, read_whole_number
+from gptool.request.values import is_absent, read_boolean, read_choice, read_whole_number, shown
 
 GPType = Literal["GPString", "GPBoolean", "GPLong", "GPFeatureRecordSetLayer"]
 """The types that ArcGIS publishes a tool's parameters as."""
@@ -23,6 +23,7 @@ STORAGE_FORMATS = {
     for prefix in (LONG, SHORT)
     for storage in (StorageFormat.COMPACT_V2, StorageFormat.COMPACT)
 }
+FORMS = "html", "json", "pjson"
 EXPORT_BY = "LevelID", "Resolution", "Scale"
 LOWEST, BEST = 0, 100
 
@@ -51,6 +52,8 @@ class Parameter:
         The lowest and the highest number it takes.
     aliases : tuple of str
         Names that some clients send it by.
+    answers : bool
+        Whether it is about a service's answer alone: tools and commands do without.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     limits: tuple[int, int] | None = None
     aliases: tuple[str, ...] = ()
+    answers: bool = False
 
     @property
     def python_name(self) -> str:
@@ -146,8 +150,21 @@ PARAMETERS: tuple[Parameter, ...] = (
         lambda sent: read_whole_number(sent, "compressionQuality", LOWEST, BEST),
         limits=(LOWEST, BEST),
     ),
+    Parameter(
+        "f",
+        "GPString",
+        "Format",
+        "The form of the answer.",
+        lambda sent: read_choice(sent, "f", {word: word for word in FORMS}),
+        default=FORMS[0],
+        choices=FORMS,
+        answers=True,
+    ),
 )
-"""In the order of forms. `f`, the form of an answer, is the service's own affair."""
+"""In the order of forms."""
+
+INPUTS = tuple(parameter for parameter in PARAMETERS if not parameter.answers)
+"""What an export is asked with."""
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
@@ -157,34 +174,36 @@ def fold(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-NAMES = {fold(name): parameter.name for parameter in PARAMETERS for name in (*parameter.aliases, parameter.name)}
+NAMES = {fold(name): parameter.name for parameter in INPUTS for name in (*parameter.aliases, parameter.name)}
 
 
 def known(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was sent of the table's parameters, under their own names; absent values and others are left out.
+    """Return what was sent of the inputs, under their own names; absent values and others are left out.
 
     A parameter's own name counts more than its alias.
     """
     found: dict[str, Any] = {}
     for name, value in sent.items():
-        parameter = NAMES.get(fold(name))
+        parameter = NAMES.get(fold(name)) if isinstance(name, str) else None
         if parameter and not is_absent(value) and (parameter not in found or fold(name) == fold(parameter)):
             found[parameter] = value
     return found
 
 
 def read_values(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every parameter, by its own name; the default, or None, where it is absent.
+    """Return the value of every input, by its own name; the default, or None, where it is absent.
 
     Raises
     ------
     ParameterError
         When a value can't be understood; it names parameter, value, and what would be right.
     """
+    if not isinstance(sent, Mapping):
+        raise ParameterError("no parameters", found=shown(sent), expected="names and values")
     found = known(sent)
     return {
         parameter.name: parameter.read(found[parameter.name]) if parameter.name in found else parameter.default
-        for parameter in PARAMETERS
+        for parameter in INPUTS
     }
 
 

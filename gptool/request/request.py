@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,11 +100,13 @@ def _select_box(box: Box, grid: _Grid) -> tuple[Selection, list[Message]]:
     sides, said = box.extent, []
     if sides.xmin > sides.xmax:
         round_the_world = period(box.reference or grid.scheme.reference)
-        if round_the_world is None:
+        turns = math.ceil((sides.xmin - sides.xmax) / round_the_world) if round_the_world else 0
+        xmax = sides.xmax + turns * (round_the_world or 0.0)
+        if xmax <= sides.xmin:
             raise extent.no_area(sides)
         across = f"{extent.PARAMETER}: xmin lies east of xmax, taken as a box across the antimeridian"
-        said.append(Message("Informative", across))
-        sides = sides._replace(xmax=sides.xmax + round_the_world)
+        said.append(Message("Warning", across))
+        sides = sides._replace(xmax=xmax)
     whole = only_polygons(shapely.box(*sides))
     brought = grid.bring(whole, box.reference)
     if brought == whole:

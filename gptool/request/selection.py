@@ -27,36 +27,42 @@ class Area:
     ----------
     edges : float64[n, 4]
         x, y of the start and of the end of each edge of all rings.
+    thinnest : float64[n]
+        The shorter side of the box of the part that each edge belongs to.
     bounds : Extent
-    thinnest : float
-        The shortest side of its parts' boxes.
     """
 
     edges: NDArray[np.float64]
+    thinnest: NDArray[np.float64]
     bounds: Extent
-    thinnest: float
 
     @classmethod
     def of(cls, polygon: MultiPolygon) -> Area:
         """Return the area of a polygon that is not empty."""
         import shapely
 
-        points, rings = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(polygon)), return_index=True)
-        edges = np.hstack((points[:-1], points[1:]))[rings[:-1] == rings[1:]]
-        boxes = shapely.bounds(shapely.get_parts(polygon))
-        thinnest = min((boxes[:, 2] - boxes[:, 0]).min(), (boxes[:, 3] - boxes[:, 1]).min())
-        return cls(edges, Extent(*polygon.bounds), float(thinnest))
+        parts = shapely.get_parts(polygon)
+        rings, part = shapely.get_rings(parts, return_index=True)
+        points, ring = shapely.get_coordinates(rings, return_index=True)
+        same = ring[:-1] == ring[1:]
+        boxes = shapely.bounds(parts)
+        thinnest = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        return cls(np.hstack((points[:-1], points[1:]))[same], thinnest[part[ring[:-1][same]]], Extent(*polygon.bounds))
 
     def covered(self, scheme: TilingScheme, lod: Lod, bundle: BundleAddress) -> NDArray[np.bool_]:
         """Return which of the bundle's tiles share area with it, [16384], row-major.
 
-        As with boxes, reaching over a tile's edge by no more than `EDGE_TOLERANCE` of a tile, nor by more than a
-        quarter of the thinnest part, does not count.
+        As with boxes, reaching over a tile's edge by no more than `EDGE_TOLERANCE` of a tile does not count, nor by
+        more than a quarter of a part that is thinner than that: wherever it lies, it is in a tile.
         """
         width, height = scheme.tile_size(lod)
-        tolerance = min(EDGE_TOLERANCE, self.thinnest / 4 / max(width, height))
-        origin = scheme.origin_x.value, scheme.origin_y.value
-        return _area.covered(self.edges, *origin, width, height, bundle.row, bundle.column, tolerance)
+        place = scheme.origin_x.value, scheme.origin_y.value, width, height, bundle.row, bundle.column
+        least = self.thinnest / (4 * max(width, height))
+        thin = least < EDGE_TOLERANCE
+        if not thin.any():
+            return _area.covered(self.edges, *place, EDGE_TOLERANCE)
+        tiny = _area.covered(self.edges[thin], *place, float(least[thin].min()))
+        return tiny | _area.covered(self.edges[~thin], *place, EDGE_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from operator import index
 from typing import Any, TypeVar
 
-from gptool.errors import ParameterError
+from gptool.errors import LONGEST_FOUND, ParameterError
+from gptool.model import NumberText
 
 Meaning = TypeVar("Meaning")
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+WHOLE = re.compile(r"([+-]?[0-9]{1,15})(?:\.0{0,15})?")
 MOST_JSON = 64 * 1024 * 1024
 """Characters of JSON that are read: more than the vertices of any area that people draw take."""
+
+
+def shown(sent: Any) -> str:
+    """Return what was sent as a message shows it, whatever it is: in short, since it may be of any size and depth."""
+    if isinstance(sent, str | bytes):
+        return repr(sent[: LONGEST_FOUND + 1])
+    return reprlib.repr(sent)
 
 
 def is_absent(value: Any) -> bool:
     """Tell whether a parameter was not sent: clients leave it out, or send nothing for it."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a member of JSON says nothing."""
+    return value is None or value in ({}, "")
 
 
 def read_boolean(sent: Any, parameter: str) -> bool:
@@ -47,7 +61,7 @@ def read_choice(sent: Any, parameter: str, choices: Mapping[str, Meaning]) -> Me
     for choice, meaning in choices.items():
         if choice.lower() == word:
             return meaning
-    raise ParameterError("not one of its words", where=parameter, found=repr(sent), expected=_either(choices))
+    raise ParameterError("not one of its words", where=parameter, found=shown(sent), expected=_either(choices))
 
 
 def _either(choices: Mapping[str, Any]) -> str:
@@ -57,8 +71,10 @@ def _either(choices: Mapping[str, Any]) -> str:
 
 def read_whole_number(sent: Any, parameter: str, low: int, high: int) -> int:
     """Return a whole number, of its digits or any type that stands for one. Raises as `whole_number`."""
-    digits = isinstance(sent, str) and WHOLE.fullmatch(sent.strip())
-    return whole_number(int(sent) if digits else sent, parameter, low, high)
+    digits = WHOLE.fullmatch(sent.strip()) if isinstance(sent, str) else None
+    if isinstance(sent, float) and sent.is_integer():
+        sent = int(sent)
+    return whole_number(int(digits[1]) if digits else sent, parameter, low, high)
 
 
 def whole_number(value: Any, parameter: str, low: int, high: int | None = None) -> int:
@@ -69,14 +85,22 @@ def whole_number(value: Any, parameter: str, low: int, high: int | None = None) 
     ParameterError
         When it is no whole number, or below `low` or above `high`.
     """
+    what = "out of range"
     try:
-        number = index(value)
+        number = low - 1 if isinstance(value, bool) else index(value)
     except TypeError:
-        number = low - 1
+        what, number = "no whole number", low - 1
     if number < low or (high is not None and number > high):
         limits = f"{low} to {high}" if high is not None else f"of {low} or more"
-        raise ParameterError("out of range", where=parameter, found=repr(value), expected=f"a whole number {limits}")
+        raise ParameterError(what, where=parameter, found=shown(value), expected=f"a whole number {limits}")
     return number
+
+
+def read_number(sent: Any) -> float:
+    """Return a number, of its text too. Raises TypeError, ValueError or OverflowError when it is none."""
+    if isinstance(sent, bool | bytes):
+        raise TypeError("no number")
+    return NumberText(sent.strip()).value if isinstance(sent, str) else float(sent)
 
 
 def read_json(sent: Any, parameter: str, expected: str) -> dict[str, Any]:
@@ -95,7 +119,7 @@ def read_json(sent: Any, parameter: str, expected: str) -> dict[str, Any]:
     if isinstance(sent, Mapping):
         return dict(sent)
     if not isinstance(sent, str):
-        raise ParameterError("not JSON", where=parameter, found=repr(sent), expected=expected)
+        raise ParameterError("not JSON", where=parameter, found=shown(sent), expected=expected)
     if len(sent) > MOST_JSON:
         raise ParameterError(
             "too long", where=parameter, found=f"{len(sent)} characters", expected=f"{MOST_JSON} at most"
@@ -103,9 +127,9 @@ def read_json(sent: Any, parameter: str, expected: str) -> dict[str, Any]:
     try:
         value = json.loads(sent)
     except RecursionError:
-        raise ParameterError("JSON in too many layers", where=parameter, found=repr(sent), expected=expected) from None
+        raise ParameterError("JSON in too many layers", where=parameter, found=shown(sent), expected=expected) from None
     except ValueError as error:
-        raise ParameterError(f"not JSON ({error})", where=parameter, found=repr(sent), expected=expected) from None
+        raise ParameterError(f"not JSON ({error})", where=parameter, found=shown(sent), expected=expected) from None
     if not isinstance(value, dict):
-        raise ParameterError("no JSON object", where=parameter, found=repr(sent), expected=expected)
+        raise ParameterError("no JSON object", where=parameter, found=shown(sent), expected=expected)
     return value

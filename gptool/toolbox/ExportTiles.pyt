@@ -12,7 +12,7 @@ import arcpy
 
 from gptool.errors import GptoolError
 from gptool.job import Job
-from gptool.request import PARAMETERS, find_faults
+from gptool.request import INPUTS, find_faults
 from gptool.request import Parameter as Row
 from gptool.settings import CacheSettings, Settings, read_settings
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
@@ -68,7 +68,7 @@ def inputs() -> list[arcpy.Parameter]:
     """Return the parameters that are filled in: the cache, and the operation's."""
     cache = parameter("cache", "Cache", "GPString", "Required", "Input")
     cache.filter.type, cache.filter.list = "ValueList", offered()
-    return [cache, *map(optional_input, PARAMETERS)]
+    return [cache, *map(optional_input, INPUTS)]
 
 
 def optional_input(row: Row) -> arcpy.Parameter:
@@ -147,7 +147,7 @@ class Tool:
             return
         arcpy.env.autoCancelling = False  # so that the job can take away what is half-written
         by_name = {p.name: p for p in parameters}
-        sent = {row.name: by_name[row.name].value for row in PARAMETERS}
+        sent = {row.name: by_name[row.name].value for row in INPUTS}
         sent["areaOfInterest"] = polygons(sent["areaOfInterest"])
         try:
             job = self.start(sent, settings().cache(by_name["cache"].value), Display())
