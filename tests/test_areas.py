@@ -64,6 +64,10 @@ RINGS: dict[str, tuple[list[list[list[float]]], shapely.Geometry]] = {
         (box(0, 0, 3) - box(1, 1, 1)) | (box(9, 0, 3) - box(10, 1, 1)),
     ),
     "one that is not closed": ([square(0, 0, 4)[:-1]], box(0, 0, 4)),
+    "rings within rings that make no difference": (
+        [square(0, 0, 9), square(1, 1, 7), square(2, 2, 5, hole=True), square(3, 3, 1, hole=True)],
+        box(0, 0, 9) - box(2, 2, 5),
+    ),
     "one that runs the other way": ([square(0, 0, 4, hole=True)], box(0, 0, 4)),
 }
 
@@ -101,12 +105,22 @@ MENDED: dict[str, tuple[list[list[list[float]]], shapely.Geometry, str]] = {
     "all of it the other way round": (
         [square(0, 0, 4, hole=True), square(1, 1, 2)],
         box(0, 0, 4) - box(1, 1, 2),
-        "the geometry has outer rings that run counter-clockwise, they are taken as outer ones",
+        "the geometry: its outer rings run counter-clockwise, they are taken as outer ones",
+    ),
+    "a hole that reaches beyond its outer ring": (
+        [square(0, 0, 4), square(2, 2, 4, hole=True)],
+        box(0, 0, 4) - box(2, 2, 4),
+        "the geometry: 1 holes reach beyond their outer rings, and are cut off",
+    ),
+    "an outer ring the other way round, and what is in it": (
+        [square(0, 0, 4), square(5, 5, 9, hole=True), square(6, 6, 2)],
+        box(0, 0, 4) | box(5, 5, 9),
+        "the geometry: 1 outer rings run counter-clockwise",
     ),
     "one of two outer rings the other way round": (
         [square(0, 0, 4), square(5, 5, 2, hole=True)],
         box(0, 0, 4) | box(5, 5, 2),
-        "the geometry has outer rings that run counter-clockwise, they are taken as outer ones",
+        "the geometry: 1 outer rings run counter-clockwise",
     ),
 }
 
@@ -155,6 +169,16 @@ def test_many_repairs_are_summed_up() -> None:
     assert polygons[None].area == pytest.approx(50)
     assert len(told) == 11
     assert told[-1] == "areaOfInterest: 15 more were put right"
+
+
+def test_many_rings_are_made_in_no_time() -> None:
+    """Thousands of holes, and hundreds of rings in each other."""
+    holes = [square(10 * i + 1, 10 * j + 1, 5, hole=True) for i in range(50) for j in range(50)]
+    polygon, _ = area_of(square(0, 0, 500), *holes)
+    assert polygon.area == 500**2 - 2500 * 25
+    nested = [square(i, i, 2000 - 2 * i, hole=bool(i % 2)) for i in range(999)]
+    polygon, _ = area_of(*nested)
+    assert polygon.area == sum((-1) ** i * (2000 - 2 * i) ** 2 for i in range(999))
 
 
 coordinate = st.integers(0, 6)

@@ -15,6 +15,12 @@ from gptool.request.area import PARAMETER, Ring, Shape, signed_area
 if TYPE_CHECKING:
     from shapely import Geometry, MultiPolygon
 
+AT_ONCE = 500
+"""Rings that are looked for among all others at a time: of rings in rings every one may lie in every other."""
+
+INTERIORS_MEET = "T********"
+"""Of DE-9IM: what shares area."""
+
 MOST_TOLD = 10
 """Repairs that are told one by one."""
 
@@ -47,27 +53,57 @@ def _make_polygon(shape: Shape, told: list[str]) -> Geometry:
     rings, clockwise = _repaired_rings(shape, told)
     if len(rings) == 1:
         return rings[0]  # whichever way it runs
-    depths = _depths(rings)
-    outermost = clockwise[depths == 0]
-    if not outermost.all():
-        told.append(
-            f"{PARAMETER}: {shape.name} has outer rings that run counter-clockwise, they are taken as outer ones"
-        )
-    if not outermost.any():
+    depths, parents = _nesting(rings)
+    outermost = depths == 0
+    if not clockwise[outermost].any():
         clockwise = ~clockwise  # all of it was written the other way round
-    return _in_layers(rings, depths, clockwise | (depths == 0))
+        told.append(f"{PARAMETER}: {shape.name}: its outer rings run counter-clockwise, they are taken as outer ones")
+    area, strays = _nested(rings, depths, parents, clockwise), outermost & ~clockwise
+    if not strays.any():
+        return area
+    return _with_strays(area, rings[strays], united(rings[outermost & clockwise]), shape, told)
 
 
-def _in_layers(rings: Any, depths: Any, adds: Any) -> Geometry:
-    """Add and take away rings from the outermost to the innermost."""
+def _nested(rings: Any, depths: Any, parents: Any, adds: Any) -> Geometry:
+    """Return the area of rings in rings: those that add less the next ones within that take away."""
+    holes: defaultdict[int, list[int]] = defaultdict(list)
+    # The ring in whose place one stands that makes no difference, since what it lies in does the same.
+    stands_for = np.arange(len(rings))
+    for i in np.argsort(depths, kind="stable").tolist():
+        parent = stands_for[parents[i]] if depths[i] else i
+        if depths[i] and adds[parent] == adds[i]:
+            stands_for[i] = parent
+        elif depths[i] and not adds[i]:
+            holes[parent].append(i)
+    shells = np.flatnonzero((stands_for == np.arange(len(rings))) & adds)
+    return united([_less(rings[shell], rings[holes[shell]]) for shell in shells.tolist()])
+
+
+def _less(shell: Geometry, holes: Any) -> Geometry:
+    """Return an area without those within it."""
     import shapely
 
-    area: Geometry = shapely.Polygon()
-    for depth in range(int(depths.max(initial=-1)) + 1):
-        here = depths == depth
-        for meant, operation in ((~adds, shapely.difference), (adds, shapely.union)):
-            if (here & meant).any():
-                area = operation(area, shapely.union_all(rings[here & meant]))
+    if not len(holes):
+        return shell
+    rings = [shapely.get_rings(ring) for ring in (shell, *holes)]
+    if all(len(ring) == 1 for ring in rings):
+        whole = shapely.Polygon(rings[0][0], [ring[0] for ring in rings[1:]])
+        if shapely.is_valid(whole):
+            return whole  # as it mostly is, and without work for thousands of holes
+    return shapely.difference(shell, shapely.union_all(holes))
+
+
+def _with_strays(area: Geometry, strays: Any, outer: Geometry, shape: Shape, told: list[str]) -> Geometry:
+    """Cut off rings that run as holes do and lie in no other; those that meet no outer ring are outer ones."""
+    import shapely
+
+    meets = shapely.relate_pattern(strays, outer, INTERIORS_MEET)
+    if meets.any():
+        told.append(f"{PARAMETER}: {shape.name}: {meets.sum()} holes reach beyond their outer rings, and are cut off")
+        area = shapely.difference(area, shapely.union_all(strays[meets]))
+    if not meets.all():
+        told.append(f"{PARAMETER}: {shape.name}: {(~meets).sum()} outer rings run counter-clockwise")
+        area = shapely.union_all([area, *strays[~meets]])
     return area
 
 
@@ -101,13 +137,21 @@ def _repaired(ring: Ring) -> tuple[Geometry, str]:
     return area, "has no area, left out" if area.is_empty else f"was repaired ({reason})"
 
 
-def _depths(rings: Any) -> Any:
-    """Return for each area how many larger ones it lies in."""
+def _nesting(rings: Any) -> tuple[Any, Any]:
+    """Return for each area how many larger ones it lies in, and the smallest of them; itself when there is none."""
     import shapely
 
-    sizes = shapely.area(rings)
-    inner, outer = shapely.STRtree(rings).query(shapely.point_on_surface(rings), predicate="intersects")
-    return np.bincount(inner[sizes[outer] > sizes[inner]], minlength=len(rings))
+    sizes, places, tree = shapely.area(rings), shapely.point_on_surface(rings), shapely.STRtree(rings)
+    depths, parents = np.zeros(len(rings), np.int64), np.arange(len(rings))
+    for first in range(0, len(rings), AT_ONCE):
+        inner, outer = tree.query(places[first : first + AT_ONCE], predicate="intersects")
+        inner = inner + first
+        larger = sizes[outer] > sizes[inner]
+        inner, outer = inner[larger], outer[larger]
+        depths += np.bincount(inner, minlength=len(rings))
+        smallest_last = np.argsort(-sizes[outer], kind="stable")
+        parents[inner[smallest_last]] = outer[smallest_last]
+    return depths, parents
 
 
 def united(parts: Sequence[Geometry]) -> MultiPolygon:
