@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -154,12 +154,19 @@ def estimate_export_tiles_size(
         tile_package = compact or well_known_id(plan.cache.scheme.reference) is not None
     kind, suffix = kind_for(request.storage, tile_package=tile_package)
     said = remark_on_plan(plan, kind, recompression, by_name=request.levels is not None)
-    return weigh(plan, kind, suffix, recompression, said)
+    return weigh(plan, kind, suffix, recompression.capped(plan.cache.image), said)
 
 
-def weigh(plan: Plan, kind: Kind, suffix: str, recompression: Recompression, said: Sequence[Message] = ()) -> Estimate:
-    """Return the estimate of a plan. Raises as `estimate_export_tiles_size`."""
-    samples = [_sample(plan, level, recompression) for level in plan.filled_levels]
+def weigh(
+    plan: Plan,
+    kind: Kind,
+    suffix: str,
+    recompression: Recompression,
+    said: Sequence[Message] = (),
+    check: Callable[[], None] | None = None,
+) -> Estimate:
+    """Return the estimate of a plan. Raises as `estimate_export_tiles_size`, and what `check` raises now and then."""
+    samples = [_sample(plan, level, recompression, check) for level in plan.filled_levels]
     levels = tuple(map(_estimate_level, plan.filled_levels, samples))
     bundles = [
         bundle
@@ -183,7 +190,7 @@ class Sample(NamedTuple):
     written: NDArray[np.int64]
 
 
-def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> Sample:
+def _sample(plan: Plan, level: LevelPlan, recompression: Recompression, check: Callable[[], None] | None) -> Sample:
     """Recompress some tiles of a level, or none when none is to be recompressed.
 
     The level is cut into as many equal parts as the sample has tiles, and one is taken at random from each: evenly
@@ -204,6 +211,8 @@ def _sample(plan: Plan, level: LevelPlan, recompression: Recompression) -> Sampl
         with plan.cache.open_bundle(address) as bundle:
             positions = plan.selection.positions(level.lod, address, bundle.sizes)[here]
             for batch in bundle.batches(positions):
+                if check:
+                    check()
                 result, _ = recompress_tiles(batch, recompression)
                 read.append(batch.sizes.astype(np.int64))
                 written.append(result.sizes.astype(np.int64))

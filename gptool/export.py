@@ -102,13 +102,14 @@ def export_tiles(
         }
     )
     target, kind = choose_kind(output, request.storage)
-    order = Order(target, kind, Recompression(request.quality, tables), overwrite, count_threads(workers))
+    recompression, threads = Recompression(request.quality, tables), count_threads(workers)
     if max_export_tiles_count is not None:
         whole_number(max_export_tiles_count, "max_export_tiles_count", 0)
     check_target(target, folder=not kind.is_package, overwrite=overwrite)
     plan = make_plan(cache, request, partial(progress, 0) if progress else None)
     check_count(plan, max_export_tiles_count)
-    said = remark_on_plan(plan, kind, order.recompression, by_name=request.levels is not None)
+    said = remark_on_plan(plan, kind, recompression, by_name=request.levels is not None)
+    order = Order(target, kind, recompression.capped(plan.cache.image), overwrite, threads)
     result = run_export(plan, order, progress)
     return replace(result, messages=(*said, *result.messages))
 
@@ -139,7 +140,7 @@ def count_threads(workers: int | None) -> int:
 def run_export(plan: Plan, order: Order, progress: Progress | None = None) -> ExportResult:
     """Make the result of a plan. Raises as `export_tiles`."""
     target, kind, recompression, overwrite, threads = order
-    _check_apart(target, plan.cache)
+    check_apart(target, plan.cache)
     with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
         facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
@@ -168,8 +169,14 @@ def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) ->
     ]
 
 
-def _check_apart(target: Path, cache: TileCache) -> None:
-    """Refuse a result that would take the place of the cache it comes from, or lie among its tiles."""
+def check_apart(target: Path, cache: TileCache) -> None:
+    """Refuse a result that would take the place of the cache it comes from, or lie among its tiles.
+
+    Raises
+    ------
+    ParameterError
+        When it would.
+    """
     # Not Path.resolve: links that lead in a circle make it raise.
     paths = (cache.location, cache.files.where(cache.tiles), target)
     source, tiles, place = (Path(os.path.realpath(path)) for path in paths)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from threading import Event
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
 from gptool.model import Message
-from gptool.request import PARAMETERS, known
+from gptool.request import INPUTS, known
 
 Status = Literal[
     "esriJobSubmitted",
@@ -26,6 +25,8 @@ Status = Literal[
 
 BETWEEN_CHANGES = 0.1
 """Seconds that must have passed before progress is told again."""
+
+LOG = logging.getLogger(__name__)
 
 OUT = "out_service_url"
 """The name of an export's result, and of an estimate's."""
@@ -53,8 +54,6 @@ class Job:
         `j` and 32 hexadecimal digits that can't be guessed.
     tool : str
         The name of the tool.
-    status : str
-        `esriJobSubmitted`, `esriJobExecuting`, and so on.
     messages : list of Message
         Only ever added to.
     progress : JobProgress or None
@@ -70,47 +69,48 @@ class Job:
     ) -> None:
         self.job_id = f"j{secrets.token_hex(16)}"
         self.tool = tool
-        self.status: Status = "esriJobSubmitted"
+        self._status: Status = "esriJobSubmitted"
         self.messages: list[Message] = []
         self.progress: JobProgress | None = None
-        defaults = {item.name: item.default for item in PARAMETERS if item.default is not None}
-        self.inputs: dict[str, Any] = {**defaults, **known(parameters)}
+        defaults = {item.name: item.default for item in INPUTS if item.default is not None}
+        # What is no mapping is refused when the job runs.
+        self.inputs: dict[str, Any] = {**defaults, **(known(parameters) if isinstance(parameters, Mapping) else {})}
         self.results: dict[str, Any] = {}
         self._on_change = on_change
         self._cancelled = Event()
         self._started = self._told = time.monotonic()
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run what is within as the job's work, and end it as that ends; an error becomes the job's.
+    def run(self, work: Callable[[], None]) -> Self:
+        """Do the job's work, and end as that ends; an error becomes the job's. Return the job.
 
         Raises
         ------
         BaseException
             What is no Exception, such as KeyboardInterrupt.
         """
-        self.start()
         try:
-            yield
-            self.succeed()
+            self.start()
+            work()
         except ExportCancelledError:
             self._end("esriJobCancelled", "Cancelled", Message("Warning", f"Cancelled ({self.tool})."))
         except GptoolError as error:
             self.fail(error)
         except Exception as error:
             # Nobody's request should end a service; whoever mends it finds the trace in the log.
-            logging.getLogger(__name__).exception("job %s", self.job_id)
+            LOG.exception("job %s", self.job_id)
             self.fail(GptoolError(f"an error of the program: {type(error).__name__}: {error}"))
         except BaseException:
             self._end("esriJobCancelled", "Cancelled", Message("Warning", f"Interrupted ({self.tool})."))
             raise
+        else:
+            self.succeed()
+        return self
 
     def start(self) -> None:
         """Go from submitted to executing."""
         self._change()
         self._started = time.monotonic()
-        if not self._cancelled.is_set():
-            self.status, self.progress = "esriJobExecuting", JobProgress("default", "Executing...")
+        self._status, self.progress = "esriJobExecuting", JobProgress("default", "Executing...")
         self.say([Message("Informative", f"Start Time: {_now()}")])
 
     def succeed(self) -> None:
@@ -141,17 +141,32 @@ class Job:
         ExportCancelledError
             When it is.
         """
-        if self._cancelled.is_set():
-            raise ExportCancelledError("the job was cancelled")
+        self.check()
         if time.monotonic() - self._told >= BETWEEN_CHANGES:
             self.progress = progress
             self._change()
 
+    def check(self) -> None:
+        """Stop the job here when it is to be cancelled.
+
+        Raises
+        ------
+        ExportCancelledError
+            When it is.
+        """
+        if self._cancelled.is_set():
+            raise ExportCancelledError("the job was cancelled")
+
     def cancel(self) -> None:
         """Ask the job to stop; it does so soon. One that has ended stays as it is."""
-        if self.status in ("esriJobSubmitted", "esriJobExecuting"):
-            self.status = "esriJobCancelling"
-            self._cancelled.set()
+        self._cancelled.set()
+
+    @property
+    def status(self) -> Status:
+        """How far the job is, in the words of the REST API."""
+        if self._cancelled.is_set() and self._status in ("esriJobSubmitted", "esriJobExecuting"):
+            return "esriJobCancelling"
+        return self._status
 
     def result(self, name: str) -> dict[str, Any]:
         """Return a result: `paramName`, `dataType` and `value`.
@@ -165,7 +180,7 @@ class Job:
 
     def input(self, name: str) -> dict[str, Any]:
         """Return an input: `paramName`, `dataType` and `value`. Raises KeyError when there is none of that name."""
-        types = {parameter.name: parameter.type for parameter in PARAMETERS}
+        types = {parameter.name: parameter.type for parameter in INPUTS}
         return {"paramName": name, "dataType": types[name], "value": self.inputs[name]}
 
     def to_json(self) -> dict[str, Any]:
@@ -184,8 +199,12 @@ class Job:
 
     def _end(self, status: Status, word: str, *messages: Message) -> None:
         elapsed = time.monotonic() - self._started
-        self.status, self.progress = status, None
-        self.say([*messages, Message("Informative", f"{word} at {_now()} (Elapsed Time: {elapsed:.2f} seconds)")])
+        self._status, self.progress = status, None
+        at_end = Message("Informative", f"{word} at {_now()} (Elapsed Time: {elapsed:.2f} seconds)")
+        try:
+            self.say([*messages, at_end])
+        except Exception:
+            LOG.exception("job %s has ended, and that could not be shown", self.job_id)
 
     def _change(self) -> None:
         self._told = time.monotonic()

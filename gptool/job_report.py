@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gptool.export import Order
 from gptool.job import Job, JobProgress
-from gptool.model import Extent
-from gptool.package.statements import reference_json
+from gptool.model import StorageFormat
+from gptool.package.statements import extent_json, reference_json
 from gptool.plan import LevelPlan, Plan
+from gptool.recompress import Recompression
 from gptool.report import ExportResult, LevelReport
 from gptool.request import Request
 
@@ -19,7 +19,7 @@ REPORT = "report.json"
 CHUNK = 4 * 1024 * 1024
 
 
-def write_report(job: Job, request: Request, plan: Plan, order: Order, result: ExportResult) -> None:
+def write_report(job: Job, request: Request, plan: Plan, recompression: Recompression, result: ExportResult) -> None:
     """Write report.json beside the result.
 
     Raises
@@ -31,12 +31,12 @@ def write_report(job: Job, request: Request, plan: Plan, order: Order, result: E
     """
     report = {
         "jobId": job.job_id,
-        "request": _understood(request, plan, order),
+        "request": _understood(request, plan, recompression),
         "cache": plan.cache.name,
         "result": {
             "name": result.path.name,
             "size": result.size,
-            "sha256": _sha256(result.path, job) if order.kind.is_package else None,
+            "sha256": _sha256(result.path, job) if request.tile_package else None,
         },
         **_figures(plan, result),
         "damagedTiles": [tile._asdict() for tile in result.damaged],
@@ -45,22 +45,25 @@ def write_report(job: Job, request: Request, plan: Plan, order: Order, result: E
     (result.path.parent / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
-def _understood(request: Request, plan: Plan, order: Order) -> dict[str, Any]:
-    """Return the request under the operation's names, in the terms of the cache."""
-    selection = plan.selection
-    area = selection.area and {"bounds": selection.area.bounds._asdict(), "edges": len(selection.area.edges)}
-    extent: Extent | None = selection.extent
+def _understood(request: Request, plan: Plan, recompression: Recompression) -> dict[str, Any]:
+    """Return the request under the operation's names; levels and bounds in the terms of the cache."""
+    selection, own = plan.selection, plan.cache.scheme.reference
+    bounds = selection.area.bounds if selection.area else selection.extent
+    box, shapes = request.box, request.shapes
+    references = list(dict.fromkeys(shape.reference or own for shape in shapes or ()))
     return {
         "levels": [lod.level for lod in selection.lods],
         "exportBy": request.export_by,
-        "exportExtent": extent._asdict() if extent else None,
-        "areaOfInterest": area,
-        "spatialReference": reference_json(plan.cache.scheme.reference),
+        "exportExtent": extent_json(box.extent, reference_json(box.reference or own)) if box and not shapes else None,
+        "areaOfInterest": shapes
+        and {"polygons": len(shapes), "spatialReferences": [reference_json(reference) for reference in references]},
+        "bounds": extent_json(bounds, reference_json(own)) if bounds else None,
         "tilePackage": request.tile_package,
-        "storageFormatType": order.kind.storage.value,
+        "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
         "optimizeTilesForSize": request.optimize,
-        "compressionQuality": order.recompression.quality,
-        "tables": order.recompression.tables,
+        "compressionQuality": request.quality,
+        "cappedCompressionQuality": recompression.quality,
+        "tables": recompression.tables,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from gptool._bundle import TileKind
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.errors import ParameterError
-from gptool.model import Tables
+from gptool.model import ImageInfo, Tables
 from gptool.request import whole_number
 
 UNKNOWN_QUALITY = -1
@@ -62,6 +62,13 @@ class Recompression:
             whole_number(self.quality, "compressionQuality", 0, 100)
         if self.tables not in ("efficient", "exact"):
             raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
+
+    def capped(self, image: ImageInfo) -> Recompression:
+        """Return what is left of it for a cache that declares a quality of its own."""
+        declared = image.compression_quality
+        if self.quality is None or not 0 < declared < self.quality or not image.may_be_jpeg:
+            return self
+        return replace(self, quality=declared)
 
 
 class Tally(NamedTuple):

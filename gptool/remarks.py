@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gptool.cache import TileCache
 from gptool.model import Message
 from gptool.package.kind import Kind
 from gptool.plan import Plan
@@ -40,29 +39,26 @@ def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, *, by_n
 
     Parameters
     ----------
+    recompression : Recompression
+        As it was asked for.
     by_name : bool
         Whether the levels were asked for by name: nobody misses tiles of a level that he did not ask for.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if by_name else []
     warnings = [f"level {level} holds no tiles in the selection" for level in empty]
     warnings += plan.left_out
-    warnings += _above_declared(plan.cache, recompression.quality)
+    cap = recompression.capped(plan.cache.image).quality
+    if cap != recompression.quality:
+        warnings.append(
+            f"compressionQuality {recompression.quality} is above {cap}, the quality that the cache declares: capped "
+            f"from {recompression.quality} to {cap}"
+        )
     if kind.is_package and to_wgs84(plan.cache.scheme.reference) is None:
         warnings.append(
             f"the spatial reference (WKID {plan.cache.scheme.reference.wkid or 'none'}) can't be brought to degrees: "
             "the package states the whole world as its extent there"
         )
     return [*plan.said, *(Message("Warning", text) for text in warnings)]
-
-
-def _above_declared(cache: TileCache, quality: int | None) -> list[str]:
-    declared = cache.image.compression_quality
-    if quality is None or not 0 < declared < quality or not cache.image.may_be_jpeg:
-        return []
-    return [
-        f"compressionQuality {quality} is above {declared}, the quality that the cache declares: capped from {quality} "
-        f"to {declared}, or to a tile's own quality where that is another"
-    ]
 
 
 def remark_on_tiles(total: LevelReport, recompression: Recompression) -> list[Message]:

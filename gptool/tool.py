@@ -9,16 +9,17 @@ from typing import Any
 
 from gptool.cache import TileCache
 from gptool.estimate import CONFIDENCE, Estimate, weigh
-from gptool.export import Order, count_threads, run_export
+from gptool.export import Order, check_apart, count_threads, run_export
 from gptool.job import OUT, Job, JobProgress
 from gptool.job_report import write_report
 from gptool.limit import check_count
 from gptool.model import Message
 from gptool.package.choose import kind_for
-from gptool.package.staging import Staging, writing
+from gptool.package.staging import Staging, made, writing
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_request
+from gptool.report import ExportResult
 from gptool.request import Request, read_request, whole_number
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 
@@ -50,7 +51,7 @@ def export_tiles_job(
     workers : int or None
         Threads; None: as many as there are processors.
     on_change : callable or None
-        See `OnChange`. What it raises ends the job.
+        See `OnChange`. What it raises ends the job, unless that has ended.
 
     Returns
     -------
@@ -58,26 +59,35 @@ def export_tiles_job(
         It has ended: succeeded, failed or cancelled.
     """
     job = Job("ExportTiles", parameters, on_change)
-    with job.running():
+
+    def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache)
         check_count(plan, _limit(max_export_tiles_count))
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
-        with writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with Staging(target, folder=True, overwrite=False) as staging:
+        check_apart(target, plan.cache)
+        threads = count_threads(workers)
+        with made(target.parent), Staging(target, folder=True, overwrite=False) as staging:
             folder = staging.folder / job.job_id
             with writing(target):
                 folder.mkdir()
-            order = Order(folder / f"{plan.cache.name}{suffix}", kind, recompression, False, count_threads(workers))
-            result = run_export(plan, order, lambda done, total: job.show(_exporting(done, total)))
-            job.say(result.messages)
+            name, capped = f"{plan.cache.name}{suffix}", recompression.capped(plan.cache.image)
+            result = _export(job, plan, Order(folder / name, kind, capped, False, threads))
             with writing(target):
-                write_report(job, request, plan, order, result)
+                write_report(job, request, plan, capped, result)
+            job.check()
             staging.commit(folder)
         job.results[OUT] = str(target)
-    return job
+
+    return job.run(work)
+
+
+def _export(job: Job, plan: Plan, order: Order) -> ExportResult:
+    """Make the result, and tell how far it is, and what shows."""
+    result = run_export(plan, order, lambda done, total: job.show(_exporting(done, total)))
+    job.say(result.messages)
+    return result
 
 
 def estimate_export_tiles_size_job(
@@ -89,15 +99,17 @@ def estimate_export_tiles_size_job(
     the result, and `totalTilesToExport`.
     """
     job = Job("EstimateExportTilesSize", parameters, on_change)
-    with job.running():
+
+    def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache)
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
         job.show(JobProgress("default", "Weighing a sample of the tiles"))
-        estimate = weigh(plan, kind, suffix, recompression)
+        estimate = weigh(plan, kind, suffix, recompression.capped(plan.cache.image), check=job.check)
         job.say([Message("Informative", _in_words(estimate))])
         job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
-    return job
+
+    return job.run(work)
 
 
 def _plan(

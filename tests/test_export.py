@@ -159,10 +159,10 @@ class TestBadRequests:
             ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range, found 101"),
             ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
             ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: not a box"),
-            ({"workers": 2.5}, errors.ParameterError, "workers: out of range, found 2.5"),
+            ({"workers": 2.5}, errors.ParameterError, "workers: no whole number, found 2.5"),
             ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels, found .None."),
             ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme, found 2.5"),
-            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: out of range"),
+            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: no whole number"),
             (
                 {"workers": 0},
                 errors.ParameterError,

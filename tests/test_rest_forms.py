@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import Address, lod_text, world
+from caches import Address, conf_text, lod_text, make_cache, world
 from checks import read_tiles
 
 from gptool import Job, export_tiles_job
@@ -281,11 +281,24 @@ class TestQuality:
     def test_above_the_declared_quality_it_is_capped(self, cache: Path, tmp_path: Path) -> None:
         job = run(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "95"})
         assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
-        declared, own = said(job, "Warning")
+        [declared] = said(job, "Warning")
         assert declared.startswith(
             "compressionQuality 95 is above 85, the quality that the cache declares: capped from 95 to 85"
         )
-        assert own.startswith("compressionQuality 95 is above the own quality of 4 tiles: capped there from 95 to 85")
+
+    def test_above_the_tiles_own_quality_it_is_capped(self, tmp_path: Path) -> None:
+        """Here the cache declares more than its tiles have."""
+        cache = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=95))
+        job = run(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "90"})
+        assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
+        [own] = said(job, "Warning")
+        assert own.startswith("compressionQuality 90 is above the own quality of 4 tiles: capped there from 90 to 85")
+
+    def test_a_cache_that_declares_less_than_its_tiles_have(self, tmp_path: Path) -> None:
+        cache = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=60))
+        sent = {"levels": "1", "optimizeTilesForSize": "true"}
+        capped = read_tiles(result_of(run(cache, tmp_path, {**sent, "compressionQuality": "80"})))
+        assert capped == read_tiles(result_of(run(cache, tmp_path, {**sent, "compressionQuality": "60"})))
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -238,7 +238,7 @@ class TestCancel:
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "jobs", on_change=handed.append)
         other.join()
         assert job.status == "esriJobCancelled"
-        check_nothing_left(tmp_path / "jobs")
+        check_nothing_left(tmp_path, "cache")
 
     def test_one_that_has_ended_stays_as_it_is(self, cache: Path, tmp_path: Path) -> None:
         job = export_tiles_job({"levels": "0"}, cache=cache, output_directory=tmp_path)
@@ -261,7 +261,69 @@ class TestCancel:
         check_nothing_left(tmp_path)
 
 
+class TestOnChange:
+    """What it raises ends the job, and nothing more."""
+
+    @pytest.mark.parametrize("at", ["esriJobSubmitted", "esriJobExecuting"])
+    def test_while_the_job_runs(self, cache: Path, tmp_path: Path, at: str) -> None:
+        def fail(job: Job) -> None:
+            if job.status == at:
+                raise RuntimeError("no more")
+
+        job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "jobs", on_change=fail)
+        assert (job.status, job.results) == ("esriJobFailed", {})
+        assert ("Error", "an error of the program: RuntimeError: no more") in job.messages
+        check_nothing_left(tmp_path)
+
+    def test_always(self, cache: Path, tmp_path: Path) -> None:
+        def fail(job: Job) -> None:
+            raise RuntimeError("no more")
+
+        assert export_tiles_job({}, cache=cache, output_directory=tmp_path, on_change=fail).status == "esriJobFailed"
+        check_nothing_left(tmp_path)
+
+    def test_when_the_job_has_ended(self, cache: Path, tmp_path: Path) -> None:
+        def fail(job: Job) -> None:
+            if job.status == "esriJobSucceeded":
+                raise RuntimeError("too late")
+
+        job = export_tiles_job({"levels": "0"}, cache=cache, output_directory=tmp_path, on_change=fail)
+        assert job.status == "esriJobSucceeded"
+        assert job.messages[-1].description.startswith("Succeeded at")
+        check_nothing_left(tmp_path, job.job_id)
+
+
+@pytest.mark.parametrize("parameters", [None, [], "levels=0", 5])
+def test_what_is_no_parameters(cache: Path, tmp_path: Path, parameters: Any) -> None:
+    job = export_tiles_job(parameters, cache=cache, output_directory=tmp_path)
+    assert job.messages[1].description.startswith("no parameters, found ")
+    assert job.status == "esriJobFailed"
+
+
+def test_keys_that_are_no_names_are_ignored(cache: Path, tmp_path: Path) -> None:
+    sent: Any = {None: 1, 1: 2, b"levels": b"0", "levels": "1"}
+    assert report_of(export_tiles_job(sent, cache=cache, output_directory=tmp_path))["written"]["tiles"] == 4
+
+
+def test_a_place_within_the_cache_is_refused_and_not_made(cache: Path) -> None:
+    place = cache / "_alllayers" / "new" / "jobs"
+    job = export_tiles_job({}, cache=cache, output_directory=place)
+    assert "the output is the cache itself, or a part of it" in job.messages[1].description
+    assert not place.parent.exists()
+
+
 class TestEstimate:
+    def test_it_can_be_cancelled_while_it_recompresses(self, cache: Path) -> None:
+        def cancel(job: Job) -> None:
+            if job.progress and "Weighing" in job.progress.message:
+                job.cancel()
+
+        sent = {"optimizeTilesForSize": "true", "compressionQuality": "40"}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gptool.job.BETWEEN_CHANGES", 0)
+            job = estimate_export_tiles_size_job(sent, cache=cache, on_change=cancel)
+        assert job.status == "esriJobCancelled"
+
     @pytest.mark.parametrize("tile_package", ["true", "false"])
     @pytest.mark.parametrize("storage", ["compact", "compactV2"])
     def test_it_is_what_the_export_gives_to_the_byte(

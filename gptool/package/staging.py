@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,6 +64,27 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror or error}", where=path) from error
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder that is not there; it goes again when what is done within fails.
+
+    Raises
+    ------
+    OutputError
+        When it can't be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):  # others may have found it useful meanwhile
+                path.rmdir()
+        raise
 
 
 class Staging:
