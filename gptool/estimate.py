@@ -102,6 +102,7 @@ class Estimate:
             "sampledTiles": sum(level.sampled for level in self.levels),
             "result": self.result,
             "levels": [level.to_json() for level in self.levels],
+            "messages": [message.to_json() for message in self.messages],
         }
 
 

@@ -189,10 +189,7 @@ class Job:
         if self.status == "esriJobSucceeded":
             value["results"] = {name: {"paramUrl": f"results/{name}"} for name in self.results}
             value["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in self.inputs}
-        value["messages"] = [
-            {"type": f"esriJobMessageType{message.type}", "description": message.description}
-            for message in self.messages
-        ]
+        value["messages"] = [message.to_json() for message in self.messages]
         if self.status == "esriJobExecuting" and self.progress:
             value["progress"] = self.progress.to_json()
         return value

@@ -40,7 +40,7 @@ def write_report(job: Job, request: Request, plan: Plan, recompression: Recompre
         },
         **_figures(plan, result),
         "damagedTiles": [tile._asdict() for tile in result.damaged],
-        "messages": job.to_json()["messages"],
+        "messages": [message.to_json() for message in job.messages],
     }
     (result.path.parent / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
 

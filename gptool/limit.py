@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from gptool.errors import TooManyTilesError
-from gptool.package.statements import level_ranges
 from gptool.plan import LevelPlan, Plan
 
 
@@ -46,7 +45,7 @@ def _what_would_fit(plan: Plan, limit: int) -> str:
 
 def _request(plan: Plan, levels: Sequence[LevelPlan]) -> str:
     """Return the parameter that asks for these levels and no others, and how many tiles it takes."""
-    text = ",".join(level_ranges([level.lod for level in levels], plan.cache.scheme))
+    text = ",".join(plan.cache.scheme.level_ranges([level.lod for level in levels]))
     return f"levels={text} (exportBy=LevelID) with {sum(level.tiles for level in levels)} tiles"
 
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -52,6 +54,10 @@ class Message(NamedTuple):
 
     type: Literal["Informative", "Warning", "Error"]
     description: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as ArcGIS's REST API words it."""
+        return {"type": f"esriJobMessageType{self.type}", "description": self.description}
 
 
 class StorageFormat(StrEnum):
@@ -224,6 +230,17 @@ class TilingScheme:
     def lod(self, level: int) -> Lod | None:
         """Return the level of detail with that LevelID, None when the scheme has none."""
         return next((lod for lod in self.lods if lod.level == level), None)
+
+    def level_ranges(self, lods: Sequence[Lod]) -> list[str]:
+        """Write levels, coarsest first, as `0-6` and `9`: those that follow each other in the scheme make a range."""
+        places = {lod: place for place, lod in enumerate(self.lods)}
+        runs: list[list[Lod]] = []
+        for lod in lods:
+            if runs and places[lod] == places[runs[-1][-1]] + 1:
+                runs[-1].append(lod)
+            else:
+                runs.append([lod])
+        return [str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs]
 
     def tile_size(self, lod: Lod) -> tuple[float, float]:
         """Return the width and the height of a level's tiles, in units of the reference."""

@@ -160,14 +160,27 @@ def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, count
     """
     plan = count_tiles(cache, request, counting)
     if plan.tiles == 0:
-        empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
-        raise ParameterError(
-            "; ".join(("the selection holds no tiles", *plan.left_out, *empty)),
-            where=plan.cache.location,
-            found=0,
-            expected="1 or more",
-        )
+        raise _nothing_meant(plan, request)
     return plan
+
+
+def _nothing_meant(plan: Plan, request: Request) -> ParameterError:
+    """Return the error of a request that selects no tile: what was asked, and what there is."""
+    cache, selection = plan.cache, plan.selection
+    box = selection.area.bounds if selection.area else selection.extent
+    asked = {
+        "levels": request.levels and "levels " + ",".join(span.text for span in request.levels),
+        "areaOfInterest" if request.shapes else "exportExtent": box and f"{','.join(map(repr, box))} in its reference",
+    }
+    there = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))
+    within = cache.declared_extent and f" within {','.join(map(repr, cache.declared_extent))}"
+    empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
+    return ParameterError(
+        "; ".join(("the selection holds no tiles", *plan.left_out, *empty)),
+        where=", ".join(name for name, value in asked.items() if value) or None,
+        found=", ".join(value for value in asked.values() if value) or None,
+        expected=f"tiles of {cache.name}, which has levels {there or 'none'}{within or ''}",
+    )
 
 
 def _strangers(cache: TileCache) -> list[str]:

@@ -107,7 +107,11 @@ BAD = {
         2,
         "levels: no such level in the tiling scheme, found 20 in 0-20, expected",
     ),
-    "an empty selection": (f"{EXPORT} --levels 7", 2, "the selection holds no tiles"),
+    "an empty selection": (
+        f"{EXPORT} --levels 7",
+        2,
+        "levels: the selection holds no tiles, found levels 7, expected tiles of good, which has levels 0-2, 8",
+    ),
     "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
     "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: exists already"),

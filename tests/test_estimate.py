@@ -74,7 +74,7 @@ class TestInterval:
         assert first == second
 
 
-@pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200])
+@pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200, "&" * 245, "\x01" * 245])
 @pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
 def test_a_results_name_does_not_decide_over_its_size(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
     storage = {".tpkx": "compactV2", ".tpk": "compact"}[suffix]

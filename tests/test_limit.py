@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
+from pathlib import Path
 
 import pytest
+from caches import make_cache
+from checks import asked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptool.limit import deepest_fitting
+from gptool.errors import TooManyTilesError
+from gptool.limit import check_count, deepest_fitting
 from gptool.model import BundleAddress, Lod, NumberText
-from gptool.plan import BundlePlan, LevelPlan
+from gptool.plan import BundlePlan, LevelPlan, make_plan
 
 
 def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
@@ -36,6 +41,28 @@ def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
 )
 def test_the_deepest_levels_that_fit(counts: list[int], limit: int, expected: list[int]) -> None:
     assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == expected
+
+
+def test_the_advice_can_be_followed_where_levels_were_left_out(tmp_path: Path) -> None:
+    tiles = {
+        (level, row, column): b"\xff\xd8\xff\xff\xd9"
+        for level in range(4)
+        for row in range(2**level)
+        for column in range(2**level)
+    }
+    cache = make_cache(tmp_path / "cache", tiles)
+    plan = make_plan(cache, asked(levels="0,1,3"))
+    with pytest.raises(TooManyTilesError) as caught:
+        check_count(plan, 65)
+    [levels, count] = re.findall(
+        r"fit are levels=(\S+) \(exportBy=LevelID\) with ([0-9]+) tiles", caught.value.advice[1]
+    )[0]
+    assert (levels, count) == ("3", "64")
+    assert "from the coarsest on levels=0-1 (exportBy=LevelID) with 5 tiles" in caught.value.advice[1]
+    with pytest.raises(TooManyTilesError) as caught:
+        check_count(plan, 68)
+    assert "levels=1,3 (exportBy=LevelID) with 68 tiles" in caught.value.advice[1]
+    assert make_plan(cache, asked(levels="1,3")).tiles == 68
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=7), st.integers(0, 120))

@@ -200,6 +200,22 @@ def test_a_small_area_takes_a_tile_of_every_level_wherever_it_lies(cache: Path, 
     assert planned(make_plan(cache, asked(area_of_interest={"rings": tiny}))) == {0: 1, 1: 1, 2: 1, 8: 1}
 
 
+def test_a_crumb_beside_an_area_changes_nothing_for_it(cache: Path) -> None:
+    """Reaching over an edge by a rounding does not count for large parts, whatever small ones there are."""
+    opened = open_cache(cache)
+    width, _ = opened.scheme.tile_size(opened.scheme.lods[8])
+    x, y = opened.scheme.origin_x.value + 125 * width, opened.scheme.origin_y.value - 130 * width
+    over = 1e-4
+    ring = [[x - over, y], [x - over, y + width], [x + width, y + width], [x + width, y]]
+    crumb = [
+        [x + 4.5 * width, y + width / 2],
+        [x + 4.5 * width, y + width / 2 + 1e-5],
+        [x + 4.5 * width + 1e-5, y + width / 2],
+    ]
+    plan = make_plan(opened, asked(levels="8", area_of_interest={"rings": [ring, crumb]}))
+    assert tiles_of(plan) == {(8, 129, 125), (8, 129, 129)}
+
+
 def test_an_area_along_tile_edges_takes_no_neighbours(cache: Path) -> None:
     opened = open_cache(cache)
     lod = opened.scheme.lods[8]

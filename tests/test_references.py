@@ -67,6 +67,19 @@ def test_boxes_across_the_antimeridian(mercator: Path, name: str) -> None:
     assert tiles_of(make_plan(mercator, asked(export_extent=ACROSS[name]))) == FIJI
 
 
+@pytest.mark.parametrize("sent", ["25000000,-1000000,-25000000,1000000", box(200, -9, -200, 9, **DEGREES)])
+def test_a_box_by_more_than_a_turn(mercator: Path, sent: Any) -> None:
+    """From 135 degrees west, or 160 west, around to as far east of Greenwich."""
+    columns = {column for _, _, column in tiles_of(make_plan(mercator, asked(export_extent=sent)))}
+    assert columns == (set(range(1, 15)) if isinstance(sent, str) else set(range(16)))
+
+
+@pytest.mark.parametrize("sent", [box(180, -9, -180, 9, **DEGREES), box(EDGE, -1, -EDGE, 1)])
+def test_a_box_of_no_width_across(mercator: Path, sent: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=r"exportExtent: the box has no area|holds no tiles"):
+        make_plan(mercator, asked(export_extent=sent))
+
+
 def test_that_a_box_is_taken_across_is_said(mercator: Path) -> None:
     plan = make_plan(mercator, asked(export_extent="19e6,-1e6,-19e6,1e6"))
     assert ["xmin lies east of xmax" in message.description for message in plan.said] == [True]

@@ -50,6 +50,23 @@ def test_levels(scheme: TilingScheme, levels: object, meant: list[int]) -> None:
     assert chosen(scheme, levels) == meant
 
 
+def test_long_levels_are_refused_at_once() -> None:
+    """A text that could be cut up in many ways must not be tried in all of them."""
+    for text in ("1" * 4000 + "-" + "1" * 4000 + "x", "1," * 4000 + "x", "." * 9000):
+        with pytest.raises(ParameterError, match="not a list of levels"):
+            read_levels(text)
+
+
+def test_near_scales_are_told_apart(tmp_path: Path) -> None:
+    lods = "".join(
+        f"<LODInfo><LevelID>{level}</LevelID><Scale>{scale}</Scale><Resolution>{scale / 3779.5}</Resolution></LODInfo>"
+        for level, scale in enumerate((9017.87105, 4508.9355, 4508.9353))
+    )
+    scheme = read_conf(conf_text(lods=lods).encode(), tmp_path).scheme
+    assert chosen(scheme, "4508.9355-9017.87105", "Scale") == [0, 1]
+    assert chosen(scheme, "4508.9353", "Scale") == [2]
+
+
 def test_no_levels_are_all(scheme: TilingScheme) -> None:
     assert choose_levels(None, "LevelID", scheme) == scheme.lods
 

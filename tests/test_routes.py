@@ -219,7 +219,7 @@ def test_every_result_states_the_effective_quality(
     tmp_path: Path, kind: Kind, quality: int | None, tables: str, stated: int
 ) -> None:
     """The cache declares 30, its tiles are 85."""
-    source = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=30))
+    source = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=98))
     path = kind.export(source, tmp_path, compression_quality=quality, tables=tables).path
     assert open_cache(path).image.compression_quality == stated
 

@@ -29,10 +29,20 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
     Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
     """
+    from gptool.errors import GptoolError
     from gptool.estimate import estimate_export_tiles_size
+    from gptool.job import Job
 
-    with show_progress("Counting") as progress:
-        estimate = estimate_export_tiles_size(cache, progress=progress, **options)
+    job = Job("EstimateExportTilesSize", options)
+    job.start()
+    try:
+        with show_progress("Counting") as progress:
+            estimate = estimate_export_tiles_size(cache, progress=progress, **options)
+    except GptoolError as error:
+        job.fail(error)
+        if as_json:
+            print_json(job.to_json())
+        raise
     show_messages(estimate.messages)
     if as_json:
         print_json(estimate.to_json())

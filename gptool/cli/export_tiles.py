@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,8 +51,9 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     from gptool.errors import GptoolError
     from gptool.export import export_tiles
     from gptool.job import OUT, Job
+    from gptool.package.choose import PACKAGES
 
-    job = Job("ExportTiles", options)
+    job = Job("ExportTiles", {**options, "tilePackage": Path(output).suffix.lower() in PACKAGES})
     job.start()
     try:
         with show_progress("Exporting") as progress:

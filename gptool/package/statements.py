@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from gptool.model import Extent, Lod, SpatialReference, TilingScheme
+from gptool.model import Extent, SpatialReference
 from gptool.package.json_text import Json
 from gptool.plan import Plan
 from gptool.reference import well_known_id
@@ -15,20 +13,8 @@ LATEST = {102100: 3857}
 
 def summary(plan: Plan) -> str:
     """Return a line for people: how many tiles, of what, of which levels."""
-    levels = ", ".join(level_ranges([level.lod for level in plan.filled_levels], plan.cache.scheme))
+    levels = ", ".join(plan.cache.scheme.level_ranges([level.lod for level in plan.filled_levels]))
     return f"{plan.tiles} tiles of {plan.cache.name}, levels {levels}"
-
-
-def level_ranges(lods: Sequence[Lod], scheme: TilingScheme) -> list[str]:
-    """Write levels as `0-6` and `9`: those that follow each other in the scheme make a range."""
-    places = {lod: place for place, lod in enumerate(scheme.lods)}
-    runs: list[list[Lod]] = []
-    for lod in lods:
-        if runs and places[lod] == places[runs[-1][-1]] + 1:
-            runs[-1].append(lod)
-        else:
-            runs.append([lod])
-    return [str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs]
 
 
 def reference_json(reference: SpatialReference) -> dict[str, Json]:
