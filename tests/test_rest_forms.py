@@ -356,8 +356,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nothing in the box": (
         {"levels": "8", "exportExtent": "1e7,1e7,1.1e7,1.1e7"},
-        "levels, exportExtent: the selection holds no tiles, found levels 8, "
-        "10000000.0,10000000.0,11000000.0,11000000.0 in its reference, expected tiles of world, which has levels 0-2, 8",
+        "levels, exportExtent: the selection holds no tiles, found levels 8, 10000000.0,10000000.0,11000000.0,"
+        "11000000.0 in its reference, expected tiles of world, which has levels 0-2, 8",
     ),
 }
 
