@@ -23,7 +23,7 @@ from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import well_known_id
 from gptool.remarks import remark_on_plan
-from gptool.request import read_request
+from gptool.request import file_or_json, read_request
 from gptool.work import Progress
 
 SAMPLE = 256
@@ -141,7 +141,7 @@ def estimate_export_tiles_size(
             "levels": levels,
             "exportBy": export_by,
             "exportExtent": export_extent,
-            "areaOfInterest": area_of_interest,
+            "areaOfInterest": file_or_json(area_of_interest),
             "tilePackage": tile_package,
             "storageFormatType": storage_format_type,
             "optimizeTilesForSize": compression_quality is not None,

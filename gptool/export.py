@@ -21,7 +21,7 @@ from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_tiles
 from gptool.report import DamagedTile, ExportResult, LevelReport, stated_quality
-from gptool.request import read_request, whole_number
+from gptool.request import file_or_json, read_request, whole_number
 from gptool.work import Progress, Unit, UnitResult, run_units
 
 EMPTY = "an empty file, left out"
@@ -60,8 +60,8 @@ def export_tiles(
         `xmin,ymin,xmax,ymax` in the cache's reference, or an envelope of Esri's JSON with a reference of its own: whole
         tiles that share area with this box. None: all.
     area_of_interest : str, mapping, path or None
-        A feature set or a polygon of Esri's JSON, or GeoJSON, or a file of one of them: whole tiles that share area
-        with its polygons. Supersedes `export_extent`.
+        A feature set or a polygon of Esri's JSON, or GeoJSON, or the path of a file of one of them: whole tiles that
+        share area with its polygons. Supersedes `export_extent`.
     storage_format_type : str or None
         How a dataset stores its tiles: `compactV2` (also when None) or `compact`, or Esri's long names for them.
     compression_quality : int or None
@@ -95,7 +95,7 @@ def export_tiles(
             "levels": levels,
             "exportBy": export_by,
             "exportExtent": export_extent,
-            "areaOfInterest": area_of_interest,
+            "areaOfInterest": file_or_json(area_of_interest),
             "storageFormatType": storage_format_type,
             "optimizeTilesForSize": compression_quality is not None,
             "compressionQuality": compression_quality,

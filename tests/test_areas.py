@@ -12,9 +12,11 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptool import estimate_export_tiles_size
 from gptool.errors import ParameterError
 from gptool.request.area import read_area, signed_area
 from gptool.request.polygons import make_polygons
+from gptool.tool import estimate_export_tiles_size_job
 
 
 def ring(*corners: tuple[float, float]) -> list[list[float]]:
@@ -292,6 +294,14 @@ class TestFiles:
         path = tmp_path / "area.json"
         path.write_text(json.dumps(SOUND))
         assert [shape.name for shape in read_area(path)] == ["the geometry"]
+
+    def test_python_takes_a_name_for_a_file_and_a_job_does_not(self, cache: Path, tmp_path: Path) -> None:
+        path = tmp_path / "area.json"
+        path.write_text(json.dumps(SOUND))
+        assert estimate_export_tiles_size(cache, area_of_interest=str(path)).total_tiles_to_export == 4
+        job = estimate_export_tiles_size_job({"areaOfInterest": str(path)}, cache=cache)
+        assert job.status == "esriJobFailed"
+        assert "areaOfInterest: not JSON" in job.messages[1].description
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match=r"areaOfInterest: .*area\.json: can't be read: .*No such file"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -57,12 +56,6 @@ def selection_options(command: Command) -> Command:
             metavar=metavar,
             default=parameter.default,
             show_default=parameter.default is not None,
-            callback=_file_or_json if name == "areaOfInterest" else None,
             help=parameter.documentation,
         )(command)
     return command
-
-
-def _file_or_json(ctx: click.Context, option: click.Parameter, value: str | None) -> str | Path | None:
-    """Take what does not look like JSON for the name of a file."""
-    return value if value is None or not value.strip() or value.lstrip().startswith(("{", "[")) else Path(value)

@@ -1,5 +1,6 @@
 """What was asked: parameters, levels and areas, understood in the terms of a tiling scheme."""
 
+from gptool.request.area import file_or_json
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, find_faults, known
 from gptool.request.request import Request, read_request, select
 from gptool.request.selection import Area, Selection
@@ -12,6 +13,7 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
+    "file_or_json",
     "find_faults",
     "known",
     "read_request",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.references import FARTHEST, WGS84, read_reference
-from gptool.request.values import MOST_JSON, is_empty, read_json, shown
+from gptool.request.values import MOST_JSON, is_absent, is_empty, read_json, shown
 
 PARAMETER = "areaOfInterest"
 EXPECTED = "a feature set, a polygon with rings, or GeoJSON polygons"
@@ -79,6 +79,13 @@ def read_area(sent: Any) -> tuple[Shape, ...]:
     if not shapes:
         raise ParameterError("no polygon in it", where=PARAMETER, found=_outline(value), expected=EXPECTED)
     return shapes
+
+
+def file_or_json(sent: Any) -> Any:
+    """Return a text that does not look like JSON as the path of a file, for callers who may read files."""
+    if isinstance(sent, str) and not is_absent(sent) and not sent.lstrip().startswith(("{", "[")):
+        return Path(sent)
+    return sent
 
 
 def _read_file(path: os.PathLike[str]) -> str:
