@@ -23,7 +23,7 @@ from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import well_known_id
 from gptool.remarks import remark_on_plan
-from gptool.request import file_or_json, read_request
+from gptool.request import read_call
 from gptool.work import Progress
 
 SAMPLE = 256
@@ -92,6 +92,11 @@ class Estimate:
     levels: tuple[LevelEstimate, ...]
     messages: tuple[Message, ...] = ()
 
+    @property
+    def sampled_tiles(self) -> int:
+        """Tiles that were recompressed to know, of all levels."""
+        return sum(level.sampled for level in self.levels)
+
     def to_json(self) -> dict[str, Any]:
         """Return the answer of ArcGIS's estimateExportTilesSize, and what is behind it."""
         return {
@@ -99,7 +104,7 @@ class Estimate:
             "totalTilesToExport": self.total_tiles_to_export,
             "totalSizeInterval": list(self.interval),
             "confidence": CONFIDENCE,
-            "sampledTiles": sum(level.sampled for level in self.levels),
+            "sampledTiles": self.sampled_tiles,
             "result": self.result,
             "levels": [level.to_json() for level in self.levels],
             "messages": [message.to_json() for message in self.messages],
@@ -136,17 +141,14 @@ def estimate_export_tiles_size(
     CacheError
         When the cache can't be read.
     """
-    request = read_request(
-        {
-            "levels": levels,
-            "exportBy": export_by,
-            "exportExtent": export_extent,
-            "areaOfInterest": file_or_json(area_of_interest),
-            "tilePackage": tile_package,
-            "storageFormatType": storage_format_type,
-            "optimizeTilesForSize": compression_quality is not None,
-            "compressionQuality": compression_quality,
-        }
+    request = read_call(
+        levels=levels,
+        export_by=export_by,
+        export_extent=export_extent,
+        area_of_interest=area_of_interest,
+        tile_package=tile_package,
+        storage_format_type=storage_format_type,
+        compression_quality=compression_quality,
     )
     recompression = Recompression(request.quality, tables)
     plan = make_plan(cache, request, partial(progress, 0) if progress else None)
@@ -154,7 +156,7 @@ def estimate_export_tiles_size(
         compact = request.storage is StorageFormat.COMPACT
         tile_package = compact or well_known_id(plan.cache.scheme.reference) is not None
     kind, suffix = kind_for(request.storage, tile_package=tile_package)
-    said = remark_on_plan(plan, kind, recompression, by_name=request.levels is not None)
+    said = remark_on_plan(plan, kind, recompression, request)
     return weigh(plan, kind, suffix, recompression.capped(plan.cache.image), said)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gptool.cache import TileCache
 from gptool.errors import CacheError, ParameterError
-from gptool.limit import check_count
+from gptool.limit import check_count, read_limit
 from gptool.model import Tables
 from gptool.package.choose import choose_kind
 from gptool.package.kind import Kind
@@ -21,7 +21,7 @@ from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_tiles
 from gptool.report import DamagedTile, ExportResult, LevelReport, stated_quality
-from gptool.request import file_or_json, read_request, whole_number
+from gptool.request import read_call, whole_number
 from gptool.work import Progress, Unit, UnitResult, run_units
 
 EMPTY = "an empty file, left out"
@@ -90,25 +90,21 @@ def export_tiles(
     OutputError
         When the result can't be written, or exists.
     """
-    request = read_request(
-        {
-            "levels": levels,
-            "exportBy": export_by,
-            "exportExtent": export_extent,
-            "areaOfInterest": file_or_json(area_of_interest),
-            "storageFormatType": storage_format_type,
-            "optimizeTilesForSize": compression_quality is not None,
-            "compressionQuality": compression_quality,
-        }
+    request = read_call(
+        levels=levels,
+        export_by=export_by,
+        export_extent=export_extent,
+        area_of_interest=area_of_interest,
+        storage_format_type=storage_format_type,
+        compression_quality=compression_quality,
     )
     target, kind = choose_kind(output, request.storage)
     recompression, threads = Recompression(request.quality, tables), count_threads(workers)
-    if max_export_tiles_count is not None:
-        whole_number(max_export_tiles_count, "max_export_tiles_count", 0)
+    limit = read_limit(max_export_tiles_count)
     check_target(target, folder=not kind.is_package, overwrite=overwrite)
     plan = make_plan(cache, request, partial(progress, 0) if progress else None)
-    check_count(plan, max_export_tiles_count)
-    said = remark_on_plan(plan, kind, recompression, by_name=request.levels is not None)
+    check_count(plan, limit)
+    said = remark_on_plan(plan, kind, recompression, request)
     order = Order(target, kind, recompression.capped(plan.cache.image), overwrite, threads)
     result = run_export(plan, order, progress)
     return replace(result, messages=(*said, *result.messages))

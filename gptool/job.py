@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Self
 from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
 from gptool.model import Message
 from gptool.request import INPUTS, known
+from gptool.request.parameters import BY_NAME
 
 Status = Literal[
     "esriJobSubmitted",
@@ -180,8 +181,7 @@ class Job:
 
     def input(self, name: str) -> dict[str, Any]:
         """Return an input: `paramName`, `dataType` and `value`. Raises KeyError when there is none of that name."""
-        types = {parameter.name: parameter.type for parameter in INPUTS}
-        return {"paramName": name, "dataType": types[name], "value": self.inputs[name]}
+        return {"paramName": name, "dataType": BY_NAME[name].type, "value": self.inputs[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as the REST API words it; results and inputs are there once it has succeeded."""

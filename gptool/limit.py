@@ -7,6 +7,18 @@ from itertools import accumulate
 
 from gptool.errors import TooManyTilesError
 from gptool.plan import LevelPlan, Plan
+from gptool.request import whole_number
+
+
+def read_limit(limit: int | None) -> int | None:
+    """Return a limit, None for none.
+
+    Raises
+    ------
+    ParameterError
+        When it is no number of tiles.
+    """
+    return None if limit is None else whole_number(limit, "max_export_tiles_count", 0)
 
 
 def check_count(plan: Plan, limit: int | None) -> None:

@@ -34,17 +34,17 @@ def remark_on_request(request: Request) -> list[Message]:
     return said
 
 
-def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, *, by_name: bool) -> list[Message]:
+def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, request: Request) -> list[Message]:
     """Tell of what is known before the work: levels without tiles, what can't be read, what is capped or guessed.
 
     Parameters
     ----------
     recompression : Recompression
         As it was asked for.
-    by_name : bool
-        Whether the levels were asked for by name: nobody misses tiles of a level that he did not ask for.
+    request : Request
+        Nobody misses tiles of a level that it does not name.
     """
-    empty = [level.lod.level for level in plan.levels if not level.tiles] if by_name else []
+    empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no tiles in the selection" for level in empty]
     warnings += plan.left_out
     cap = recompression.capped(plan.cache.image).quality

@@ -12,7 +12,7 @@ from gptool.estimate import CONFIDENCE, Estimate, weigh
 from gptool.export import Order, check_apart, count_threads, run_export
 from gptool.job import OUT, Job, JobProgress
 from gptool.job_report import write_report
-from gptool.limit import check_count
+from gptool.limit import check_count, read_limit
 from gptool.model import Message
 from gptool.package.choose import kind_for
 from gptool.package.staging import Staging, made, writing
@@ -20,7 +20,7 @@ from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_request
 from gptool.report import ExportResult
-from gptool.request import Request, read_request, whole_number
+from gptool.request import Request, read_request
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 
 OnChange = Callable[[Job], None]
@@ -62,9 +62,9 @@ def export_tiles_job(
 
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache)
-        check_count(plan, _limit(max_export_tiles_count))
+        check_count(plan, read_limit(max_export_tiles_count))
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
-        job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
+        job.say(remark_on_plan(plan, kind, recompression, request))
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
         check_apart(target, plan.cache)
         threads = count_threads(workers)
@@ -103,7 +103,7 @@ def estimate_export_tiles_size_job(
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache)
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
-        job.say(remark_on_plan(plan, kind, recompression, by_name=request.levels is not None))
+        job.say(remark_on_plan(plan, kind, recompression, request))
         job.show(JobProgress("default", "Weighing a sample of the tiles"))
         estimate = weigh(plan, kind, suffix, recompression.capped(plan.cache.image), check=job.check)
         job.say([Message("Informative", _in_words(estimate))])
@@ -122,10 +122,6 @@ def _plan(
     return request, recompression, make_plan(cache, request, lambda tiles: job.show(_counting(tiles)))
 
 
-def _limit(sent: int | None) -> int | None:
-    return None if sent is None else whole_number(sent, "max_export_tiles_count", 0)
-
-
 def _counting(tiles: int) -> JobProgress:
     return JobProgress("default", f"Counting tiles: {tiles:,}")
 
@@ -139,5 +135,4 @@ def _in_words(estimate: Estimate) -> str:
     size = f"{estimate.total_tiles_to_export} tiles, {estimate.total_size} bytes as {estimate.result}"
     if low == high:
         return size
-    sampled = sum(level.sampled for level in estimate.levels)
-    return f"{size}, with {CONFIDENCE:.0%} confidence {low} to {high}, from {sampled} tiles of a sample"
+    return f"{size}, with {CONFIDENCE:.0%} confidence {low} to {high}, from {estimate.sampled_tiles} tiles of a sample"

@@ -14,6 +14,7 @@ import numpy as np
 from caches import Address
 from numpy.typing import NDArray
 
+from gptool.plan import Plan
 from gptool.request import Request, read_request
 
 BUNDLE = re.compile(r"(?:.*/)?L(\d\d)/R([0-9a-f]{4,})C([0-9a-f]{4,})\.bundle")
@@ -27,6 +28,17 @@ Box = tuple[float, float, float, float]
 def asked(**parameters: object) -> Request:
     """The request that parameters make, under their names in Python or the operation's."""
     return read_request(parameters)
+
+
+def tiles_of(plan: Plan) -> set[Address]:
+    """The tiles that a plan takes."""
+    found = set()
+    for level in plan.levels:
+        for bundle in level.bundles:
+            with plan.cache.open_bundle(bundle.address) as opened:
+                for position in plan.selection.positions(level.lod, bundle.address, opened.sizes).tolist():
+                    found.add(tuple(bundle.address.tile(position)))
+    return found
 
 
 def bundle_address(name: str) -> Address:

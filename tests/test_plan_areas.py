@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import shapely
 from caches import Address, complete, conf_text, make_cache, square, world
-from checks import asked, read_tiles
+from checks import asked, read_tiles, tiles_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,16 +112,6 @@ def to_esri(polygon: shapely.Geometry) -> dict[str, Any]:
 
 def planned(plan: Plan) -> dict[int, int]:
     return {level.lod.level: level.tiles for level in plan.levels if level.tiles}
-
-
-def tiles_of(plan: Plan) -> set[Address]:
-    found = set()
-    for level in plan.levels:
-        for bundle in level.bundles:
-            with plan.cache.open_bundle(bundle.address) as opened:
-                for position in plan.selection.positions(level.lod, bundle.address, opened.sizes).tolist():
-                    found.add(tuple(bundle.address.tile(position)))
-    return found
 
 
 def sparse_tiles() -> dict[Address, bytes]:

@@ -12,29 +12,13 @@ import pyproj
 import pytest
 import shapely
 from caches import Address, conf_text, make_cache, square
-from checks import asked
+from checks import asked, tiles_of
 
 from gptool.errors import ParameterError
-from gptool.plan import Plan, make_plan
+from gptool.plan import make_plan
 
 EDGE = 20037508.342787
 DEGREES = {"spatialReference": {"wkid": 4326}}
-
-
-def tiles_of(plan: Plan) -> set[Address]:
-    return {
-        tuple(bundle.address.tile(position))
-        for level in plan.levels
-        for bundle in level.bundles
-        for opened in [plan.cache.open_bundle(bundle.address)]
-        for position in _positions(plan, level, bundle.address, opened)
-    }
-
-
-def _positions(plan: Plan, level: Any, address: Any, opened: Any) -> list[int]:
-    with opened as bundle:
-        positions: list[int] = plan.selection.positions(level.lod, address, bundle.sizes).tolist()
-        return positions
 
 
 def box(xmin: float, ymin: float, xmax: float, ymax: float, **more: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from gptool.errors import GptoolError
+    from gptool.job import Job
     from gptool.model import Message
 
 PLAIN_WIDTH, LEAST_WIDTH = 140, 80
@@ -92,6 +93,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, width=width).print(table)
+
+
+@contextmanager
+def running(job: Job, as_json: bool) -> Iterator[None]:
+    """Start a job, and fail it with an error of what is within, which goes on; JSON tells that too."""
+    from gptool.errors import GptoolError
+
+    job.start()
+    try:
+        yield
+    except GptoolError as error:
+        job.fail(error)
+        if as_json:
+            print_json(job.to_json())
+        raise
 
 
 @contextmanager

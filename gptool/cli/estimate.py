@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table, show_messages, show_progress
+from gptool.cli.console import bytes_text, print_json, print_table, running, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
 
 if TYPE_CHECKING:
@@ -29,20 +29,11 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
     Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
     """
-    from gptool.errors import GptoolError
     from gptool.estimate import estimate_export_tiles_size
     from gptool.job import Job
 
-    job = Job("EstimateExportTilesSize", options)
-    job.start()
-    try:
-        with show_progress("Counting") as progress:
-            estimate = estimate_export_tiles_size(cache, progress=progress, **options)
-    except GptoolError as error:
-        job.fail(error)
-        if as_json:
-            print_json(job.to_json())
-        raise
+    with running(Job("EstimateExportTilesSize", options), as_json), show_progress("Counting") as progress:
+        estimate = estimate_export_tiles_size(cache, progress=progress, **options)
     show_messages(estimate.messages)
     if as_json:
         print_json(estimate.to_json())
@@ -60,5 +51,5 @@ def _size(estimate: Estimate) -> str:
     size = bytes_text(estimate.total_size)
     if low == high:
         return size
-    sampled = sum(level.sampled for level in estimate.levels)
-    return f"about {size} ({bytes_text(low)} to {bytes_text(high)}, from a sample of {sampled:,} tiles)"
+    sample = f"a sample of {estimate.sampled_tiles:,} tiles"
+    return f"about {size} ({bytes_text(low)} to {bytes_text(high)}, from {sample})"

@@ -13,6 +13,7 @@ from gptool.cli.console import (
     output_width,
     print_json,
     print_table,
+    running,
     show_messages,
     show_progress,
 )
@@ -48,21 +49,13 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
     cache raster dataset.
     """
-    from gptool.errors import GptoolError
     from gptool.export import export_tiles
     from gptool.job import OUT, Job
     from gptool.package.choose import PACKAGES
 
     job = Job("ExportTiles", {**options, "tilePackage": Path(output).suffix.lower() in PACKAGES})
-    job.start()
-    try:
-        with show_progress("Exporting") as progress:
-            result = export_tiles(cache, output, progress=progress, **options)
-    except GptoolError as error:
-        job.fail(error)
-        if as_json:
-            print_json(job.to_json())
-        raise
+    with running(job, as_json), show_progress("Exporting") as progress:
+        result = export_tiles(cache, output, progress=progress, **options)
     show_messages(result.messages)
     if as_json:
         job.say(result.messages)

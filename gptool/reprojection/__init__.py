@@ -28,8 +28,10 @@ def period(reference: SpatialReference) -> float | None:
 
 def is_same(reference: SpatialReference, other: SpatialReference) -> bool:
     """Tell whether two references are one: stated alike, or the same to PROJ."""
+    if reference == other:
+        return True
     one, two = projection_of(reference), projection_of(other)
-    return reference == other or bool(one and two and one.crs.equals(two.crs, ignore_axis_order=True))
+    return bool(one and two and one.crs.equals(two.crs, ignore_axis_order=True))
 
 
 def unwrap(polygon: Polygonal, reference: SpatialReference) -> shapely.MultiPolygon:

@@ -1,8 +1,7 @@
 """What was asked: parameters, levels and areas, understood in the terms of a tiling scheme."""
 
-from gptool.request.area import file_or_json
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, find_faults, known
-from gptool.request.request import Request, read_request, select
+from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.selection import Area, Selection
 from gptool.request.values import whole_number
 
@@ -13,9 +12,9 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
-    "file_or_json",
     "find_faults",
     "known",
+    "read_call",
     "read_request",
     "select",
     "whole_number",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
 from gptool.reprojection import is_same, period, reproject, unwrap
 from gptool.request import area, extent
-from gptool.request.area import Shape
+from gptool.request.area import Shape, file_or_json
 from gptool.request.extent import Box
 from gptool.request.levels import ExportBy, Span, choose_levels
 from gptool.request.parameters import read_values
@@ -69,6 +70,31 @@ def read_request(sent: Mapping[str, Any]) -> Request:
         values["storageFormatType"],
         values["optimizeTilesForSize"],
         values["compressionQuality"],
+    )
+
+
+def read_call(
+    *,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None,
+    compression_quality: int | None,
+    **others: Any,
+) -> Request:
+    """Return the request of a call from Python, whose arguments have the parameters' names there.
+
+    A caller who can call may read files, and means a quality when he states one.
+
+    Raises
+    ------
+    ParameterError
+        When a value can't be understood.
+    """
+    return read_request(
+        {
+            **others,
+            "area_of_interest": file_or_json(area_of_interest),
+            "compression_quality": compression_quality,
+            "optimize_tiles_for_size": compression_quality is not None,
+        }
     )
 
 

@@ -29,11 +29,14 @@ class Area:
         x, y of the start and of the end of each edge of all rings.
     thinnest : float64[n]
         The shorter side of the box of the part that each edge belongs to.
+    thinnest_part : float
+        The least of them: it is asked for with every bundle.
     bounds : Extent
     """
 
     edges: NDArray[np.float64]
     thinnest: NDArray[np.float64]
+    thinnest_part: float
     bounds: Extent
 
     @classmethod
@@ -47,7 +50,8 @@ class Area:
         same = ring[:-1] == ring[1:]
         boxes = shapely.bounds(parts)
         thinnest = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-        return cls(np.hstack((points[:-1], points[1:]))[same], thinnest[part[ring[:-1][same]]], Extent(*polygon.bounds))
+        edges, of_edges = np.hstack((points[:-1], points[1:]))[same], thinnest[part[ring[:-1][same]]]
+        return cls(edges, of_edges, float(thinnest.min()), Extent(*polygon.bounds))
 
     def covered(self, scheme: TilingScheme, lod: Lod, bundle: BundleAddress) -> NDArray[np.bool_]:
         """Return which of the bundle's tiles share area with it, [16384], row-major.
@@ -57,11 +61,12 @@ class Area:
         """
         width, height = scheme.tile_size(lod)
         place = scheme.origin_x.value, scheme.origin_y.value, width, height, bundle.row, bundle.column
-        least = self.thinnest / (4 * max(width, height))
-        thin = least < EDGE_TOLERANCE
-        if not thin.any():
+        longest = 4 * max(width, height)
+        least = self.thinnest_part / longest
+        if least >= EDGE_TOLERANCE:
             return _area.covered(self.edges, *place, EDGE_TOLERANCE)
-        tiny = _area.covered(self.edges[thin], *place, float(least[thin].min()))
+        thin = self.thinnest / longest < EDGE_TOLERANCE
+        tiny = _area.covered(self.edges[thin], *place, least)
         return tiny | _area.covered(self.edges[~thin], *place, EDGE_TOLERANCE)
 
 
