@@ -22,7 +22,8 @@ from gptool.package.write import gather_facts, result_size
 from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.recompress import Recompression, recompress_tiles
 from gptool.reference import well_known_id
-from gptool.remarks import remark_on_plan
+from gptool.remarks import remark_on_plan, remark_on_quality
+from gptool.report import LevelReport
 from gptool.request import read_call
 from gptool.work import Progress
 
@@ -181,16 +182,19 @@ def weigh(
     size = result_size(kind, facts, bundles)
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(*(level.deviation for level in levels))
     fixed = size - sum(level.bytes_written for level in levels)
+    found = LevelReport.sum(sample.found for sample in samples)
+    remarks = remark_on_quality(found, recompression, "tiles" if found.tiles == plan.tiles else "sampled tiles")
     interval = max(math.floor(size - reach), fixed), min(math.ceil(size + reach), fixed + plan.bytes)
     result = f"a {suffix}" if suffix else "a cache raster dataset"
-    return Estimate(plan.tiles, size, interval, result, levels, tuple(said))
+    return Estimate(plan.tiles, size, interval, result, levels, (*said, *remarks))
 
 
 class Sample(NamedTuple):
-    """Tiles of one level: their bytes in the cache, and recompressed; each [n]."""
+    """Tiles of one level: their bytes in the cache, and recompressed, each [n]; and what became of them."""
 
     read: NDArray[np.int64]
     written: NDArray[np.int64]
+    found: LevelReport
 
 
 def _sample(plan: Plan, level: LevelPlan, recompression: Recompression, check: Callable[[], None] | None) -> Sample:
@@ -200,8 +204,9 @@ def _sample(plan: Plan, level: LevelPlan, recompression: Recompression, check: C
     spread, without falling in step with a pattern among the tiles. The same plan gives the same sample.
     """
     read, written = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    found = LevelReport()
     if recompression.quality is None:
-        return Sample(*read, *written)
+        return Sample(read[0], written[0], found)
     count = min(SAMPLE, level.tiles)
     bounds = np.arange(count + 1) * level.tiles // count
     ranks = np.random.default_rng(level.lod.level).integers(bounds[:-1], bounds[1:])
@@ -216,10 +221,11 @@ def _sample(plan: Plan, level: LevelPlan, recompression: Recompression, check: C
             for batch in bundle.batches(positions):
                 if check:
                     check()
-                result, _ = recompress_tiles(batch, recompression)
+                result, tally = recompress_tiles(batch, recompression)
+                found.add_batch(address, batch, result, tally)
                 read.append(batch.sizes.astype(np.int64))
                 written.append(result.sizes.astype(np.int64))
-    return Sample(np.concatenate(read), np.concatenate(written))
+    return Sample(np.concatenate(read), np.concatenate(written), found)
 
 
 def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:

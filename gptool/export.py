@@ -65,7 +65,8 @@ def export_tiles(
     storage_format_type : str or None
         How a dataset stores its tiles: `compactV2` (also when None) or `compact`, or Esri's long names for them.
     compression_quality : int or None
-        0..100: recompress JPEG tiles, capped at each tile's own quality. None: every tile is copied as it is.
+        0..100: recompress JPEG tiles, capped at each tile's own quality. It moves in steps: a request a little below
+        a tile's own may keep the tile as it is, which a message says. None: every tile is copied as it is.
     tables : {"efficient", "exact"}
         Quantisers that are multiples of each tile's own (smaller at equal quality), or the quality's own table.
     max_export_tiles_count : int or None

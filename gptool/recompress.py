@@ -16,6 +16,7 @@ from gptool.cache import TileBatch
 from gptool.errors import ParameterError
 from gptool.model import ImageInfo, Tables
 from gptool.request import whole_number
+from gptool.staircase import Step, lowest_that_keeps
 
 UNKNOWN_QUALITY = -1
 """Of JPEG tiles whose tables are no quality's."""
@@ -82,6 +83,8 @@ class Tally(NamedTuple):
         JPEG tiles for each quality, rounded, as they are now.
     capped : Counter
         JPEG tiles for each quality, rounded, that were kept since the request lies above it.
+    unchanged : Counter
+        JPEG tiles for each `Step`, that were kept though the request lies below their quality.
     damaged : list of (int, str)
         Position in the bundle, and what is wrong.
     """
@@ -89,6 +92,7 @@ class Tally(NamedTuple):
     outcomes: Counter[int]
     qualities: Counter[int]
     capped: Counter[int]
+    unchanged: Counter[Step]
     damaged: list[tuple[int, str]]
 
 
@@ -114,14 +118,24 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     sound_jpeg = (kinds == TileKind.JPEG) & (outcomes != Outcome.DAMAGED)
     qualities = _jpeg.qualities(result.source, result.offsets[sound_jpeg], result.sizes[sound_jpeg])
     rounded = np.nan_to_num(np.rint(qualities), nan=UNKNOWN_QUALITY)
-    kept_below = (outcomes[sound_jpeg] == Outcome.KEPT_QUALITY) & (rounded < (recompression.quality or 0))
-    capped = _count(rounded[kept_below & (rounded != UNKNOWN_QUALITY)])
-    return result, Tally(_count(outcomes), _count(rounded[rounded != UNKNOWN_QUALITY]), capped, damaged)
+    known, asked = rounded != UNKNOWN_QUALITY, recompression.quality or 0
+    capped = _count(rounded[(outcomes[sound_jpeg] == Outcome.KEPT_QUALITY) & (rounded < asked) & known])
+    kept_above = (outcomes[sound_jpeg] == Outcome.KEPT_UNCHANGED) & (rounded > asked)
+    unchanged = _steps(batch, np.flatnonzero(sound_jpeg)[kept_above], rounded[kept_above], recompression)
+    return result, Tally(_count(outcomes), _count(rounded[known]), capped, unchanged, damaged)
 
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
     source, sizes, outcomes = _jpeg.recompress_batch(batch.source, batch.offsets, batch.sizes, quality, tables=tables)
     return TileBatch.contiguous(batch.positions, source, sizes), outcomes
+
+
+def _steps(
+    batch: TileBatch, places: NDArray[np.intp], rounded: NDArray[np.float64], recompression: Recompression
+) -> Counter[Step]:
+    asked, tables = recompression.quality or 0, recompression.tables
+    lowest = (lowest_that_keeps(batch.tile(i), asked, tables) for i in places.tolist())
+    return Counter(map(Step, rounded.astype(int).tolist(), lowest))
 
 
 def _what_is_wrong(tile: bytes, kind: TileKind) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gptool.model import Message
 from gptool.package.kind import Kind
 from gptool.plan import Plan
@@ -9,6 +11,10 @@ from gptool.recompress import Recompression
 from gptool.reference import to_wgs84
 from gptool.report import LevelReport
 from gptool.request import Request
+from gptool.staircase import Step
+
+MOST_STEPS = 5
+"""Of a message; tables of other encoders may have one for each tile."""
 
 
 def remark_on_request(request: Request) -> list[Message]:
@@ -62,15 +68,54 @@ def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, request
 
 
 def remark_on_tiles(total: LevelReport, recompression: Recompression) -> list[Message]:
-    """Tell of what shows during the work: tiles below the quality asked for, damaged ones."""
-    warnings = []
+    """Tell of what shows during the work: tiles that a quality does not touch, damaged ones."""
+    said = remark_on_quality(total, recompression)
+    if total.tiles_damaged:
+        text = f"{total.tiles_damaged} tiles are damaged or empty: they are listed with the result"
+        said.append(Message("Warning", text))
+    return said
+
+
+def remark_on_quality(total: LevelReport, recompression: Recompression, tiles: str = "tiles") -> list[Message]:
+    """Tell of JPEG tiles that a quality does not touch: it is above their own, or too little below.
+
+    Parameters
+    ----------
+    tiles : str
+        What to call them.
+    """
+    said = []
     if total.capped:
         low, high = min(total.capped), max(total.capped)
         own = str(low) if low == high else f"{low} to {high}"
-        warnings.append(
-            f"compressionQuality {recompression.quality} is above the own quality of {total.capped.total()} tiles: "
+        text = (
+            f"compressionQuality {recompression.quality} is above the own quality of {total.capped.total()} {tiles}: "
             f"capped there from {recompression.quality} to {own}, those tiles are as they were"
         )
-    if total.tiles_damaged:
-        warnings.append(f"{total.tiles_damaged} tiles are damaged or empty: they are listed with the result")
-    return [Message("Warning", text) for text in warnings]
+        said.append(Message("Warning", text))
+    if total.unchanged:
+        text = f"compressionQuality {recompression.quality} changes {_none_of(total.unchanged, tiles)}"
+        said.append(Message("Informative" if total.tiles_recompressed else "Warning", text))
+    return said
+
+
+def _none_of(unchanged: Counter[Step], tiles: str) -> str:
+    """List tiles that were kept though they are of a higher quality, most first."""
+    most = sorted(unchanged, key=lambda step: (-unchanged[step], step.quality, step.lowest or 0))
+    parts = [
+        f"none of {unchanged[step]} {tiles} of quality {step.quality}{_keeping(step)}" for step in most[:MOST_STEPS]
+    ]
+    if others := sum(unchanged[step] for step in most[MOST_STEPS:]):
+        parts.append(f"none of {others} others")
+    return ", ".join(parts)
+
+
+def _keeping(step: Step) -> str:
+    """Tell which requests keep a tile as it is, and the next that does not, as far as that is known."""
+    if step.lowest is None:
+        return ""
+    if step.lowest == 1:
+        return " (no lower one does)"
+    highest = step.quality - 1
+    span = f"{highest} keeps" if step.lowest == highest else f"{step.lowest} to {highest} keep"
+    return f" ({span} them as they are, {step.lowest - 1} is the next lower that does not)"

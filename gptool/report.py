@@ -17,6 +17,7 @@ from gptool.cache import TileBatch
 from gptool.model import BundleAddress, Message
 from gptool.plan import MOST_LISTED, Plan
 from gptool.recompress import REASONS, Tally
+from gptool.staircase import Step
 
 MOST_OF_A_BUNDLE = 1_000
 """Damaged tiles of a bundle that are listed, as `MOST_LISTED` of a level; all are counted. In a cache of images that
@@ -47,6 +48,8 @@ class LevelReport:
         JPEG tiles of the result for each quality, rounded.
     capped : Counter
         JPEG tiles for each quality, rounded, that were kept since the request lies above it.
+    unchanged : Counter
+        JPEG tiles for each `Step`, that were kept though the request lies below their quality.
     tiles_damaged : int
     damaged : list of DamagedTile
         The first of them.
@@ -58,6 +61,7 @@ class LevelReport:
     outcomes: Counter[int] = field(default_factory=Counter)
     qualities: Counter[int] = field(default_factory=Counter)
     capped: Counter[int] = field(default_factory=Counter)
+    unchanged: Counter[Step] = field(default_factory=Counter)
     tiles_damaged: int = 0
     damaged: list[DamagedTile] = field(default_factory=list)
 
@@ -65,9 +69,18 @@ class LevelReport:
         """Count a batch of one bundle's tiles, as they were read and as they are written."""
         listed = tally.damaged[: max(MOST_OF_A_BUNDLE - len(self.damaged), 0)]
         damaged = [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
-        sizes = int(read.sizes.sum(dtype=np.int64)), int(written.sizes.sum(dtype=np.int64))
-        counters = tally.outcomes, tally.qualities, tally.capped
-        self.add(LevelReport(len(read.sizes), *sizes, *counters, len(tally.damaged), damaged))
+        report = LevelReport(
+            tiles=len(read.sizes),
+            bytes_read=int(read.sizes.sum(dtype=np.int64)),
+            bytes_written=int(written.sizes.sum(dtype=np.int64)),
+            outcomes=tally.outcomes,
+            qualities=tally.qualities,
+            capped=tally.capped,
+            unchanged=tally.unchanged,
+            tiles_damaged=len(tally.damaged),
+            damaged=damaged,
+        )
+        self.add(report)
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
@@ -85,6 +98,7 @@ class LevelReport:
         self.outcomes += other.outcomes
         self.qualities += other.qualities
         self.capped += other.capped
+        self.unchanged += other.unchanged
         self.tiles_damaged += other.tiles_damaged
         self.damaged += other.damaged[: max(MOST_LISTED - len(self.damaged), 0)]
 
@@ -120,6 +134,7 @@ class LevelReport:
             "kept": self.kept,
             "damaged": self.tiles_damaged,
             "effectiveQuality": self.effective_quality,
+            "qualities": {str(quality): count for quality, count in sorted(self.qualities.items())},
         }
 
 

@@ -106,7 +106,7 @@ def estimate_export_tiles_size_job(
         job.say(remark_on_plan(plan, kind, recompression, request))
         job.show(JobProgress("default", "Weighing a sample of the tiles"))
         estimate = weigh(plan, kind, suffix, recompression.capped(plan.cache.image), check=job.check)
-        job.say([Message("Informative", _in_words(estimate))])
+        job.say([*estimate.messages, Message("Informative", _in_words(estimate))])
         job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
 
     return job.run(work)

@@ -96,8 +96,18 @@ def _cells(report: LevelReport, wide: bool) -> tuple[str, ...]:
         bytes_text(report.bytes_read),
         bytes_text(report.bytes_written),
         f"{100 * report.bytes_written / report.bytes_read:.1f} %" if report.bytes_read else "-",
-        "-" if report.effective_quality is None else str(report.effective_quality),
+        _quality(report, wide),
         f"{report.tiles_recompressed:,}",
         f"{report.tiles_damaged:,}",
         "; ".join(f"{count:,} {why}" for why, count in kept.items()) or "-" if wide else f"{sum(kept.values()):,}",
     )
+
+
+def _quality(report: LevelReport, wide: bool) -> str:
+    """Return between which qualities a level's JPEG tiles are, and where there is room the most frequent first."""
+    if not report.qualities:
+        return "-"
+    low, high = min(report.qualities), max(report.qualities)
+    if low == high:
+        return str(low)
+    return f"{report.effective_quality} ({low}-{high})" if wide else f"{low}-{high}"

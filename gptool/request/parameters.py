@@ -145,8 +145,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "compressionQuality",
         "GPLong",
         "Compression quality",
-        "The quality JPEG tiles are recompressed to, 0 to 100, capped at each tile's own. Every tile keeps its own "
-        "when silent.",
+        "The quality JPEG tiles are recompressed to, 0 to 100, capped at each tile's own. It moves in steps: a "
+        "request a little below a tile's own may keep the tile as it is. Every tile keeps its own when silent.",
         lambda sent: read_whole_number(sent, "compressionQuality", LOWEST, BEST),
         limits=(LOWEST, BEST),
     ),
