@@ -15,7 +15,7 @@ APP0, APP14 = 0xE0, 0xEE
 FRAMES = range(0xC0, 0xD0)
 """Where the markers of frames lie, SOF0 to SOF15, and among them DHT."""
 
-KNOWN_HEADERS = 1024
+KNOWN_HEADERS = 256
 
 
 class Step(NamedTuple):
