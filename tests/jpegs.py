@@ -1,203 +1,181 @@
-"""Small JPEG tiles of every kind, made in code, and two ways of looking into a tile that share nothing with gptool."""
+"""Small tiles of every kind: what caches hold, what the format allows beside that, and what damage makes."""
 
-import ctypes
-import io
-import os
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
-from typing import Any
 
+import jpegs_made as made
 import numpy as np
-import turbojpeg as tj
-from numpy.typing import NDArray
+from jpegs_coded import FLAT, Frame, Levels, lossless, scan
+from jpegs_made import APP0, APP1, APP14, DHP, DHT, DNL, DQT, EOI, SOFS, pillow, pixels, segment, tj, turbo
+from jpegs_seen import levels
 from PIL import Image
-
-APP0, APP2, APP14 = 0xE0, 0xE2, 0xEE
-DHT, DQT, SOS = 0xC4, 0xDB, 0xDA
-SOF3, SOF9 = 0xC3, 0xC9
-SOFS = (0xC0, 0xC1, 0xC2, SOF3, SOF9, 0xCA)
 
 ICC = bytes(range(256)) * 2
 """Not a profile; but nobody who copies one looks inside."""
 
-QUALITY = 85
-"""Of every kind."""
+ARITHMETIC = {"arithmetic": 0, "arithmetic, progressive": tj.TJFLAG_PROGRESSIVE}
+"""Kinds that libjpeg-turbo can be built without, and TurboJPEG's flags for them."""
+
+IN_420 = ((2, 2), (1, 1), (1, 1))
+
+# ---- tiles that no encoder makes ----
 
 
-def pixels(height: int = 64, width: int = 64, seed: int = 0) -> NDArray[np.uint8]:
-    """Return hills, and some grass on them: RGB, far enough from black and white that no decoder has to clip."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width][..., None] / 64
-    hills = sum(np.sin(random.uniform(1, 9, 3) * x + random.uniform(1, 9, 3) * y + 6 * random.random()) for _ in "abc")
-    return (128 + 25 * hills + random.normal(0, 12, (height, width, 3))).clip(0, 255).astype(np.uint8)
+def planes(frame: Frame) -> list[Levels]:
+    """Return levels for each component, of hills of its own."""
+    sides = [frame.blocks(component) for component in range(len(frame.sampling))]
+    tiles = [turbo(pixels(8 * rows, 8 * columns, seed), tj.TJSAMP_GRAY) for seed, (rows, columns) in enumerate(sides)]
+    return [levels(tile)[0] for tile in tiles]
 
 
-def turbo(image: NDArray[np.uint8], subsampling: int = tj.TJSAMP_420, quality: int = QUALITY, flags: int = 0) -> bytes:
-    """Encode with PyTurboJPEG, which knows every subsampling."""
-    return tj.TurboJPEG().encode(image, quality, tj.TJPF_RGB, subsampling, flags)
+def head(frame: Frame) -> bytes:
+    """Return what is before the scans, with the usual quantisation tables in slots 0 and 1."""
+    usual = [part for part in made.segments(turbo(pixels(8, 8))) if part[0] in (APP0, DQT)]
+    sof = SOFS[int(frame.precision > 8)]
+    return made.joined([*usual, (sof, frame.payload()), (DHT, FLAT)])
 
 
-def pillow(image: NDArray[np.uint8], mode: str = "RGB", **options: Any) -> bytes:
-    """Encode with Pillow, which knows everything else."""
-    file = io.BytesIO()
-    Image.fromarray(image).convert(mode).save(file, "JPEG", **{"quality": QUALITY, **options})
-    return file.getvalue()
+def sampled(*sampling: tuple[int, int], slots: tuple[int, ...] = (0, 1, 1), precision: int = 8) -> bytes:
+    frame = Frame(64, 64, sampling, slots, precision)
+    return head(frame) + scan(planes(frame), frame, *range(len(sampling))) + EOI
 
 
-def arithmetic(image: NDArray[np.uint8]) -> bytes | None:
-    """Encode with arithmetic instead of Huffman coding; None where libjpeg-turbo was built without."""
-    os.environ["TJ_ARITHMETIC"] = "1"
-    try:
-        tile = turbo(image)
-    except OSError:
-        return None
-    finally:
-        del os.environ["TJ_ARITHMETIC"]
-    return tile if SOF9 in dict(segments(tile)) else None
+def in_scans(
+    *sampling: tuple[int, int], slots: tuple[int, ...] = (0, 1, 1), ahead: tuple[int, bytes] = (0, b"")
+) -> bytes:
+    """Give each component a scan of its own, and put a segment ahead of one."""
+    frame = Frame(64, 64, sampling, slots)
+    scans = [scan(planes(frame), frame, component) for component in range(len(sampling))]
+    scans.insert(*ahead)
+    return head(frame) + b"".join(scans) + EOI
 
 
-# ---- surgery ----
+def with_level(place: int, level: int, step: int) -> bytes:
+    """Write one level of a grayscale tile, and its quantiser (natural order: the first or last few are enough)."""
+    frame = Frame(64, 64, ((1, 1),), (0,))
+    [plane] = planes(frame)
+    plane[0, 0, place] = level
+    tile = head(frame) + scan([plane], frame, 0) + EOI
+    at = 1 + place
+    return made.with_payload(tile, DQT, lambda table: table[:at] + bytes([step]) + table[at + 1 :])
 
 
-def segments(tile: bytes) -> list[tuple[int, bytes]]:
-    """Return marker and payload of each segment; the last one's payload is all that follows the SOS marker."""
-    found, at = [], 2
-    while tile[at + 1] != SOS:
-        end = at + 2 + int.from_bytes(tile[at + 2 : at + 4])
-        found.append((tile[at + 1], tile[at + 4 : end]))
-        at = end
-    return [*found, (SOS, tile[at + 2 :])]
+def with_late_table() -> bytes:
+    """Leave the chrominance table away until the first scan that needs it."""
+    [table] = [each for each in made.segments(turbo(pixels(8, 8))) if each[0] == DQT and each[1][0] == 1]
+    tile = in_scans(*IN_420, ahead=(1, segment(*table)))
+    return made.edited(tile, lambda *part: None if part == table else part)
 
 
-def segment(marker: int, payload: bytes) -> bytes:
-    length = b"" if marker == SOS else (len(payload) + 2).to_bytes(2)
-    return bytes([0xFF, marker]) + length + payload
+def hierarchical() -> bytes:
+    """Announce a hierarchy, of which the tile is the first and only frame."""
+    found = made.segments(turbo(pixels()))
+    [frame] = [payload for marker, payload in found if marker in SOFS]
+    return made.joined([(DHP, frame), *found])
 
 
-def edited(tile: bytes, edit: Callable[[int, bytes], tuple[int, bytes] | None]) -> bytes:
-    """Return the tile with each segment as `edit` gives it back, and without those it gives None for."""
-    kept = [new for part in segments(tile) if (new := edit(*part)) is not None]
-    return b"\xff\xd8" + b"".join(segment(*part) for part in kept)
+def two_pictures() -> bytes:
+    return pillow(pixels(), format="MPO", save_all=True, append_images=[Image.fromarray(pixels(seed=1))])
 
 
-def without(tile: bytes, marker: int) -> bytes:
-    return edited(tile, lambda found, payload: None if found == marker else (found, payload))
+def height_at_the_end() -> bytes:
+    """Write the height behind the scan, as scanners may that don't know it before."""
+    return made.with_frame(turbo(pixels()), 1, b"\0\0").removesuffix(EOI) + segment(DNL, b"\0\x40") + EOI
 
 
-def with_frame(tile: bytes, at: int, new: bytes, marker: int | None = None) -> bytes:
-    """Write bytes over the frame header: 0 precision, 1 height, 3 width, 5 components; and maybe another SOF marker."""
-
-    def edit(found: int, payload: bytes) -> tuple[int, bytes]:
-        return (marker or found, payload[:at] + new + payload[at + len(new) :]) if found in SOFS else (found, payload)
-
-    return edited(tile, edit)
-
-
-def with_wide_tables(tile: bytes) -> bytes:
-    """Write each quantiser in 16 bits, and the last of each table, which matters least, as 300."""
-
-    def edit(found: int, payload: bytes) -> tuple[int, bytes]:
-        if found == DQT:
-            tables = [payload[at : at + 65] for at in range(0, len(payload), 65)]
-            wide = [np.array([*table[1:-1], 300], ">u2").tobytes() for table in tables]
-            payload = b"".join(bytes([0x10 | table[0]]) + steps for table, steps in zip(tables, wide, strict=True))
-        return found, payload
-
-    return edited(tile, edit)
-
-
-# ---- looking inside ----
-
-
-def tables(tile: bytes) -> dict[int, NDArray[np.int64]]:
-    """Return the quantisation tables by slot, natural order, as Pillow reads them."""
-    with Image.open(io.BytesIO(tile)) as image:
-        return {slot: np.array(table) for slot, table in image.quantization.items()}
-
-
-def slots(tile: bytes) -> list[int]:
-    """Return the table slot of each component."""
-    frame = next(payload for marker, payload in segments(tile) if marker in SOFS)
-    return list(frame[8::3])
-
-
-def levels(tile: bytes) -> list[NDArray[np.int64]]:
-    """Return the quantised DCT coefficients of each component, (blocks down, blocks across, 64), natural order.
-
-    TurboJPEG's transform shows them to a filter, a row of blocks at a time.
-    """
-    rows: dict[int, list[NDArray[np.int64]]] = {}
-
-    def look(coefficients: Any, array: Any, plane: Any, component: int, _index: int, _transform: int) -> int:
-        row = np.ctypeslib.as_array(coefficients, (array.h // 8, array.w // 8, 64)).astype(np.int64)
-        if array.y < plane.h:  # rows that only fill up the last MCU come too
-            rows.setdefault(component, []).append(row)
-        return 0
-
-    library = _turbojpeg()
-    transform = tj.TransformStruct(op=tj.TJXOP_NONE, customFilter=tj.CUSTOMFILTER(look))
-    handle, result, size = library.tjInitTransform(), ctypes.c_void_p(), ctypes.c_ulong()
-    try:
-        arguments = (ctypes.byref(result), ctypes.byref(size), ctypes.byref(transform))
-        failed = library.tjTransform(handle, tile, ctypes.c_ulong(len(tile)), 1, *arguments, 0)
-    finally:
-        library.tjFree(result)
-        library.tjDestroy(handle)
-    assert not failed
-    return [np.concatenate(rows[component]) for component in sorted(rows)]
-
-
-@cache
-def _turbojpeg() -> ctypes.CDLL:
-    paths = [tj.find_library("turbojpeg"), *(path for paths in tj.DEFAULT_LIB_PATHS.values() for path in paths)]
-    library = ctypes.CDLL(next(path for path in paths if path and (os.sep not in path or Path(path).exists())))
-    library.tjInitTransform.restype = ctypes.c_void_p
-    library.tjDestroy.argtypes = library.tjFree.argtypes = [ctypes.c_void_p]
-    library.tjTransform.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    return library
+def with_thumbnail(tile: bytes) -> bytes:
+    """Put a thumbnail of 4 x 4 RGB pixels into the JFIF marker."""
+    return made.with_payload(tile, APP0, lambda jfif: jfif[:-2] + b"\4\4" + bytes(range(48)))
 
 
 # ---- every kind ----
 
 KINDS: dict[str, Callable[[], bytes]] = {
+    # samplings
     "4:2:0": lambda: turbo(pixels(), tj.TJSAMP_420),
     "4:2:2": lambda: turbo(pixels(), tj.TJSAMP_422),
     "4:4:4": lambda: turbo(pixels(), tj.TJSAMP_444),
     "4:4:0": lambda: turbo(pixels(), tj.TJSAMP_440),
     "4:1:1": lambda: turbo(pixels(), tj.TJSAMP_411),
     "grayscale": lambda: turbo(pixels(), tj.TJSAMP_GRAY),
-    "grayscale, sampled 2 x 2": lambda: with_frame(turbo(pixels(), tj.TJSAMP_GRAY), 7, b"\x22"),
-    "CMYK": lambda: pillow(pixels(), "CMYK"),
+    "grayscale, sampled 2 x 2": lambda: made.with_frame(turbo(pixels(), tj.TJSAMP_GRAY), 7, b"\x22"),
+    "luminance sampled 3 x 1": lambda: sampled((3, 1), (1, 1), (1, 1)),
+    "chrominance larger than luminance": lambda: sampled((1, 1), (2, 2), (2, 2)),
+    "sampled 3 x 2, 2 x 1, 1 x 1": lambda: sampled((3, 2), (2, 1), (1, 1)),
+    "more than ten blocks in an MCU": lambda: in_scans((4, 4), (1, 1), (1, 1)),
+    # colours
+    "CMYK": lambda: made.cmyk(pixels()),
+    "CMYK without APP14": lambda: made.without(tile("CMYK"), APP14),
+    "YCCK": lambda: made.ycck(pixels()),
     "RGB": lambda: pillow(pixels(), keep_rgb=True),
-    "progressive": lambda: pillow(pixels(), progressive=True),
-    "restart markers": lambda: pillow(pixels(), restart_marker_blocks=2),
-    "optimised": lambda: pillow(pixels(), optimize=True),
-    "standard Huffman tables left out": lambda: without(turbo(pixels()), DHT),
+    "RGB by its component IDs": lambda: made.without(tile("RGB"), APP14),
+    "YCbCr with APP14": lambda: made.with_first(turbo(pixels()), (APP14, b"Adobe\0\x64\0\0\0\0\1")),
+    "without JFIF marker": lambda: made.without(turbo(pixels()), APP0),
+    "two components": lambda: sampled((1, 1), (1, 1), slots=(0, 0)),
+    # sides
     "1 x 1": lambda: turbo(pixels(1, 1)),
     "1 x 1, optimised": lambda: pillow(pixels(1, 1), "L", optimize=True),
     "17 x 33": lambda: turbo(pixels(33, 17)),
-    "512 x 512": lambda: turbo(pixels(512, 512)),
+    "512 x 512": lambda: turbo(np.tile(pixels(128, 128), (4, 4, 1))),
+    "1024 x 1024": lambda: turbo(np.tile(pixels(128, 128), (8, 8, 1))),
+    "0 x 0": lambda: made.with_frame(turbo(pixels()), 1, bytes(4)),
+    "height behind the scan (DNL)": height_at_the_end,
+    "8192 x 8192 promised": lambda: made.with_frame(turbo(pixels()), 1, b"\x20\x00\x20\x00"),
+    "65500 x 65500 promised": lambda: made.with_frame(turbo(pixels()), 1, b"\xff\xdc\xff\xdc"),
+    # qualities
+    "quality 50": lambda: turbo(pixels(), quality=50),
+    "quality 60": lambda: turbo(pixels(), quality=60),
+    # coding
+    "optimised": lambda: pillow(pixels(), optimize=True),
+    "progressive": lambda: pillow(pixels(), progressive=True),
+    "restart markers": lambda: pillow(pixels(), restart_marker_blocks=2),
+    "a scan for each component": lambda: in_scans(*IN_420),
+    "12 bits": lambda: sampled(*IN_420, precision=12),
+    "lossless": lambda: lossless(pixels()[..., 0]),
+    "hierarchical": hierarchical,
+    "levels beyond baseline": lambda: with_level(63, 1500, step=255),
+    "levels beyond baseline that requantisation brings back": lambda: with_level(1, 1500, step=3),
+    # tables
+    "one table for all": lambda: pillow(pixels(), qtables=[[4 + i // 2 for i in range(64)]], quality=-1),
+    "a table for each component": lambda: made.with_table_for_each(turbo(pixels())),
+    "all tables in one DQT and one DHT": lambda: made.with_tables_together(turbo(pixels())),
+    "16-bit tables": lambda: made.with_wide_tables(turbo(pixels()), 300),
+    "16-bit tables that 8 bits could hold": lambda: made.with_wide_tables(turbo(pixels()), 99),
+    "a quantiser of 0": lambda: with_level(63, 0, step=0),
+    "a table that comes between the scans": with_late_table,
+    "a table that changes between the scans": lambda: in_scans(*IN_420, ahead=(2, segment(DQT, b"\1" + b"\x09" * 64))),
+    "standard Huffman tables left out": lambda: made.without(turbo(pixels()), DHT),
+    "without quantisation tables": lambda: made.without(turbo(pixels()), DQT),
+    "abbreviated": lambda: made.without(turbo(pixels()), DQT, DHT),
+    "tables only": lambda: made.joined(each for each in made.segments(turbo(pixels())) if each[0] in (DQT, DHT)) + EOI,
+    # what applications add
     "ICC profile": lambda: pillow(pixels(), icc_profile=ICC),
-    "EXIF": lambda: pillow(pixels(), exif=b"Exif\0\0II*\0\x08\0\0\0" + bytes(6)),
+    "ICC profile in three parts": lambda: made.with_icc_in_parts(turbo(pixels()), ICC, 3),
+    "EXIF": lambda: pillow(pixels(), exif=b"Exif\0\0II*\0\x08\0\0\0" + bytes(6) + turbo(pixels(8, 8))),
+    "XMP": lambda: made.with_first(turbo(pixels()), (APP1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>")),
     "comment": lambda: pillow(pixels(), comment=b"grass"),
-    "without JFIF marker": lambda: without(turbo(pixels()), APP0),
+    "JFIF with thumbnail": lambda: with_thumbnail(turbo(pixels())),
+    "multi-picture (MPF)": two_pictures,
+    "fill bytes before markers": lambda: made.joined(made.segments(turbo(pixels())), fill=b"\xff\xff"),
     "bytes after the end": lambda: turbo(pixels()) + b"after the end",
     "two images": lambda: turbo(pixels()) + turbo(pixels(seed=1)),
-    "one table for all": lambda: pillow(pixels(), qtables=[[4 + i // 2 for i in range(64)]], quality=-1),
-    "16-bit tables": lambda: with_wide_tables(turbo(pixels())),
-    "without tables": lambda: without(turbo(pixels()), DQT),
-    "12 bits": lambda: with_frame(turbo(pixels()), 0, b"\x0c"),
-    "lossless": lambda: with_frame(turbo(pixels()), 0, b"", SOF3),
+    # damage
     "truncated": lambda: turbo(pixels())[:-200],
-    "8192 x 8192 promised": lambda: with_frame(turbo(pixels()), 1, b"\x20\x00\x20\x00"),
-    "65500 x 65500 promised": lambda: with_frame(turbo(pixels()), 1, b"\xff\xdc\xff\xdc"),
+    "without EOI": lambda: turbo(pixels()).removesuffix(EOI),
+    "zeros from the middle on": lambda: turbo(pixels())[:900].ljust(1800, b"\0"),
+    "a restart marker lost": lambda: tile("restart markers").replace(b"\xff\xd1", b"", 1),
+    # no JPEG
     "PNG": lambda: b"\x89PNG\r\n\x1a\n" + bytes(80) + b"IEND\xae\x42\x60\x82",
+    "LERC": lambda: b"Lerc2 " + bytes(80),
+    "GIF": lambda: pillow(pixels(), format="GIF"),
+    "WebP": lambda: b"RIFF\x5c\0\0\0WEBPVP8 " + bytes(80),
+    "zero bytes": lambda: bytes(500),
     "no image": lambda: b"no image",
     "nothing": lambda: b"",
 }
-if found := arithmetic(pixels()):
-    KINDS["arithmetic"] = partial(bytes, found)
+for name, flags in ARITHMETIC.items():
+    if found := made.arithmetic(pixels(), flags=flags):
+        KINDS[name] = partial(bytes, found)
 
 
 @cache
