@@ -149,18 +149,22 @@ def codes(tile: bytes) -> dict[tuple[int, int], dict[str, int]]:
     return found
 
 
+def unstuffed(data: bytes) -> bytes:
+    return data.replace(b"\xff\0", b"\xff")
+
+
 def scan_of(tile: bytes) -> tuple[list[tuple[int, int]], bytes]:
-    """Return the slots of DC and AC table of each component of the tile's last scan, and what it codes, unstuffed."""
+    """Return the slots of DC and AC table of each component of a tile's only scan, and its entropy-coded bytes."""
     payload = segments(tile)[-1][1]
     selected = [divmod(payload[4 + 2 * i], 16) for i in range(payload[2])]
-    return selected, payload[int.from_bytes(payload[:2]) :].removesuffix(EOI).replace(b"\xff\0", b"\xff")
+    return selected, payload[int.from_bytes(payload[:2]) :].removesuffix(EOI)
 
 
 def levels(tile: bytes) -> list[Levels]:
     """Return the levels of each component of a tile that has one scan, all of it, and no restart markers."""
     frame, tables, (selected, data) = Frame.of(tile), codes(tile), scan_of(tile)
     planes = [np.zeros((*frame.blocks(component), 64), int) for component in range(len(selected))]
-    bits, last = Bits(data), [0] * len(planes)
+    bits, last = Bits(unstuffed(data)), [0] * len(planes)
     for component, row, column, real in frame.scan_order(range(len(planes))):
         dc, ac = selected[component]
         last[component] += bits.value(bits.symbol(tables[0, dc]))

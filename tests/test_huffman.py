@@ -1,19 +1,23 @@
-"""Huffman tables of recompressed tiles: counted right, and as short as any can be."""
+"""The Huffman coding of recompressed tiles: right to the bit, and as short as any can be."""
 
 import heapq
 from collections import Counter, defaultdict
 
 import jpegs
+import jpegs_coded
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from jpegs_coded import Frame, scan_of, symbols
+from jpegs_coded import Frame, codes, entropy_coded, scan, scan_of, symbols, unstuffed
+from jpegs_made import DQT, EOI, with_payload
+from jpegs_rules import MODES, requantised
 from jpegs_seen import levels
 from numpy.typing import NDArray
 from test_jpeg_kinds import RECOMPRESSED
 
-from gptool._jpeg import huffman_table, recompress
+from gptool._jpeg import Outcome, huffman_table, recompress
+from gptool.model import Tables
 
 # ---- the table ----
 
@@ -72,7 +76,10 @@ def test_counts_are_256_and_not_all_0(counts: NDArray[np.uint32]) -> None:
 # ---- the counts ----
 
 
-@pytest.mark.parametrize("kind", [kind for kind in RECOMPRESSED if kind not in ("512 x 512", "1024 x 1024")])
+SMALL = [kind for kind in RECOMPRESSED if kind not in ("512 x 512", "1024 x 1024")]
+
+
+@pytest.mark.parametrize("kind", SMALL)
 def test_a_scan_is_as_short_as_its_levels_allow(kind: str) -> None:
     """Every symbol was counted, and none that is not coded: else the best tables would make a shorter scan."""
     tile, _ = recompress(jpegs.tile(kind), 50)
@@ -84,4 +91,54 @@ def test_a_scan_is_as_short_as_its_levels_allow(kind: str) -> None:
     for table in counts.values():
         best = code_lengths(dict(table))
         bits += sum(count * (best[symbol] + (symbol & 15)) for symbol, count in table.items())
-    assert len(data) == -(-bits // 8)
+    assert len(unstuffed(data)) == -(-bits // 8)
+
+
+# ---- the scan ----
+
+
+def check_scan(tile: bytes) -> None:
+    """Hold a tile's entropy-coded bytes against its levels, coded once more with its own tables."""
+    selected, data = scan_of(tile)
+    names = {table: {symbol: code for code, symbol in found.items()} for table, found in codes(tile).items()}
+    found = symbols(levels(tile), Frame.of(tile), range(len(selected)))
+    bits = "".join(names[table, selected[component][table]][symbol] + more for table, component, symbol, more in found)
+    assert data == entropy_coded(bits)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_scan_is_its_levels_to_the_bit(kind: str) -> None:
+    check_scan(recompress(jpegs.tile(kind), 50)[0])
+
+
+@pytest.mark.parametrize("kind", ["4:2:0", "4:1:1", "grayscale", "17 x 33", "YCCK"])
+def test_two_decoders_find_the_same_levels(kind: str) -> None:
+    """Else the one that stands in where TurboJPEG does not know the sampling would prove little."""
+    tile = jpegs.tile(kind)
+    for found, expected in zip(jpegs_coded.levels(tile), levels(tile), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("share", [0, 0.003, 0.03, 0.3, 1])
+def test_any_levels_that_baseline_can_hold_come_through(share: float, tables: Tables) -> None:
+    """Runs of any length, levels of up to 10 bits, the rare ones with the longest codes; only the DC changes."""
+    random = np.random.default_rng(0)
+    frame = Frame(100, 300, jpegs.IN_420, (0, 1, 1))
+    planes = [random_levels(random, (*frame.blocks(component), 64), share) for component in range(3)]
+    tile = jpegs.head(frame) + scan(planes, frame, 0, 1, 2) + EOI
+    tile = with_payload(tile, DQT, lambda table: table[:1] + b"\2" + b"\xff" * 63)
+    output, outcome = recompress(tile, 50, tables=tables)
+    assert outcome is Outcome.RECOMPRESSED
+    expected = requantised(tile, 50, tables, luminance_only=False)
+    for component, (_, expected_levels) in enumerate(expected):
+        np.testing.assert_array_equal(levels(output)[component], expected_levels)
+    check_scan(output)
+
+
+def random_levels(random: np.random.Generator, shape: tuple[int, ...], share: float) -> NDArray[np.int64]:
+    """Return levels of which this share is not 0; each bit more makes them half as frequent."""
+    bits = random.geometric(0.5, shape).clip(1, 10)
+    magnitudes = random.integers(2 ** (bits - 1), 2**bits) * (random.random(shape) < share)
+    magnitudes[..., 0] = random.integers(0, 1024, shape[:-1])
+    return magnitudes * random.choice([-1, 1], shape)

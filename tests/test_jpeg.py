@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from jpegs_coded import Frame
-from jpegs_made import pillow, pixels, turbo
+from jpegs_made import pillow, pixels, tj, turbo
 from jpegs_rules import MODES, ijg, requantised
 from numpy.typing import NDArray
 from test_jpeg_kinds import RECOMPRESSED
@@ -130,6 +130,15 @@ def test_tables_and_levels_follow_the_rule_in_every_kind(kind: str, tables: Tabl
 def test_tables_and_levels_follow_the_rule_at_every_quality(own: int, request_: int, tables: Tables) -> None:
     tile = turbo(pixels(seed=own), quality=own)
     check_against_the_rule(tile, request_, tables, luminance_only=False)
+
+
+@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("subsampling", [tj.TJSAMP_420, tj.TJSAMP_422, tj.TJSAMP_440, tj.TJSAMP_411, tj.TJSAMP_444])
+@pytest.mark.parametrize("sides", [(1, 1), (7, 65), (8, 8), (9, 16), (16, 17), (25, 31), (65, 1), (200, 33)], ids=str)
+def test_tables_and_levels_follow_the_rule_at_every_size(
+    sides: tuple[int, int], subsampling: int, tables: Tables
+) -> None:
+    check_against_the_rule(turbo(pixels(*sides), subsampling), 50, tables, luminance_only=False)
 
 
 # ---- every pair of qualities ----
