@@ -1,12 +1,13 @@
 """Small tiles of every kind: what caches hold, what the format allows beside that, and what damage makes."""
 
+import re
 from collections.abc import Callable
 from functools import cache, partial
 
 import jpegs_made as made
 import numpy as np
 from jpegs_coded import FLAT, Frame, Levels, lossless, scan
-from jpegs_made import APP0, APP1, APP14, DHP, DHT, DNL, DQT, EOI, SOFS, pillow, pixels, segment, tj, turbo
+from jpegs_made import APP0, APP1, APP14, DHP, DHT, DNL, DQT, EOI, SOFS, SOS, pillow, pixels, segment, tj, turbo
 from jpegs_seen import levels
 from PIL import Image
 
@@ -51,7 +52,7 @@ def in_scans(
 
 
 def with_level(place: int, level: int, step: int) -> bytes:
-    """Write one level of a grayscale tile, and its quantiser (natural order: the first or last few are enough)."""
+    """Write one level of a grayscale tile, and its quantiser; at 0, 1 or 63, the same in natural and zigzag order."""
     frame = Frame(64, 64, ((1, 1),), (0,))
     [plane] = planes(frame)
     plane[0, 0, place] = level
@@ -61,7 +62,7 @@ def with_level(place: int, level: int, step: int) -> bytes:
 
 
 def with_late_table() -> bytes:
-    """Leave the chrominance table away until the first scan that needs it."""
+    """Hold the chrominance table back until the first scan that needs it."""
     [table] = [each for each in made.segments(turbo(pixels(8, 8))) if each[0] == DQT and each[1][0] == 1]
     tile = in_scans(*IN_420, ahead=(1, segment(*table)))
     return made.edited(tile, lambda *part: None if part == table else part)
@@ -72,6 +73,12 @@ def hierarchical() -> bytes:
     found = made.segments(turbo(pixels()))
     [frame] = [payload for marker, payload in found if marker in SOFS]
     return made.joined([(DHP, frame), *found])
+
+
+def with_scans(tile: bytes, count: int) -> bytes:
+    """End a tile after this many of its scans, or without this many (-1, -2...)."""
+    starts = [found.start() for found in re.finditer(re.escape(bytes([0xFF, SOS])), tile)]
+    return tile[: starts[count]] + EOI
 
 
 def two_pictures() -> bytes:
@@ -130,6 +137,8 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "progressive": lambda: pillow(pixels(), progressive=True),
     "restart markers": lambda: pillow(pixels(), restart_marker_blocks=2),
     "a scan for each component": lambda: in_scans(*IN_420),
+    "progressive, last scan missing": lambda: with_scans(pillow(pixels(), progressive=True), -1),
+    "chrominance scans missing": lambda: with_scans(in_scans(*IN_420), 1),
     "12 bits": lambda: sampled(*IN_420, precision=12),
     "lossless": lambda: lossless(pixels()[..., 0]),
     "hierarchical": hierarchical,
@@ -155,6 +164,7 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "XMP": lambda: made.with_first(turbo(pixels()), (APP1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>")),
     "comment": lambda: pillow(pixels(), comment=b"grass"),
     "JFIF with thumbnail": lambda: with_thumbnail(turbo(pixels())),
+    "JFXX thumbnail": lambda: made.with_first(turbo(pixels()), (APP0, b"JFXX\0\x10" + turbo(pixels(8, 8)))),
     "multi-picture (MPF)": two_pictures,
     "fill bytes before markers": lambda: made.joined(made.segments(turbo(pixels())), fill=b"\xff\xff"),
     "bytes after the end": lambda: turbo(pixels()) + b"after the end",
