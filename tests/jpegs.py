@@ -17,6 +17,9 @@ ICC = bytes(range(256)) * 2
 ARITHMETIC = {"arithmetic": 0, "arithmetic, progressive": tj.TJFLAG_PROGRESSIVE}
 """Kinds that libjpeg-turbo can be built without, and TurboJPEG's flags for them."""
 
+LARGE = {"512 x 512", "1024 x 1024"}
+"""Kinds that take long where every byte or symbol is looked at in Python."""
+
 IN_420 = ((2, 2), (1, 1), (1, 1))
 
 # ---- tiles that no encoder makes ----

@@ -111,7 +111,7 @@ def check_buffer(buffer: Any, tile: bytes) -> None:
 
 
 def test_threads_do_not_disturb_each_other() -> None:
-    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS if kind not in ("512 x 512", "1024 x 1024")] * 3
+    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS if kind not in jpegs.LARGE] * 3
     jobs = [(request, tables) for request in (5, 30, 50, 70) for tables in MODES] * 2
 
     def run(job: tuple[int, Tables]) -> list[bytes]:

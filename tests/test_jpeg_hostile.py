@@ -19,7 +19,7 @@ SOUND = [*RECOMPRESSED, "1 x 1, optimised", "more than ten blocks in an MCU", "l
 
 
 @pytest.mark.parametrize("tables", MODES)
-@pytest.mark.parametrize("kind", [kind for kind in SOUND if len(jpegs.tile(kind)) < 5000])
+@pytest.mark.parametrize("kind", [kind for kind in SOUND if kind not in jpegs.LARGE])
 def test_a_tile_cut_anywhere_is_damaged(kind: str, tables: Tables) -> None:
     tile = jpegs.tile(kind)
     end = tile.index(EOI, tile.index(bytes([0xFF, SOS]))) + len(EOI)  # of the first image
