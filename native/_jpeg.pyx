@@ -1,6 +1,6 @@
 """JPEG tiles recompressed in the DCT domain, in batches, without the GIL.
 
-The arithmetic is in requantise.c and quality.c, the way through libjpeg-turbo in transcode.c; here buffers are
+The arithmetic is in requantise.c and quality.c, the way of a tile in transcode.c, that of many in batch.c; here buffers are
 checked and results get their Python types. All functions may be called from any number of threads at a time.
 """
 
@@ -9,8 +9,8 @@ from operator import index
 
 import numpy as np
 
+from libc.math cimport isnan
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 cimport huffman
 cimport transcode as tc
@@ -59,11 +59,10 @@ def quality(tile):
         header can't be read, or it has no table.
     """
     cdef const uint8_t[::1] view = np.frombuffer(tile, np.uint8)
-    cdef double found = 0
-    cdef int known
+    cdef double found
     with nogil:
-        known = tc.transcode_quality(first_byte(view), view.shape[0], &found)
-    return found if known else None
+        found = tc.transcode_quality(first_byte(view), view.shape[0])
+    return None if isnan(found) else found
 
 
 def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
@@ -89,11 +88,11 @@ def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
     cdef Py_ssize_t i, n = offsets.shape[0]
     check_places(view.shape[0], offsets, sizes)
-    found = np.full(n, np.nan)
+    found = np.empty(n)
     cdef double[::1] out = found
     with nogil:
         for i in range(n):
-            tc.transcode_quality(first_byte(view) + offsets[i], sizes[i], &out[i])
+            out[i] = tc.transcode_quality(first_byte(view) + offsets[i], sizes[i])
     return found
 
 
@@ -156,7 +155,7 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
     """
     cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
     cdef int wanted = _clamped_quality(quality), mode = _table_mode(tables)
-    cdef Py_ssize_t i, n = offsets.shape[0]
+    cdef Py_ssize_t n = offsets.shape[0]
     check_places(view.shape[0], offsets, sizes)
     # No result is larger than its tile, so this always suffices.
     output = np.empty(int(np.sum(sizes, dtype=np.uint64)), np.uint8)
@@ -164,18 +163,16 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
     cdef const uint8_t[::1] out_view = output
     cdef uint32_t[::1] sizes_view = new_sizes
     cdef uint8_t[::1] outcomes_view = outcomes
-    cdef const uint8_t *tile
-    cdef uint8_t *out = <uint8_t *>first_byte(out_view)
-    cdef size_t written, total = 0
-    with nogil:
-        for i in range(n):
-            tile = first_byte(view) + offsets[i]
-            outcomes_view[i] = tc.transcode_tile(tile, sizes[i], wanted, mode, out + total, &written)
-            if outcomes_view[i] != tc.TRANSCODE_RECOMPRESSED:
-                written = sizes[i]
-                memcpy(out + total, tile, written)
-            sizes_view[i] = written
-            total += written
+    cdef size_t total = 0
+    cdef int done = 1
+    if n > 0:
+        with nogil:
+            done = tc.transcode_batch(
+                first_byte(view), &offsets[0], &sizes[0], n, wanted, mode, <uint8_t *>first_byte(out_view),
+                &sizes_view[0], &outcomes_view[0], &total,
+            )
+    if not done:
+        raise MemoryError(f"no memory to recompress {n} tiles")
     return output[:total], new_sizes, outcomes
 
 
@@ -218,14 +215,8 @@ def huffman_table(const uint32_t[::1] counts):
     ValueError
         For another number of counts, or when all are 0.
     """
-    cdef huffman.huffman_counts all_counts
-    cdef uint8_t bits[huffman.HUFFMAN_LONGEST + 1]
-    cdef uint8_t values[huffman.HUFFMAN_SYMBOLS]
-    cdef Py_ssize_t i
+    cdef huffman.huffman_table table
     if counts.shape[0] != huffman.HUFFMAN_SYMBOLS or not np.any(counts):
         raise ValueError(f"counts: found {counts.shape[0]}, expected {huffman.HUFFMAN_SYMBOLS}, not all of them 0")
-    for i in range(huffman.HUFFMAN_SYMBOLS):
-        all_counts.count[i] = counts[i]
-    huffman.huffman_make_table(&all_counts, bits, values)
-    cdef Py_ssize_t used = np.count_nonzero(counts)
-    return <bytes>bits[1:huffman.HUFFMAN_LONGEST + 1], <bytes>values[:used]
+    huffman.huffman_make_table(&counts[0], &table)
+    return <bytes>table.bits[1:huffman.HUFFMAN_LONGEST + 1], <bytes>table.values[:table.used]

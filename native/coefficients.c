@@ -27,7 +27,7 @@ int tables_known(const struct jpeg_decompress_struct *source)
 }
 
 /* Luma or chroma base table? A table shared by several components follows the first that uses it. */
-static int is_chroma(const struct jpeg_decompress_struct *source, int component)
+int is_chroma(const struct jpeg_decompress_struct *source, int component)
 {
     const J_COLOR_SPACE space = source->jpeg_color_space;
 
@@ -41,117 +41,119 @@ int plan_tables(const struct jpeg_decompress_struct *source, int quality, int ex
 
     for (int c = 0; c < source->num_components; c++) {
         const int slot = source->comp_info[c].quant_tbl_no;
-        uint16_t wanted[TABLE_SIZE];
 
-        if (planned & 1u << slot)
-            continue;
+        if (!(planned & 1u << slot))
+            changes |= requantiser_make(&plans[slot], own_table(source, c), quality, is_chroma(source, c), exact);
         planned |= 1u << slot;
-        quality_table(quality, is_chroma(source, c), wanted);
-        changes |= (exact ? requantiser_widen : requantiser_snap)(&plans[slot], own_table(source, c), wanted);
     }
     return changes;
 }
 
 /* ---- levels and symbols ---- */
 
-/* How one component's blocks stand in the scan: `across` x `down` of them in each MCU, as far as there are real ones. */
+/* One component on its way through the scan. */
 typedef struct {
-    JDIMENSION across, down, mcus_across, mcus_down;
-} block_layout;
+    const requantiser *plan;
+    JDIMENSION across, down;  /* its blocks in each MCU */
+    JDIMENSION width, height; /* its real blocks; the last MCUs may have places for more */
+    JBLOCKARRAY rows;         /* of the MCUs at hand, */
+    JDIMENSION rows_here;     /* as far as they are real */
+    int table;
+    int last; /* the DC level before */
+} plane;
 
-/* The result has one scan; with one component its MCU is a block, with more they are interleaved (T.81, A.2). */
-static block_layout layout_of(const struct jpeg_decompress_struct *source, const jpeg_component_info *component)
+/* With one component an MCU is a block, with more they are interleaved (T.81, A.2). Returns the blocks of an MCU. */
+static JDIMENSION lay_out(const struct jpeg_decompress_struct *source, const requantiser plans[NUM_QUANT_TBLS],
+                          plane planes[MAX_COMPS_IN_SCAN])
 {
-    const JDIMENSION mcu_width = (JDIMENSION)source->max_h_samp_factor * DCTSIZE;
-    const JDIMENSION mcu_height = (JDIMENSION)source->max_v_samp_factor * DCTSIZE;
+    const int interleaved = source->num_components > 1;
+    JDIMENSION blocks = 0;
 
-    if (source->num_components == 1)
-        return (block_layout){1, 1, component->width_in_blocks, component->height_in_blocks};
-    return (block_layout){
-        .across = (JDIMENSION)component->h_samp_factor,
-        .down = (JDIMENSION)component->v_samp_factor,
-        .mcus_across = (source->image_width + mcu_width - 1) / mcu_width,
-        .mcus_down = (source->image_height + mcu_height - 1) / mcu_height,
-    };
-}
-
-/* Counts the DC symbols of a row of MCUs: each value is coded as the difference to the one before it in the scan. */
-static int count_dc(huffman_counts *counts, const block_layout *layout, JDIMENSION width, JBLOCKARRAY rows,
-                    JDIMENSION rows_here, int *last)
-{
-    int codable = 1;
-
-    for (JDIMENSION first = 0; first < width; first += layout->across) {
-        for (JDIMENSION row = 0; row < rows_here; row++) {
-            for (JDIMENSION i = first; i < first + layout->across && i < width; i++) {
-                codable &= huffman_count_dc(counts, rows[row][i][0] - *last);
-                *last = rows[row][i][0];
-            }
-        }
-    }
-    return codable;
-}
-
-/* Moves the levels of one component and counts its symbols. Returns 0 when some can't be coded. */
-static int requantise_component(j_decompress_ptr source, const jpeg_component_info *component,
-                                jvirt_barray_ptr coefficients, const requantiser *plan, huffman_counts *dc,
-                                huffman_counts *ac)
-{
-    const block_layout layout = layout_of(source, component);
-    const JDIMENSION height = component->height_in_blocks, width = component->width_in_blocks;
-    /* Places of the last MCUs that have no real block are coded as blocks of no difference and no AC level. */
-    const JDIMENSION places = layout.mcus_across * layout.across * layout.mcus_down * layout.down;
-    int last = 0, codable = 1;
-
-    for (JDIMENSION first = 0; first < height; first += layout.down) {
-        const JDIMENSION rows_here = height - first < layout.down ? height - first : layout.down;
-        JBLOCKARRAY rows =
-            source->mem->access_virt_barray((j_common_ptr)source, coefficients, first, rows_here, TRUE);
-
-        for (JDIMENSION row = 0; row < rows_here; row++) {
-            for (JDIMENSION i = 0; i < width; i++) {
-                const uint64_t nonzero = requantise_block(plan, rows[row][i]);
-
-                codable &= huffman_count_ac(ac, rows[row][i], nonzero & ~UINT64_C(1));
-            }
-        }
-        codable &= count_dc(dc, &layout, width, rows, rows_here, &last);
-    }
-    dc->count[0] += places - width * height;
-    ac->count[0] += places - width * height;
-    return codable;
-}
-
-void requantise_image(j_decompress_ptr source, j_compress_ptr result, jvirt_barray_ptr *coefficients,
-                      const requantiser plans[NUM_QUANT_TBLS], symbol_counts *counts)
-{
-    int codable = 1;
-
-    memset(counts, 0, sizeof *counts);
     for (int c = 0; c < source->num_components; c++) {
-        const jpeg_component_info *component = &source->comp_info[c], *coded = &result->comp_info[c];
+        const jpeg_component_info *component = &source->comp_info[c];
 
-        codable &= requantise_component(source, component, coefficients[c], &plans[component->quant_tbl_no],
-                                        &counts->dc[coded->dc_tbl_no], &counts->ac[coded->ac_tbl_no]);
+        planes[c] = (plane){
+            .plan = &plans[component->quant_tbl_no],
+            .across = interleaved ? (JDIMENSION)component->h_samp_factor : 1,
+            .down = interleaved ? (JDIMENSION)component->v_samp_factor : 1,
+            .width = component->width_in_blocks,
+            .height = component->height_in_blocks,
+            .table = is_chroma(source, c),
+        };
+        blocks += planes[c].across * planes[c].down;
     }
-    if (!codable)
-        ERREXIT(result, JERR_BAD_DCT_COEF);
+    return blocks;
 }
 
-static void set_table(JHUFF_TBL *table, const huffman_counts *counts)
+/* The scan takes each quantisation table as it was when its component was coded; the result can state only one. */
+static int tables_changed(const struct jpeg_decompress_struct *source)
 {
-    int used = 0;
+    for (int c = 0; c < source->num_components; c++) {
+        const JQUANT_TBL *used = source->comp_info[c].quant_table;
 
-    for (int i = 0; i < HUFFMAN_SYMBOLS; i++)
-        used |= counts->count[i] != 0;
-    if (used)
-        huffman_make_table(counts, table->bits, table->huffval);
+        if (used != NULL && memcmp(used->quantval, own_table(source, c), sizeof used->quantval) != 0)
+            return 1;
+    }
+    return 0;
 }
 
-void set_huffman_tables(j_compress_ptr result, const symbol_counts *counts)
+static JDIMENSION least(JDIMENSION a, JDIMENSION b)
 {
-    for (int i = 0; i < 2; i++) {
-        set_table(result->dc_huff_tbl_ptrs[i], &counts->dc[i]);
-        set_table(result->ac_huff_tbl_ptrs[i], &counts->ac[i]);
+    return a < b ? a : b;
+}
+
+/* Moves and adds the blocks of one component in one MCU. A place without a real block is coded as no change. */
+static void add_blocks(plane *self, JDIMENSION mcu, scan *symbols)
+{
+    static const JBLOCK NOTHING = {0};
+    const JDIMENSION first = mcu * self->across;
+
+    for (JDIMENSION row = 0; row < self->down; row++) {
+        for (JDIMENSION i = first; i < first + self->across; i++) {
+            if (row < self->rows_here && i < self->width) {
+                JCOEFPTR block = self->rows[row][i];
+                const uint64_t nonzero = requantise_block(self->plan, block);
+
+                scan_add(symbols, self->table, block[0] - self->last, block, nonzero);
+                self->last = block[0];
+            } else {
+                scan_add(symbols, self->table, 0, NOTHING, 0);
+            }
+        }
     }
+}
+
+void requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
+                      const requantiser plans[NUM_QUANT_TBLS], scan *symbols)
+{
+    plane planes[MAX_COMPS_IN_SCAN];
+    JDIMENSION blocks, mcus_across, mcus_down;
+
+    if (source->num_components > MAX_COMPS_IN_SCAN)
+        ERREXIT2(source, JERR_COMPONENT_COUNT, source->num_components, MAX_COMPS_IN_SCAN);
+    if (tables_changed(source))
+        ERREXIT1(source, JERR_MISMATCHED_QUANT_TABLE, 0);
+    blocks = lay_out(source, plans, planes);
+    if (blocks > C_MAX_BLOCKS_IN_MCU)
+        ERREXIT(source, JERR_BAD_MCU_SIZE);
+    mcus_across = (planes[0].width + planes[0].across - 1) / planes[0].across;
+    mcus_down = (planes[0].height + planes[0].down - 1) / planes[0].down;
+    scan_begin(symbols);
+    for (JDIMENSION y = 0; y < mcus_down; y++) {
+        if (!scan_reserve(symbols, (size_t)mcus_across * blocks))
+            ERREXIT1(source, JERR_OUT_OF_MEMORY, 0);
+        for (int c = 0; c < source->num_components; c++) {
+            plane *at = &planes[c];
+
+            at->rows_here = least(at->down, at->height - y * at->down);
+            at->rows = source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], y * at->down,
+                                                       at->rows_here, TRUE);
+        }
+        for (JDIMENSION x = 0; x < mcus_across; x++) {
+            for (int c = 0; c < source->num_components; c++)
+                add_blocks(&planes[c], x, symbols);
+        }
+    }
+    if (!scan_end(symbols))
+        ERREXIT(source, JERR_BAD_DCT_COEF);
 }

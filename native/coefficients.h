@@ -1,4 +1,4 @@
-/* The coefficients of an image between libjpeg-turbo's decoder and its encoder: requantised, their symbols counted. */
+/* The coefficients of an image as libjpeg-turbo's decoder leaves them: requantised, their symbols gathered. */
 #ifndef GPTOOL_COEFFICIENTS_H
 #define GPTOOL_COEFFICIENTS_H
 
@@ -6,13 +6,8 @@
 
 #include <jpeglib.h> /* wants stdio.h before it */
 
-#include "huffman.h"
 #include "requantise.h"
-
-/* The counts of the symbols of each Huffman table; baseline coding has two of each class. */
-typedef struct {
-    huffman_counts dc[2], ac[2];
-} symbol_counts;
+#include "scan.h"
 
 /* Returns the quantisers of a component, natural order; NULL while no table has come for it. */
 const uint16_t *own_table(const struct jpeg_decompress_struct *source, int component);
@@ -20,21 +15,21 @@ const uint16_t *own_table(const struct jpeg_decompress_struct *source, int compo
 /* Tells whether the header has brought the quantisation table of every component. */
 int tables_known(const struct jpeg_decompress_struct *source);
 
-/* Plans the way of each table slot to `quality` (1..100). All tables must be known. Returns 1 when any quantiser changes,
- * else 0.
+/* Plans the way of each table slot to `quality` (1..100); `plans` may hold what was planned before. All tables must be
+ * known. Returns 1 when any quantiser changes, else 0.
  */
 int plan_tables(const struct jpeg_decompress_struct *source, int quality, int exact,
                 requantiser plans[NUM_QUANT_TBLS]);
 
-/* Moves all levels of an image, and counts the symbols it will be coded with in one sequential scan.
- *
- * `result` must have the image's components (jpeg_copy_critical_parameters). Levels that baseline coding has no symbols
- * for are libjpeg's error JERR_BAD_DCT_COEF on `result`: its encoder would write garbage for them.
- */
-void requantise_image(j_decompress_ptr source, j_compress_ptr result, jvirt_barray_ptr *coefficients,
-                      const requantiser plans[NUM_QUANT_TBLS], symbol_counts *counts);
+/* Tells whether a component is coded as chrominance: by its base table, and by the Huffman tables with number 1. */
+int is_chroma(const struct jpeg_decompress_struct *source, int component);
 
-/* Gives `result` the Huffman tables that are shortest for these counts. */
-void set_huffman_tables(j_compress_ptr result, const symbol_counts *counts);
+/* Moves all levels of an image, and adds their symbols to `symbols` in the order of one interleaved sequential scan.
+ *
+ * What one such scan can't have is an error of libjpeg's on `source`: too many components, samplings with too many
+ * blocks in an MCU, quantisation tables that changed between scans, and levels that baseline coding has no symbols for.
+ */
+void requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
+                      const requantiser plans[NUM_QUANT_TBLS], scan *symbols);
 
 #endif

@@ -3,46 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "zigzag.h"
-
-enum { RUN_OF_16 = 0xF0, END_OF_BLOCK = 0x00, MAX_DEPTH = 64 };
-
-static int bits_of(unsigned magnitude)
-{
-    return magnitude == 0 ? 0 : 32 - __builtin_clz(magnitude);
-}
-
-int huffman_count_ac(huffman_counts *self, const int16_t block[64], uint64_t nonzero)
-{
-    unsigned largest = 0;
-    int last = 0;
-
-    while (nonzero != 0) {
-        const int place = __builtin_ctzll(nonzero);
-        const unsigned magnitude = (unsigned)abs(block[ZIGZAG[place]]);
-        int run = place - last - 1;
-
-        nonzero &= nonzero - 1;
-        largest |= magnitude;
-        for (; run > 15; run -= 16)
-            self->count[RUN_OF_16]++;
-        self->count[(run << 4 | bits_of(magnitude)) & 0xFF]++;
-        last = place;
-    }
-    if (last < 63)
-        self->count[END_OF_BLOCK]++;
-    return largest < 1u << HUFFMAN_AC_BITS;
-}
-
-int huffman_count_dc(huffman_counts *self, int difference)
-{
-    const int bits = bits_of((unsigned)abs(difference));
-
-    self->count[bits]++;
-    return bits <= HUFFMAN_DC_BITS;
-}
-
-/* ---- from counts to a table ---- */
+enum { MAX_DEPTH = 64 };
 
 typedef struct {
     uint64_t count; /* of all below it: 32 bits might not do, and then a code could be longer than any array here */
@@ -98,21 +59,12 @@ static void limit_lengths(uint16_t lengths[MAX_DEPTH + 1])
     }
 }
 
-void huffman_make_table(const huffman_counts *self, uint8_t bits[HUFFMAN_LONGEST + 1], uint8_t values[HUFFMAN_SYMBOLS])
+/* Turns the joined nodes into the number of codes of each length. */
+static void count_lengths(node *nodes, int leaves, uint16_t lengths[MAX_DEPTH + 1])
 {
-    node nodes[2 * (HUFFMAN_SYMBOLS + 1)];
-    uint16_t lengths[MAX_DEPTH + 1] = {0};
+    const int root = join(nodes, leaves);
     int8_t depth[2 * (HUFFMAN_SYMBOLS + 1)];
-    int leaves = 1, root, placed = 0;
 
-    /* The rarest of all is no symbol: it takes the code of all ones, which the format forbids. */
-    nodes[0] = (node){.count = 0, .symbol = -1};
-    for (int symbol = 0; symbol < HUFFMAN_SYMBOLS; symbol++) {
-        if (self->count[symbol] != 0)
-            nodes[leaves++] = (node){.count = self->count[symbol], .symbol = (int16_t)symbol};
-    }
-    qsort(nodes + 1, (size_t)leaves - 1, sizeof *nodes, by_count);
-    root = join(nodes, leaves);
     depth[root] = 0;
     for (int i = root - 1; i >= 0; i--) {
         depth[i] = (int8_t)(depth[nodes[i].parent] + 1);
@@ -126,11 +78,29 @@ void huffman_make_table(const huffman_counts *self, uint8_t bits[HUFFMAN_LONGEST
             break;
         }
     }
-    bits[0] = 0;
+}
+
+void huffman_make_table(const uint32_t counts[HUFFMAN_SYMBOLS], huffman_table *table)
+{
+    node nodes[2 * (HUFFMAN_SYMBOLS + 1)];
+    uint16_t lengths[MAX_DEPTH + 1] = {0};
+    int leaves = 1, placed = 0;
+
+    /* The rarest of all is no symbol: it takes the code of all ones, which the format forbids. */
+    nodes[0] = (node){.count = 0, .symbol = -1};
+    for (int symbol = 0; symbol < HUFFMAN_SYMBOLS; symbol++) {
+        if (counts[symbol] != 0)
+            nodes[leaves++] = (node){.count = counts[symbol], .symbol = (int16_t)symbol};
+    }
+    memset(table, 0, sizeof *table);
+    table->used = leaves - 1;
+    if (table->used == 0)
+        return;
+    qsort(nodes + 1, (size_t)table->used, sizeof *nodes, by_count);
+    count_lengths(nodes, leaves, lengths);
     for (int n = 1; n <= HUFFMAN_LONGEST; n++)
-        bits[n] = (uint8_t)lengths[n];
+        table->bits[n] = (uint8_t)lengths[n];
     /* Codes count upwards from the shortest, so the most frequent symbol comes first. */
     for (int i = leaves - 1; i > 0; i--)
-        values[placed++] = (uint8_t)nodes[i].symbol;
-    memset(values + placed, 0, (size_t)(HUFFMAN_SYMBOLS - placed));
+        table->values[placed++] = (uint8_t)nodes[i].symbol;
 }

@@ -5,7 +5,9 @@ cdef extern from "huffman.h" nogil:
         HUFFMAN_SYMBOLS
         HUFFMAN_LONGEST
 
-    ctypedef struct huffman_counts:
-        uint32_t count[256]
+    ctypedef struct huffman_table:
+        uint8_t bits[17]
+        uint8_t values[256]
+        int used
 
-    void huffman_make_table(const huffman_counts *self, uint8_t *bits, uint8_t *values)
+    void huffman_make_table(const uint32_t *counts, huffman_table *table)

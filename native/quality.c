@@ -1,7 +1,5 @@
 #include "quality.h"
 
-#include <string.h>
-
 /* ITU-T T.81, tables K.1 and K.2, row by row (natural order). */
 static const uint8_t BASE[2][TABLE_SIZE] = {
     {16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,
@@ -13,15 +11,27 @@ static const uint8_t BASE[2][TABLE_SIZE] = {
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99}};
 
-void quality_table(int quality, int chroma, uint16_t table[TABLE_SIZE])
+static uint16_t step_of(int quality, int chroma, int i)
 {
     const int scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+    const int step = (BASE[chroma][i] * scale + 50) / 100;
 
-    for (int i = 0; i < TABLE_SIZE; i++) {
-        const int step = (BASE[chroma][i] * scale + 50) / 100;
+    return (uint16_t)(step < 1 ? 1 : step > 255 ? 255 : step);
+}
 
-        table[i] = (uint16_t)(step < 1 ? 1 : step > 255 ? 255 : step);
-    }
+void quality_table(int quality, int chroma, uint16_t table[TABLE_SIZE])
+{
+    for (int i = 0; i < TABLE_SIZE; i++)
+        table[i] = step_of(quality, chroma, i);
+}
+
+static int is_of_quality(const uint16_t table[TABLE_SIZE], int quality)
+{
+    int i = 0;
+
+    while (i < TABLE_SIZE && table[i] == step_of(quality, 0, i))
+        i++;
+    return i == TABLE_SIZE;
 }
 
 /* The scale (percent) that turns the base table into this one, from the entries that were not clipped. */
@@ -48,12 +58,7 @@ double quality_of_table(const uint16_t table[TABLE_SIZE])
 
     /* The estimate is within a third of the truth on IJG tables, so only its neighbours can be exact. */
     for (int q = nearest - 1; q <= nearest + 1; q++) {
-        uint16_t exact[TABLE_SIZE];
-
-        if (q < 1 || q > 100)
-            continue;
-        quality_table(q, 0, exact);
-        if (memcmp(exact, table, sizeof exact) == 0)
+        if (q >= 1 && q <= 100 && is_of_quality(table, q))
             return q;
     }
     return quality;

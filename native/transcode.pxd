@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef extern from "transcode.h" nogil:
     enum transcode_outcome:
@@ -18,6 +18,10 @@ cdef extern from "transcode.h" nogil:
         TRANSCODE_MESSAGE_SIZE
 
     void transcode_init()
-    int transcode_tile(const uint8_t *tile, size_t size, int quality, int tables, uint8_t *out, size_t *out_size)
     void transcode_diagnose(const uint8_t *tile, size_t size, char *message)
-    int transcode_quality(const uint8_t *tile, size_t size, double *quality)
+    double transcode_quality(const uint8_t *tile, size_t size)
+
+cdef extern from "batch.h" nogil:
+    int transcode_batch(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count,
+                        int quality, int tables, uint8_t *out, uint32_t *out_sizes, uint8_t *outcomes,
+                        size_t *written)
