@@ -1,26 +1,31 @@
-"""Recompressing JPEG tiles to quality 50: in the DCT domain, and through pixels as others do it."""
+"""Recompressing JPEG tiles to quality 50: in the DCT domain, by libjpeg-turbo's own means, and through pixels."""
 
 from __future__ import annotations
 
 import io
+import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import QUALITY, Tiles, psnr
+from conftest import INPUTS, QUALITY
+from fidelity import decode_luma, psnr
+from inputs import Tiles
 from numpy.typing import NDArray
 from PIL import Image
+from recode import Mode, Recoder
 from turbojpeg import TJPF_BGR, TJSAMP_420, TurboJPEG
 
 from gptool import _jpeg
 from gptool.jpeg_pixels import decode
 
 TURBO = TurboJPEG()
-YARDSTICK = "gptool, efficient tables"
+YARDSTICK, COPY = "gptool, efficient tables", "copy of the bytes"
+ONCE, PLACES = "gptool, no tile twice", 100
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint8]]
 
@@ -61,39 +66,128 @@ METHODS: dict[str, Callable[[Tiles], Batch | list[bytes]]] = {
 }
 
 
-def _cut(batch: Batch) -> Iterable[bytes]:
-    output, sizes, _ = batch
-    return (part.tobytes() for part in np.split(output, np.cumsum(sizes)[:-1]))
+RECODERS = {
+    "libjpeg-turbo, read only": Mode.READ_ONLY,
+    "libjpeg-turbo, standard tables": Mode.STANDARD_TABLES,
+    "libjpeg-turbo, optimize_coding": Mode.OPTIMIZE_CODING,
+}
+
+GOALS = {"Pillow-SIMD, optimize=True": 3.0, "PyTurboJPEG, pixels": 1.8, "libjpeg-turbo, optimize_coding": 1.7}
+"""How much longer others are meant to take."""
+
+TWO_THREADS = 1 / 1.9
 
 
-def _check(tiles: Tiles, result: Batch | list[bytes]) -> tuple[float, float | None]:
+def _cut(result: Any) -> list[bytes]:
+    """Return the tiles of a batch, or of a list of tiles."""
+    if isinstance(result, list):
+        return result
+    output, sizes = result[:2]
+    return [part.tobytes() for part in np.split(output, np.cumsum(sizes)[:-1])]
+
+
+def _check(tiles: Tiles, result: Any) -> tuple[float, float | None]:
     """Decode every tile; return output bytes in % of the input, and PSNR."""
-    results = list(_cut(result)) if isinstance(result, tuple) else result
+    results = _cut(result)
     for tile, before in zip(results, tiles.cut, strict=True):
         assert decode(tile).shape == decode(before).shape
     percent = 100 * sum(map(len, results)) / sum(map(len, tiles.cut))
     assert 10 < percent < 95
-    return percent, psnr(tiles.originals, results) if tiles.originals else None
+    return percent, psnr(tiles.originals, [decode_luma(tile) for tile in results]) if tiles.originals else None
 
 
 def _check_copy(tiles: Tiles, result: list[bytes]) -> tuple[float, float | None]:
     assert result[0] == tiles.source.tobytes()
-    return 100.0, psnr(tiles.originals, tiles.cut) if tiles.originals else None
+    return 100.0, psnr(tiles.originals, [decode_luma(tile) for tile in tiles.cut]) if tiles.originals else None
+
+
+def _check_recoded(recoder: Recoder, tiles: Tiles, result: Any) -> tuple[float, float | None]:
+    """Hold the coefficients and quantisers of gptool's tiles against these, both written again the same way."""
+    reference = _gptool(tiles, "efficient")
+    recompressed = np.flatnonzero(reference[2] == _jpeg.Outcome.RECOMPRESSED)
+    assert recompressed.size
+    own, other = (
+        _cut(recoder.recode(Tiles.of("", [cut[i] for i in recompressed]), 100, Mode.STANDARD_TABLES))
+        for cut in (_cut(reference), _cut(result))
+    )
+    assert own == other
+    return _check(tiles, result)
+
+
+def _check_read(result: Any) -> tuple[None, None]:
+    assert not result[0].size
+    return None, None
+
+
+def _method(name: str, tiles: Tiles, recoder: Recoder) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """Return a method, and what its result is checked by."""
+    if name == COPY:
+        return partial(_copy, tiles), partial(_check_copy, tiles)
+    if name in METHODS:
+        return partial(METHODS[name], tiles), partial(_check, tiles)
+    mode = RECODERS[name]
+    check = _check_read if mode is Mode.READ_ONLY else partial(_check_recoded, recoder, tiles)
+    return partial(recoder.recode, tiles, QUALITY, mode), check
 
 
 @pytest.mark.benchmark(timer=time.thread_time)
-@pytest.mark.parametrize("name", [*METHODS, "copy of the bytes"])
-def bench_recompress(tiles: Tiles, name: str, measure: Callable[..., None]) -> None:
+@pytest.mark.parametrize("name", [*METHODS, *RECODERS, COPY])
+def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callable[..., None]) -> None:
+    method, check = _method(name, tiles, recoder)
     measure(
-        partial(METHODS.get(name, _copy), tiles),
+        method,
         partial(METHODS[YARDSTICK], tiles),
         yardstick_name=YARDSTICK,
         group=f"{tiles.name} -> {QUALITY}, one thread, CPU time",
         name=name,
         tiles=len(tiles.cut),
         clock=time.thread_time,
-        check=partial(_check if name in METHODS else _check_copy, tiles),
+        check=check,
+        goal=GOALS.get(name),
     )
+
+
+# ---- repeated tiles ----
+
+
+def _number(tile: bytes, number: int) -> bytes:
+    """Put a comment behind a tile's first marker, so that its bytes are others and its work is the same."""
+    return tile[:2] + struct.pack(">2sHQ", b"\xff\xfe", 10, number) + tile[2:]
+
+
+def _repeat(tiles: Tiles, once: bool) -> Tiles:
+    """Make a batch of which 9 in 10 tiles show the same; their bytes are the same too, unless each is to come once."""
+    same = sorted(tiles.cut, key=len)[len(tiles.cut) // 2]
+    cut = [
+        _number(same, i if once else 0) if i % 10 else _number(tiles.cut[i // 10 % len(tiles.cut)], i)
+        for i in range(PLACES)
+    ]
+    return Tiles.of(tiles.name, cut)
+
+
+def _check_repeated(one: Tiles, tiles: Tiles, result: Any) -> tuple[float, float | None]:
+    assert _cut(result) == _cut(METHODS[YARDSTICK](one))
+    return _check(tiles, result)
+
+
+@pytest.mark.benchmark(timer=time.thread_time)
+@pytest.mark.parametrize("tiles", INPUTS[:1], indirect=True)
+@pytest.mark.parametrize("name", [ONCE, "gptool, 9 in 10 tiles the same"])
+def bench_repeated(tiles: Tiles, name: str, measure: Callable[..., None]) -> None:
+    single, batch = _repeat(tiles, True), _repeat(tiles, name == ONCE)
+    measure(
+        partial(METHODS[YARDSTICK], batch),
+        partial(METHODS[YARDSTICK], single),
+        yardstick_name=ONCE,
+        group=f"{tiles.name} -> {QUALITY}, repeated tiles, one thread, CPU time",
+        name=name,
+        tiles=PLACES,
+        clock=time.thread_time,
+        check=partial(_check_repeated, single, batch),
+    )
+
+
+# ---- threads ----
 
 
 def _halves(tiles: Tiles) -> list[Tiles]:
@@ -128,4 +222,5 @@ def bench_threads(tiles: Tiles, threads: int, measure: Callable[..., None]) -> N
             tiles=len(tiles.cut),
             clock=time.perf_counter,
             check=partial(_check_halves, tiles),
+            goal=TWO_THREADS if threads == 2 else None,
         )

@@ -1,0 +1,66 @@
+"""How much of an image a JPEG has kept: PSNR and SSIM of its luma."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from turbojpeg import TJPF_GRAY, TurboJPEG
+
+WEIGHTS = np.array((0.299, 0.587, 0.114), np.float32)
+RADIUS, DEVIATION = 5, 1.5
+FOR_MEANS, FOR_SPREADS = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+"""Window and constants of Wang, Bovik, Sheikh and Simoncelli (2004)."""
+
+STEP = 3
+"""Pixels from window to window: they still overlap, and take all places on the 8 x 8 grid of a JPEG in turn."""
+
+MIDDLE = 128
+"""Taken from luma before it is squared, so that 32 bits suffice."""
+
+TURBO = TurboJPEG()
+
+Luma = NDArray[np.float32]
+
+
+def luma(pixels: NDArray[np.uint8]) -> Luma:
+    """Return the luma of RGB pixels, not rounded."""
+    return pixels @ WEIGHTS
+
+
+def decode_luma(tile: bytes) -> Luma:
+    """Return the luma of a JPEG tile, as it stands in it."""
+    return TURBO.decode(tile, TJPF_GRAY)[..., 0].astype(np.float32)
+
+
+def psnr(originals: Sequence[Luma], decoded: Sequence[Luma]) -> float:
+    """Return the PSNR of all tiles together, decibels."""
+    errors = [np.mean((after - before) ** 2) for before, after in zip(originals, decoded, strict=True)]
+    return float(10 * np.log10(255**2 / np.mean(errors)))
+
+
+@cache
+def _window(side: int) -> Luma:
+    """Return the matrix that takes weighted means along a line, where the window lies wholly within it."""
+    starts = np.arange(0, side - 2 * RADIUS, STEP)[:, np.newaxis]
+    taps = np.exp(-((np.arange(-RADIUS, RADIUS + 1) / DEVIATION) ** 2) / 2)
+    window = np.zeros((len(starts), side), np.float32)
+    window[np.arange(len(starts))[:, np.newaxis], starts + np.arange(len(taps))] = taps / taps.sum()
+    return window
+
+
+def _ssim(before: Luma, after: Luma) -> float:
+    down, across = _window(before.shape[0]), _window(before.shape[1]).T
+    x, y = before - MIDDLE, after - MIDDLE
+    mean_x, mean_y, squares, products = (down @ part @ across for part in (x, y, x * x + y * y, x * y))
+    spread, together = squares - mean_x**2 - mean_y**2, products - mean_x * mean_y
+    mean_x, mean_y = mean_x + MIDDLE, mean_y + MIDDLE
+    means = (2 * mean_x * mean_y + FOR_MEANS) / (mean_x**2 + mean_y**2 + FOR_MEANS)
+    return float(np.mean(means * (2 * together + FOR_SPREADS) / (spread + FOR_SPREADS)))
+
+
+def ssim(originals: Sequence[Luma], decoded: Sequence[Luma]) -> float:
+    """Return the mean SSIM of the tiles."""
+    return float(np.mean([_ssim(before, after) for before, after in zip(originals, decoded, strict=True)]))

@@ -1,0 +1,151 @@
+/* What libjpeg-turbo takes for a batch of tiles by itself: coefficients read, requantised, written.
+ *
+ * Shares no code with the core, so that its results are an oracle of the core's as well.
+ */
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h> /* wants stdio.h before it */
+
+enum recode_mode { READ_ONLY = 0, STANDARD_TABLES = 1, OPTIMIZE_CODING = 2 };
+
+enum { MAX_BASELINE_STEP = 255 };
+
+/* Reused from tile to tile, which is 1 % quicker than objects of their own. */
+typedef struct {
+    struct jpeg_decompress_struct source;
+    struct jpeg_compress_struct result;
+    struct jpeg_error_mgr errors;
+    jmp_buf escape;
+} recoder;
+
+/* level' = (level + half, away from zero) * inverse, cut off. A half of a level too much and the nearest float for
+ * 1 / factor never reach the next integer, and unlike a division they become vectors.
+ */
+typedef struct {
+    float half[DCTSIZE2], inverse[DCTSIZE2];
+} divisors;
+
+static void on_error(j_common_ptr info)
+{
+    longjmp(((recoder *)info->client_data)->escape, 1);
+}
+
+/* Turns the table that is wanted into multiples of the tile's own. */
+static divisors snap_table(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2])
+{
+    divisors plan;
+
+    for (int i = 0; i < DCTSIZE2; i++) {
+        int factor = (2 * wanted[i] + own[i]) / (2 * own[i]);
+
+        if (factor > MAX_BASELINE_STEP / own[i])
+            factor = MAX_BASELINE_STEP / own[i];
+        if (factor < 1)
+            factor = 1;
+        wanted[i] = (UINT16)(factor * own[i]);
+        plan.half[i] = (float)((factor - 1) / 2) + 0.5f;
+        plan.inverse[i] = 1.0f / (float)factor;
+    }
+    return plan;
+}
+
+static void divide_block(const divisors *plan, JCOEF block[DCTSIZE2])
+{
+    for (int i = 0; i < DCTSIZE2; i++) {
+        const float level = block[i], half = level < 0 ? -plan->half[i] : plan->half[i];
+
+        block[i] = (JCOEF)((level + half) * plan->inverse[i]);
+    }
+}
+
+static void requantise(recoder *self, jvirt_barray_ptr *coefficients)
+{
+    j_decompress_ptr source = &self->source;
+    divisors plans[NUM_QUANT_TBLS];
+
+    for (int slot = 0; slot < NUM_QUANT_TBLS; slot++) {
+        const JQUANT_TBL *own = source->quant_tbl_ptrs[slot];
+
+        if (own != NULL)
+            plans[slot] = snap_table(own->quantval, self->result.quant_tbl_ptrs[slot]->quantval);
+    }
+    for (int c = 0; c < source->num_components; c++) {
+        const jpeg_component_info *component = &source->comp_info[c];
+
+        for (JDIMENSION row = 0; row < component->height_in_blocks; row++) {
+            JBLOCKARRAY blocks =
+                source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], row, 1, TRUE);
+
+            for (JDIMENSION column = 0; column < component->width_in_blocks; column++)
+                divide_block(&plans[component->quant_tbl_no], blocks[0][column]);
+        }
+    }
+}
+
+/* Returns the bytes written. */
+static size_t write_tile(recoder *self, jvirt_barray_ptr *coefficients, int quality, int mode, uint8_t *out,
+                         size_t room)
+{
+    unsigned char *buffer = out;
+    unsigned long written = (unsigned long)room;
+
+    jpeg_mem_dest(&self->result, &buffer, &written);
+    jpeg_copy_critical_parameters(&self->source, &self->result);
+    jpeg_set_quality(&self->result, quality, TRUE);
+    requantise(self, coefficients);
+    self->result.optimize_coding = mode == OPTIMIZE_CODING;
+    jpeg_write_coefficients(&self->result, coefficients);
+    jpeg_finish_compress(&self->result);
+    if (buffer != out) { /* libjpeg's own, for there was no room */
+        free(buffer);
+        longjmp(self->escape, 1);
+    }
+    return written;
+}
+
+static void recode_each(recoder *self, const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes,
+                        size_t count, int quality, int mode, uint8_t *out, size_t room, uint32_t *new_sizes)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        jvirt_barray_ptr *coefficients;
+
+        jpeg_mem_src(&self->source, source + offsets[i], sizes[i]);
+        jpeg_read_header(&self->source, TRUE);
+        coefficients = jpeg_read_coefficients(&self->source);
+        if (self->errors.num_warnings > 0) /* each image starts again at 0 */
+            longjmp(self->escape, 1);
+        new_sizes[i] = 0;
+        if (mode != READ_ONLY)
+            new_sizes[i] = (uint32_t)write_tile(self, coefficients, quality, mode, out + total, room - total);
+        jpeg_finish_decompress(&self->source);
+        total += new_sizes[i];
+    }
+}
+
+/* Recodes `count` tiles of `source` into out[0..room), one after the other. Returns 1, or 0 when one is damaged or
+ * there is no room.
+ */
+int recode_tiles(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count, int quality,
+                 int mode, uint8_t *out, size_t room, uint32_t *new_sizes)
+{
+    recoder self;
+    int failed;
+
+    self.source.err = self.result.err = jpeg_std_error(&self.errors);
+    self.errors.error_exit = on_error;
+    self.source.client_data = self.result.client_data = &self;
+    jpeg_create_decompress(&self.source);
+    jpeg_create_compress(&self.result);
+    failed = setjmp(self.escape);
+    if (!failed)
+        recode_each(&self, source, offsets, sizes, count, quality, mode, out, room, new_sizes);
+    jpeg_destroy_compress(&self.result);
+    jpeg_destroy_decompress(&self.source);
+    return !failed;
+}
