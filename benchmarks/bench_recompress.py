@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import time
 from collections.abc import Callable
@@ -15,56 +14,14 @@ import pytest
 from conftest import INPUTS, QUALITY
 from fidelity import decode_luma, psnr
 from inputs import Tiles
-from numpy.typing import NDArray
-from PIL import Image
 from recode import Mode, Recoder
-from turbojpeg import TJPF_BGR, TJSAMP_420, TurboJPEG
+from rivals import EFFICIENT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, split
 
 from gptool import _jpeg
 from gptool.jpeg_pixels import decode
 
-TURBO = TurboJPEG()
-YARDSTICK, COPY = "gptool, efficient tables", "copy of the bytes"
+COPY = "copy of the bytes"
 ONCE, PLACES = "gptool, no tile twice", 100
-
-Batch = tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint8]]
-
-
-def _gptool(tiles: Tiles, tables: Any) -> Batch:
-    return _jpeg.recompress_batch(tiles.source, tiles.offsets, tiles.sizes, QUALITY, tables=tables)
-
-
-def _pillow(tiles: Tiles, optimize: bool) -> list[bytes]:
-    results = []
-    for tile in tiles.cut:
-        file = io.BytesIO()
-        with Image.open(io.BytesIO(tile), formats=("JPEG",)) as image:
-            image.save(file, "JPEG", quality=QUALITY, optimize=optimize, subsampling="4:2:0")
-        results.append(file.getvalue())
-    return results
-
-
-def _turbo_pixels(tiles: Tiles) -> list[bytes]:
-    return [TURBO.encode(TURBO.decode(tile, TJPF_BGR), QUALITY, TJPF_BGR, TJSAMP_420) for tile in tiles.cut]
-
-
-def _turbo_yuv(tiles: Tiles) -> list[bytes]:
-    return [TURBO.scale_with_quality(tile, quality=QUALITY) for tile in tiles.cut]
-
-
-def _copy(tiles: Tiles) -> list[bytes]:
-    return [b"".join(tiles.cut)]  # one block, as recompress_batch gives
-
-
-METHODS: dict[str, Callable[[Tiles], Batch | list[bytes]]] = {
-    YARDSTICK: partial(_gptool, tables="efficient"),
-    "gptool, exact tables": partial(_gptool, tables="exact"),
-    "PyTurboJPEG, YUV": _turbo_yuv,
-    "PyTurboJPEG, pixels": _turbo_pixels,
-    "Pillow-SIMD": partial(_pillow, optimize=False),
-    "Pillow-SIMD, optimize=True": partial(_pillow, optimize=True),
-}
-
 
 RECODERS = {
     "libjpeg-turbo, read only": Mode.READ_ONLY,
@@ -72,23 +29,23 @@ RECODERS = {
     "libjpeg-turbo, optimize_coding": Mode.OPTIMIZE_CODING,
 }
 
-GOALS = {"Pillow-SIMD, optimize=True": 3.0, "PyTurboJPEG, pixels": 1.8, "libjpeg-turbo, optimize_coding": 1.7}
+GOALS = {PILLOW_OPTIMIZED: 3.0, TURBO_PIXELS: 1.8, "libjpeg-turbo, optimize_coding": 1.7}
 """How much longer others are meant to take."""
 
 TWO_THREADS = 1 / 1.9
 
 
-def _cut(result: Any) -> list[bytes]:
-    """Return the tiles of a batch, or of a list of tiles."""
-    if isinstance(result, list):
-        return result
-    output, sizes = result[:2]
-    return [part.tobytes() for part in np.split(output, np.cumsum(sizes)[:-1])]
+def _recompress(tiles: Tiles) -> Any:
+    return METHODS[EFFICIENT](tiles, QUALITY)
+
+
+def _copy(tiles: Tiles) -> list[bytes]:
+    return [b"".join(tiles.cut)]  # one block, as recompress_batch gives
 
 
 def _check(tiles: Tiles, result: Any) -> tuple[float, float | None]:
     """Decode every tile; return output bytes in % of the input, and PSNR."""
-    results = _cut(result)
+    results = split(result)
     for tile, before in zip(results, tiles.cut, strict=True):
         assert decode(tile).shape == decode(before).shape
     percent = 100 * sum(map(len, results)) / sum(map(len, tiles.cut))
@@ -103,12 +60,12 @@ def _check_copy(tiles: Tiles, result: list[bytes]) -> tuple[float, float | None]
 
 def _check_recoded(recoder: Recoder, tiles: Tiles, result: Any) -> tuple[float, float | None]:
     """Hold the coefficients and quantisers of gptool's tiles against these, both written again the same way."""
-    reference = _gptool(tiles, "efficient")
+    reference = _recompress(tiles)
     recompressed = np.flatnonzero(reference[2] == _jpeg.Outcome.RECOMPRESSED)
     assert recompressed.size
     own, other = (
-        _cut(recoder.recode(Tiles.of("", [cut[i] for i in recompressed]), 100, Mode.STANDARD_TABLES))
-        for cut in (_cut(reference), _cut(result))
+        split(recoder.recode(Tiles.of("", [cut[i] for i in recompressed]), 100, Mode.STANDARD_TABLES))
+        for cut in (split(reference), split(result))
     )
     assert own == other
     return _check(tiles, result)
@@ -124,7 +81,7 @@ def _method(name: str, tiles: Tiles, recoder: Recoder) -> tuple[Callable[[], Any
     if name == COPY:
         return partial(_copy, tiles), partial(_check_copy, tiles)
     if name in METHODS:
-        return partial(METHODS[name], tiles), partial(_check, tiles)
+        return partial(METHODS[name], tiles, QUALITY), partial(_check, tiles)
     mode = RECODERS[name]
     check = _check_read if mode is Mode.READ_ONLY else partial(_check_recoded, recoder, tiles)
     return partial(recoder.recode, tiles, QUALITY, mode), check
@@ -136,8 +93,8 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
     method, check = _method(name, tiles, recoder)
     measure(
         method,
-        partial(METHODS[YARDSTICK], tiles),
-        yardstick_name=YARDSTICK,
+        partial(_recompress, tiles),
+        yardstick_name=EFFICIENT,
         group=f"{tiles.name} -> {QUALITY}, one thread, CPU time",
         name=name,
         tiles=len(tiles.cut),
@@ -166,7 +123,7 @@ def _repeat(tiles: Tiles, once: bool) -> Tiles:
 
 
 def _check_repeated(one: Tiles, tiles: Tiles, result: Any) -> tuple[float, float | None]:
-    assert _cut(result) == _cut(METHODS[YARDSTICK](one))
+    assert split(result) == split(_recompress(one))
     return _check(tiles, result)
 
 
@@ -176,8 +133,8 @@ def _check_repeated(one: Tiles, tiles: Tiles, result: Any) -> tuple[float, float
 def bench_repeated(tiles: Tiles, name: str, measure: Callable[..., None]) -> None:
     single, batch = _repeat(tiles, True), _repeat(tiles, name == ONCE)
     measure(
-        partial(METHODS[YARDSTICK], batch),
-        partial(METHODS[YARDSTICK], single),
+        partial(_recompress, batch),
+        partial(_recompress, single),
         yardstick_name=ONCE,
         group=f"{tiles.name} -> {QUALITY}, repeated tiles, one thread, CPU time",
         name=name,
@@ -200,21 +157,21 @@ def _halves(tiles: Tiles) -> list[Tiles]:
 
 def _check_halves(tiles: Tiles, results: list[Batch]) -> tuple[float, None]:
     cut = [tile for half in _halves(tiles) for tile in half.cut]
-    percent, _ = _check(tiles._replace(cut=cut, originals=None), [tile for batch in results for tile in _cut(batch)])
+    percent, _ = _check(tiles._replace(cut=cut, originals=None), [tile for batch in results for tile in split(batch)])
     return percent, None
 
 
 @pytest.mark.benchmark(timer=time.perf_counter)
 @pytest.mark.parametrize("threads", [1, 2])
 def bench_threads(tiles: Tiles, threads: int, measure: Callable[..., None]) -> None:
-    halves, work = _halves(tiles), METHODS[YARDSTICK]
+    halves = _halves(tiles)
 
-    def in_turn() -> list[Batch | list[bytes]]:
-        return [work(half) for half in halves]
+    def in_turn() -> list[Batch]:
+        return [_recompress(half) for half in halves]
 
     with ThreadPoolExecutor(2) as pool:
         measure(
-            in_turn if threads == 1 else lambda: list(pool.map(work, halves)),
+            in_turn if threads == 1 else lambda: list(pool.map(_recompress, halves)),
             in_turn,
             yardstick_name="one thread",
             group=f"{tiles.name} -> {QUALITY}, threads, wall time",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,8 @@ from turbojpeg import TJPF_GRAY, TurboJPEG
 
 WEIGHTS = np.array((0.299, 0.587, 0.114), np.float32)
 RADIUS, DEVIATION = 5, 1.5
+BELL = np.exp(-((np.arange(-RADIUS, RADIUS + 1) / DEVIATION) ** 2) / 2)
+TAPS = (BELL / BELL.sum()).astype(np.float32)
 FOR_MEANS, FOR_SPREADS = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 """Window and constants of Wang, Bovik, Sheikh and Simoncelli (2004)."""
 
@@ -41,20 +42,17 @@ def psnr(originals: Sequence[Luma], decoded: Sequence[Luma]) -> float:
     return float(10 * np.log10(255**2 / np.mean(errors)))
 
 
-@cache
-def _window(side: int) -> Luma:
-    """Return the matrix that takes weighted means along a line, where the window lies wholly within it."""
-    starts = np.arange(0, side - 2 * RADIUS, STEP)[:, np.newaxis]
-    taps = np.exp(-((np.arange(-RADIUS, RADIUS + 1) / DEVIATION) ** 2) / 2)
-    window = np.zeros((len(starts), side), np.float32)
-    window[np.arange(len(starts))[:, np.newaxis], starts + np.arange(len(taps))] = taps / taps.sum()
-    return window
+def _smooth(part: Luma) -> Luma:
+    """Return the weighted means of the windows that lie wholly within."""
+    for _ in range(2):  # along the columns, turned, along the rows, turned back
+        last = len(part) - 2 * RADIUS
+        part = sum(tap * part[i : i + last : STEP] for i, tap in enumerate(TAPS)).T
+    return part
 
 
 def _ssim(before: Luma, after: Luma) -> float:
-    down, across = _window(before.shape[0]), _window(before.shape[1]).T
     x, y = before - MIDDLE, after - MIDDLE
-    mean_x, mean_y, squares, products = (down @ part @ across for part in (x, y, x * x + y * y, x * y))
+    mean_x, mean_y, squares, products = map(_smooth, (x, y, x * x + y * y, x * y))
     spread, together = squares - mean_x**2 - mean_y**2, products - mean_x * mean_y
     mean_x, mean_y = mean_x + MIDDLE, mean_y + MIDDLE
     means = (2 * mean_x * mean_y + FOR_MEANS) / (mean_x**2 + mean_y**2 + FOR_MEANS)

@@ -1,0 +1,92 @@
+"""What recompressed tiles look like: bytes, PSNR and SSIM against their originals, and bytes at equal PSNR."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from fidelity import Luma, decode_luma, luma, psnr, ssim
+from inputs import Pixels, Tiles, open_image
+from numpy.typing import NDArray
+from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, encode_optimized, split
+from tables import EXCESSES, FIDELITIES, Excess, Fidelity
+
+from gptool.jpeg_pixels import encode
+
+REQUESTS = range(30, 71, 5)
+SHOWN = REQUESTS[::2]
+
+CURVE = range(15, 86)
+"""Qualities of the fresh encodes that bytes at equal PSNR are read from."""
+
+MOST_EXCESS, LEAST_SAVED = 2.0, 20.0
+"""Bytes in %: of efficient tables above a fresh encode, the mean of all requests; and below those through pixels."""
+
+
+class Fresh(NamedTuple):
+    """What encoding the originals takes, from the lowest quality to the highest."""
+
+    sizes: NDArray[np.float64]
+    psnrs: NDArray[np.float64]
+
+    def excess(self, size: int, decibels: float) -> float:
+        """Return by how many % tiles are larger than a fresh encode of their PSNR would be."""
+        assert self.psnrs[0] < decibels < self.psnrs[-1] + 1e-3
+        return float(100 * (size / np.exp(np.interp(decibels, self.psnrs, np.log(self.sizes))) - 1))
+
+
+@pytest.fixture(scope="module")
+def imagery(satellite: list[Pixels]) -> list[Pixels]:
+    """The Blue Marble and a drawn relief of the world, 50 tiles each."""
+    return satellite + open_image("shadedrelief.jpg", 4)
+
+
+@pytest.fixture(scope="module")
+def originals(imagery: list[Pixels]) -> list[Luma]:
+    return [luma(pixels) for pixels in imagery]
+
+
+@pytest.fixture(scope="module")
+def fresh(imagery: list[Pixels], originals: list[Luma]) -> Fresh:
+    cuts = ([encode_optimized(pixels, quality) for pixels in imagery] for quality in CURVE)
+    found = [(sum(map(len, cut)), psnr(originals, [decode_luma(tile) for tile in cut])) for cut in cuts]
+    sizes, psnrs = np.array(found).T
+    assert np.all(np.diff(psnrs) > 0)
+    return Fresh(sizes, psnrs)
+
+
+@pytest.fixture(scope="module", params=[75, 85])
+def tiles(request: pytest.FixtureRequest, imagery: list[Pixels], originals: list[Luma]) -> Tiles:
+    return Tiles.of(f"q{request.param}", [encode(pixels, request.param) for pixels in imagery], originals)
+
+
+@pytest.mark.parametrize("request_quality", SHOWN)
+def bench_fidelity(
+    tiles: Tiles, imagery: list[Pixels], originals: list[Luma], request_quality: int, request: pytest.FixtureRequest
+) -> None:
+    results = {
+        name: split(METHODS[name](tiles, request_quality))
+        for name in (TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT)
+    }
+    results["fresh encode of the original"] = [encode_optimized(pixels, request_quality) for pixels in imagery]
+    percents = {name: 100 * sum(map(len, cut)) / tiles.source.size for name, cut in results.items()}
+    for name, cut in results.items():
+        decoded = [decode_luma(tile) for tile in cut]
+        decibels, similarity = psnr(originals, decoded), ssim(originals, decoded)
+        line = Fidelity(tiles.name, request_quality, name, percents[name], decibels, similarity)
+        request.config.stash[FIDELITIES].append(line)
+    if tiles.name == "q75" and request_quality == 50:
+        assert percents[EFFICIENT] <= (1 - LEAST_SAVED / 100) * percents[TURBO_PIXELS]
+
+
+@pytest.mark.parametrize("name", [TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT])
+def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, request: pytest.FixtureRequest) -> None:
+    """Hold a method's tiles against fresh encodes of the same PSNR."""
+    found = []
+    for quality in REQUESTS:
+        cut = split(METHODS[name](tiles, quality))
+        found.append(fresh.excess(sum(map(len, cut)), psnr(originals, [decode_luma(tile) for tile in cut])))
+    request.config.stash[EXCESSES].append(Excess(tiles.name, name, float(np.mean(found)), max(found)))
+    if name == EFFICIENT:
+        assert np.mean(found) <= MOST_EXCESS
