@@ -1,7 +1,8 @@
 """JPEG tiles recompressed in the DCT domain, in batches, without the GIL.
 
-The arithmetic is in requantise.c and quality.c, the way of a tile in transcode.c, that of many in batch.c; here buffers are
-checked and results get their Python types. All functions may be called from any number of threads at a time.
+The arithmetic is in requantise.c and quality.c, the way of a tile in transcode.c, that of many in batch.c; here
+buffers are checked and results get their Python types. All functions may be called from any number of threads at a
+time.
 """
 
 from enum import IntEnum
@@ -9,8 +10,8 @@ from operator import index
 
 import numpy as np
 
-from libc.math cimport isnan
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 cimport huffman
 cimport transcode as tc
@@ -58,11 +59,8 @@ def quality(tile):
         0..100: exact for IJG tables, else an estimate from their mean scale. None when the tile is no JPEG, its
         header can't be read, or it has no table.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(tile, np.uint8)
-    cdef double found
-    with nogil:
-        found = tc.transcode_quality(first_byte(view), view.shape[0])
-    return None if isnan(found) else found
+    found = qualities(tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32))[0]
+    return None if np.isnan(found) else float(found)
 
 
 def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
@@ -87,12 +85,17 @@ def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     """
     cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
     cdef Py_ssize_t i, n = offsets.shape[0]
+    cdef tc.header_memory memory
+    cdef const uint8_t *tile
     check_places(view.shape[0], offsets, sizes)
     found = np.empty(n)
     cdef double[::1] out = found
+    memset(&memory, 0, sizeof(memory))
     with nogil:
         for i in range(n):
-            out[i] = tc.transcode_quality(first_byte(view) + offsets[i], sizes[i])
+            tile = first_byte(view) + offsets[i]
+            if not tc.header_quality(&memory, tile, sizes[i], &out[i]):
+                out[i] = tc.transcode_quality(tile, sizes[i])
     return found
 
 

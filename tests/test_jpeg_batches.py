@@ -15,7 +15,7 @@ from jpegs_made import QUALITY, pillow, pixels
 from jpegs_rules import MODES
 from test_jpeg import batch, split
 
-from gptool._jpeg import diagnose, qualities, quality, recompress, recompress_batch
+from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
 
 # ---- batches ----
@@ -121,15 +121,19 @@ def test_threads_do_not_disturb_each_other() -> None:
         assert list(pool.map(run, jobs)) == [run(job) for job in jobs]
 
 
+def numbered(tile: bytes, count: int) -> list[bytes]:
+    """Return tiles of equal work but different bytes: a number follows the image."""
+    return [tile + number.to_bytes(4) for number in range(count)]
+
+
 def test_the_gil_is_released() -> None:
     """The main thread goes on while another recompresses: it never stands still for most of that time."""
-    tile = jpegs.tile("512 x 512")
-    places = np.zeros(200, np.uint64), np.full(200, len(tile), np.uint32)
+    places = batch(numbered(jpegs.tile("512 x 512"), 200))
     times: list[float] = []
 
     def run() -> None:
         times.append(time.perf_counter())
-        recompress_batch(tile, *places, 50)
+        recompress_batch(*places, 50)
         times.append(time.perf_counter())
 
     worker = threading.Thread(target=run)
@@ -141,3 +145,30 @@ def test_the_gil_is_released() -> None:
     ticks.append(time.perf_counter())
     started, ended = times
     assert np.diff(ticks).max() < (ended - started) / 2
+
+
+def test_a_tile_that_came_before_is_not_worked_on_twice() -> None:
+    tile = jpegs.tile("4:2:0")
+
+    def seconds(tiles: list[bytes]) -> float:
+        start = time.thread_time()
+        output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
+        taken = time.thread_time() - start
+        assert split(output, sizes) == [recompress(tile, 50)[0]] * len(tiles)
+        assert set(outcomes) == {Outcome.RECOMPRESSED}
+        return taken
+
+    assert seconds([tile] * 1000) < seconds(numbered(tile, 1000)) / 4
+
+
+def test_tiles_that_look_alike_are_told_apart() -> None:
+    """They differ in one byte only, at any place, behind the image or within its comment."""
+    comment = jpegs.pillow(jpegs.pixels(), comment=bytes(300))
+    at = comment.index(bytes(300))
+    tiles = [comment[: at + i] + b"\1" + comment[at + i + 1 :] + bytes([i // 150]) for i in range(300)] * 2
+    tiles += [tile + b"\2" for tile in tiles[:300]]
+    output, sizes, _ = recompress_batch(*batch(tiles), 84)
+    results = split(output, sizes)
+    assert results == [recompress(tile, 84)[0] for tile in tiles]
+    kept, _, _ = recompress_batch(*batch(tiles), 100)
+    assert kept.tobytes() == b"".join(tiles)
