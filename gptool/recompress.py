@@ -18,11 +18,13 @@ from gptool.model import ImageInfo, Tables
 from gptool.request import whole_number
 from gptool.staircase import Step, lowest_that_keeps
 
-UNKNOWN_QUALITY = -1
-"""Of JPEG tiles whose tables are no quality's."""
-
 NOT_ASKED = len(Outcome)
 """Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
+
+LOOKED_AT_ONLY = np.isin(
+    np.arange(NOT_ASKED + 1), (NOT_ASKED, Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED)
+)
+"""By outcome: whether what the bytes look like decides about damage; elsewhere libjpeg has read all of the tile."""
 
 REASONS = {
     Outcome.RECOMPRESSED: "recompressed",
@@ -108,21 +110,21 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
         outcomes = np.full(len(kinds), Outcome.KEPT_NOT_JPEG, np.uint8)
         if (kinds == TileKind.JPEG).any():
             result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
-    # Where libjpeg read all of a tile its word counts; elsewhere what the bytes look like.
-    looked_at_only = np.isin(outcomes, (NOT_ASKED, Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED))
-    outcomes[looked_at_only & (~whole | (kinds == TileKind.UNKNOWN))] = Outcome.DAMAGED
+    outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == TileKind.UNKNOWN))] = Outcome.DAMAGED
     damaged = [
         (int(batch.positions[i]), _what_is_wrong(batch.tile(int(i)), TileKind(kinds[i])))
         for i in np.flatnonzero(outcomes == Outcome.DAMAGED)
     ]
     sound_jpeg = (kinds == TileKind.JPEG) & (outcomes != Outcome.DAMAGED)
     qualities = _jpeg.qualities(result.source, result.offsets[sound_jpeg], result.sizes[sound_jpeg])
-    rounded = np.nan_to_num(np.rint(qualities), nan=UNKNOWN_QUALITY)
-    known, asked = rounded != UNKNOWN_QUALITY, recompression.quality or 0
-    capped = _count(rounded[(outcomes[sound_jpeg] == Outcome.KEPT_QUALITY) & (rounded < asked) & known])
-    kept_above = (outcomes[sound_jpeg] == Outcome.KEPT_UNCHANGED) & (rounded > asked)
-    unchanged = _steps(batch, np.flatnonzero(sound_jpeg)[kept_above], rounded[kept_above], recompression)
-    return result, Tally(_count(outcomes), _count(rounded[known]), capped, unchanged, damaged)
+    # Those whose tables are no quality's are counted nowhere.
+    places = np.flatnonzero(sound_jpeg)[~np.isnan(qualities)]
+    rounded = np.rint(qualities[~np.isnan(qualities)]).astype(np.intp)
+    asked, became = recompression.quality or 0, outcomes[places]
+    capped = _count(rounded[(became == Outcome.KEPT_QUALITY) & (rounded < asked)])
+    kept_above = (became == Outcome.KEPT_UNCHANGED) & (rounded > asked)
+    unchanged = _steps(batch, places[kept_above], rounded[kept_above], recompression)
+    return result, Tally(_count(outcomes), _count(rounded), capped, unchanged, damaged)
 
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
@@ -131,11 +133,11 @@ def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[T
 
 
 def _steps(
-    batch: TileBatch, places: NDArray[np.intp], rounded: NDArray[np.float64], recompression: Recompression
+    batch: TileBatch, places: NDArray[np.intp], rounded: NDArray[np.intp], recompression: Recompression
 ) -> Counter[Step]:
     asked, tables = recompression.quality or 0, recompression.tables
     lowest = (lowest_that_keeps(batch.tile(i), asked, tables) for i in places.tolist())
-    return Counter(map(Step, rounded.astype(int).tolist(), lowest))
+    return Counter(map(Step, rounded.tolist(), lowest))
 
 
 def _what_is_wrong(tile: bytes, kind: TileKind) -> str:
@@ -146,6 +148,7 @@ def _what_is_wrong(tile: bytes, kind: TileKind) -> str:
     return f"JPEG: {_jpeg.diagnose(tile) or 'no end-of-image marker'}"
 
 
-def _count(values: NDArray[np.generic]) -> Counter[int]:
-    numbers, counts = np.unique(values, return_counts=True)
-    return Counter({int(number): int(count) for number, count in zip(numbers, counts, strict=True)})
+def _count(values: NDArray[np.integer]) -> Counter[int]:
+    """Count small whole numbers, none below 0."""
+    counts = np.bincount(values)
+    return Counter({number: int(counts[number]) for number in np.flatnonzero(counts).tolist()})

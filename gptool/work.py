@@ -1,21 +1,28 @@
-"""Units of work, one for each output bundle, and the threads they run on."""
+"""Units of work, one for each output bundle, and the threads they run on.
+
+A unit reads, and writes in order; its tiles are recompressed in parts on a pool that all units share, so that a cache
+of one bundle keeps all threads busy too.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
-from gptool.cache import TileCache
+from gptool.cache import TileBatch, TileCache
 from gptool.errors import ExportCancelledError, GptoolError
 from gptool.model import BundleAddress, Lod, StorageFormat
 from gptool.package.bundle import WRITERS
 from gptool.package.kind import StagedBundle
 from gptool.package.staging import writing
-from gptool.recompress import Recompression, recompress_tiles
+from gptool.recompress import Recompression, Tally, recompress_tiles
 from gptool.report import LevelReport
 from gptool.request import Selection
 
@@ -25,6 +32,20 @@ being counted. What it raises ends the work."""
 
 POLL_SECONDS = 0.1
 UNITS_IN_HAND = 4
+
+PART_BYTES = 256 * 1024
+"""About the bytes of tiles that are recompressed together: some milliseconds of work, so that threads end together."""
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Spread(Protocol):
+    """As `map`: applies a function to items, here or elsewhere, and yields the results in their order."""
+
+    def __call__(self, function: Callable[[A], B], items: Iterable[A], /) -> Iterable[B]:
+        """Do it."""
+        ...
 
 
 class Unit(NamedTuple):
@@ -47,7 +68,7 @@ class UnitResult(NamedTuple):
     report: LevelReport
 
 
-def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitResult:
+def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: Spread = map) -> UnitResult:
     """Write one output bundle.
 
     Parameters
@@ -55,6 +76,8 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
     unit : Unit
     on_tiles : callable or None
         Called after each batch with its number of tiles; what it raises ends the unit.
+    spread : Spread
+        Does the recompression.
 
     Raises
     ------
@@ -66,8 +89,10 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
     report = LevelReport()
     writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
-        for batch in bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes)):
-            result, tally = recompress_tiles(batch, unit.recompression)
+        batches = bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes))
+        if unit.recompression.quality is not None:
+            batches = (part for batch in batches for part in batch.parts(PART_BYTES))
+        for batch, result, tally in spread(partial(_recompress, unit.recompression), batches):
             writer.append(result)
             report.add_batch(unit.address, batch, result, tally)
             if on_tiles:
@@ -75,11 +100,15 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None) -> UnitR
     return UnitResult(StagedBundle(unit.address, writer.files), report)
 
 
+def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, Tally]:
+    return batch, *recompress_tiles(batch, recompression)
+
+
 class _Meter:
     """Counts tiles, and units at work, across threads; stops them."""
 
-    def __init__(self) -> None:
-        self.tiles = 0
+    def __init__(self, spread: Spread) -> None:
+        self.tiles, self._spread = 0, spread
         self._working, self._stopped = 0, False
         self._changed = threading.Condition()
 
@@ -89,7 +118,7 @@ class _Meter:
             self._check()
             self._working += 1
         try:
-            return run_unit(unit, self.add)
+            return run_unit(unit, self.add, self._spread)
         finally:
             with self._changed:
                 self._working -= 1
@@ -116,16 +145,21 @@ class _Meter:
 
 def run_units(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
     """Work through the units on threads. The first failure, or an interrupt, stops them all."""
-    meter, waiting = _Meter(), iter(units)
     results: list[UnitResult] = []
-    threads = min(threads, len(units))
-    with ThreadPoolExecutor(threads, thread_name_prefix="gptool") as pool:
+    at_once = min(threads, len(units))
+    with ExitStack() as pools:
+        spread: Spread = map
+        if threads > 1 and any(unit.recompression.quality is not None for unit in units):
+            workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
+            spread = partial(_in_order, workers, 2 + 2 * threads // max(at_once, 1))
+        meter, waiting = _Meter(spread), iter(units)
+        pool = pools.enter_context(ThreadPoolExecutor(max(at_once, 1), thread_name_prefix="gptool"))
         pending: set[Future[UnitResult]] = set()
         try:
             while True:
                 # A few in hand for each thread: memory stays flat however many units there are.
-                for unit in islice(waiting, UNITS_IN_HAND * threads - len(pending)):
-                    pending.add(_submit(pool, meter, unit))
+                for unit in islice(waiting, UNITS_IN_HAND * at_once - len(pending)):
+                    pending.add(_submit(pool, meter.run, unit))
                 if not pending:
                     return results
                 done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
@@ -139,8 +173,19 @@ def run_units(units: list[Unit], total: int, threads: int, progress: Progress | 
             raise
 
 
-def _submit(pool: ThreadPoolExecutor, meter: _Meter, unit: Unit) -> Future[UnitResult]:
+def _in_order(pool: ThreadPoolExecutor, ahead: int, function: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
+    """Apply a function on the pool's threads, to so many items at a time; see `Spread`."""
+    waiting: deque[Future[B]] = deque()
+    for item in items:
+        waiting.append(_submit(pool, function, item))
+        if len(waiting) == ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _submit(pool: ThreadPoolExecutor, function: Callable[[A], B], item: A) -> Future[B]:
     try:
-        return pool.submit(meter.run, unit)
+        return pool.submit(function, item)
     except RuntimeError as error:
         raise GptoolError(f"the system gives no more threads: {error}", where="workers") from error

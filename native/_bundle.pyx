@@ -136,8 +136,23 @@ def read_index_v1(index, uint64_t file_size):
     return offsets, bad
 
 
+cdef bint _is_packed(const uint8_t *source, const uint64_t[::1] offsets, const uint32_t[::1] sizes) noexcept nogil:
+    """Tell whether the tiles, at least one, stand in the buffer as `pack` would write them."""
+    cdef Py_ssize_t i
+    cdef uint64_t expected = offsets[0]
+    if expected < 4:
+        return False
+    for i in range(offsets.shape[0]):
+        if offsets[i] != expected or little_endian(source + expected - 4, 4) != sizes[i]:
+            return False
+        expected += sizes[i] + 4
+    return True
+
+
 def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     """Return n tiles of one buffer the way a compact bundle holds them: each behind its size as a little-endian u32.
+
+    That is a part of the buffer itself when they stand there so already.
 
     Parameters
     ----------
@@ -159,7 +174,10 @@ def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
     cdef Py_ssize_t i, n = offsets.shape[0]
     check_places(view.shape[0], offsets, sizes)
-    packed = np.empty(4 * n + int(np.sum(sizes, dtype=np.uint64)), np.uint8)
+    length = 4 * n + int(np.sum(sizes, dtype=np.uint64))
+    if n and _is_packed(first_byte(view), offsets, sizes):
+        return np.asarray(view[offsets[0] - 4 : offsets[0] - 4 + length])
+    packed = np.empty(length, np.uint8)
     cdef const uint8_t[::1] packed_view = packed
     cdef uint8_t *at = <uint8_t *>first_byte(packed_view)
     cdef const uint8_t *start = first_byte(view)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jpegs
+import jpegs_seen
 import pytest
 from caches import Address, conf_text, jpeg_tile, make_cache, png_tile
 from checks import read_tiles
@@ -20,7 +21,7 @@ from gptool.cli.export_tiles import show_result
 from gptool.model import Tables
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main()", "export-tiles"]
-BASE = jpegs.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=50))[0]
+BASE = jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=50))[0]
 """The luminance table of quality 50, which those of others are multiples of."""
 
 LEVELS: dict[int, list[bytes]] = {
@@ -36,7 +37,7 @@ TILES: dict[Address, bytes] = {
 
 def mean_quality(tile: bytes) -> int:
     """The quality whose scale a tile's luminance table has on the average."""
-    scale = 100 * jpegs.tables(tile)[0].sum() / BASE.sum()
+    scale = 100 * jpegs_seen.tables(tile)[0].sum() / BASE.sum()
     return round((200 - scale) / 2 if scale <= 100 else 5000 / scale)
 
 

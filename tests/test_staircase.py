@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import jpegs
+import jpegs_made
+import jpegs_seen
 import pytest
 from caches import conf_text, jpeg_tile, make_cache
 from turbojpeg import TJSAMP_420, TJSAMP_GRAY
@@ -27,7 +29,7 @@ def unchanged(tile: bytes, tables: Tables = "efficient") -> list[int]:
 def with_tables(luminance: int, chrominance: int, add: int = 0) -> bytes:
     """A tile whose tables are those of two qualities; the last luminance quantiser is `add` coarser."""
     tables = [
-        jpegs.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=q))[i] for i, q in ((0, luminance), (1, chrominance))
+        jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=q))[i] for i, q in ((0, luminance), (1, chrominance))
     ]
     tables[0][-1] += add
     return jpegs.pillow(jpegs.pixels(), qtables=[table.tolist() for table in tables], quality=-1)
@@ -62,14 +64,14 @@ def test_the_lowest_request_that_keeps_is_so_for_every_quality(subsampling: int)
     assert steps == 68  # from 88 on every request changes something
 
 
-LUMINANCE = jpegs.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=75))[0]
+LUMINANCE = jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=75))[0]
 TABLES = {
     "coarser chrominance": with_tables(75, 60),
     "finer chrominance": with_tables(75, 76),
     "no IJG tables": with_tables(75, 75, 3),
     "so coarse that no multiple fits": with_tables(3, 3),
     "one request": with_tables(77, 81),
-    "16 bits": jpegs.with_wide_tables(jpegs.turbo(jpegs.pixels(), quality=75)),
+    "16 bits": jpegs_made.with_wide_tables(jpegs.turbo(jpegs.pixels(), quality=75), 300),
     "one table for all": jpegs.pillow(jpegs.pixels(), qtables=[LUMINANCE.tolist()], quality=-1),
     "CMYK": jpegs.pillow(jpegs.pixels(), "CMYK", quality=75),
     "RGB": jpegs.pillow(jpegs.pixels(), keep_rgb=True, quality=75),
@@ -77,8 +79,8 @@ TABLES = {
     "ICC profile, comment, own Huffman tables": jpegs.pillow(
         jpegs.pixels(), icc_profile=jpegs.ICC, comment=b"grass", optimize=True, quality=75
     ),
-    "without JFIF marker": jpegs.without(jpegs.turbo(jpegs.pixels(), quality=75), jpegs.APP0),
-    "Adobe's RGB": with_adobe_marker(jpegs.without(with_tables(75, 75), jpegs.APP0)),
+    "without JFIF marker": jpegs_made.without(jpegs.turbo(jpegs.pixels(), quality=75), jpegs_made.APP0),
+    "Adobe's RGB": with_adobe_marker(jpegs_made.without(with_tables(75, 75), jpegs_made.APP0)),
     "JFIF and Adobe's RGB": with_adobe_marker(with_tables(75, 75)),
 }
 

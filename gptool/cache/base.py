@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +52,14 @@ class TileBatch(NamedTuple):
         offsets = np.zeros(len(sizes), np.uint64)
         np.cumsum(sizes[:-1], out=offsets[1:])
         return cls(positions, source, offsets, sizes)
+
+    def parts(self, size: int) -> Iterator[TileBatch]:
+        """Yield the batch in parts of about `size` bytes of tiles."""
+        filled = np.cumsum(self.sizes, dtype=np.int64) // size
+        bounds = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(self.sizes)]
+        for first, last in pairwise(bounds):
+            here = slice(first, last)
+            yield TileBatch(self.positions[here], self.source, self.offsets[here], self.sizes[here])
 
     def tile(self, i: int) -> bytes:
         """Return the bytes of the i-th tile of the batch."""

@@ -149,7 +149,7 @@ class CompactBundle(Bundle):
         apart |= np.diff(np.cumsum(sizes, dtype=np.int64) // BATCH_BYTES) > 0
         bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(positions)]
         for first, last in pairwise(bounds):
-            begin = int(starts[first])
+            begin = int(starts[first]) - WORD  # with the size in front, as other bundles want the tile
             source = self._content.read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin)
             offsets = (starts[first:last] - begin).astype(np.uint64)
             yield TileBatch(positions[first:last], source, offsets, sizes[first:last])

@@ -15,6 +15,7 @@ from gptool import _bundle
 from gptool.cache import TileBatch, compact, compact_v1
 from gptool.cache.compact import WORD, bundle_name
 from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
+from gptool.package.crc32 import combine_crc32
 
 
 class BundleFile(NamedTuple):
@@ -50,12 +51,12 @@ class BundleWriter(ABC):
         self._tiles, self._address, self._checksums = tiles, address, checksums
         self._name = bundle_name(address)
         self._places, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
-        self._size = self.first_tile
+        self._size, self._crc32 = self.first_tile, 0
 
     def __enter__(self) -> Self:
         path = self._tiles / self._name
         path.parent.mkdir(exist_ok=True)
-        self._file = path.open("w+b", buffering=0)
+        self._file = path.open("wb", buffering=0)
         self._file.seek(self.first_tile)
         return self
 
@@ -67,6 +68,8 @@ class BundleWriter(ABC):
     def append(self, batch: TileBatch) -> None:
         """Add tiles; none may be there already."""
         packed = _bundle.pack(batch.source, batch.offsets, batch.sizes).data
+        if self._checksums:
+            self._crc32 = zlib.crc32(packed, self._crc32)
         sizes = batch.sizes.astype(np.uint64)
         self._places[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
         self._sizes[batch.positions] = sizes
@@ -84,16 +87,8 @@ class BundleWriter(ABC):
     def _write_head(self, head: bytes) -> StagedFile:
         self._file.seek(0)
         self._write(memoryview(head))
-        return StagedFile(self._name, self._tiles / self._name, self._size, self._checksum())
-
-    def _checksum(self) -> int:
-        """Return the CRC-32 of the whole file. It is read back: head and index are known last but come first."""
-        crc32 = 0
-        if self._checksums:
-            self._file.seek(0)
-            while chunk := self._file.read(1 << 20):
-                crc32 = zlib.crc32(chunk, crc32)
-        return crc32
+        crc32 = combine_crc32(zlib.crc32(head), self._crc32, self._size - len(head)) if self._checksums else 0
+        return StagedFile(self._name, self._tiles / self._name, self._size, crc32)
 
 
 class CompactV2Writer(BundleWriter):

@@ -1,4 +1,4 @@
-"""Results appear whole or not at all: made in a folder beside the target, flushed, renamed."""
+"""Results appear whole or not at all: made in a folder beside the target, renamed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,10 @@ class Staging:
             raise
 
     def commit(self, staged: Path) -> None:
-        """Put a staged file or folder in the target's place, on disk before it is in sight.
+        """Put a staged file or folder in the target's place.
+
+        It is not flushed: the system puts it on the disk within half a minute or so, as it does with what `cp` copied.
+        To wait for that takes longer than all the rest of a copy.
 
         Raises
         ------
@@ -118,14 +121,12 @@ class Staging:
             When the target appeared meanwhile.
         """
         with writing(self._target):
-            _flush_all(staged)
             if self._is_folder:
                 self._replace_folder(staged)
             elif self._overwrite:
                 staged.replace(self._target)
             else:
                 _rename_to_new(staged, self._target)
-            _flush(self._target.parent)
 
     def _replace_folder(self, staged: Path) -> None:
         """Put a folder in the target's place. What was there goes with the staging, and comes back when that fails."""
@@ -154,19 +155,3 @@ def _rename_to_new(staged: Path, target: Path) -> None:
     except OSError:  # a file system without links
         check_target(target, folder=False, overwrite=False)
         staged.replace(target)
-
-
-def _flush_all(path: Path) -> None:
-    """Flush a file, or all in a folder and then itself."""
-    if path.is_dir():
-        for entry in path.iterdir():
-            _flush_all(entry)
-    _flush(path)
-
-
-def _flush(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
