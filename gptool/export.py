@@ -16,7 +16,7 @@ from gptool.model import Tables
 from gptool.package.choose import choose_kind
 from gptool.package.kind import Kind
 from gptool.package.staging import Staging, check_target, writing
-from gptool.package.write import gather_facts, write_result
+from gptool.package.write import ResultWriter, gather_facts
 from gptool.plan import Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_tiles
@@ -141,28 +141,32 @@ def run_export(plan: Plan, order: Order, progress: Progress | None = None) -> Ex
     with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
         facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
-        kind.metadata(facts)
         staged = staging.folder / target.name
         tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
         with writing(target):
             tiles.mkdir(parents=True)
-        results = run_units(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, target)
-        reports = _level_reports(plan, results)
-        total = LevelReport.sum(reports.values())
-        with writing(target):
-            facts = replace(facts, quality=stated_quality(plan, total))
-            size = write_result(staged, kind, facts, [result.bundle for result in results])
+            writer = ResultWriter(staged, kind, facts)
+        reports = _empty_reports(plan)
+        with writer:
+
+            def take(result: UnitResult) -> None:
+                reports[result.bundle.address.level].add(result.report)
+                writer.add(result.bundle)
+
+            run_units(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, take, target)
+            total = _total(plan, reports)
+            with writing(target):
+                size = writer.finish(replace(facts, quality=stated_quality(plan, total)))
         staging.commit(staged)
     return ExportResult(target, size, reports, tuple(remark_on_tiles(total, recompression)))
 
 
 def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) -> list[Unit]:
-    """Return the units of work, those with most tiles first: threads then end at about the same time."""
-    bundles = [(level.lod, bundle) for level in plan.levels for bundle in level.bundles]
-    bundles.sort(key=lambda item: (-item[1].tiles, item[1].address))
+    """Return the units of work in the order of their bundles."""
+    bundles = sorted((bundle.address, level.lod) for level in plan.levels for bundle in level.bundles)
     return [
         Unit(plan.cache, plan.selection, lod, address, recompression, kind.storage, kind.is_package, tiles)
-        for lod, (address, _, _) in bundles
+        for address, lod in bundles
     ]
 
 
@@ -181,17 +185,19 @@ def check_apart(target: Path, cache: TileCache) -> None:
         raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
 
 
-def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelReport]:
-    """Add the units' reports up by level, and make sure that they are all that was planned."""
-    reports = {
+def _empty_reports(plan: Plan) -> dict[int, LevelReport]:
+    """Return the reports that the units' are added to: of each level what the plan has found already."""
+    return {
         level.lod.level: LevelReport(
             tiles_damaged=level.empty, damaged=[DamagedTile(*tile, EMPTY) for tile in level.empty_listed]
         )
         for level in plan.levels
         if level.tiles or level.empty
     }
-    for result in sorted(results):
-        reports[result.bundle.address.level].add(result.report)
+
+
+def _total(plan: Plan, reports: dict[int, LevelReport]) -> LevelReport:
+    """Add the levels' reports up, and make sure that they are all that was planned."""
     for level in plan.filled_levels:
         found = reports[level.lod.level]
         if (found.tiles, found.bytes_read) != (level.tiles, level.bytes):
@@ -201,4 +207,4 @@ def _level_reports(plan: Plan, results: list[UnitResult]) -> dict[int, LevelRepo
                 found=f"{found.tiles} tiles of {found.bytes_read} bytes",
                 expected=f"{level.tiles} of {level.bytes}",
             )
-    return reports
+    return LevelReport.sum(reports.values())

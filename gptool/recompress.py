@@ -21,9 +21,11 @@ from gptool.staircase import Step, lowest_that_keeps
 NOT_ASKED = len(Outcome)
 """Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
 
-LOOKED_AT_ONLY = np.isin(
-    np.arange(NOT_ASKED + 1), (NOT_ASKED, Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED)
-)
+# Members of an enumeration are slow to look up.
+KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED
+DAMAGED, JPEG, UNKNOWN = Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
+
+LOOKED_AT_ONLY = np.isin(np.arange(NOT_ASKED + 1), (NOT_ASKED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
 """By outcome: whether what the bytes look like decides about damage; elsewhere libjpeg has read all of the tile."""
 
 REASONS = {
@@ -104,27 +106,37 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     A damaged tile passes through as it is: what is wrong with it is for people to judge.
     """
     kinds, whole = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
+    is_jpeg = kinds == JPEG
     result = batch
-    outcomes = np.full(len(kinds), NOT_ASKED, np.uint8)
-    if recompression.quality is not None:
-        outcomes = np.full(len(kinds), Outcome.KEPT_NOT_JPEG, np.uint8)
-        if (kinds == TileKind.JPEG).any():
-            result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
-    outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == TileKind.UNKNOWN))] = Outcome.DAMAGED
+    outcomes = np.full(len(kinds), NOT_ASKED if recompression.quality is None else KEPT_NOT_JPEG, np.uint8)
+    if recompression.quality is not None and is_jpeg.any():
+        result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
+    outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == UNKNOWN))] = DAMAGED
     damaged = [
-        (int(batch.positions[i]), _what_is_wrong(batch.tile(int(i)), TileKind(kinds[i])))
-        for i in np.flatnonzero(outcomes == Outcome.DAMAGED)
+        (int(batch.positions[i]), _what_is_wrong(batch.tile(i), TileKind(kinds[i])))
+        for i in np.flatnonzero(outcomes == DAMAGED).tolist()
     ]
-    sound_jpeg = (kinds == TileKind.JPEG) & (outcomes != Outcome.DAMAGED)
-    qualities = _jpeg.qualities(result.source, result.offsets[sound_jpeg], result.sizes[sound_jpeg])
-    # Those whose tables are no quality's are counted nowhere.
-    places = np.flatnonzero(sound_jpeg)[~np.isnan(qualities)]
-    rounded = np.rint(qualities[~np.isnan(qualities)]).astype(np.intp)
-    asked, became = recompression.quality or 0, outcomes[places]
-    capped = _count(rounded[(became == Outcome.KEPT_QUALITY) & (rounded < asked)])
-    kept_above = (became == Outcome.KEPT_UNCHANGED) & (rounded > asked)
-    unchanged = _steps(batch, places[kept_above], rounded[kept_above], recompression)
+    places = np.flatnonzero(is_jpeg & (outcomes != DAMAGED))
+    qualities = _jpeg.qualities(result.source, result.offsets[places], result.sizes[places])
+    known = ~np.isnan(qualities)  # tables that are no quality's are counted nowhere
+    places, rounded = places[known], np.rint(qualities[known]).astype(np.intp)
+    capped, unchanged = _kept_by_quality(batch, recompression, places, rounded, outcomes[places])
     return result, Tally(_count(outcomes), _count(rounded), capped, unchanged, damaged)
+
+
+def _kept_by_quality(
+    batch: TileBatch,
+    recompression: Recompression,
+    places: NDArray[np.intp],
+    rounded: NDArray[np.intp],
+    outcomes: NDArray[np.uint8],
+) -> tuple[Counter[int], Counter[Step]]:
+    """Count the JPEG tiles that the request lies above of, and those above it that it keeps as they are."""
+    if recompression.quality is None:
+        return Counter(), Counter()
+    above = (outcomes == KEPT_UNCHANGED) & (rounded > recompression.quality)
+    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < recompression.quality)])
+    return capped, _steps(batch, places[above], rounded[above], recompression)
 
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:

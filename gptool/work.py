@@ -143,28 +143,41 @@ class _Meter:
             raise ExportCancelledError("the export was stopped")
 
 
-def run_units(units: list[Unit], total: int, threads: int, progress: Progress | None, target: Path) -> list[UnitResult]:
-    """Work through the units on threads. The first failure, or an interrupt, stops them all."""
-    results: list[UnitResult] = []
-    at_once = min(threads, len(units))
+def run_units(
+    units: list[Unit],
+    total: int,
+    threads: int,
+    progress: Progress | None,
+    take: Callable[[UnitResult], None],
+    target: Path,
+) -> None:
+    """Work through the units on threads; `take` gets the results, in the units' order, in this thread.
+
+    The first failure, or an interrupt, stops them all.
+    """
+    at_once = max(min(threads, len(units)), 1)
     with ExitStack() as pools:
         spread: Spread = map
         if threads > 1 and any(unit.recompression.quality is not None for unit in units):
             workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
-            spread = partial(_in_order, workers, 2 + 2 * threads // max(at_once, 1))
+            spread = partial(_in_order, workers, 2 + 2 * threads // at_once)
         meter, waiting = _Meter(spread), iter(units)
-        pool = pools.enter_context(ThreadPoolExecutor(max(at_once, 1), thread_name_prefix="gptool"))
-        pending: set[Future[UnitResult]] = set()
+        pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
+        pending: deque[Future[UnitResult]] = deque()
         try:
             while True:
                 # A few in hand for each thread: memory stays flat however many units there are.
                 for unit in islice(waiting, UNITS_IN_HAND * at_once - len(pending)):
-                    pending.add(_submit(pool, meter.run, unit))
+                    pending.append(_submit(pool, meter.run, unit))
                 if not pending:
-                    return results
-                done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+                    return
+                wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
                 with writing(target):
-                    results.extend(future.result() for future in done)
+                    for future in pending:
+                        if future.done() and future.exception() is not None:
+                            future.result()
+                    while pending and pending[0].done():
+                        take(pending.popleft().result())
                 if progress:
                     progress(meter.tiles, total)
         except BaseException:

@@ -61,6 +61,21 @@ def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.Monke
     test_members_from_files(tmp_path)
 
 
+def test_bytes_that_others_take_the_place_of() -> None:
+    file = io.BytesIO()
+    package = StoredZip(file)
+    for name in ("first", "second", "third"):
+        package.add_bytes(name, b"12345")
+    package.replace_bytes("second", b"abcde")
+    package.add_bytes("last", b"6")
+    with pytest.raises(ValueError, match="second: found 6 bytes, expected 5"):
+        package.replace_bytes("second", b"abcdef")
+    package.close()
+    with zipfile.ZipFile(file) as reader:
+        assert reader.testzip() is None
+        assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"abcde", b"12345", b"6"]
+
+
 def test_a_file_of_another_size_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "member").write_bytes(b"12345")
     with (
@@ -113,4 +128,4 @@ class SparseZip(StoredZip):
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
         self._begin(name, size, crc32)
-        self._file.seek(size, 1)
+        self.file.seek(size, 1)

@@ -134,25 +134,34 @@ class CompactBundle(Bundle):
             )
 
     def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
-        """Read the tiles at these positions in the order of their offsets. Raises as `Bundle.batches`.
-
-        Together come as many as start in the same stretch of `BATCH_BYTES` and have no more bytes between them. Both
-        matter: a hostile index can let all tiles share one place, or lie far apart.
-        """
+        """Read the tiles at these positions in the order of their offsets. Raises as `Bundle.batches`."""
         positions = positions[np.argsort(self._offsets[positions], kind="stable")]
         if len(positions) == 0:
             return
         starts, sizes = self._offsets[positions].astype(np.int64), self.sizes[positions]
-        ends = np.maximum.accumulate(starts + sizes)
-        apart = starts[1:] - ends[:-1] > LARGEST_GAP
-        apart |= np.diff(starts // BATCH_BYTES) > 0
-        apart |= np.diff(np.cumsum(sizes, dtype=np.int64) // BATCH_BYTES) > 0
-        bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(positions)]
-        for first, last in pairwise(bounds):
+        for first, last in pairwise(_bounds(starts, sizes)):
             begin = int(starts[first]) - WORD  # with the size in front, as other bundles want the tile
             source = self._content.read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin)
             offsets = (starts[first:last] - begin).astype(np.uint64)
             yield TileBatch(positions[first:last], source, offsets, sizes[first:last])
+
+
+def _bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32]) -> list[int]:
+    """Return where batches of tiles, in the order of their offsets, begin, and where the last ends.
+
+    The tiles of a batch start within `BATCH_BYTES` of each other, and have no more bytes together, but for one. Both
+    matter: a hostile index can let all tiles share one place, or lie far apart.
+    """
+    ends, filled = np.maximum.accumulate(starts + sizes), np.cumsum(sizes, dtype=np.int64)
+    gaps = [*(np.flatnonzero(starts[1:] - ends[:-1] > LARGEST_GAP) + 1).tolist(), len(starts)]
+    bounds = [0]
+    for gap in gaps:
+        while bounds[-1] < gap:
+            first = bounds[-1]
+            near = np.searchsorted(starts, starts[first] + BATCH_BYTES)
+            few = np.searchsorted(filled, filled[first] - sizes[first] + BATCH_BYTES)
+            bounds.append(max(min(int(near), int(few), gap), first + 1))
+    return bounds
 
 
 def read_index(content: Content, address: BundleAddress) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:

@@ -36,36 +36,57 @@ class StoredZip:
     """A zip in the making, on a file that is open for writing at its start.
 
     Members stand in the order they are added; `close` writes the directory. The file stays the caller's.
+
+    Attributes
+    ----------
+    file : binary file
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self.file = file
         self._members: list[Member] = []
 
     def add_bytes(self, name: str, data: bytes) -> None:
         """Add a member from memory."""
         self._begin(name, len(data), zlib.crc32(data))
-        self._file.write(data)
+        self.file.write(data)
+
+    def replace_bytes(self, name: str, data: bytes) -> None:
+        """Put other bytes, as many, in the place of a member's.
+
+        Raises
+        ------
+        ValueError
+            When they are not as many.
+        """
+        at, member = next((at, member) for at, member in enumerate(self._members) if member.name == name)
+        if len(data) != member.size:
+            raise ValueError(f"{name}: found {len(data)} bytes, expected {member.size}")
+        self._members[at] = member._replace(crc32=zlib.crc32(data))
+        end = self.file.tell()
+        self.file.seek(member.offset)
+        self.file.write(_local_header(self._members[at]) + data)
+        self.file.seek(end)
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
         """Add a member from a file of that size, in bytes, and CRC-32."""
         self._begin(name, size, crc32)
-        self._file.flush()
+        self.file.flush()
         with path.open("rb") as source:
-            _copy(source, self._file, size)
+            _copy(source, self.file, size)
 
     def close(self) -> None:
         """Write the central directory and the end records."""
-        start = self._file.tell()
+        start = self.file.tell()
         for member in self._members:
-            self._file.write(_central_header(member))
-        self._file.write(_end_records(len(self._members), self._file.tell() - start, start))
-        self._file.flush()
+            self.file.write(_central_header(member))
+        self.file.write(_end_records(len(self._members), self.file.tell() - start, start))
+        self.file.flush()
 
     def _begin(self, name: str, size: int, crc32: int) -> None:
-        member = Member(name, size, crc32, self._file.tell())
+        member = Member(name, size, crc32, self.file.tell())
         self._members.append(member)
-        self._file.write(_local_header(member))
+        self.file.write(_local_header(member))
 
 
 def stored_zip_size(members: list[tuple[str, int]]) -> int:

@@ -56,6 +56,8 @@ def draw_thumbnail(plan: Plan) -> bytes:
             place = (address.column - window.column_min) * cell, (address.row - window.row_min) * cell
             canvas.paste(image, place, image if image.mode == "RGBA" else None)
     canvas = canvas.crop(_crop(plan, level, window, canvas.size))
+    # A good filter over many pixels is slow, and twice the pixels are enough for it.
+    canvas = canvas.reduce(max(min(canvas.width // (2 * SIZE[0]), canvas.height // (2 * SIZE[1])), 1))
     file = io.BytesIO()
     ImageOps.fit(canvas, SIZE, Image.Resampling.LANCZOS).save(file, "PNG")
     return file.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 from gptool.package.bundle import bundle_files
 from gptool.package.kind import Facts, Kind, StagedBundle
@@ -23,47 +24,77 @@ def gather_facts(kind: Kind, plan: Plan, name: str, quality: int) -> Facts:
     return Facts(plan, name, quality, draw_thumbnail(plan) if kind.is_package else b"")
 
 
-def write_result(path: Path, kind: Kind, facts: Facts, bundles: Iterable[StagedBundle]) -> int:
-    """Write a result and return its bytes.
+class ResultWriter:
+    """A result in the making. It takes its bundles in their order, and at last the facts they have brought.
 
     Parameters
     ----------
     path : Path
-        Where. A package's must not exist; a dataset's is the folder that has its bundles already.
-    bundles : iterable of StagedBundle
-        In any order; a package has them by level, row and column. Each staged file is removed once a package has it,
-        so that the disk holds its bytes once.
+        Where. A package's must not exist; a dataset's is the folder that gets its bundles by other ways.
+    facts : Facts
+        As far as they are known. A package's metadata come first in it, and are as large with all facts.
 
     Raises
     ------
     ConfError
         When the metadata can't state what they must.
     OSError
-        When the result can't be written.
+        When it can't be made.
     """
-    ordered = sorted(bundles)
-    metadata = kind.metadata_with_guid(facts, ordered)
-    if kind.is_package:
-        _write_package(path, kind, metadata, ordered)
-        return path.stat().st_size
-    for name, data in metadata.items():
-        (path / name).write_bytes(data)
-    return sum(map(len, metadata.values())) + sum(file.size for bundle in ordered for file in bundle.files)
 
+    def __init__(self, path: Path, kind: Kind, facts: Facts) -> None:
+        self._path, self._kind = path, kind
+        self._bundles: list[StagedBundle] = []
+        metadata = kind.metadata_with_guid(facts, ())
+        self._package = StoredZip(path.open("xb")) if kind.is_package else None
+        if self._package:
+            for name, data in metadata.items():
+                self._package.add_bytes(name, data)
 
-def _write_package(path: Path, kind: Kind, metadata: dict[str, bytes], bundles: list[StagedBundle]) -> None:
-    with path.open("xb") as file:
-        package = StoredZip(file)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._package:
+            self._package.file.close()
+
+    def add(self, bundle: StagedBundle) -> None:
+        """Add a bundle. Its staged files are removed once a package has them: the disk holds its bytes once.
+
+        Raises
+        ------
+        OSError
+            When the result can't be written.
+        """
+        self._bundles.append(bundle)
+        if self._package:
+            for name, staged, size, crc32 in bundle.files:
+                self._package.add_file(f"{self._kind.tiles}/{name}", staged, size, crc32)
+                staged.unlink()
+
+    def finish(self, facts: Facts) -> int:
+        """Complete the result and return its bytes.
+
+        Raises
+        ------
+        ConfError
+            When the metadata can't state what they must.
+        OSError
+            When the result can't be written.
+        """
+        metadata = self._kind.metadata_with_guid(facts, self._bundles)
+        if self._package:
+            for name, data in metadata.items():
+                self._package.replace_bytes(name, data)
+            self._package.close()
+            return self._path.stat().st_size
         for name, data in metadata.items():
-            package.add_bytes(name, data)
-        for name, staged, size, crc32 in (part for bundle in bundles for part in bundle.files):
-            package.add_file(f"{kind.tiles}/{name}", staged, size, crc32)
-            staged.unlink()
-        package.close()
+            (self._path / name).write_bytes(data)
+        return sum(map(len, metadata.values())) + sum(file.size for bundle in self._bundles for file in bundle.files)
 
 
 def result_size(kind: Kind, facts: Facts, bundles: Iterable[BundlePlan]) -> int:
-    """Return the bytes of the result that `write_result` would write with bundles of these tiles and tile bytes.
+    """Return the bytes of the result that a `ResultWriter` would write with bundles of these tiles and tile bytes.
 
     Raises
     ------
