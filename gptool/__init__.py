@@ -1,12 +1,18 @@
 """exportTiles for Esri tile caches: cut tiles out, recompress JPEG in the DCT domain, get a package or dataset."""
 
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gptool import errors
-from gptool.cache import TileCache, open_cache
-from gptool.estimate import Estimate, estimate_export_tiles_size
-from gptool.export import export_tiles
-from gptool.job import Job
-from gptool.report import DamagedTile, ExportResult, LevelReport
-from gptool.tool import export_tiles_job
+
+if TYPE_CHECKING:
+    from gptool.cache import TileCache, open_cache
+    from gptool.estimate import Estimate, estimate_export_tiles_size
+    from gptool.export import export_tiles
+    from gptool.job import Job
+    from gptool.report import DamagedTile, ExportResult, LevelReport
+    from gptool.tool import export_tiles_job
 
 __all__ = (
     "DamagedTile",
@@ -23,3 +29,29 @@ __all__ = (
 )
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "DamagedTile": "gptool.report",
+    "Estimate": "gptool.estimate",
+    "ExportResult": "gptool.report",
+    "Job": "gptool.job",
+    "LevelReport": "gptool.report",
+    "TileCache": "gptool.cache",
+    "estimate_export_tiles_size": "gptool.estimate",
+    "export_tiles": "gptool.export",
+    "export_tiles_job": "gptool.tool",
+    "open_cache": "gptool.cache",
+}
+"""Where public names come from when they are first asked for: what they need takes far longer than Python's start."""
+
+if not TYPE_CHECKING:  # to a type checker every name would be one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

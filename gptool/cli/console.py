@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from gptool.errors import GptoolError, ParameterError, TooManyTilesError
+
 if TYPE_CHECKING:
-    from gptool.errors import GptoolError
     from gptool.job import Job
     from gptool.model import Message
 
@@ -34,8 +35,6 @@ def print_json(value: Any) -> None:
 
 def fail(error: GptoolError | OSError) -> NoReturn:
     """Say in one line what went wrong, and end with 2 for a wrong request, 1 for a failed job."""
-    from gptool.errors import ParameterError, TooManyTilesError
-
     click.echo(f"Error: {error}", err=True)
     if isinstance(error, TooManyTilesError):
         for line in error.advice:
@@ -98,8 +97,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
 @contextmanager
 def running(job: Job, as_json: bool) -> Iterator[None]:
     """Start a job, and fail it with an error of what is within, which goes on; JSON tells that too."""
-    from gptool.errors import GptoolError
-
     job.start()
     try:
         yield

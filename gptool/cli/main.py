@@ -5,18 +5,27 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from gptool.cli.console import fail
+from gptool.errors import GptoolError
+
+
+class _Listed(NamedTuple):
+    """A command: its module, and what the help of all of them says."""
+
+    module: str
+    summary: str
+
 
 COMMANDS = {
-    "demo": "gptool.cli.demo",
-    "estimate": "gptool.cli.estimate",
-    "export-tiles": "gptool.cli.export_tiles",
-    "info": "gptool.cli.info",
-    "register": "gptool.cli.register",
+    "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
+    "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and weigh its result."),
+    "export-tiles": _Listed("gptool.cli.export_tiles", "Cut tiles out of a cache into a package or dataset."),
+    "info": _Listed("gptool.cli.info", "Show scheme and format of a cache, tiles and bytes per level."),
+    "register": _Listed("gptool.cli.register", "Write what ArcGIS Server needs to offer the tools."),
 }
 
 EPILOG = """\b
@@ -28,7 +37,7 @@ Exit status: 0 only when the whole result is in place, 1 a failed job, 2 wrong u
 
 
 class _Commands(click.Group):
-    """Imports a command only when it runs, or when its help is shown."""
+    """Imports a command only when it runs, or when its own help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -36,13 +45,15 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name].module).command
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        # Imported here: click itself must be able to show --help without NumPy.
-        from gptool.errors import GptoolError
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Not from the commands themselves: their options are made from the table of parameters, which needs NumPy.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.summary) for name, listed in COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
