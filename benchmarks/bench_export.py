@@ -1,92 +1,115 @@
-"""Exporting a whole cache: with recompression, as it is, and what copying the folder takes."""
+"""Exporting whole caches with recompression, beside the core alone on the same tiles, which it has in memory."""
 
 from __future__ import annotations
 
-import os
+import math
 import shutil
-import struct
 import time
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import QUALITY
+from conftest import CACHE, QUALITY
+from made_caches import cut_tiles, make_rectangle
+from numpy.typing import NDArray
 
 import gptool
-from gptool.cache.compact import FIRST_TILE, HEADER
-from gptool.jpeg_pixels import decode
+from gptool import ExportResult, _jpeg
+from gptool.model import PACKET_SIZE
 
-TILES = 1024
-YARDSTICK = "export_tiles, as they are"
+THREADS = 2
+YARDSTICK = "core, two threads"
+LEVEL = 8
+CASES = "four bundles", "one bundle"
+SHAPE, SHAPE_ONCE = (40, 128), (16, 16)
+"""Rows and columns, and with --benchmark-disable. No tile repeats another: the core works on equal ones only once."""
 
-
-def _export(cache: Path, folder: Path, quality: int | None, workers: int) -> Path:
-    return gptool.export_tiles(cache, folder / "out.tpkx", compression_quality=quality, workers=workers).path
-
-
-def _copytree(cache: Path, folder: Path, flush: bool) -> Path:
-    target = shutil.copytree(cache, folder / "out")
-    if flush:
-        for path in [*target.rglob("*"), target, folder]:
-            file = os.open(path, os.O_RDONLY)
-            os.fsync(file)
-            os.close(file)
-    return target
+Batch = tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]
 
 
-METHODS: dict[str, Callable[[Path, Path], Path]] = {
-    YARDSTICK: partial(_export, quality=None, workers=1),
-    "export_tiles, q50, workers=1": partial(_export, quality=QUALITY, workers=1),
-    "export_tiles, q50, workers=2": partial(_export, quality=QUALITY, workers=2),
-    "shutil.copytree": partial(_copytree, flush=False),
-    "shutil.copytree, flushed to disk": partial(_copytree, flush=True),
-}
+class Input(NamedTuple):
+    """A cache, its tiles in batches as bundles give them, of about a MiB, and the bytes that the core makes of them."""
+
+    cache: Path
+    batches: list[Batch]
+    tiles: int
+    recompressed: int
+
+    @classmethod
+    def of(cls, cache: Path) -> Input:
+        batches = list(read_batches(cache))
+        return cls(cache, batches, sum(len(sizes) for _, _, sizes in batches), recompress(batches))
 
 
-def _clear(folder: Path) -> None:
+def read_batches(folder: Path) -> Iterator[Batch]:
+    cache = gptool.open_cache(folder)
+    for address in (address for lod in cache.scheme.lods for address in cache.bundles(lod)):
+        with cache.open_bundle(address) as bundle:
+            for batch in bundle.batches(np.flatnonzero(bundle.sizes)):
+                yield np.array(batch.source), np.array(batch.offsets), np.array(batch.sizes)
+
+
+def recompress(batches: list[Batch]) -> int:
+    """Return the bytes of the results, which are dropped."""
+
+    def work(batch: Batch) -> int:
+        _, sizes, _ = _jpeg.recompress_batch(*batch, QUALITY)
+        return int(sizes.sum())
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return sum(pool.map(work, batches))
+
+
+@pytest.fixture(scope="module")
+def shape(request: pytest.FixtureRequest) -> tuple[int, int]:
+    return SHAPE_ONCE if request.config.getoption("benchmark_disable") else SHAPE
+
+
+@pytest.fixture(scope="module")
+def cut(relief: list[NDArray[np.uint8]], shape: tuple[int, int]) -> list[bytes]:
+    return cut_tiles(relief, math.prod(shape))
+
+
+@pytest.fixture(scope="module", params=[*CASES, *([pytest.param(CACHE, id="GPTOOL_BENCH_CACHE")] if CACHE else [])])
+def given(
+    request: pytest.FixtureRequest,
+    cut: list[bytes],
+    shape: tuple[int, int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Input]:
+    """A rectangle whose middle is the corner of four bundles, or within one bundle; or the cache that was named."""
+    folder = tmp_path_factory.mktemp("export")
+    if request.param in CASES:
+        starts = [PACKET_SIZE - side // 2 if request.param == "four bundles" else 0 for side in shape]
+        rows, columns = (range(start, start + side) for start, side in zip(starts, shape, strict=True))
+        yield Input.of(make_rectangle(folder / "relief", LEVEL, rows, columns, cut))
+    else:
+        yield Input.of(Path(request.param))
     shutil.rmtree(folder)
-    folder.mkdir()
 
 
-def _bundles(result: Path) -> list[bytes]:
-    if result.is_dir():
-        return [path.read_bytes() for path in sorted(result.rglob("*.bundle"))]
-    with zipfile.ZipFile(result) as package:
-        assert package.testzip() is None
-        return [package.read(name) for name in package.namelist() if name.endswith(".bundle")]
-
-
-def _check(cache: Path, recompressed: bool, result: Path) -> tuple[float, None]:
-    """Decode every tile of the result; return its bytes in % of the cache's."""
-    sizes, cells = [], 0
-    for bundle in _bundles(result):
-        index = np.frombuffer(bundle, "<u8", (FIRST_TILE - HEADER.size) // 8, HEADER.size)
-        for entry in index[index > 0].tolist():
-            offset, size = entry & (1 << 40) - 1, entry >> 40
-            assert struct.unpack_from("<I", bundle, offset - 4) == (size,)
-            assert decode(bundle[offset : offset + size]).shape == (256, 256, 3)
-            cells += 1
-        sizes.append(len(bundle))
-    assert cells == TILES
-    percent = 100 * sum(sizes) / sum(path.stat().st_size for path in cache.rglob("*.bundle"))
-    assert percent < 95 if recompressed else percent == pytest.approx(100, abs=1)
-    return percent, None
+def check(given: Input, result: ExportResult) -> tuple[float, None]:
+    """Hold the result against the core's; return its bytes in % of the cache's."""
+    assert (result.tiles, result.bytes_written) == (given.tiles, given.recompressed)
+    return 100 * result.bytes_written / result.bytes_read, None
 
 
 @pytest.mark.benchmark(timer=time.perf_counter)
-@pytest.mark.parametrize("name", METHODS)
-def bench_export(cache_folder: Path, tmp_path: Path, name: str, measure: Callable[..., None]) -> None:
+def bench_export(given: Input, tmp_path: Path, request: pytest.FixtureRequest, measure: Callable[..., None]) -> None:
+    target = tmp_path / "out.tpkx"
     measure(
-        partial(METHODS[name], cache_folder, tmp_path),
-        partial(METHODS[YARDSTICK], cache_folder, tmp_path),
+        partial(gptool.export_tiles, given.cache, target, compression_quality=QUALITY, workers=THREADS),
+        partial(recompress, given.batches),
         yardstick_name=YARDSTICK,
-        group="export of 1024 tiles at q75, wall time",
-        name=name,
-        tiles=TILES,
+        group="export of whole caches to q50, two threads, wall time",
+        name=f".tpkx, {request.node.callspec.id}",
+        tiles=given.tiles,
         clock=time.perf_counter,
-        check=partial(_check, cache_folder, "q50" in name),
-        reset=partial(_clear, tmp_path),
+        check=partial(check, given),
+        reset=partial(target.unlink, missing_ok=True),
     )
+    target.unlink()

@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ import pytest
 import shapely
 from conftest import CONF, PLANS, Planned
 from numpy.typing import NDArray
+from processes import PEAK, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, bundle_name
@@ -42,15 +41,16 @@ class Size(NamedTuple):
 
 FULL, ONCE = Size(1_000, 10_000, 100_000), Size(250, 1_500, 2_000)
 
-MOST_GROWTH, FREE_KIB = 1.25, 30 * 1024
+MOST_GROWTH, FREE_MIB = 1.25, 30
 """Peak memory of many tiles, over that of few; the plan's bundles, some 0.3 kB each, are free."""
 
 SAMPLE = 16
 """Bundles on an area's outline that are counted tile by tile, and as many anywhere."""
 
-MEASURE = """\
-import json, re, sys, time
-from pathlib import Path
+MEASURE = (
+    PEAK
+    + """
+import json, sys, time
 from gptool import estimate_export_tiles_size
 from gptool.plan import make_plan
 from gptool.request import read_request
@@ -62,19 +62,11 @@ if area:
 else:
     tiles, bundles = estimate_export_tiles_size(cache).total_tiles_to_export, {}
 seconds = time.perf_counter() - start
-# Not getrusage: its peak is that of the process that started this one, when that was larger.
-peak = re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]
-print(json.dumps({"tiles": tiles, "bundles": bundles, "seconds": seconds, "peak": int(peak)}))
+print(json.dumps({"tiles": tiles, "bundles": bundles, "seconds": seconds, "peak": peak_mib()}))
 """
+)
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is asked of /proc")
-
-
-def measure(*arguments: Path) -> dict[str, Any]:
-    """Run in a process of its own."""
-    command = [sys.executable, "-P", "-c", MEASURE, *arguments]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return found
+pytestmark = needs_peak
 
 
 # ---- input ----
@@ -166,19 +158,19 @@ def count_tiles(star: shapely.Polygon, bundle: shapely.Polygon) -> int:
 
 
 def _note(request: pytest.FixtureRequest, name: str, found: dict[str, Any]) -> None:
-    request.config.stash[PLANS].append(Planned(name, found["tiles"], found["peak"] / 1024, found["seconds"]))
+    request.config.stash[PLANS].append(Planned(name, found["tiles"], found["peak"], found["seconds"]))
 
 
 def bench_estimate(
     caches: dict[str, Path], size: Size, benchmark: BenchmarkFixture, request: pytest.FixtureRequest
 ) -> None:
     benchmark.group = "estimate without recompression, a process of its own, wall time"
-    few, many = measure(caches["few"]), benchmark.pedantic(measure, args=(caches["many"],), rounds=1)
+    few, many = run(MEASURE, caches["few"]), benchmark.pedantic(run, args=(MEASURE, caches["many"]), rounds=1)
     for found in (few, many):
         _note(request, "estimate, everything", found)
     assert few["tiles"] == size.few**2
     assert many["tiles"] == size.many**2
-    assert many["peak"] < MOST_GROWTH * few["peak"] + FREE_KIB
+    assert many["peak"] < MOST_GROWTH * few["peak"] + FREE_MIB
 
 
 @pytest.mark.parametrize("name", ["coast", "spikes"])
@@ -194,7 +186,7 @@ def bench_area(
     place = np.array((-EDGE, EDGE)) + star.exterior.coords * np.array((1, -1)) * 256 * RESOLUTION
     (tmp_path / "area.json").write_text(json.dumps({"rings": [place.tolist()]}), encoding="utf-8")
     benchmark.group = f"plan of an area of {size.vertices:,} vertices, a process of its own, wall time"
-    found = benchmark.pedantic(measure, args=(caches["many"], tmp_path / "area.json"), rounds=1)
+    found = benchmark.pedantic(run, args=(MEASURE, caches["many"], tmp_path / "area.json"), rounds=1)
     _note(request, f"plan, {name} of {size.vertices:,} vertices", found)
     assert found["tiles"] == sum(found["bundles"].values())
     assert star.area < found["tiles"] < size.many**2
