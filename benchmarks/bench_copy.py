@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from comparisons import Table, compare, new_table
 from made_caches import cut_tiles, make_rectangle
 from numpy.typing import NDArray
 from processes import run
 from pytest_benchmark.fixture import BenchmarkFixture
-from comparisons import Table, compare, new_table
 
 import gptool
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from caches import bundle_bytes, bundle_path, bundle_v1_bytes, complete, conf_text
+from comparisons import Table, new_table
 from numpy.typing import NDArray
 from processes import PEAK, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
-from comparisons import Table, new_table
 
 from gptool.jpeg_pixels import encode
 from gptool.model import PACKET_SIZE, StorageFormat

@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 from comparisons import Table, compare, new_table
+from pytest_benchmark.fixture import BenchmarkFixture
 
 COMMAND = "import sys; from gptool.cli import main; sys.argv[1:] = {}.split(); main(prog_name='gptool')"
 YARDSTICK = "import numpy"
