@@ -1,0 +1,76 @@
+"""The target for `_jpeg`: whatever the bytes, nothing breaks, and a recompressed tile is what the rule makes of it.
+
+An input is a byte for the quality, one for the tables, and a tile.
+"""
+
+import coefficients  # built into the fuzzing program
+import numpy as np
+from numpy.typing import NDArray
+from test_jpeg import MODES, RULES, ijg
+
+from gptool._bundle import inspect
+from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
+from gptool.model import Tables
+
+SOUND = (Outcome.RECOMPRESSED, Outcome.KEPT_NOT_SMALLER)
+NO_STEP = 65535
+"""Stands for a quantiser of 0, which stays: no rule makes this one coarser either."""
+
+
+def one_input(data: memoryview) -> None:
+    if len(data) < 2:
+        return
+    request, tables, tile = data[0] % 101, MODES[data[1] % 2], data[2:]
+    output, outcome = recompress(tile, request, tables=tables)
+    words = diagnose(tile)
+    assert "\n" not in words
+    assert words == "" or outcome not in SOUND
+    assert words != "" or outcome is not Outcome.DAMAGED
+    assert words != "" or is_whole(tile)
+    check_quality(tile)
+    check_batch(tile, request, tables, (output, outcome))
+    if outcome is Outcome.RECOMPRESSED:
+        check_recompressed(tile, request, tables, output)
+    else:
+        assert output == tile
+
+
+def is_whole(tile: bytes | memoryview) -> bool:
+    return bool(inspect(tile, np.zeros(1, np.uint64), np.array([len(tile)], np.uint32))[1][0])
+
+
+def check_quality(tile: memoryview) -> None:
+    found = quality(tile)
+    assert found is None or 0 <= found <= 100
+    expected = np.nan if found is None else found
+    np.testing.assert_array_equal(qualities(tile, np.zeros(2, np.uint64), np.full(2, len(tile), np.uint32)), expected)
+
+
+def check_batch(tile: memoryview, request: int, tables: Tables, expected: tuple[bytes, Outcome]) -> None:
+    """Half a tile before it changes nothing for the tile."""
+    sizes = np.array([len(tile), len(tile) // 2, len(tile)], np.uint32)
+    output, new_sizes, outcomes = recompress_batch(tile, np.zeros(3, np.uint64), sizes, request, tables=tables)
+    parts = np.split(output, np.cumsum(new_sizes)[:-1])
+    assert [(parts[i].tobytes(), outcomes[i]) for i in (0, 2)] == [expected] * 2
+
+
+def check_recompressed(tile: memoryview, request: int, tables: Tables, output: bytes) -> None:
+    assert len(output) < len(tile)
+    assert diagnose(output) == ""
+    assert is_whole(output)
+    assert recompress(output, request, tables=tables)[0] == output
+    (chroma, before), (_, after) = coefficients.read(tile), coefficients.read(output)
+    # A table that components share follows the first of them.
+    targets: dict[int, NDArray[np.int64]] = {}
+    for number, (old, new) in enumerate(zip(before, after, strict=True)):
+        slot, own, levels = old[0], numbers(old[1], np.uint16), numbers(old[4], np.int16)
+        wanted = targets.setdefault(slot, ijg(request)[int(chroma and number in (1, 2))])
+        step, moved = RULES[tables](np.where(own == 0, NO_STEP, own), wanted, levels)
+        assert (new[0], *new[2:4]) == (slot, *old[2:4])
+        np.testing.assert_array_equal(numbers(new[1], np.uint16), np.where(own == 0, 0, step))
+        np.testing.assert_array_equal(numbers(new[4], np.int16), moved)
+
+
+def numbers(data: bytes, kind: type) -> NDArray[np.int64]:
+    """Return quantisers, or levels with a row for each block, as numbers that don't overflow."""
+    return np.frombuffer(data, kind).astype(np.int64).reshape(-1, 64)
