@@ -28,6 +28,7 @@ static PyObject *component_of(j_decompress_ptr source, int c, jvirt_barray_ptr b
 {
     const jpeg_component_info *component = &source->comp_info[c];
     const size_t row_size = component->width_in_blocks * sizeof(JBLOCK);
+    const JQUANT_TBL *table;
     PyObject *levels = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(component->height_in_blocks * row_size));
 
     if (levels == NULL)
@@ -37,9 +38,11 @@ static PyObject *component_of(j_decompress_ptr source, int c, jvirt_barray_ptr b
 
         memcpy(PyBytes_AS_STRING(levels) + row * row_size, rows[0], row_size);
     }
-    return Py_BuildValue("iy#IIN", component->quant_tbl_no, (const char *)component->quant_table->quantval,
-                         (Py_ssize_t)sizeof component->quant_table->quantval, component->height_in_blocks,
-                         component->width_in_blocks, levels);
+    /* A component that no scan speaks of is never given its quantisers; all of its levels are 0. */
+    table = component->quant_table != NULL ? component->quant_table : source->quant_tbl_ptrs[component->quant_tbl_no];
+    return Py_BuildValue("iy#IIN", component->quant_tbl_no, (const char *)table->quantval,
+                         (Py_ssize_t)sizeof table->quantval, component->height_in_blocks, component->width_in_blocks,
+                         levels);
 }
 
 /* Errors of libjpeg leave through self->escape, Python's are left standing. */
