@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from gptool.cache import TileBatch, TileCache
+from gptool.cache import Room, TileBatch, TileCache
 from gptool.errors import ExportCancelledError, GptoolError
 from gptool.model import BundleAddress, Lod, StorageFormat
 from gptool.package.bundle import WRITERS
@@ -89,10 +89,12 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
     report = LevelReport()
     writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
-        batches = bundle.batches(unit.selection.positions(unit.lod, unit.address, bundle.sizes))
-        if unit.recompression.quality is not None:
-            batches = (part for batch in batches for part in batch.parts(PART_BYTES))
-        for batch, result, tally in spread(partial(_recompress, unit.recompression), batches):
+        positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
+        if unit.recompression.quality is None:
+            parts, spread = bundle.batches(positions, Room()), map
+        else:
+            parts = (part for batch in bundle.batches(positions) for part in batch.parts(PART_BYTES))
+        for batch, result, tally in spread(partial(_recompress, unit.recompression), parts):
             writer.append(result)
             report.add_batch(unit.address, batch, result, tally)
             if on_tiles:

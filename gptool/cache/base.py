@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gptool.cache.content import Room
 from gptool.cache.files import Files, join
 from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
 
@@ -82,8 +83,10 @@ class Bundle(ABC):
     empty: NDArray[np.bool_] | None = None
 
     @abstractmethod
-    def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
+    def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
         """Read the tiles at these positions, a batch of about a MiB at a time, in the order that reads best.
+
+        With a `room`, which batches are read into, each is good only until the next is asked for.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
-from gptool.cache.content import Content
+from gptool.cache.content import Content, Room
 from gptool.errors import BundleError
 from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
 
@@ -133,7 +133,7 @@ class CompactBundle(Bundle):
                 expected=f"{most} at most for a file of {content.size}",
             )
 
-    def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
+    def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
         """Read the tiles at these positions in the order of their offsets. Raises as `Bundle.batches`."""
         positions = positions[np.argsort(self._offsets[positions], kind="stable")]
         if len(positions) == 0:
@@ -141,7 +141,7 @@ class CompactBundle(Bundle):
         starts, sizes = self._offsets[positions].astype(np.int64), self.sizes[positions]
         for first, last in pairwise(_bounds(starts, sizes)):
             begin = int(starts[first]) - WORD  # with the size in front, as other bundles want the tile
-            source = self._content.read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin)
+            source = self._content.read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin, room)
             offsets = (starts[first:last] - begin).astype(np.uint64)
             yield TileBatch(positions[first:last], source, offsets, sizes[first:last])
 

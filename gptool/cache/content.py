@@ -43,6 +43,19 @@ def open_content(path: str | Path, where: Path) -> Iterator[Stored]:
         os.close(file)
 
 
+class Room:
+    """Memory that is read into again and again: new memory takes the system longer than to read into it."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """Return that many bytes of it, whatever they hold."""
+        if size > len(self._bytes):
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes[:size]
+
+
 class Content(ABC):
     """The bytes of one open file. For one thread at a time.
 
@@ -57,8 +70,8 @@ class Content(ABC):
     def __init__(self, where: Path, size: int) -> None:
         self.where, self.size = where, size
 
-    def read(self, offset: int, size: int) -> NDArray[np.uint8]:
-        """Read `size` bytes from `offset` on.
+    def read(self, offset: int, size: int, room: Room | None = None) -> NDArray[np.uint8]:
+        """Read `size` bytes from `offset` on; into `room`, when there is one, where the next read replaces them.
 
         Raises
         ------
@@ -70,7 +83,7 @@ class Content(ABC):
         if offset < 0:
             raise BundleError("a place in front of it", where=self.where, found=f"byte {offset}", expected="0 or more")
         self._check_end(offset + size)
-        return self._read(offset, size)
+        return self._read(offset, size, room or Room())
 
     def read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
         """Read the little-endian u32 at each offset; reads best when they ascend. Raises as `read`."""
@@ -79,7 +92,7 @@ class Content(ABC):
         return self._read_words(offsets)
 
     @abstractmethod
-    def _read(self, offset: int, size: int) -> NDArray[np.uint8]: ...
+    def _read(self, offset: int, size: int, room: Room) -> NDArray[np.uint8]: ...
 
     @abstractmethod
     def _read_words(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
@@ -105,9 +118,9 @@ class Stored(Content):
         self._check_end(start + size)
         return Stored(where, self._file, self._start + start, size)
 
-    def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
+    def _read(self, offset: int, size: int, room: Room) -> NDArray[np.uint8]:
         # Read, not mapped: a file that shrinks under a mapping kills the process.
-        buffer = np.empty(size, np.uint8)
+        buffer = room.take(size)
         view, done = buffer.data, 0
         while done < size:
             try:
@@ -153,7 +166,8 @@ class Deflated(Content):
         self._fed = self._position = self._kept_from = 0
         self._kept = np.empty(0, np.uint8)
 
-    def _read(self, offset: int, size: int) -> NDArray[np.uint8]:
+    def _read(self, offset: int, size: int, room: Room) -> NDArray[np.uint8]:
+        # What was read last is kept in any case, and never changes.
         try:
             return self._read_on(offset, size)
         except BaseException:
@@ -188,7 +202,7 @@ class Deflated(Content):
             begin = int(places[first])
             last = int(np.searchsorted(places, begin + CHUNK_BYTES, "right"))
             here = places[first:last] - begin
-            data = self._read(begin, int(here[-1]) + 4)
+            data = self._read(begin, int(here[-1]) + 4, Room())
             words[order[first:last]] = data[here[:, None] + np.arange(4)].view("<u4").ravel()
             first = last
         return words

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
+from gptool.cache.content import Room
 from gptool.cache.files import Files
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
@@ -104,7 +105,7 @@ class ExplodedBundle(Bundle):
         rows, names = (positions // PACKET_SIZE).tolist(), self._names[positions].tolist()
         return [f"{self._folders[row]}/{name.decode()}" for row, name in zip(rows, names, strict=True)]
 
-    def batches(self, positions: NDArray[np.int64]) -> Iterator[TileBatch]:
+    def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
         """Read the files of the tiles at these positions, row by row. Raises as `Bundle.batches`."""
         if len(positions) == 0:
             return

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool.cache import TileBatch, compact, compact_v1
 from gptool.cache.compact import WORD, bundle_name
 from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
-from gptool.package.crc32 import combine_crc32
 
 
 class BundleFile(NamedTuple):
@@ -69,7 +68,7 @@ class BundleWriter(ABC):
         """Add tiles; none may be there already."""
         packed = _bundle.pack(batch.source, batch.offsets, batch.sizes).data
         if self._checksums:
-            self._crc32 = zlib.crc32(packed, self._crc32)
+            self._crc32 = isal_zlib.crc32(packed, self._crc32)
         sizes = batch.sizes.astype(np.uint64)
         self._places[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
         self._sizes[batch.positions] = sizes
@@ -87,7 +86,11 @@ class BundleWriter(ABC):
     def _write_head(self, head: bytes) -> StagedFile:
         self._file.seek(0)
         self._write(memoryview(head))
-        crc32 = combine_crc32(zlib.crc32(head), self._crc32, self._size - len(head)) if self._checksums else 0
+        crc32 = (
+            isal_zlib.crc32_combine(isal_zlib.crc32(head), self._crc32, self._size - len(head))
+            if self._checksums
+            else 0
+        )
         return StagedFile(self._name, self._tiles / self._name, self._size, crc32)
 
 
@@ -143,7 +146,7 @@ class CompactV1Writer(BundleWriter):
         name = bundle_name(self._address, compact_v1.INDEX)
         path = self._tiles / name
         path.write_bytes(data)
-        return StagedFile(name, path, len(data), zlib.crc32(data))
+        return StagedFile(name, path, len(data), isal_zlib.crc32(data))
 
 
 def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
