@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.cache import TileCache
+from gptool.cache.compact import bundle_name
 from gptool.errors import CacheError, ParameterError
 from gptool.limit import check_count, read_limit
-from gptool.model import Tables
+from gptool.model import Lod, Tables
 from gptool.package.choose import choose_kind
 from gptool.package.kind import Kind
 from gptool.package.staging import Staging, check_target, writing
 from gptool.package.write import ResultWriter, gather_facts
-from gptool.plan import Plan, make_plan
+from gptool.plan import BundlePlan, Plan, make_plan
 from gptool.recompress import Recompression
 from gptool.remarks import remark_on_plan, remark_on_tiles
 from gptool.report import DamagedTile, ExportResult, LevelReport, stated_quality
@@ -142,32 +143,39 @@ def run_export(plan: Plan, order: Order, progress: Progress | None = None) -> Ex
         # First: what picture or metadata need should not be found missing after the work.
         facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
         staged = staging.folder / target.name
-        tiles = staging.folder / "tiles" if kind.is_package else staged / kind.tiles
         with writing(target):
-            tiles.mkdir(parents=True)
-            writer = ResultWriter(staged, kind, facts)
-        reports = _empty_reports(plan)
+            writer = ResultWriter(staged, kind, facts, staging.folder)
+        reports, planned = _empty_reports(plan), _bundles(plan)
         with writer:
 
             def take(result: UnitResult) -> None:
+                _check_unchanged(plan, next(expected), result.report)
                 reports[result.bundle.address.level].add(result.report)
                 writer.add(result.bundle)
 
-            run_units(_units(plan, recompression, kind, tiles), plan.tiles, threads, progress, take, target)
-            total = _total(plan, reports)
+            with writing(target):
+                units = [_unit(plan, lod, bundle, recompression, kind, writer) for bundle, lod in planned]
+            expected = (bundle for bundle, _ in planned)
+            run_units(units, plan.tiles, threads, progress, take, target)
+            total = LevelReport.sum(reports.values())
             with writing(target):
                 size = writer.finish(replace(facts, quality=stated_quality(plan, total)))
         staging.commit(staged)
     return ExportResult(target, size, reports, tuple(remark_on_tiles(total, recompression)))
 
 
-def _units(plan: Plan, recompression: Recompression, kind: Kind, tiles: Path) -> list[Unit]:
-    """Return the units of work in the order of their bundles."""
-    bundles = sorted((bundle.address, level.lod) for level in plan.levels for bundle in level.bundles)
-    return [
-        Unit(plan.cache, plan.selection, lod, address, recompression, kind.storage, kind.is_package, tiles)
-        for address, lod in bundles
-    ]
+def _bundles(plan: Plan) -> list[tuple[BundlePlan, Lod]]:
+    """Return the plan's bundles in their order."""
+    return sorted((bundle, level.lod) for level in plan.levels for bundle in level.bundles)
+
+
+def _unit(
+    plan: Plan, lod: Lod, bundle: BundlePlan, recompression: Recompression, kind: Kind, writer: ResultWriter
+) -> Unit:
+    places = writer.places(bundle, sizes_known=recompression.quality is None)
+    return Unit(
+        plan.cache, plan.selection, lod, bundle.address, recompression, kind.storage, kind.is_package, places
+    )  # fmt: skip
 
 
 def check_apart(target: Path, cache: TileCache) -> None:
@@ -196,15 +204,11 @@ def _empty_reports(plan: Plan) -> dict[int, LevelReport]:
     }
 
 
-def _total(plan: Plan, reports: dict[int, LevelReport]) -> LevelReport:
-    """Add the levels' reports up, and make sure that they are all that was planned."""
-    for level in plan.filled_levels:
-        found = reports[level.lod.level]
-        if (found.tiles, found.bytes_read) != (level.tiles, level.bytes):
-            raise CacheError(
-                f"level {level.lod.level} changed while it was exported",
-                where=plan.cache.location,
-                found=f"{found.tiles} tiles of {found.bytes_read} bytes",
-                expected=f"{level.tiles} of {level.bytes}",
-            )
-    return LevelReport.sum(reports.values())
+def _check_unchanged(plan: Plan, planned: BundlePlan, found: LevelReport) -> None:
+    if (found.tiles, found.bytes_read) != (planned.tiles, planned.bytes):
+        raise CacheError(
+            f"{bundle_name(planned.address)} changed while it was exported",
+            where=plan.cache.location,
+            found=f"{found.tiles} tiles of {found.bytes_read} bytes",
+            expected=f"{planned.tiles} of {planned.bytes}",
+        )

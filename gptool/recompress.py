@@ -106,22 +106,41 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     A damaged tile passes through as it is: what is wrong with it is for people to judge.
     """
     kinds, whole = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
+    if recompression.quality is None:
+        return batch, _look_at(batch, kinds, whole)
     is_jpeg = kinds == JPEG
-    result = batch
-    outcomes = np.full(len(kinds), NOT_ASKED if recompression.quality is None else KEPT_NOT_JPEG, np.uint8)
-    if recompression.quality is not None and is_jpeg.any():
+    result, outcomes = batch, np.full(len(kinds), KEPT_NOT_JPEG, np.uint8)
+    if is_jpeg.any():
         result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
     outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == UNKNOWN))] = DAMAGED
-    damaged = [
-        (int(batch.positions[i]), _what_is_wrong(batch.tile(i), TileKind(kinds[i])))
-        for i in np.flatnonzero(outcomes == DAMAGED).tolist()
-    ]
-    places = np.flatnonzero(is_jpeg & (outcomes != DAMAGED))
-    qualities = _jpeg.qualities(result.source, result.offsets[places], result.sizes[places])
-    known = ~np.isnan(qualities)  # tables that are no quality's are counted nowhere
-    places, rounded = places[known], np.rint(qualities[known]).astype(np.intp)
+    damaged = _damaged(batch, kinds, outcomes == DAMAGED)
+    places, rounded = _qualities(result, is_jpeg & (outcomes != DAMAGED))
     capped, unchanged = _kept_by_quality(batch, recompression, places, rounded, outcomes[places])
     return result, Tally(_count(outcomes), _count(rounded), capped, unchanged, damaged)
+
+
+def _look_at(batch: TileBatch, kinds: NDArray[np.uint8], whole: NDArray[np.bool_]) -> Tally:
+    """Tell what there is to tell of tiles that nothing is asked of."""
+    is_sound = whole & (kinds != UNKNOWN)
+    damaged = _damaged(batch, kinds, ~is_sound)
+    outcomes = Counter({NOT_ASKED: len(kinds) - len(damaged), int(DAMAGED): len(damaged)})
+    _, rounded = _qualities(batch, is_sound & (kinds == JPEG))
+    return Tally(+outcomes, _count(rounded), Counter(), Counter(), damaged)
+
+
+def _damaged(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDArray[np.bool_]) -> list[tuple[int, str]]:
+    return [
+        (int(batch.positions[i]), _what_is_wrong(batch.tile(i), TileKind(kinds[i])))
+        for i in np.flatnonzero(is_damaged).tolist()
+    ]
+
+
+def _qualities(batch: TileBatch, is_jpeg: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places and the rounded qualities of JPEG tiles, of those whose tables are some quality's."""
+    places = np.flatnonzero(is_jpeg)
+    qualities = _jpeg.qualities(batch.source, batch.offsets[places], batch.sizes[places])
+    known = ~np.isnan(qualities)
+    return places[known], np.rint(qualities[known]).astype(np.intp)
 
 
 def _kept_by_quality(
@@ -132,10 +151,9 @@ def _kept_by_quality(
     outcomes: NDArray[np.uint8],
 ) -> tuple[Counter[int], Counter[Step]]:
     """Count the JPEG tiles that the request lies above of, and those above it that it keeps as they are."""
-    if recompression.quality is None:
-        return Counter(), Counter()
-    above = (outcomes == KEPT_UNCHANGED) & (rounded > recompression.quality)
-    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < recompression.quality)])
+    asked = recompression.quality or 0
+    above = (outcomes == KEPT_UNCHANGED) & (rounded > asked)
+    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < asked)])
     return capped, _steps(batch, places[above], rounded[above], recompression)
 
 

@@ -68,19 +68,18 @@ class LevelReport:
     def add_batch(self, address: BundleAddress, read: TileBatch, written: TileBatch, tally: Tally) -> None:
         """Count a batch of one bundle's tiles, as they were read and as they are written."""
         listed = tally.damaged[: max(MOST_OF_A_BUNDLE - len(self.damaged), 0)]
-        damaged = [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
-        report = LevelReport(
-            tiles=len(read.sizes),
-            bytes_read=int(read.sizes.sum(dtype=np.int64)),
-            bytes_written=int(written.sizes.sum(dtype=np.int64)),
-            outcomes=tally.outcomes,
-            qualities=tally.qualities,
-            capped=tally.capped,
-            unchanged=tally.unchanged,
-            tiles_damaged=len(tally.damaged),
-            damaged=damaged,
-        )
-        self.add(report)
+        self.tiles += len(read.sizes)
+        self.bytes_read += int(read.sizes.sum(dtype=np.int64))
+        self.bytes_written += int(written.sizes.sum(dtype=np.int64))
+        self._count(tally)
+        self.tiles_damaged += len(tally.damaged)
+        self.damaged += [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
+
+    def _count(self, other: Tally | LevelReport) -> None:
+        self.outcomes.update(other.outcomes)
+        self.qualities.update(other.qualities)
+        self.capped.update(other.capped)
+        self.unchanged.update(other.unchanged)
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
@@ -95,10 +94,7 @@ class LevelReport:
         self.tiles += other.tiles
         self.bytes_read += other.bytes_read
         self.bytes_written += other.bytes_written
-        self.outcomes += other.outcomes
-        self.qualities += other.qualities
-        self.capped += other.capped
-        self.unchanged += other.unchanged
+        self._count(other)
         self.tiles_damaged += other.tiles_damaged
         self.damaged += other.damaged[: max(MOST_LISTED - len(self.damaged), 0)]
 

@@ -19,8 +19,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from gptool.cache import Room, TileBatch, TileCache
 from gptool.errors import ExportCancelledError, GptoolError
 from gptool.model import BundleAddress, Lod, StorageFormat
-from gptool.package.bundle import WRITERS
-from gptool.package.kind import StagedBundle
+from gptool.package.bundle import WRITERS, Place
+from gptool.package.kind import WrittenBundle
 from gptool.package.staging import writing
 from gptool.recompress import Recompression, Tally, recompress_tiles
 from gptool.report import LevelReport
@@ -49,7 +49,7 @@ class Spread(Protocol):
 
 
 class Unit(NamedTuple):
-    """One unit of work: a function of its fields alone that writes one bundle below the folder `tiles`. It pickles."""
+    """One unit of work: a function of its fields alone that writes one bundle to its places. It pickles."""
 
     cache: TileCache
     selection: Selection
@@ -58,13 +58,13 @@ class Unit(NamedTuple):
     recompression: Recompression
     storage: StorageFormat
     checksums: bool
-    tiles: Path
+    places: tuple[Place, ...]
 
 
 class UnitResult(NamedTuple):
     """What a unit of work leaves."""
 
-    bundle: StagedBundle
+    bundle: WrittenBundle
     report: LevelReport
 
 
@@ -84,10 +84,10 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
     CacheError
         When the bundle can't be read.
     OSError
-        When the staged file can't be written.
+        When it can't be written.
     """
     report = LevelReport()
-    writer = WRITERS[unit.storage](unit.tiles, unit.address, checksums=unit.checksums)
+    writer = WRITERS[unit.storage](unit.address, unit.places, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.quality is None:
@@ -99,7 +99,7 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
             report.add_batch(unit.address, batch, result, tally)
             if on_tiles:
                 on_tiles(len(batch.sizes))
-    return UnitResult(StagedBundle(unit.address, writer.files), report)
+    return UnitResult(WrittenBundle(unit.address, writer.files), report)
 
 
 def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, Tally]:

@@ -174,7 +174,9 @@ def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
     cdef Py_ssize_t i, n = offsets.shape[0]
     check_places(view.shape[0], offsets, sizes)
-    length = 4 * n + int(np.sum(sizes, dtype=np.uint64))
+    cdef uint64_t length = 4 * n
+    for i in range(n):
+        length += sizes[i]
     if n and _is_packed(first_byte(view), offsets, sizes):
         return np.asarray(view[offsets[0] - 4 : offsets[0] - 4 + length])
     packed = np.empty(length, np.uint8)

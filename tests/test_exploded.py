@@ -25,6 +25,7 @@ from gptool.cache.base import BATCH_BYTES
 from gptool.cache.files import Files
 from gptool.errors import BundleError, CacheError
 from gptool.model import BundleAddress, StorageFormat
+from gptool.package.bundle import places_below
 from gptool.plan import make_plan
 from gptool.recompress import Recompression
 from gptool.request import Selection
@@ -214,8 +215,8 @@ def test_a_unit_sees_what_came_after_the_cache_was_opened(one: Path, tmp_path: P
     (row_folder(one, row=1) / "C00000000.jpg").write_bytes(jpeg_tile(2))
     lod, nothing = cache.scheme.lods[0], Recompression(None, "efficient")
     meant, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
-    unit = Unit(cache, meant, lod, address, nothing, StorageFormat.COMPACT_V2, False, tmp_path / "out")
-    (tmp_path / "out" / "L00").mkdir(parents=True)
+    storage = StorageFormat.COMPACT_V2
+    unit = Unit(cache, meant, lod, address, nothing, storage, False, places_below(tmp_path, storage, address))
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
     assert read_all(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}

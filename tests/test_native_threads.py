@@ -17,10 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jpegs
+import jpegs_made
 import numpy as np
 import pytest
 from caches import bundle_bytes, bundle_v1_bytes
-from test_jpeg import MODES, batch
+from jpegs_rules import MODES
+from test_jpeg import batch
 
 from gptool._area import covered
 from gptool._bundle import inspect, pack, read_index_v1, read_index_v2
@@ -50,9 +52,9 @@ def small_tiles() -> list[bytes]:
         jpegs.turbo(image, quality=60),  # no step of 50 is 1.5 times that of 60
         jpegs.pillow(image[:1, :1], "L", optimize=True),
         b"no image",
-        jpegs.with_frame(plain, 0, b"\x0c"),
-        jpegs.with_frame(plain, 1, b"\xff\xdc\xff\xdc"),
-        jpegs.without(plain, jpegs.DQT),
+        jpegs_made.with_frame(plain, 0, b"\x0c"),
+        jpegs_made.with_frame(plain, 1, b"\xff\xdc\xff\xdc"),
+        jpegs_made.without(plain, jpegs_made.DQT),
         jpegs.pillow(image, progressive=True)[:-40],
         plain[:-20],
         plain[:30],
@@ -159,12 +161,13 @@ def growth(job: Job, rounds: int) -> int:
 def measure() -> None:
     """Print as JSON by how many bytes each function made memory grow."""
     tiles = small_tiles()
-    source, offsets, sizes = batch(tiles)
-    which = np.arange(1000) % len(tiles)
-    places = source, offsets[which], sizes[which]
+    # A number behind each: what came before in a batch would not be worked on.
+    places = batch([tile + number.to_bytes(4) for tile, number in zip(itertools.cycle(tiles), range(1000))])
+    again = batch([*tiles, *tiles])
     jobs: list[tuple[str, Job, int]] = [
         ("recompress_batch, efficient", lambda: recompress_batch(*places, 50, tables="efficient"), TILES // 1000),
         ("recompress_batch, exact", lambda: recompress_batch(*places, 50, tables="exact"), TILES // 1000),
+        ("recompress_batch, each twice", lambda: recompress_batch(*again, 50), TILES // len(tiles)),
         ("qualities", lambda: qualities(*places), TILES // 1000),
         ("quality", lambda: [quality(tile) for tile in tiles], TILES // len(tiles)),
         ("diagnose", lambda: [diagnose(tile) for tile in tiles], TILES // len(tiles)),

@@ -17,6 +17,12 @@ from hypothesis import strategies as st
 
 from gptool.package.stored_zip import StoredZip, stored_zip_size
 
+
+def add(package: StoredZip, name: str, data: bytes) -> None:
+    package.reserve(name, len(data))
+    package.fill_bytes(name, data)
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), min_size=1, max_size=40)
 
 
@@ -25,7 +31,7 @@ def test_python_reads_back_what_was_written(members: dict[str, bytes]) -> None:
     file = io.BytesIO()
     package = StoredZip(file)
     for name, data in members.items():
-        package.add_bytes(name, data)
+        add(package, name, data)
     package.close()
     assert len(file.getvalue()) == stored_zip_size([(name, len(data)) for name, data in members.items()])
     with zipfile.ZipFile(file) as reader:
@@ -39,9 +45,9 @@ def test_members_from_files(tmp_path: Path) -> None:
     (tmp_path / "member").write_bytes(data)
     with (tmp_path / "x.zip").open("xb") as file:
         package = StoredZip(file)
-        package.add_bytes("first", b"1")
+        add(package, "first", b"1")
         package.add_file("tile/member", tmp_path / "member", len(data), zlib.crc32(data))
-        package.add_bytes("last", b"2")
+        add(package, "last", b"2")
         package.close()
     with zipfile.ZipFile(tmp_path / "x.zip") as reader:
         assert reader.testzip() is None
@@ -61,19 +67,22 @@ def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.Monke
     test_members_from_files(tmp_path)
 
 
-def test_bytes_that_others_take_the_place_of() -> None:
+def test_members_that_are_filled_in_any_order() -> None:
     file = io.BytesIO()
     package = StoredZip(file)
-    for name in ("first", "second", "third"):
-        package.add_bytes(name, b"12345")
-    package.replace_bytes("second", b"abcde")
-    package.add_bytes("last", b"6")
+    places = {name: package.reserve(name, 5) for name in ("first", "second", "third")}
+    add(package, "last", b"6")
+    for name, data in (("third", b"abcde"), ("first", b"12345")):
+        package.fill_bytes(name, data)
+    file.seek(places["second"])
+    file.write(b"vwxyz")
+    package.fill("second", 5, zlib.crc32(b"vwxyz"))
     with pytest.raises(ValueError, match="second: found 6 bytes, expected 5"):
-        package.replace_bytes("second", b"abcdef")
+        package.fill("second", 6, 0)
     package.close()
     with zipfile.ZipFile(file) as reader:
         assert reader.testzip() is None
-        assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"abcde", b"12345", b"6"]
+        assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"vwxyz", b"abcde", b"6"]
 
 
 def test_a_file_of_another_size_is_an_error(tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_more_than_65535_members_take_a_zip64_directory() -> None:
     file = io.BytesIO()
     package = StoredZip(file)
     for i in range(70_000):
-        package.add_bytes(f"{i}", b"")
+        add(package, f"{i}", b"")
     package.close()
     assert file.getvalue().endswith(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, *_directory(file), 0))
     with zipfile.ZipFile(file) as reader:
@@ -110,9 +119,9 @@ def test_members_and_offsets_above_4_gib(tmp_path: Path) -> None:
         file.truncate(size)
     with (tmp_path / "x.zip").open("w+b") as file:
         package = SparseZip(file)
-        package.add_bytes("first", b"1")
+        add(package, "first", b"1")
         package.add_file("large", tmp_path / "large", size, 0)
-        package.add_bytes("last", b"2")
+        add(package, "last", b"2")
         package.close()
     assert (tmp_path / "x.zip").stat().st_size == stored_zip_size([("first", 1), ("large", size), ("last", 1)])
     with zipfile.ZipFile(tmp_path / "x.zip") as reader:
@@ -127,5 +136,4 @@ class SparseZip(StoredZip):
     """Leaves a hole where a member's bytes would be."""
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
-        self._begin(name, size, crc32)
-        self.file.seek(size, 1)
+        self.reserve(name, size)

@@ -138,12 +138,12 @@ class CompactBundle(Bundle):
         positions = positions[np.argsort(self._offsets[positions], kind="stable")]
         if len(positions) == 0:
             return
-        starts, sizes = self._offsets[positions].astype(np.int64), self.sizes[positions]
-        for first, last in pairwise(_bounds(starts, sizes)):
+        starts, sizes = self._offsets[positions], self.sizes[positions]
+        ends = starts + sizes
+        for first, last in pairwise(_bounds(starts.astype(np.int64), sizes)):
             begin = int(starts[first]) - WORD  # with the size in front, as other bundles want the tile
-            source = self._content.read(begin, int((starts[first:last] + sizes[first:last]).max()) - begin, room)
-            offsets = (starts[first:last] - begin).astype(np.uint64)
-            yield TileBatch(positions[first:last], source, offsets, sizes[first:last])
+            source = self._content.read(begin, int(ends[first:last].max()) - begin, room)
+            yield TileBatch(positions[first:last], source, starts[first:last] - np.uint64(begin), sizes[first:last])
 
 
 def _bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32]) -> list[int]:

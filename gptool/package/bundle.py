@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -24,11 +26,26 @@ class BundleFile(NamedTuple):
     size: int
 
 
-class StagedFile(NamedTuple):
-    """A finished file of a bundle that waits for its place in the result. `crc32`: 0 where nobody needs it."""
+class Place(NamedTuple):
+    """Where a file is written: a new one when `start` is 0, else from that byte on of one that is there."""
+
+    path: Path
+    start: int
+
+    def open(self) -> io.FileIO:
+        """Open it for writing; a new file's folder is made."""
+        if self.start == 0:
+            self.path.parent.mkdir(exist_ok=True)
+        file = io.FileIO(self.path, "r+" if self.start else "x")
+        file.seek(self.start)
+        return file
+
+
+class WrittenFile(NamedTuple):
+    """A finished file of a bundle. `crc32`: 0 where nobody needs it."""
 
     name: str
-    path: Path
+    place: Place
     size: int
     crc32: int
 
@@ -38,25 +55,22 @@ class BundleWriter(ABC):
 
     Attributes
     ----------
-    files : tuple of StagedFile
+    files : tuple of WrittenFile
         What was written; there when the context was left.
     """
 
-    files: tuple[StagedFile, ...]
+    files: tuple[WrittenFile, ...]
     first_tile: int
 
-    def __init__(self, tiles: Path, address: BundleAddress, *, checksums: bool) -> None:
-        """Write below the folder `tiles`, which must exist; `checksums`: whether anyone needs a CRC-32."""
-        self._tiles, self._address, self._checksums = tiles, address, checksums
-        self._name = bundle_name(address)
-        self._places, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
+    def __init__(self, address: BundleAddress, places: Sequence[Place], *, checksums: bool) -> None:
+        """Write to these places, one for each of `bundle_files`; `checksums`: whether anyone needs a CRC-32."""
+        self._address, self._places, self._checksums = address, places, checksums
+        self._offsets, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
         self._size, self._crc32 = self.first_tile, 0
 
     def __enter__(self) -> Self:
-        path = self._tiles / self._name
-        path.parent.mkdir(exist_ok=True)
-        self._file = path.open("wb", buffering=0)
-        self._file.seek(self.first_tile)
+        self._file = self._places[0].open()
+        self._file.seek(self.first_tile, io.SEEK_CUR)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -70,28 +84,24 @@ class BundleWriter(ABC):
         if self._checksums:
             self._crc32 = isal_zlib.crc32(packed, self._crc32)
         sizes = batch.sizes.astype(np.uint64)
-        self._places[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
+        self._offsets[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
         self._sizes[batch.positions] = sizes
         self._size += len(packed)
-        self._write(packed)
-
-    def _write(self, data: memoryview) -> None:
-        while len(data):
-            data = data[self._file.write(data) :]
+        write_all(self._file, packed)
 
     @abstractmethod
-    def _complete(self) -> tuple[StagedFile, ...]:
-        """Write what the tiles' places and sizes decide: `_places` are the offsets of their first bytes."""
+    def _complete(self) -> tuple[WrittenFile, ...]:
+        """Write what the tiles' offsets, those of their first bytes, and sizes decide."""
 
-    def _write_head(self, head: bytes) -> StagedFile:
-        self._file.seek(0)
-        self._write(memoryview(head))
+    def _write_head(self, head: bytes) -> WrittenFile:
+        self._file.seek(self._places[0].start)
+        write_all(self._file, memoryview(head))
         crc32 = (
             isal_zlib.crc32_combine(isal_zlib.crc32(head), self._crc32, self._size - len(head))
             if self._checksums
             else 0
         )
-        return StagedFile(self._name, self._tiles / self._name, self._size, crc32)
+        return WrittenFile(bundle_name(self._address), self._places[0], self._size, crc32)
 
 
 class CompactV2Writer(BundleWriter):
@@ -99,7 +109,7 @@ class CompactV2Writer(BundleWriter):
 
     first_tile = compact.FIRST_TILE
 
-    def _complete(self) -> tuple[StagedFile, ...]:
+    def _complete(self) -> tuple[WrittenFile, ...]:
         # The specification's own values; GDAL reads zeros from a folder whose bundles state another record count.
         record_count, user_header_size = PACKET_TILES, 20 + compact.INDEX_BYTES
         legacy = 3, 16, PACKET_TILES, compact.OFFSET_BYTES
@@ -115,7 +125,7 @@ class CompactV2Writer(BundleWriter):
             *legacy,
             compact.INDEX_BYTES,
         )
-        index = self._sizes << np.uint64(8 * compact.OFFSET_BYTES) | self._places
+        index = self._sizes << np.uint64(8 * compact.OFFSET_BYTES) | self._offsets
         return (self._write_head(head + index.astype("<u8").tobytes()),)
 
 
@@ -124,7 +134,7 @@ class CompactV1Writer(BundleWriter):
 
     first_tile = compact_v1.FIRST_TILE
 
-    def _complete(self) -> tuple[StagedFile, ...]:
+    def _complete(self) -> tuple[WrittenFile, ...]:
         row, column = self._address.row, self._address.column
         head = compact_v1.HEADER.pack(
             compact_v1.VERSION,
@@ -138,15 +148,22 @@ class CompactV1Writer(BundleWriter):
         )
         return self._write_head(head + bytes(WORD * PACKET_TILES)), self._write_index()
 
-    def _write_index(self) -> StagedFile:
-        places = self._places.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
+    def _write_index(self) -> WrittenFile:
+        offsets = self._offsets.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
         absent = compact_v1.HEADER.size + np.arange(0, WORD * PACKET_TILES, WORD, dtype=np.uint64)
-        entries = np.where(places > 0, places - np.uint64(WORD), absent)
+        entries = np.where(offsets > 0, offsets - np.uint64(WORD), absent)
         data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _five_bytes(entries) + compact_v1.INDEX_TAIL
-        name = bundle_name(self._address, compact_v1.INDEX)
-        path = self._tiles / name
-        path.write_bytes(data)
-        return StagedFile(name, path, len(data), isal_zlib.crc32(data))
+        with self._places[1].open() as file:
+            write_all(file, memoryview(data))
+        return WrittenFile(
+            bundle_name(self._address, compact_v1.INDEX), self._places[1], len(data), isal_zlib.crc32(data)
+        )
+
+
+def write_all(file: io.FileIO, data: memoryview) -> None:
+    """Write all of it: network drives and quotas take a little at a time."""
+    while len(data):
+        data = data[file.write(data) :]
 
 
 def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
@@ -157,6 +174,11 @@ WRITERS: dict[StorageFormat, type[BundleWriter]] = {
     StorageFormat.COMPACT: CompactV1Writer,
     StorageFormat.COMPACT_V2: CompactV2Writer,
 }
+
+
+def places_below(tiles: Path, storage: StorageFormat, address: BundleAddress) -> tuple[Place, ...]:
+    """Return the places of a bundle's files below the folder of the tiles, which must exist."""
+    return tuple(Place(tiles / file.name, 0) for file in bundle_files(storage, address, 0, 0))
 
 
 def bundle_files(storage: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int) -> list[BundleFile]:

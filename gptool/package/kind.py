@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gptool.model import BundleAddress, StorageFormat
-from gptool.package.bundle import StagedFile
+from gptool.package.bundle import WrittenFile
 from gptool.plan import Plan
 
 
-class StagedBundle(NamedTuple):
-    """A finished bundle that waits for its place in the result."""
+class WrittenBundle(NamedTuple):
+    """A finished bundle."""
 
     address: BundleAddress
-    files: tuple[StagedFile, ...]
+    files: tuple[WrittenFile, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Kind:
     is_package: bool
     metadata: Callable[[Facts], dict[str, bytes]]
 
-    def metadata_with_guid(self, facts: Facts, bundles: Iterable[StagedBundle]) -> dict[str, bytes]:
+    def metadata_with_guid(self, facts: Facts, bundles: Iterable[WrittenBundle]) -> dict[str, bytes]:
         """Return the metadata, in packages with an id that follows from all content: the same content has the same.
 
         Raises

@@ -35,7 +35,7 @@ class Member(NamedTuple):
 class StoredZip:
     """A zip in the making, on a file that is open for writing at its start.
 
-    Members stand in the order they are added; `close` writes the directory. The file stays the caller's.
+    Members stand in the order they are added, or reserved to be filled later; `close` writes the directory.
 
     Attributes
     ----------
@@ -44,49 +44,54 @@ class StoredZip:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self._members: list[Member] = []
+        self._members: dict[str, Member] = {}
+        self._end = 0
 
-    def add_bytes(self, name: str, data: bytes) -> None:
-        """Add a member from memory."""
-        self._begin(name, len(data), zlib.crc32(data))
-        self.file.write(data)
+    def reserve(self, name: str, size: int) -> int:
+        """Add a member whose bytes come later, and return where they belong in the file."""
+        self._begin(name, size, 0)
+        return self._end - size
 
-    def replace_bytes(self, name: str, data: bytes) -> None:
-        """Put other bytes, as many, in the place of a member's.
+    def fill(self, name: str, size: int, crc32: int) -> None:
+        """Tell that a reserved member's bytes are in their place.
 
         Raises
         ------
         ValueError
-            When they are not as many.
+            When they are not as many as there was room for.
         """
-        at, member = next((at, member) for at, member in enumerate(self._members) if member.name == name)
-        if len(data) != member.size:
-            raise ValueError(f"{name}: found {len(data)} bytes, expected {member.size}")
-        self._members[at] = member._replace(crc32=zlib.crc32(data))
-        end = self.file.tell()
+        member = self._members[name]
+        if size != member.size:
+            raise ValueError(f"{name}: found {size} bytes, expected {member.size}")
+        self._members[name] = member._replace(crc32=crc32)
         self.file.seek(member.offset)
-        self.file.write(_local_header(self._members[at]) + data)
-        self.file.seek(end)
+        self.file.write(_local_header(self._members[name]))
+
+    def fill_bytes(self, name: str, data: bytes) -> None:
+        """Put bytes in the place of a reserved member. Raises as `fill`."""
+        self.fill(name, len(data), zlib.crc32(data))
+        self.file.write(data)
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
         """Add a member from a file of that size, in bytes, and CRC-32."""
         self._begin(name, size, crc32)
-        self.file.flush()
         with path.open("rb") as source:
             _copy(source, self.file, size)
 
     def close(self) -> None:
         """Write the central directory and the end records."""
-        start = self.file.tell()
-        for member in self._members:
+        start = self.file.seek(self._end)
+        for member in self._members.values():
             self.file.write(_central_header(member))
         self.file.write(_end_records(len(self._members), self.file.tell() - start, start))
         self.file.flush()
 
     def _begin(self, name: str, size: int, crc32: int) -> None:
-        member = Member(name, size, crc32, self.file.tell())
-        self._members.append(member)
+        member = self._members[name] = Member(name, size, crc32, self._end)
+        self.file.seek(self._end)
         self.file.write(_local_header(member))
+        self.file.flush()
+        self._end = self.file.tell() + size
 
 
 def stored_zip_size(members: list[tuple[str, int]]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
-from gptool.package.bundle import bundle_files
-from gptool.package.kind import Facts, Kind, StagedBundle
+from gptool.package.bundle import Place, bundle_files, places_below
+from gptool.package.kind import Facts, Kind, WrittenBundle
 from gptool.package.stored_zip import StoredZip, stored_zip_size
 from gptool.package.thumbnail import draw_thumbnail
 from gptool.plan import BundlePlan, Plan
@@ -25,14 +27,16 @@ def gather_facts(kind: Kind, plan: Plan, name: str, quality: int) -> Facts:
 
 
 class ResultWriter:
-    """A result in the making. It takes its bundles in their order, and at last the facts they have brought.
+    """A result in the making. Its bundles are written to the places it gives, then added in their order.
 
     Parameters
     ----------
     path : Path
-        Where. A package's must not exist; a dataset's is the folder that gets its bundles by other ways.
+        Where. It must not exist.
     facts : Facts
         As far as they are known. A package's metadata come first in it, and are as large with all facts.
+    staging : Path
+        A folder for bundles that wait for their place in a package.
 
     Raises
     ------
@@ -42,35 +46,55 @@ class ResultWriter:
         When it can't be made.
     """
 
-    def __init__(self, path: Path, kind: Kind, facts: Facts) -> None:
+    def __init__(self, path: Path, kind: Kind, facts: Facts, staging: Path) -> None:
         self._path, self._kind = path, kind
-        self._bundles: list[StagedBundle] = []
+        self._bundles: list[WrittenBundle] = []
+        self._tiles = staging / "tiles" if kind.is_package else path / kind.tiles
+        self._tiles.mkdir(parents=True)
         metadata = kind.metadata_with_guid(facts, ())
         self._package = StoredZip(path.open("xb")) if kind.is_package else None
         if self._package:
             for name, data in metadata.items():
-                self._package.add_bytes(name, data)
+                self._package.reserve(name, len(data))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._package:
-            self._package.file.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # A disk that is full says so again when the last bytes are to be written.
+        with suppress(OSError) if kind else nullcontext():
+            if self._package:
+                self._package.file.close()
 
-    def add(self, bundle: StagedBundle) -> None:
-        """Add a bundle. Its staged files are removed once a package has them: the disk holds its bytes once.
+    def places(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[Place, ...]:
+        """Return where a bundle's files are to be written: in the package itself when its sizes are the plan's."""
+        if self._package is None or not sizes_known:
+            return places_below(self._tiles, self._kind.storage, bundle.address)
+        files = bundle_files(self._kind.storage, bundle.address, bundle.tiles, bundle.bytes)
+        return tuple(
+            Place(self._path, self._package.reserve(f"{self._kind.tiles}/{file.name}", file.size)) for file in files
+        )
+
+    def add(self, bundle: WrittenBundle) -> None:
+        """Add a written bundle. What waited is removed then: the disk holds its bytes once.
 
         Raises
         ------
+        ValueError
+            When it has other sizes than it was to have.
         OSError
             When the result can't be written.
         """
         self._bundles.append(bundle)
-        if self._package:
-            for name, staged, size, crc32 in bundle.files:
-                self._package.add_file(f"{self._kind.tiles}/{name}", staged, size, crc32)
-                staged.unlink()
+        if self._package is None:
+            return
+        for file in bundle.files:
+            name = f"{self._kind.tiles}/{file.name}"
+            if file.place.path == self._path:
+                self._package.fill(name, file.size, file.crc32)
+            else:
+                self._package.add_file(name, file.place.path, file.size, file.crc32)
+                file.place.path.unlink()
 
     def finish(self, facts: Facts) -> int:
         """Complete the result and return its bytes.
@@ -85,7 +109,7 @@ class ResultWriter:
         metadata = self._kind.metadata_with_guid(facts, self._bundles)
         if self._package:
             for name, data in metadata.items():
-                self._package.replace_bytes(name, data)
+                self._package.fill_bytes(name, data)
             self._package.close()
             return self._path.stat().st_size
         for name, data in metadata.items():

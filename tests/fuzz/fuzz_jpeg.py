@@ -5,16 +5,14 @@ An input is a byte for the quality, one for the tables, and a tile.
 
 import coefficients  # built into the fuzzing program
 import numpy as np
+from jpegs_rules import MODES, RULES, ijg
 from numpy.typing import NDArray
-from test_jpeg import MODES, RULES, ijg
 
 from gptool._bundle import inspect
 from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
 
 SOUND = (Outcome.RECOMPRESSED, Outcome.KEPT_NOT_SMALLER)
-NO_STEP = 65535
-"""Stands for a quantiser of 0, which stays: no rule makes this one coarser either."""
 
 
 def one_input(data: memoryview) -> None:
@@ -65,9 +63,9 @@ def check_recompressed(tile: memoryview, request: int, tables: Tables, output: b
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         slot, own, levels = old[0], numbers(old[1], np.uint16), numbers(old[4], np.int16)
         wanted = targets.setdefault(slot, ijg(request)[int(chroma and number in (1, 2))])
-        step, moved = RULES[tables](np.where(own == 0, NO_STEP, own), wanted, levels)
+        step, moved = RULES[tables](own, wanted, levels)
         assert (new[0], *new[2:4]) == (slot, *old[2:4])
-        np.testing.assert_array_equal(numbers(new[1], np.uint16), np.where(own == 0, 0, step))
+        np.testing.assert_array_equal(numbers(new[1], np.uint16), step)
         np.testing.assert_array_equal(numbers(new[4], np.int16), moved)
 
 
