@@ -3,7 +3,6 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h> /* wants stdio.h before it */
@@ -21,14 +20,9 @@ _Static_assert(TRANSCODE_TABLES == NUM_QUANT_TBLS, "each of a JPEG's tables has 
  * memory, and nobody needs more scans.
  */
 enum { MAX_SIDE = 8192, MAX_SCANS = 100 };
+static const long MAX_MEMORY = 512L * 1024 * 1024;
 
 enum { DHP = 0xDE }; /* the marker that begins a hierarchical image, which libjpeg does not know */
-
-/* libjpeg-turbo's fast decoder of Huffman codes asks for 512 bytes of input a block, for 10 blocks at most, and leaves
- * what is nearer to the end to a slow one; so tiles are read with an end further away.
- */
-enum { PADDING = 512 * D_MAX_BLOCKS_IN_MCU };
-static const long MAX_MEMORY = 512L * 1024 * 1024;
 
 /* One tile's work. libjpeg's objects keep the tables of the image before, and a tile without tables of its own would
  * silently be read with them: so every tile gets a fresh one, which costs well under 1 % of its time.
@@ -174,30 +168,6 @@ static jvirt_barray_ptr *read_coefficients(transcoder *self, size_t size)
     return coefficients;
 }
 
-/* What was read must be the tile's own. */
-static void refuse_padding(transcoder *self, const uint8_t *end)
-{
-    if (self->source.src->next_input_byte > end)
-        ERREXIT(&self->source, JWRN_JPEG_EOF);
-}
-
-/* Copies a tile to where ends of image follow it; NULL when the system has no memory for that. */
-static const uint8_t *padded(transcode_memory *memory, const uint8_t *tile, size_t size)
-{
-    if (memory->room < size + PADDING) {
-        uint8_t *moved = realloc(memory->padded, size + PADDING);
-
-        if (moved == NULL)
-            return NULL;
-        memory->padded = moved;
-        memory->room = size + PADDING;
-    }
-    memcpy(memory->padded, tile, size);
-    for (size_t i = 0; i < PADDING; i += 2)
-        memcpy(memory->padded + size + i, "\xFF\xD9", 2);
-    return memory->padded;
-}
-
 /* Decoders show an image whose last scans are missing in ways of their own, smoothed or with guesses. */
 static void refuse_incomplete(transcoder *self)
 {
@@ -221,8 +191,7 @@ static int recompress(transcoder *self, const uint8_t *tile, size_t size, int qu
     requantiser *const plans = memory->plans;
     jvirt_barray_ptr *coefficients;
 
-    read_header(self, tile, size + PADDING);
-    refuse_padding(self, tile + size);
+    read_header(self, tile, size);
     if (self->source.data_precision != BITS_IN_JSAMPLE)
         ERREXIT1(&self->source, JERR_BAD_PRECISION, self->source.data_precision);
     if (quality >= self->quality)
@@ -230,7 +199,6 @@ static int recompress(transcoder *self, const uint8_t *tile, size_t size, int qu
     if (tables_known(&self->source) && !plan_tables(&self->source, quality, exact, plans))
         return TRANSCODE_KEPT_UNCHANGED;
     coefficients = read_coefficients(self, size);
-    refuse_padding(self, tile + size);
     self->sound = 1;
     refuse_incomplete(self);
     /* Planned again, since tables may come or change between the scans of one image. */
@@ -256,9 +224,6 @@ static int recompress_guarded(transcoder *self, const uint8_t *tile, size_t size
 void transcode_free(transcode_memory *self)
 {
     scan_free(&self->symbols);
-    free(self->padded);
-    self->padded = NULL;
-    self->room = 0;
 }
 
 void transcode_init(void)
@@ -278,9 +243,6 @@ int transcode_tile(const uint8_t *tile, size_t size, int quality, int tables, tr
     *out_size = 0;
     if (size < 3 || tile[0] != 0xFF || tile[1] != 0xD8 || tile[2] != 0xFF)
         return TRANSCODE_KEPT_NOT_JPEG;
-    tile = padded(memory, tile, size);
-    if (tile == NULL)
-        return TRANSCODE_KEPT_UNSUPPORTED;
     room = (output){.at = out, .end = out + size - 1}; /* what fills all of it is not smaller than the tile */
     prepare(&self, message);
     outcome = recompress_guarded(&self, tile, size, quality, tables, memory, &room);

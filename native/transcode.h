@@ -33,8 +33,6 @@ enum { TRANSCODE_MESSAGE_SIZE = 200, TRANSCODE_TABLES = 4 };
 typedef struct {
     requantiser plans[TRANSCODE_TABLES];
     scan symbols;
-    uint8_t *padded;
-    size_t room;
 } transcode_memory;
 
 void transcode_free(transcode_memory *self);
