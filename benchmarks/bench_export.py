@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import CACHE, QUALITY
-from made_caches import cut_tiles, make_rectangle
+from inputs import CACHE, QUALITY, Pixels, encode_different, make_rectangle
 from numpy.typing import NDArray
 
 import gptool
@@ -22,7 +20,7 @@ from gptool import ExportResult, _jpeg
 from gptool.model import PACKET_SIZE
 
 THREADS = 2
-YARDSTICK = "core, two threads"
+YARDSTICK, GOAL = "core, two threads", "<= 1.11"
 LEVEL = 8
 CASES = "four bundles", "one bundle"
 SHAPE, SHAPE_ONCE = (40, 128), (16, 16)
@@ -65,13 +63,13 @@ def recompress(batches: list[Batch]) -> int:
 
 
 @pytest.fixture(scope="module")
-def shape(request: pytest.FixtureRequest) -> tuple[int, int]:
-    return SHAPE_ONCE if request.config.getoption("benchmark_disable") else SHAPE
+def shape(once: bool) -> tuple[int, int]:
+    return SHAPE_ONCE if once else SHAPE
 
 
 @pytest.fixture(scope="module")
-def cut(relief: list[NDArray[np.uint8]], shape: tuple[int, int]) -> list[bytes]:
-    return cut_tiles(relief, math.prod(shape))
+def cut(world: Pixels, shape: tuple[int, int]) -> list[bytes]:
+    return encode_different(world, math.prod(shape))
 
 
 @pytest.fixture(scope="module", params=[*CASES, *([pytest.param(CACHE, id="GPTOOL_BENCH_CACHE")] if CACHE else [])])
@@ -92,24 +90,22 @@ def given(
     shutil.rmtree(folder)
 
 
-def check(given: Input, result: ExportResult) -> tuple[float, None]:
-    """Hold the result against the core's; return its bytes in % of the cache's."""
+def check(given: Input, result: ExportResult) -> dict[str, str]:
+    """Hold the result against the core's."""
     assert (result.tiles, result.bytes_written) == (given.tiles, given.recompressed)
-    return 100 * result.bytes_written / result.bytes_read, None
+    return {"bytes %": f"{100 * result.bytes_written / result.bytes_read:.1f}"}
 
 
-@pytest.mark.benchmark(timer=time.perf_counter)
-def bench_export(given: Input, tmp_path: Path, request: pytest.FixtureRequest, measure: Callable[..., None]) -> None:
-    target = tmp_path / "out.tpkx"
+def bench_export(given: Input, folder: Path, request: pytest.FixtureRequest, measure: Callable[..., None]) -> None:
+    target = folder / "out.tpkx"
     measure(
         partial(gptool.export_tiles, given.cache, target, compression_quality=QUALITY, workers=THREADS),
         partial(recompress, given.batches),
+        group=f"export of whole caches to q{QUALITY}, two threads, wall time",
         yardstick_name=YARDSTICK,
-        group="export of whole caches to q50, two threads, wall time",
         name=f".tpkx, {request.node.callspec.id}",
         tiles=given.tiles,
-        clock=time.perf_counter,
+        goal=GOAL,
         check=partial(check, given),
         reset=partial(target.unlink, missing_ok=True),
     )
-    target.unlink()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from caches import bundle_bytes, bundle_path, bundle_v1_bytes, complete, conf_text
-from comparisons import Table, new_table
-from numpy.typing import NDArray
-from processes import PEAK, needs_peak, run
+from caches import bundle_bytes, bundle_v1_bytes, complete, conf_text
+from inputs import OWN_QUALITY, QUALITY, Pixels, link_bundles
+from processes import PEAK, memory_line, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
+from tables import Tables
 
 from gptool.jpeg_pixels import encode
 from gptool.model import PACKET_SIZE, StorageFormat
@@ -25,7 +24,7 @@ MIDDLE = 8 * PACKET_SIZE
 """Where four bundles meet: the row, and the column, around which squares lie."""
 
 FEW, LARGEST = 100, 200
-"""Rows, and columns, of the small square; the MiB that no export may take."""
+"""Rows, and columns, of the small square; the MiB that no export may reach."""
 
 EXPORT = (
     PEAK
@@ -56,7 +55,7 @@ class Case(NamedTuple):
 
 CASES = {
     "compact V2": Case(StorageFormat.COMPACT_V2, None),
-    "compact V2, to q50": Case(StorageFormat.COMPACT_V2, 50),
+    f"compact V2, to q{QUALITY}": Case(StorageFormat.COMPACT_V2, QUALITY),
     "compact V1": Case(StorageFormat.COMPACT, None, side=448),
     "exploded": Case(StorageFormat.EXPLODED, None, side=448, growth=1.25),  # listings of folders fill up first
 }
@@ -64,29 +63,12 @@ CASES = {
 # ---- input ----
 
 
-def spans(side: int) -> list[tuple[int, range]]:
-    """Return where the bundles start that a square meets, and its rows, or columns, within each."""
-    first, last = MIDDLE - side // 2, MIDDLE + side // 2
-    starts = range(first // PACKET_SIZE * PACKET_SIZE, last, PACKET_SIZE)
-    return [(start, range(max(first - start, 0), min(last - start, PACKET_SIZE))) for start in starts]
+def places_of(side: int) -> range:
+    return range(MIDDLE - side // 2, MIDDLE + side // 2)
 
 
-def link_bundles(folder: Path, side: int, cut: list[bytes], storage: StorageFormat) -> None:
-    """Write one bundle of each shape, and link the others to it: a reader does not ask a file where it is from."""
-    made: dict[tuple[range, range], Path] = {}
-    for (row, rows), (column, columns) in product(spans(side), repeat=2):
-        path = bundle_path(folder, LEVEL, row, column)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if (rows, columns) not in made:
-            tiles = {(i, j): cut[(7 * i + j) % len(cut)] for i, j in product(rows, columns)}
-            write_bundle(path, tiles, storage)
-            made[rows, columns] = path
-        else:
-            for file in made[rows, columns].parent.glob(f"{made[rows, columns].stem}.*"):
-                os.link(file, path.with_suffix(file.suffix))
-
-
-def write_bundle(path: Path, tiles: Mapping[tuple[int, int], bytes], storage: StorageFormat) -> None:
+def write_bundle(path: Path, rows: range, columns: range, *, cut: list[bytes], storage: StorageFormat) -> None:
+    tiles = {(row, column): cut[(7 * row + column) % len(cut)] for row, column in product(rows, columns)}
     if storage is StorageFormat.COMPACT_V2:
         path.write_bytes(bundle_bytes(tiles))
         return
@@ -95,12 +77,11 @@ def write_bundle(path: Path, tiles: Mapping[tuple[int, int], bytes], storage: St
     path.with_suffix(".bundlx").write_bytes(index)
 
 
-def link_files(folder: Path, side: int, cut: list[bytes]) -> None:
+def link_files(folder: Path, places: range, cut: list[bytes]) -> None:
     """Link each place of an exploded cache to one of the tiles."""
     folder.mkdir(parents=True)
     for i, tile in enumerate(cut):
         (folder.parent / f"{i}.tile").write_bytes(tile)
-    places = range(MIDDLE - side // 2, MIDDLE + side // 2)
     for row in places:
         here = folder / f"L{LEVEL:02d}" / f"R{row:08x}"
         here.mkdir(parents=True)
@@ -108,25 +89,12 @@ def link_files(folder: Path, side: int, cut: list[bytes]) -> None:
             os.link(folder.parent / f"{(7 * row + column) % len(cut)}.tile", here / f"C{column:08x}.jpg")
 
 
-def make_cache(folder: Path, side: int, cut: list[bytes], storage: StorageFormat) -> Path:
+def make_square(folder: Path, side: int, cut: list[bytes], storage: StorageFormat) -> Path:
     if storage is StorageFormat.EXPLODED:
-        link_files(folder / "_alllayers", side, cut)
+        link_files(folder / "_alllayers", places_of(side), cut)
     else:
-        link_bundles(folder / "_alllayers", side, cut, storage)
-    return complete(folder, conf_text([LEVEL], tile=TILE, quality=75, storage=storage.value))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where caches and results go: they are too large to be kept."""
-    yield tmp_path
-    shutil.rmtree(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Table:
-    title = "peak memory of an export on two threads, MiB"
-    return new_table(request.config, title, "source", "tiles", "peak", "tiles", "peak", "s")
+        link_bundles(folder / "_alllayers", LEVEL, places_of(side), partial(write_bundle, cut=cut, storage=storage))
+    return complete(folder, conf_text([LEVEL], tile=TILE, quality=OWN_QUALITY, storage=storage.value))
 
 
 # ---- benchmark ----
@@ -135,21 +103,22 @@ def table(request: pytest.FixtureRequest) -> Table:
 @needs_peak
 @pytest.mark.parametrize("name", CASES)
 def bench_memory(
-    relief: list[NDArray[np.uint8]], folder: Path, name: str, table: Table, benchmark: BenchmarkFixture
+    relief: list[Pixels], folder: Path, once: bool, name: str, tables: Tables, benchmark: BenchmarkFixture
 ) -> None:
     storage, quality, side, side_once, growth = CASES[name]
-    many = side_once if benchmark.disabled else side
-    cut = [encode(np.ascontiguousarray(pixels[:TILE, :TILE]), 75) for pixels in relief]
+    cut = [encode(np.ascontiguousarray(pixels[:TILE, :TILE]), OWN_QUALITY) for pixels in relief]
 
-    def export(side: int) -> tuple[float, float]:
-        found = run(EXPORT, make_cache(folder / str(side), side, cut, storage), folder / "out.tpkx", quality or "")
+    def export(side: int) -> dict[str, float]:
+        target = folder / "out.tpkx"
+        found = run(EXPORT, make_square(folder / str(side), side, cut, storage), target, quality or "")
         assert found["tiles"] == side**2
-        (folder / "out.tpkx").unlink()
-        return found["peak"], found["seconds"]
+        target.unlink()
+        return found
 
     benchmark.group = "export of many tiles, a process of its own, and making the cache, wall time"
-    few_peak, _ = export(FEW)
-    peak, seconds = benchmark.pedantic(export, args=(many,), rounds=1)
-    table.add(name, f"{FEW**2:,}", f"{few_peak:.0f}", f"{many**2:,}", f"{peak:.0f}", f"{seconds:.1f}")
-    assert max(few_peak, peak) < LARGEST
-    assert peak < growth * few_peak
+    few, many = export(FEW), benchmark.pedantic(export, args=(side_once if once else side,), rounds=1)
+    limit = min(LARGEST, growth * few["peak"])
+    for found, most in ((few, LARGEST), (many, limit)):
+        tables.add("export on two threads, a process of its own", memory_line(name, found, most))
+    assert few["peak"] < LARGEST
+    assert many["peak"] < limit

@@ -12,23 +12,24 @@ import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import shapely
-from conftest import CONF, PLANS, Planned
+from caches import ORIGIN, complete, conf_text, lod_text
+from inputs import SIDE, link_bundles
 from numpy.typing import NDArray
-from processes import PEAK, needs_peak, run
+from processes import PEAK, memory_line, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
+from tables import Tables
 
-from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, bundle_name
-from gptool.model import PACKET_SIZE, BundleAddress
+from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, WORD
+from gptool.model import PACKET_SIZE
 
-LEVEL, EDGE, RESOLUTION = 14, 20037508.342787, 9.55462853563415
+LEVEL = 14
+EDGE, RESOLUTION = float(ORIGIN), float(lod_text(LEVEL, SIDE)[1])
 TILE_BYTES = 20_000
-WORD = 4
-"""Bytes of the size in front of each tile."""
 
 
 class Size(NamedTuple):
@@ -40,6 +41,8 @@ class Size(NamedTuple):
 
 
 FULL, ONCE = Size(1_000, 10_000, 100_000), Size(250, 1_500, 2_000)
+
+TITLE = "large plans, each in a process of its own"
 
 MOST_GROWTH, FREE_MIB = 1.25, 30
 """Peak memory of many tiles, over that of few; the plan's bundles, some 0.3 kB each, are free."""
@@ -72,12 +75,12 @@ pytestmark = needs_peak
 # ---- input ----
 
 
-def _write_bundle(path: Path, rows: int, columns: int) -> None:
+def _write_bundle(path: Path, rows: range, columns: range) -> None:
     """Write header and index of tiles one behind the other, and leave them out."""
-    tiles = rows * columns
-    offsets = FIRST_TILE + WORD + (TILE_BYTES + WORD) * np.arange(tiles, dtype=np.uint64).reshape(rows, columns)
+    tiles = len(rows) * len(columns)
+    offsets = FIRST_TILE + WORD + (TILE_BYTES + WORD) * np.arange(tiles, dtype=np.uint64)
     index = np.zeros((PACKET_SIZE, PACKET_SIZE), "<u8")
-    index[:rows, :columns] = offsets | np.uint64(TILE_BYTES << 40)
+    index[np.ix_(rows, columns)] = (offsets | np.uint64(TILE_BYTES << 40)).reshape(len(rows), len(columns))
     size = FIRST_TILE + tiles * (TILE_BYTES + WORD)
     head = 3, 16384, TILE_BYTES, 5, 0, size, 40, 20 + INDEX_BYTES, 3, 16, 16384, 5, INDEX_BYTES
     path.write_bytes(struct.pack(HEADER.format, *head) + index.tobytes())
@@ -85,26 +88,13 @@ def _write_bundle(path: Path, rows: int, columns: int) -> None:
 
 
 def _make_cache(folder: Path, side: int) -> Path:
-    """Write one bundle of each shape, and link the others to it: a full one, and those at the edges."""
-    made: dict[tuple[int, int], Path] = {}
-    for row in range(0, side, PACKET_SIZE):
-        for column in range(0, side, PACKET_SIZE):
-            shape = min(PACKET_SIZE, side - row), min(PACKET_SIZE, side - column)
-            path = folder / "_alllayers" / bundle_name(BundleAddress(LEVEL, row, column))
-            if shape in made:
-                os.link(made[shape], path)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_bundle(path, *shape)
-            made[shape] = path
-    conf = CONF.replace(">8<", f">{LEVEL}<").replace("611.49622628138", str(RESOLUTION))
-    (folder / "conf.xml").write_text(conf.replace("2311162.217155", "36111.909643"), encoding="utf-8")
-    return folder
+    link_bundles(folder / "_alllayers", LEVEL, range(side), _write_bundle)
+    return complete(folder, conf_text([LEVEL], tile=SIDE))
 
 
 @pytest.fixture(scope="module")
-def size(request: pytest.FixtureRequest) -> Size:
-    return ONCE if request.config.getoption("benchmark_disable") else FULL
+def size(once: bool) -> Size:
+    return ONCE if once else FULL
 
 
 @pytest.fixture(scope="module")
@@ -157,20 +147,15 @@ def count_tiles(star: shapely.Polygon, bundle: shapely.Polygon) -> int:
 # ---- benchmarks ----
 
 
-def _note(request: pytest.FixtureRequest, name: str, found: dict[str, Any]) -> None:
-    request.config.stash[PLANS].append(Planned(name, found["tiles"], found["peak"], found["seconds"]))
-
-
-def bench_estimate(
-    caches: dict[str, Path], size: Size, benchmark: BenchmarkFixture, request: pytest.FixtureRequest
-) -> None:
+def bench_estimate(caches: dict[str, Path], size: Size, tables: Tables, benchmark: BenchmarkFixture) -> None:
     benchmark.group = "estimate without recompression, a process of its own, wall time"
     few, many = run(MEASURE, caches["few"]), benchmark.pedantic(run, args=(MEASURE, caches["many"]), rounds=1)
-    for found in (few, many):
-        _note(request, "estimate, everything", found)
+    limit = MOST_GROWTH * few["peak"] + FREE_MIB
+    for found, most in ((few, None), (many, limit)):
+        tables.add(TITLE, memory_line("estimate, everything", found, most))
     assert few["tiles"] == size.few**2
     assert many["tiles"] == size.many**2
-    assert many["peak"] < MOST_GROWTH * few["peak"] + FREE_MIB
+    assert many["peak"] < limit
 
 
 @pytest.mark.parametrize("name", ["coast", "spikes"])
@@ -178,16 +163,16 @@ def bench_area(
     caches: dict[str, Path],
     size: Size,
     tmp_path: Path,
-    benchmark: BenchmarkFixture,
-    request: pytest.FixtureRequest,
     name: str,
+    tables: Tables,
+    benchmark: BenchmarkFixture,
 ) -> None:
     star = draw_star(name, size)
-    place = np.array((-EDGE, EDGE)) + star.exterior.coords * np.array((1, -1)) * 256 * RESOLUTION
+    place = np.array((-EDGE, EDGE)) + star.exterior.coords * np.array((1, -1)) * SIDE * RESOLUTION
     (tmp_path / "area.json").write_text(json.dumps({"rings": [place.tolist()]}), encoding="utf-8")
     benchmark.group = f"plan of an area of {size.vertices:,} vertices, a process of its own, wall time"
     found = benchmark.pedantic(run, args=(MEASURE, caches["many"], tmp_path / "area.json"), rounds=1)
-    _note(request, f"plan, {name} of {size.vertices:,} vertices", found)
+    tables.add(TITLE, memory_line(f"plan, {name} of {size.vertices:,} vertices", found))
     assert found["tiles"] == sum(found["bundles"].values())
     assert star.area < found["tiles"] < size.many**2
     bundles = draw_bundles(name, star, size.many)

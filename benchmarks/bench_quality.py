@@ -10,7 +10,7 @@ from fidelity import Luma, decode_luma, luma, psnr, ssim
 from inputs import Pixels, Tiles, open_image
 from numpy.typing import NDArray
 from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, encode_optimized, split
-from tables import EXCESSES, FIDELITIES, Excess, Fidelity
+from tables import Tables
 
 from gptool.jpeg_pixels import encode
 
@@ -63,7 +63,7 @@ def tiles(request: pytest.FixtureRequest, imagery: list[Pixels], originals: list
 
 @pytest.mark.parametrize("request_quality", SHOWN)
 def bench_fidelity(
-    tiles: Tiles, imagery: list[Pixels], originals: list[Luma], request_quality: int, request: pytest.FixtureRequest
+    tiles: Tiles, imagery: list[Pixels], originals: list[Luma], request_quality: int, tables: Tables
 ) -> None:
     results = {
         name: split(METHODS[name](tiles, request_quality))
@@ -73,20 +73,27 @@ def bench_fidelity(
     percents = {name: 100 * sum(map(len, cut)) / tiles.source.size for name, cut in results.items()}
     for name, cut in results.items():
         decoded = [decode_luma(tile) for tile in cut]
-        decibels, similarity = psnr(originals, decoded), ssim(originals, decoded)
-        line = Fidelity(tiles.name, request_quality, name, percents[name], decibels, similarity)
-        request.config.stash[FIDELITIES].append(line)
+        line = {
+            "method": name,
+            "request": str(request_quality),
+            "bytes %": f"{percents[name]:.1f}",
+            "PSNR-Y": f"{psnr(originals, decoded):.2f}",
+            "SSIM": f"{ssim(originals, decoded):.4f}",
+        }
+        tables.add(f"quality from {tiles.name}", line)
     if tiles.name == "q75" and request_quality == 50:
         assert percents[EFFICIENT] <= (1 - LEAST_SAVED / 100) * percents[TURBO_PIXELS]
 
 
 @pytest.mark.parametrize("name", [TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT])
-def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, request: pytest.FixtureRequest) -> None:
+def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, tables: Tables) -> None:
     """Hold a method's tiles against fresh encodes of the same PSNR."""
     found = []
     for quality in REQUESTS:
         cut = split(METHODS[name](tiles, quality))
         found.append(fresh.excess(sum(map(len, cut)), psnr(originals, [decode_luma(tile) for tile in cut])))
-    request.config.stash[EXCESSES].append(Excess(tiles.name, name, float(np.mean(found)), max(found)))
+    title = f"bytes at equal PSNR from {tiles.name}, % above a fresh encode of the original"
+    goal = f"<= {MOST_EXCESS}" if name == EFFICIENT else ""
+    tables.add(title, {"method": name, "mean": f"{np.mean(found):+.1f}", "goal": goal, "worst": f"{max(found):+.1f}"})
     if name == EFFICIENT:
         assert np.mean(found) <= MOST_EXCESS

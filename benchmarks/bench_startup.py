@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from comparisons import Table, compare, new_table
-from pytest_benchmark.fixture import BenchmarkFixture
 
 COMMAND = "import sys; from gptool.cli import main; sys.argv[1:] = {}.split(); main(prog_name='gptool')"
 YARDSTICK = "import numpy"
 PROGRAMS = {
     "python -c pass": "pass",
+    YARDSTICK: YARDSTICK,
     "import gptool": "import gptool",
     "import gptool; gptool.export_tiles": "import gptool; gptool.export_tiles",
     "gptool --help": COMMAND.format("'--help'"),
     "gptool export-tiles --help": COMMAND.format("'export-tiles --help'"),
-    YARDSTICK: YARDSTICK,
 }
-ROUNDS = 11
+GOALS = dict.fromkeys(("import gptool", "gptool --help"), "<= 2.5")
 
 
-def start(program: str) -> float:
-    begin = time.perf_counter()
+def start(program: str) -> None:
     subprocess.run([sys.executable, "-P", "-c", program], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
-
-
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Table:
-    return new_table(request.config, f"starting, whole processes; 1 x = {YARDSTICK}", "process", "s", "x time")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def bench_start(name: str, table: Table, benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "starting, whole processes, wall time"
-    start(PROGRAMS[name])
-    compare(benchmark, table, {name: lambda: start(PROGRAMS[name])}, lambda: start(YARDSTICK), ROUNDS)
+def bench_start(name: str, measure: Callable[..., None]) -> None:
+    measure(
+        partial(start, PROGRAMS[name]),
+        partial(start, PROGRAMS[YARDSTICK]),
+        group="starting, whole processes, wall time",
+        yardstick_name=YARDSTICK,
+        name=name,
+        goal=GOALS.get(name, ""),
+    )

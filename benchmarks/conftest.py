@@ -1,11 +1,12 @@
-"""Tiles, a cache, and a way to time methods side by side; at the end one table of ratios for each group."""
+"""Input that benchmarks share, and a way to time methods side by side; at the end of the run its tables."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,52 +14,45 @@ from typing import Any
 import numpy as np
 import PIL
 import pytest
+import shapely
 import turbojpeg
 from fidelity import luma
-from inputs import IMAGES, Pixels, Tiles, draw_relief, open_image, read_cache
+from inputs import CACHE, IMAGES, INPUTS, QUALITY, Pixels, Tiles, cut_tiles, draw_relief, open_image, read_cache
 from PIL import features
 from pytest_benchmark.fixture import BenchmarkFixture
 from recode import Recoder
-from tables import EXCESSES, FIDELITIES, PEAKS, PLANS, ROWS, Peak, Planned, Row, write_tables  # noqa: F401 for benchmarks
+from tables import Tables
 
-from gptool.cache import TileBatch
 from gptool.jpeg_pixels import encode
-from gptool.model import PACKET_SIZE, BundleAddress
-from gptool.package.bundle import CompactV2Writer
 
-QUALITY = 50
 SECONDS = 3.0
 """For each method's rounds, our own share of them included."""
 
-CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
-INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")
+FEWEST, MOST = 7, 41
+"""Rounds, whatever they take."""
 
-CONF = """<CacheInfo>
-  <TileCacheInfo>
-    <SpatialReference><WKID>102100</WKID><LatestWKID>3857</LatestWKID></SpatialReference>
-    <TileOrigin><X>-20037508.342787</X><Y>20037508.342787</Y></TileOrigin>
-    <TileCols>256</TileCols><TileRows>256</TileRows><DPI>96</DPI>
-    <LODInfos>
-      <LODInfo><LevelID>8</LevelID><Scale>2311162.217155</Scale><Resolution>611.49622628138</Resolution></LODInfo>
-    </LODInfos>
-  </TileCacheInfo>
-  <TileImageInfo>
-    <CacheTileFormat>JPEG</CacheTileFormat><CompressionQuality>75</CompressionQuality><BandCount>3</BandCount>
-  </TileImageInfo>
-  <CacheStorageInfo>
-    <StorageFormat>esriMapCacheStorageModeCompactV2</StorageFormat><PacketSize>128</PacketSize>
-  </CacheStorageInfo>
-</CacheInfo>
-"""
+TABLES = pytest.StashKey[Tables]()
 
 
 # ---- input ----
 
 
 @pytest.fixture(scope="session")
-def relief() -> list[Pixels]:
-    """The demo's world, cut into 64 tiles."""
+def once(request: pytest.FixtureRequest) -> bool:
+    """Whether each benchmark is only run once, on small input: --benchmark-disable."""
+    return bool(request.config.getoption("benchmark_disable"))
+
+
+@pytest.fixture(scope="session")
+def world() -> Pixels:
+    """The demo's world, drawn."""
     return draw_relief()
+
+
+@pytest.fixture(scope="session")
+def relief(world: Pixels) -> list[Pixels]:
+    """The demo's world, cut into 64 tiles."""
+    return cut_tiles(world)
 
 
 @pytest.fixture(scope="session")
@@ -88,79 +82,93 @@ def recoder(tmp_path_factory: pytest.TempPathFactory) -> Recoder:
     return Recoder(tmp_path_factory.mktemp("recode"))
 
 
-@pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory, relief: list[Pixels]) -> Path:
-    """A cache of 1024 tiles at q75, in four bundles that meet at one corner, so that two threads have work."""
-    folder = tmp_path_factory.mktemp("input") / "relief"
-    (folder / "_alllayers").mkdir(parents=True)
-    relief_tiles = Tiles.of("", [encode(pixels, 75) for pixels in relief])
-    for address in (BundleAddress(8, row, column) for row in (0, PACKET_SIZE) for column in (0, PACKET_SIZE)):
-        rows, columns = ((np.arange(16) if at else np.arange(PACKET_SIZE - 16, PACKET_SIZE)) for at in address[1:])
-        positions = (rows[:, None] * PACKET_SIZE + columns).ravel()
-        offsets, sizes = np.tile(relief_tiles.offsets, 4), np.tile(relief_tiles.sizes, 4)
-        with CompactV2Writer(folder / "_alllayers", address, checksums=False) as writer:
-            writer.append(TileBatch(positions, relief_tiles.source, offsets, sizes))
-    (folder / "conf.xml").write_text(CONF, encoding="utf-8")
-    return folder
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where large files go, which would otherwise be kept for three runs."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
 
 
 # ---- measuring ----
 
 
 @pytest.fixture
-def measure(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Callable[..., Any]:
+def measure(benchmark: BenchmarkFixture, tables: Tables, request: pytest.FixtureRequest) -> Callable[..., None]:
     """Time a method in rounds, each right after a round of the group's yardstick: a noisy neighbour meets both."""
+    marker = request.node.get_closest_marker("benchmark")
+    clock: Callable[[], float] = marker.kwargs["timer"] if marker else time.perf_counter
 
     def run(
         method: Callable[[], Any],
         yardstick: Callable[[], Any],
         *,
-        yardstick_name: str,
         group: str,
+        yardstick_name: str,
         name: str,
-        tiles: int,
-        clock: Callable[[], float],
-        check: Callable[[Any], tuple[float | None, float | None]],
+        tiles: int = 0,
+        goal: str = "",
+        check: Callable[[Any], Mapping[str, str]] = lambda _: {},
         reset: Callable[[], None] = lambda: None,
-        goal: float | None = None,
+        fewest: int = FEWEST,
     ) -> None:
-        """Run and note the row; `check` returns output bytes in % of the input, and PSNR; the goal is a ratio."""
-        partner: list[float] = []
-
-        def yard() -> None:
-            reset()
-            start = clock()
-            yardstick()
-            partner.append(clock() - start)
-            reset()
-
-        yard()
-        start = time.perf_counter()
-        yard()
-        method()
-        pair = time.perf_counter() - start
-        rounds = min(max(int(SECONDS / pair), 7), 41)
-        partner.clear()
+        """Run and note the line; `check` returns cells of its own; without tiles, the time is that of the whole."""
         benchmark.group = group
-        percent, decibels = check(benchmark.pedantic(method, setup=yard, rounds=rounds))
+        result, partner = _run_pairs(benchmark, clock, method, yardstick, reset, fewest)
+        found = check(result)
         if benchmark.disabled:
             return
-        data = benchmark.stats.stats.data
-        middle = median(data)
-        ratio = median(own / other for own, other in zip(data, partner, strict=True))
-        row = Row(group, yardstick_name, name, middle / tiles * 1e6, ratio, goal, percent, decibels)
-        benchmark.extra_info.update(tiles=tiles, tiles_per_second=tiles / middle, **row._asdict())
-        request.config.stash[ROWS].append(row)
+        own = benchmark.stats.stats.data
+        ratio = median(a / b for a, b in zip(own, partner, strict=True))
+        line = {"method": name, **_time(median(own), tiles), "x time": f"{ratio:.3f}", "goal": goal, **found}
+        benchmark.extra_info.update(line)
+        tables.add(f"{group}; 1 x = {yardstick_name}", line)
 
     return run
+
+
+def _run_pairs(
+    benchmark: BenchmarkFixture,
+    clock: Callable[[], float],
+    method: Callable[[], Any],
+    yardstick: Callable[[], Any],
+    reset: Callable[[], None],
+    fewest: int,
+) -> tuple[Any, list[float]]:
+    """Return the method's last result, and the time of the yardstick's round before each of the method's."""
+    partner: list[float] = []
+
+    def yard() -> None:
+        reset()
+        start = clock()
+        yardstick()
+        partner.append(clock() - start)
+        reset()
+
+    if benchmark.disabled:
+        yard()
+        return benchmark(method), partner
+    start = time.perf_counter()
+    yard()
+    method()
+    rounds = int(SECONDS / (time.perf_counter() - start))
+    partner.clear()
+    return benchmark.pedantic(method, setup=yard, rounds=max(min(rounds, MOST), fewest)), partner
+
+
+def _time(seconds: float, tiles: int) -> dict[str, str]:
+    return {"us/tile": f"{seconds / tiles * 1e6:.1f}"} if tiles else {"ms": f"{seconds * 1e3:.1f}"}
 
 
 # ---- reports ----
 
 
+@pytest.fixture(scope="session")
+def tables(request: pytest.FixtureRequest) -> Tables:
+    return request.config.stash[TABLES]
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    for key in (ROWS, PEAKS, PLANS, FIDELITIES, EXCESSES):
-        config.stash[key] = []
+    config.stash[TABLES] = Tables()
 
 
 def pytest_report_header() -> list[str]:
@@ -168,10 +176,11 @@ def pytest_report_header() -> list[str]:
         f"machine: {os.cpu_count()} processors, {platform.machine()}; Python {platform.python_version()}, "
         f"NumPy {np.__version__}; load before the run {os.getloadavg()[0]:.1f}",
         f"Pillow-SIMD {PIL.__version__}, PyTurboJPEG {turbojpeg.__version__}, "
-        f"libjpeg-turbo {features.version('libjpeg_turbo')}",
+        f"libjpeg-turbo {features.version('libjpeg_turbo')}, "
+        f"Shapely {shapely.__version__} with GEOS {shapely.geos_version_string}",
     ]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    write_tables(terminalreporter, config)
+    config.stash[TABLES].write(terminalreporter)

