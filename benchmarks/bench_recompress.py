@@ -98,7 +98,7 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
     measure(
         method,
         partial(_recompress, tiles),
-        group=f"{tiles.name} -> {QUALITY}, one thread, CPU time",
+        group=f"{tiles.name} to q{QUALITY}, one thread, CPU time",
         yardstick_name=EFFICIENT,
         name=name,
         tiles=len(tiles.cut),
@@ -138,7 +138,7 @@ def bench_repeated(tiles: Tiles, name: str, measure: Callable[..., None]) -> Non
     measure(
         partial(_recompress, batch),
         partial(_recompress, single),
-        group=f"{tiles.name} -> {QUALITY}, repeated tiles, one thread, CPU time",
+        group=f"{tiles.name} to q{QUALITY}, repeated tiles, one thread, CPU time",
         yardstick_name=ONCE,
         name=name,
         tiles=PLACES,
@@ -173,9 +173,9 @@ def bench_threads(tiles: Tiles, threads: int, measure: Callable[..., None]) -> N
         measure(
             in_turn if threads == 1 else lambda: list(pool.map(_recompress, halves)),
             in_turn,
-            group=f"{tiles.name} -> {QUALITY}, threads, wall time",
+            group=f"threads, to q{QUALITY}, wall time",
             yardstick_name="one thread",
-            name=f"gptool, {threads} thread{'s' * (threads > 1)}",
+            name=f"{tiles.name}, {threads} thread{'s' * (threads > 1)}",
             tiles=len(tiles.cut),
             goal=TWO_THREADS if threads == 2 else "",
             check=partial(_check_halves, tiles),
