@@ -91,7 +91,7 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.quality is None:
-            parts, spread = bundle.batches(positions, Room()), map
+            parts, spread = bundle.batches(positions, _own_room()), map
         else:
             parts = (part for batch in bundle.batches(positions) for part in batch.parts(PART_BYTES))
         for batch, result, tally in spread(partial(_recompress, unit.recompression), parts):
@@ -100,6 +100,17 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
             if on_tiles:
                 on_tiles(len(batch.sizes))
     return UnitResult(WrittenBundle(unit.address, writer.files), report)
+
+
+_of_thread = threading.local()
+
+
+def _own_room() -> Room:
+    """Return the room of this thread: new ones for each unit would leave holes in the memory of the process."""
+    if not hasattr(_of_thread, "room"):
+        _of_thread.room = Room()
+    room: Room = _of_thread.room
+    return room
 
 
 def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, Tally]:

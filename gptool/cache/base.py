@@ -17,9 +17,8 @@ from gptool.cache.content import Room
 from gptool.cache.files import Files, join
 from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
 
-BATCH_BYTES = 2 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 """About the bytes of tiles that are read, and worked on, together."""
-
 
 BYTES_OF_NAME = 128
 """About what a name takes in memory."""
@@ -84,9 +83,9 @@ class Bundle(ABC):
 
     @abstractmethod
     def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
-        """Read the tiles at these positions, a batch of some MiB at a time, in the order that reads best.
+        """Read the tiles at these positions, a batch of about a MiB at a time, in the order that reads best.
 
-        With a `room`, which batches are read into, each is good only until the next is asked for.
+        With a `room`, which batches are read into, each is good only until the next is asked for; they may be larger.
 
         Raises
         ------

@@ -29,6 +29,9 @@ VERSION, OFFSET_BYTES, USER_HEADER_OFFSET = 3, 5, 40
 INDEX_BYTES = 8 * PACKET_TILES
 FIRST_TILE = HEADER.size + INDEX_BYTES
 
+ROOM_BYTES = 2 * BATCH_BYTES
+"""As `BATCH_BYTES`, where tiles are only looked at and copied: each batch costs the same work in Python then."""
+
 LARGEST_GAP = 64 * 1024
 """Bytes of dead space that are cheaper to read along than to skip."""
 
@@ -140,17 +143,18 @@ class CompactBundle(Bundle):
             return
         starts, sizes = self._offsets[positions], self.sizes[positions]
         ends = starts + sizes
-        for first, last in pairwise(_bounds(starts.astype(np.int64), sizes)):
+        together = BATCH_BYTES if room is None else ROOM_BYTES
+        for first, last in pairwise(_bounds(starts.astype(np.int64), sizes, together)):
             begin = int(starts[first]) - WORD  # with the size in front, as other bundles want the tile
             source = self._content.read(begin, int(ends[first:last].max()) - begin, room)
             yield TileBatch(positions[first:last], source, starts[first:last] - np.uint64(begin), sizes[first:last])
 
 
-def _bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32]) -> list[int]:
+def _bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32], together: int) -> list[int]:
     """Return where batches of tiles, in the order of their offsets, begin, and where the last ends.
 
-    The tiles of a batch start within `BATCH_BYTES` of each other, and have no more bytes together, but for one. Both
-    matter: a hostile index can let all tiles share one place, or lie far apart.
+    The tiles of a batch start within so many bytes of each other, and have no more together, but for one. Both matter:
+    a hostile index can let all tiles share one place, or lie far apart.
     """
     ends, filled = np.maximum.accumulate(starts + sizes), np.cumsum(sizes, dtype=np.int64)
     gaps = [*(np.flatnonzero(starts[1:] - ends[:-1] > LARGEST_GAP) + 1).tolist(), len(starts)]
@@ -158,8 +162,8 @@ def _bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32]) -> list[int]:
     for gap in gaps:
         while bounds[-1] < gap:
             first = bounds[-1]
-            near = np.searchsorted(starts, starts[first] + BATCH_BYTES)
-            few = np.searchsorted(filled, filled[first] - sizes[first] + BATCH_BYTES)
+            near = np.searchsorted(starts, starts[first] + together)
+            few = np.searchsorted(filled, filled[first] - sizes[first] + together)
             bounds.append(max(min(int(near), int(few), gap), first + 1))
     return bounds
 
