@@ -113,10 +113,13 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     if is_jpeg.any():
         result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
     outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == UNKNOWN))] = DAMAGED
-    damaged = _damaged(batch, kinds, outcomes == DAMAGED)
+    counts = _count(outcomes)
     places, rounded = _qualities(result, is_jpeg & (outcomes != DAMAGED))
-    capped, unchanged = _kept_by_quality(batch, recompression, places, rounded, outcomes[places])
-    return result, Tally(_count(outcomes), _count(rounded), capped, unchanged, damaged)
+    tally = Tally(counts, _count(rounded), Counter(), Counter(), _damaged(batch, kinds, outcomes == DAMAGED))
+    if counts[KEPT_QUALITY] or counts[KEPT_UNCHANGED]:
+        capped, unchanged = _kept_by_quality(batch, recompression, places, rounded, outcomes[places])
+        tally = tally._replace(capped=capped, unchanged=unchanged)
+    return result, tally
 
 
 def _look_at(batch: TileBatch, kinds: NDArray[np.uint8], whole: NDArray[np.bool_]) -> Tally:

@@ -33,7 +33,7 @@ being counted. What it raises ends the work."""
 POLL_SECONDS = 0.1
 UNITS_IN_HAND = 4
 
-PART_BYTES = 256 * 1024
+PART_BYTES = 512 * 1024
 """About the bytes of tiles that are recompressed together: some milliseconds of work, so that threads end together."""
 
 A = TypeVar("A")
