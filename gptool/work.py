@@ -1,7 +1,7 @@
 """Units of work, one for each output bundle, and the threads they run on.
 
-A unit reads, and writes in order; its tiles are recompressed in parts on a pool that all units share, so that a cache
-of one bundle keeps all threads busy too.
+A unit reads, and writes in order; its batches are recompressed on a pool that all units share, so that a cache of one
+bundle keeps all threads busy too.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ being counted. What it raises ends the work."""
 
 POLL_SECONDS = 0.1
 UNITS_IN_HAND = 4
-
-PART_BYTES = 512 * 1024
-"""About the bytes of tiles that are recompressed together: some milliseconds of work, so that threads end together."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -91,10 +88,10 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.quality is None:
-            parts, spread = bundle.batches(positions, _own_room()), map
+            batches, spread = bundle.batches(positions, _own_room()), map
         else:
-            parts = (part for batch in bundle.batches(positions) for part in batch.parts(PART_BYTES))
-        for batch, result, tally in spread(partial(_recompress, unit.recompression), parts):
+            batches = bundle.batches(positions)
+        for batch, result, tally in spread(partial(_recompress, unit.recompression), batches):
             writer.append(result)
             report.add_batch(unit.address, batch, result, tally)
             if on_tiles:
@@ -173,7 +170,7 @@ def run_units(
         spread: Spread = map
         if threads > 1 and any(unit.recompression.quality is not None for unit in units):
             workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
-            spread = partial(_in_order, workers, 2 + 2 * threads // at_once)
+            spread = partial(_in_order, workers, 1 + 2 * threads // at_once)
         meter, waiting = _Meter(spread), iter(units)
         pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
         pending: deque[Future[UnitResult]] = deque()

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from gptool.cache.content import Room
 from gptool.cache.files import Files, join
 from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
 
-BATCH_BYTES = 1024 * 1024
-"""About the bytes of tiles that are read, and worked on, together."""
+BATCH_BYTES = 512 * 1024
+"""About the bytes of tiles that are read, and worked on, together: some milliseconds, so that threads end together."""
 
 BYTES_OF_NAME = 128
 """About what a name takes in memory."""
@@ -53,14 +52,6 @@ class TileBatch(NamedTuple):
         np.cumsum(sizes[:-1], out=offsets[1:])
         return cls(positions, source, offsets, sizes)
 
-    def parts(self, size: int) -> Iterator[TileBatch]:
-        """Yield the batch in parts of about `size` bytes of tiles."""
-        filled = np.cumsum(self.sizes, dtype=np.int64) // size
-        bounds = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(self.sizes)]
-        for first, last in pairwise(bounds):
-            here = slice(first, last)
-            yield TileBatch(self.positions[here], self.source, self.offsets[here], self.sizes[here])
-
     def tile(self, i: int) -> bytes:
         """Return the bytes of the i-th tile of the batch."""
         start = int(self.offsets[i])
@@ -83,7 +74,7 @@ class Bundle(ABC):
 
     @abstractmethod
     def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
-        """Read the tiles at these positions, a batch of about a MiB at a time, in the order that reads best.
+        """Read the tiles at these positions, a batch of about `BATCH_BYTES` at a time, in the order that reads best.
 
         With a `room`, which batches are read into, each is good only until the next is asked for; they may be larger.
 

@@ -29,7 +29,7 @@ VERSION, OFFSET_BYTES, USER_HEADER_OFFSET = 3, 5, 40
 INDEX_BYTES = 8 * PACKET_TILES
 FIRST_TILE = HEADER.size + INDEX_BYTES
 
-ROOM_BYTES = 2 * BATCH_BYTES
+ROOM_BYTES = 4 * BATCH_BYTES
 """As `BATCH_BYTES`, where tiles are only looked at and copied: each batch costs the same work in Python then."""
 
 LARGEST_GAP = 64 * 1024
