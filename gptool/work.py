@@ -31,7 +31,8 @@ Progress = Callable[[int, int], None]
 being counted. What it raises ends the work."""
 
 POLL_SECONDS = 0.1
-UNITS_IN_HAND = 4
+UNITS_IN_HAND, RESULTS_IN_HAND = 4, 64
+"""For each thread: units that are not done, and those that are with those that wait for their turn."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -117,21 +118,23 @@ def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBat
 class _Meter:
     """Counts tiles, and units at work, across threads; stops them."""
 
-    def __init__(self, spread: Spread) -> None:
-        self.tiles, self._spread = 0, spread
-        self._working, self._stopped = 0, False
+    spread: Spread = staticmethod(map)
+
+    def __init__(self) -> None:
+        self.tiles = self.working = 0
+        self._stopped = False
         self._changed = threading.Condition()
 
     def run(self, unit: Unit) -> UnitResult:
         """Work on a unit, unless all was stopped."""
         with self._changed:
             self._check()
-            self._working += 1
+            self.working += 1
         try:
-            return run_unit(unit, self.add, self._spread)
+            return run_unit(unit, self.add, self.spread)
         finally:
             with self._changed:
-                self._working -= 1
+                self.working -= 1
                 self._changed.notify_all()
 
     def add(self, tiles: int) -> None:
@@ -146,7 +149,7 @@ class _Meter:
         """
         with self._changed:
             self._stopped = True
-            self._changed.wait_for(lambda: self._working == 0)
+            self._changed.wait_for(lambda: self.working == 0)
 
     def _check(self) -> None:
         if self._stopped:
@@ -166,18 +169,20 @@ def run_units(
     The first failure, or an interrupt, stops them all.
     """
     at_once = max(min(threads, len(units)), 1)
+    meter, waiting = _Meter(), iter(units)
     with ExitStack() as pools:
-        spread: Spread = map
         if threads > 1 and any(unit.recompression.quality is not None for unit in units):
             workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
-            spread = partial(_in_order, workers, 1 + 2 * threads // at_once)
-        meter, waiting = _Meter(spread), iter(units)
+            # The fewer units there are at work, the more batches each may have there.
+            meter.spread = partial(_in_order, workers, lambda: 1 + 2 * threads // max(meter.working, 1))
         pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
         pending: deque[Future[UnitResult]] = deque()
         try:
             while True:
                 # A few in hand for each thread: memory stays flat however many units there are.
-                for unit in islice(waiting, UNITS_IN_HAND * at_once - len(pending)):
+                unfinished = sum(not future.done() for future in pending)
+                room = min(UNITS_IN_HAND * at_once - unfinished, RESULTS_IN_HAND * at_once - len(pending))
+                for unit in islice(waiting, max(room, 0)):
                     pending.append(_submit(pool, meter.run, unit))
                 if not pending:
                     return
@@ -191,17 +196,21 @@ def run_units(
                 if progress:
                     progress(meter.tiles, total)
         except BaseException:
-            meter.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
+            try:
+                meter.stop()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-def _in_order(pool: ThreadPoolExecutor, ahead: int, function: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
-    """Apply a function on the pool's threads, to so many items at a time; see `Spread`."""
+def _in_order(
+    pool: ThreadPoolExecutor, ahead: Callable[[], int], function: Callable[[A], B], items: Iterable[A], /
+) -> Iterator[B]:
+    """Apply a function on the pool's threads, to as many items at a time as `ahead` says; see `Spread`."""
     waiting: deque[Future[B]] = deque()
     for item in items:
         waiting.append(_submit(pool, function, item))
-        if len(waiting) == ahead:
+        while len(waiting) >= ahead():
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -16,7 +16,8 @@ typedef struct {
 } header_memory;
 
 /* Sets *quality to that of the first component's quantisation table, as transcode_quality() does, and returns 1; returns
- * 0 for a header that is out of the ordinary, or damaged: libjpeg may judge it.
+ * 0 for a header that is out of the ordinary in what is looked at here: libjpeg may judge it. Huffman tables and the
+ * scan's header are not looked at.
  */
 int header_quality(header_memory *self, const uint8_t *tile, size_t size, double *quality);
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from caches import jpeg_tile, make_cache, make_tpkx, world
-from checks import check_nothing_left, read_cache
+from checks import check_nothing_left, read_cache, read_package
 
 from gptool import errors, estimate_export_tiles_size, export_tiles
 from gptool.report import MOST_OF_A_BUNDLE
@@ -66,6 +66,24 @@ def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: 
     with pytest.raises(errors.CacheError, match=r"source\.tpkx: another file took its place"):
         export_tiles(source, tmp_path / "x.tpkx", workers=1)
     check_nothing_left(tmp_path, "source.tpkx")
+
+
+def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes first, and ends when all others have ended."""
+    tiles = {(8, 128 * number, 0): jpeg_tile(number) for number in range(12)}
+    others = threading.Semaphore(0)
+
+    def slow_first(unit: Any, *more: Any) -> Any:
+        result = run_unit(unit, *more)
+        if unit.address.row == 0:
+            assert all(others.acquire(timeout=10) for _ in range(11))
+        else:
+            others.release()
+        return result
+
+    monkeypatch.setattr("gptool.work.run_unit", slow_first)
+    result = export_tiles(make_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx", workers=2)
+    assert read_package(result.path) == tiles
 
 
 def test_a_system_that_writes_a_little_at_a_time(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

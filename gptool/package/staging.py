@@ -112,8 +112,8 @@ class Staging:
     def commit(self, staged: Path) -> None:
         """Put a staged file or folder in the target's place.
 
-        It is not flushed: the system puts it on the disk within half a minute or so, as it does with what `cp` copied.
-        To wait for that takes longer than all the rest of a copy.
+        What takes another's place is on the disk before. Else it is not flushed: the system does that within half a
+        minute or so, as with what `cp` copied, and to wait for it takes longer than all the rest of a copy.
 
         Raises
         ------
@@ -121,6 +121,8 @@ class Staging:
             When the target appeared meanwhile.
         """
         with writing(self._target):
+            if self._overwrite and os.path.lexists(self._target):
+                _flush_all(staged)
             if self._is_folder:
                 self._replace_folder(staged)
             elif self._overwrite:
@@ -155,3 +157,15 @@ def _rename_to_new(staged: Path, target: Path) -> None:
     except OSError:  # a file system without links
         check_target(target, folder=False, overwrite=False)
         staged.replace(target)
+
+
+def _flush_all(path: Path) -> None:
+    """Flush a file, or all in a folder and then itself."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            _flush_all(entry)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
