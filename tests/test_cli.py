@@ -197,10 +197,10 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache whose export takes a few seconds: 1,024 tiles of 512 pixels, 8 of them different."""
+    """A cache whose export takes a few seconds: 2,048 tiles of 512 pixels, no two the same to the byte."""
     large = [jpeg_tile(seed, size=512) for seed in range(8)]
-    tiles = {(9, row, column): large[column % 8] for row in range(32) for column in range(32)}
-    return make_cache(tmp_path_factory.mktemp("slow") / "cache", tiles, conf=conf_text(range(10)), share=True)
+    tiles = {(9, row, column): large[column % 8] + bytes([row, column]) for row in range(64) for column in range(32)}
+    return make_cache(tmp_path_factory.mktemp("slow") / "cache", tiles, conf=conf_text(range(10)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -220,8 +220,8 @@ def test_a_signal_leaves_nothing_behind(slow_cache: Path, tmp_path: Path, number
 def test_progress_lines_where_there_is_no_terminal(slow_cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", slow_cache, "x.tpkx", "--compression-quality", "50", "--workers", "1", cwd=tmp_path)
     assert done.stderr.startswith("Exporting: ")
-    assert " of 1,024 tiles, " in done.stderr
-    assert len(read_package(tmp_path / "x.tpkx")) == 1024
+    assert " of 2,048 tiles, " in done.stderr
+    assert len(read_package(tmp_path / "x.tpkx")) == 2048
 
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
