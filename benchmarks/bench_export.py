@@ -30,7 +30,7 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]
 
 
 class Input(NamedTuple):
-    """A cache, its tiles in batches as bundles give them, of about a MiB, and the bytes that the core makes of them."""
+    """A cache, its tiles in batches as bundles give them, and the bytes that the core makes of them."""
 
     cache: Path
     batches: list[Batch]

@@ -173,9 +173,7 @@ def _unit(
     plan: Plan, lod: Lod, bundle: BundlePlan, recompression: Recompression, kind: Kind, writer: ResultWriter
 ) -> Unit:
     places = writer.places(bundle, sizes_known=recompression.quality is None)
-    return Unit(
-        plan.cache, plan.selection, lod, bundle.address, recompression, kind.storage, kind.is_package, places
-    )  # fmt: skip
+    return Unit(plan.cache, plan.selection, lod, bundle.address, recompression, kind.storage, kind.is_package, places)
 
 
 def check_apart(target: Path, cache: TileCache) -> None:

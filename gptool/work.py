@@ -118,9 +118,8 @@ def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBat
 class _Meter:
     """Counts tiles, and units at work, across threads; stops them."""
 
-    spread: Spread = staticmethod(map)
-
     def __init__(self) -> None:
+        self.spread: Spread = map
         self.tiles = self.working = 0
         self._stopped = False
         self._changed = threading.Condition()

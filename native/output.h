@@ -1,4 +1,4 @@
-/* Bytes written to memory that may be too short for them: what does not fit is counted out, not written. */
+/* Bytes written to memory that may be too short for them: from the first that does not fit on, nothing is written. */
 #ifndef GPTOOL_OUTPUT_H
 #define GPTOOL_OUTPUT_H
 
