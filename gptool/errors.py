@@ -42,6 +42,20 @@ class SettingsError(GptoolError, ValueError):
     """Raised when a settings file can't be understood."""
 
 
+class ServiceError(GptoolError):
+    """Raised when a service does not answer what was asked.
+
+    Attributes
+    ----------
+    code : int
+        As ArcGIS's REST API numbers errors.
+    """
+
+    def __init__(self, what: str, *, code: int, found: object = None, expected: object = None) -> None:
+        super().__init__(what, found=found, expected=expected)
+        self.code = code
+
+
 class CacheError(GptoolError):
     """Raised when a cache can't be read."""
 

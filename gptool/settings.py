@@ -90,53 +90,63 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
         When it can't be read, is no TOML, or a key is unknown, missing, or has a value it can't have.
     """
     path = Path(path).absolute()
+    tables = read_tables(path, ("caches",))
+    return Settings(read_caches(path, tables, NAME, NAME_RULE))
+
+
+def read_tables(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a TOML file holds. Raises SettingsError when it can't be read, or has a key that is not known."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors of Windows put a mark in front
     except OSError as error:
         raise SettingsError(f"can't be read: {error.strerror or error}", where=path) from error
     except ValueError as error:
         raise SettingsError(f"no TOML: {error}", where=path) from None
-    _check_keys(path, "", tables, ("caches",))
-    caches = _value(path, "", tables, "caches", dict)
-    return Settings({name: _cache(path, name, _value(path, "caches.", caches, name, dict)) for name in caches})
+    check_keys(path, "", tables, known)
+    return tables
 
 
-def _cache(path: Path, name: str, table: dict[str, Any]) -> CacheSettings:
-    where = f"caches.{name}."
-    if not NAME.fullmatch(name):
-        raise SettingsError("a cache's name", where=f"{path}: caches", found=repr(name), expected=NAME_RULE)
-    _check_keys(path, where, table, ("location", "exportTilesAllowed", "maxExportTilesCount"))
-    most = _value(path, where, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT)
-    if most < 0:
-        raise _wrong(path, f"{where}maxExportTilesCount", most, "a whole number from 0")
+def read_caches(path: Path, tables: dict[str, Any], name: re.Pattern[str], rule: str) -> dict[str, CacheSettings]:
+    """Return the caches of a settings file whose names follow a rule. Raises SettingsError."""
+    caches = read_value(path, "", tables, "caches", dict)
+    found = {}
+    for key in caches:
+        table = read_value(path, "caches.", caches, key, dict)
+        if not name.fullmatch(key):
+            raise SettingsError("a cache's name", where=f"{path}: caches", found=repr(key), expected=rule)
+        found[key] = _cache(path, f"caches.{key}.", table)
+    return found
+
+
+def _cache(path: Path, where: str, table: dict[str, Any]) -> CacheSettings:
+    check_keys(path, where, table, ("location", "exportTilesAllowed", "maxExportTilesCount"))
     return CacheSettings(
-        location=path.parent / _value(path, where, table, "location", str),
-        export_tiles_allowed=_value(path, where, table, "exportTilesAllowed", bool, True),
-        max_export_tiles_count=most,
+        location=path.parent / read_value(path, where, table, "location", str),
+        export_tiles_allowed=read_value(path, where, table, "exportTilesAllowed", bool, True),
+        max_export_tiles_count=read_value(path, where, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
     )
 
 
 KINDS = {dict: "a table", str: "a text in quotes", bool: "true or false", int: "a whole number from 0"}
 
 
-def _value(path: Path, where: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:
-    """Return the value of a key, which is of this very type: true is no number."""
+def read_value(path: Path, where: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:
+    """Return the value of a key, which is of this very type: true is no number. Raises SettingsError."""
     if key not in table and default is None:
         raise SettingsError("missing", where=f"{path}: {where}{key}", expected=KINDS[kind])
     value = table.get(key, default)
-    if type(value) is not kind or value == "":
-        raise _wrong(path, where + key, value, KINDS[kind])
+    if type(value) is not kind or value == "" or (isinstance(value, int) and value < 0):
+        raise SettingsError(
+            "a value it can't have", where=f"{path}: {where}{key}", found=repr(value), expected=KINDS[kind]
+        )
     return value
 
 
-def _check_keys(path: Path, where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
+def check_keys(path: Path, where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Make sure that a table has no key but these. Raises SettingsError."""
     for key in table:
         if key not in known:
             raise SettingsError("no such key", where=f"{path}: {where}{key}", expected=", ".join(known))
-
-
-def _wrong(path: Path, key: str, found: object, expected: str) -> SettingsError:
-    return SettingsError("a value it can't have", where=f"{path}: {key}", found=repr(found), expected=expected)
 
 
 def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSettings]) -> None:
