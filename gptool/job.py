@@ -24,6 +24,9 @@ Status = Literal[
     "esriJobCancelled",
 ]
 
+Wording = Callable[[str], str]
+"""Returns the text that is shown for a message's."""
+
 BETWEEN_CHANGES = 0.1
 """Seconds that must have passed before progress is told again."""
 
@@ -63,12 +66,29 @@ class Job:
         The parameters that were sent, under their own names, and the defaults of others.
     results : dict
         By name, once it has succeeded.
+    planned : (int, int) or None
+        Tiles, and their bytes in the cache, once they are counted: before any is copied.
+
+    Parameters
+    ----------
+    on_change : callable or None
+        Called in the job's thread when its status, messages, progress or plan have changed.
+    job_id : str or None
+        An id that it has already.
+    wording : callable or None
+        Returns the text that is shown for a message's: a service's clients are not to learn where its files lie.
     """
 
     def __init__(
-        self, tool: str, parameters: Mapping[str, Any], on_change: Callable[[Job], None] | None = None
+        self,
+        tool: str,
+        parameters: Mapping[str, Any],
+        on_change: Callable[[Job], None] | None = None,
+        *,
+        job_id: str | None = None,
+        wording: Wording | None = None,
     ) -> None:
-        self.job_id = f"j{secrets.token_hex(16)}"
+        self.job_id = job_id or new_job_id()
         self.tool = tool
         self._status: Status = "esriJobSubmitted"
         self.messages: list[Message] = []
@@ -77,7 +97,9 @@ class Job:
         # What is no mapping is refused when the job runs.
         self.inputs: dict[str, Any] = {**defaults, **(known(parameters) if isinstance(parameters, Mapping) else {})}
         self.results: dict[str, Any] = {}
+        self.planned: tuple[int, int] | None = None
         self._on_change = on_change
+        self._wording = wording
         self._cancelled = Event()
         self._started = self._told = time.monotonic()
 
@@ -93,15 +115,18 @@ class Job:
             self.start()
             work()
         except ExportCancelledError:
-            self._end("esriJobCancelled", "Cancelled", Message("Warning", f"Cancelled ({self.tool})."))
+            self._end("esriJobCancelled", cancellation(self.tool, self._seconds()))
         except GptoolError as error:
             self.fail(error)
         except Exception as error:
             # Nobody's request should end a service; whoever mends it finds the trace in the log.
             LOG.exception("job %s", self.job_id)
-            self.fail(GptoolError(f"an error of the program: {type(error).__name__}: {error}"))
+            # What another library says may name files in ways that no wording knows.
+            details = "" if self._wording else f": {error}"
+            self.fail(GptoolError(f"an error of the program: {type(error).__name__}{details}"))
         except BaseException:
-            self._end("esriJobCancelled", "Cancelled", Message("Warning", f"Interrupted ({self.tool})."))
+            interrupted = Message("Warning", f"Interrupted ({self.tool}).")
+            self._end("esriJobCancelled", [interrupted, _at_end("Cancelled", self._seconds())])
             raise
         else:
             self.succeed()
@@ -116,22 +141,18 @@ class Job:
 
     def succeed(self) -> None:
         """End well."""
-        self._end("esriJobSucceeded", "Succeeded")
+        self._end("esriJobSucceeded", [_at_end("Succeeded", self._seconds())])
 
     def fail(self, error: GptoolError) -> None:
         """End with an error, and what would help."""
-        advice = error.advice if isinstance(error, TooManyTilesError) else ()
-        self._end(
-            "esriJobFailed",
-            "Failed",
-            Message("Error", str(error)),
-            *(Message("Informative", line) for line in advice),
-            Message("Error", f"Failed to execute ({self.tool})."),
-        )
+        self._end("esriJobFailed", failure(self.tool, error, self._seconds()))
 
     def say(self, messages: Iterable[Message]) -> None:
         """Add messages."""
-        self.messages.extend(messages)
+        wording = self._wording
+        self.messages.extend(
+            message._replace(description=wording(message.description)) if wording else message for message in messages
+        )
         self._change()
 
     def show(self, progress: JobProgress) -> None:
@@ -185,21 +206,15 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as the REST API words it; results and inputs are there once it has succeeded."""
-        value: dict[str, Any] = {"jobId": self.job_id, "jobStatus": self.status}
-        if self.status == "esriJobSucceeded":
-            value["results"] = {name: {"paramUrl": f"results/{name}"} for name in self.results}
-            value["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in self.inputs}
-        value["messages"] = [message.to_json() for message in self.messages]
-        if self.status == "esriJobExecuting" and self.progress:
-            value["progress"] = self.progress.to_json()
-        return value
+        return job_json(self.job_id, self.status, self.results, self.inputs, self.messages, self.progress)
 
-    def _end(self, status: Status, word: str, *messages: Message) -> None:
-        elapsed = time.monotonic() - self._started
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _end(self, status: Status, messages: list[Message]) -> None:
         self._status, self.progress = status, None
-        at_end = Message("Informative", f"{word} at {_now()} (Elapsed Time: {elapsed:.2f} seconds)")
         try:
-            self.say([*messages, at_end])
+            self.say(messages)
         except Exception:
             LOG.exception("job %s has ended, and that could not be shown", self.job_id)
 
@@ -207,6 +222,50 @@ class Job:
         self._told = time.monotonic()
         if self._on_change:
             self._on_change(self)
+
+
+def new_job_id() -> str:
+    """Return the id of a new job: `j` and 32 hexadecimal digits that can't be guessed."""
+    return f"j{secrets.token_hex(16)}"
+
+
+def job_json(
+    job_id: str,
+    status: Status,
+    results: Iterable[str],
+    inputs: Iterable[str],
+    messages: Iterable[Message],
+    progress: JobProgress | None,
+) -> dict[str, Any]:
+    """Return a job as the REST API words it, of the names of its results and inputs: they show once it succeeded."""
+    value: dict[str, Any] = {"jobId": job_id, "jobStatus": status}
+    if status == "esriJobSucceeded":
+        value["results"] = {name: {"paramUrl": f"results/{name}"} for name in results}
+        value["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in inputs}
+    value["messages"] = [message.to_json() for message in messages]
+    if status == "esriJobExecuting" and progress:
+        value["progress"] = progress.to_json()
+    return value
+
+
+def failure(tool: str, error: GptoolError, seconds: float) -> list[Message]:
+    """Return the last messages of a job that failed after so many seconds: the error, and what would help."""
+    advice = error.advice if isinstance(error, TooManyTilesError) else ()
+    return [
+        Message("Error", str(error)),
+        *(Message("Informative", line) for line in advice),
+        Message("Error", f"Failed to execute ({tool})."),
+        _at_end("Failed", seconds),
+    ]
+
+
+def cancellation(tool: str, seconds: float) -> list[Message]:
+    """Return the last messages of a job that was cancelled after so many seconds."""
+    return [Message("Warning", f"Cancelled ({tool})."), _at_end("Cancelled", seconds)]
+
+
+def _at_end(word: str, seconds: float) -> Message:
+    return Message("Informative", f"{word} at {_now()} (Elapsed Time: {seconds:.2f} seconds)")
 
 
 def _now() -> str:

@@ -21,8 +21,8 @@ def read_limit(limit: int | None) -> int | None:
     return None if limit is None else whole_number(limit, "max_export_tiles_count", 0)
 
 
-def check_count(plan: Plan, limit: int | None) -> None:
-    """Make sure that a plan keeps to a limit.
+def check_count(plan: Plan, limit: int | None, service: str | None = None) -> None:
+    """Make sure that a plan keeps to a limit, which is that of a service or, when None, of the cache.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def check_count(plan: Plan, limit: int | None) -> None:
         return
     raise TooManyTilesError(
         f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
-        f"to be exported for service {plan.cache.name}.",
+        f"to be exported for service {service or plan.cache.name}.",
         advice=(_tiles_per_level(plan), _what_would_fit(plan, limit)),
     )
 

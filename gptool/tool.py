@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptool.cache import TileCache
+from gptool.cache import TileCache, open_cache
 from gptool.estimate import CONFIDENCE, Estimate, weigh
 from gptool.export import Order, check_apart, count_threads, run_export
-from gptool.job import OUT, Job, JobProgress
+from gptool.job import OUT, Job, JobProgress, Wording
 from gptool.job_report import write_report
 from gptool.limit import check_count, read_limit
 from gptool.model import Message
@@ -35,6 +36,9 @@ def export_tiles_job(
     max_export_tiles_count: int | None = MAX_EXPORT_TILES_COUNT,
     workers: int | None = None,
     on_change: OnChange | None = None,
+    job_id: str | None = None,
+    wording: Wording | None = None,
+    service: str | None = None,
 ) -> Job:
     """Run exportTiles with the operation's own parameters.
 
@@ -52,17 +56,22 @@ def export_tiles_job(
         Threads; None: as many as there are processors.
     on_change : callable or None
         See `OnChange`. What it raises ends the job, unless that has ended.
+    job_id, wording
+        See `Job`.
+    service : str or None
+        The service that the cache is offered as, `Maps/World:ImageServer`: results are named as it is, `World`, and
+        messages say so. None: the cache's own name.
 
     Returns
     -------
     Job
         It has ended: succeeded, failed or cancelled.
     """
-    job = Job("ExportTiles", parameters, on_change)
+    job = Job("ExportTiles", parameters, on_change, job_id=job_id, wording=wording)
 
     def work() -> None:
-        request, recompression, plan = _plan(job, parameters, cache)
-        check_count(plan, read_limit(max_export_tiles_count))
+        request, recompression, plan = _plan(job, parameters, cache, service)
+        check_count(plan, read_limit(max_export_tiles_count), service)
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, request))
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
@@ -91,17 +100,23 @@ def _export(job: Job, plan: Plan, order: Order) -> ExportResult:
 
 
 def estimate_export_tiles_size_job(
-    parameters: Mapping[str, Any], *, cache: TileCache | str | os.PathLike[str], on_change: OnChange | None = None
+    parameters: Mapping[str, Any],
+    *,
+    cache: TileCache | str | os.PathLike[str],
+    on_change: OnChange | None = None,
+    job_id: str | None = None,
+    wording: Wording | None = None,
+    service: str | None = None,
 ) -> Job:
     """Run estimateExportTilesSize with the operation's own parameters.
 
     Parameters as for `export_tiles_job`. The value of the result `out_service_url` is a dict of `totalSize`, bytes of
     the result, and `totalTilesToExport`.
     """
-    job = Job("EstimateExportTilesSize", parameters, on_change)
+    job = Job("EstimateExportTilesSize", parameters, on_change, job_id=job_id, wording=wording)
 
     def work() -> None:
-        request, recompression, plan = _plan(job, parameters, cache)
+        request, recompression, plan = _plan(job, parameters, cache, service)
         kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, request))
         job.show(JobProgress("default", "Weighing a sample of the tiles"))
@@ -113,13 +128,18 @@ def estimate_export_tiles_size_job(
 
 
 def _plan(
-    job: Job, parameters: Mapping[str, Any], cache: TileCache | str | os.PathLike[str]
+    job: Job, parameters: Mapping[str, Any], cache: TileCache | str | os.PathLike[str], service: str | None
 ) -> tuple[Request, Recompression, Plan]:
-    """Understand the parameters, and count the tiles."""
+    """Understand the parameters, and count the tiles; the job's next messages tell the plan."""
     request = read_request(parameters)
     job.say(remark_on_request(request))
     recompression = Recompression(request.quality if request.optimize else None)
-    return request, recompression, make_plan(cache, request, lambda tiles: job.show(_counting(tiles)))
+    opened = cache if isinstance(cache, TileCache) else open_cache(cache)
+    if service is not None:
+        opened = replace(opened, name=service.partition(":")[0].rpartition("/")[2])
+    plan = make_plan(opened, request, lambda tiles: job.show(_counting(tiles)))
+    job.planned = plan.tiles, plan.bytes
+    return request, recompression, plan
 
 
 def _counting(tiles: int) -> JobProgress:
