@@ -1,0 +1,131 @@
+"""A queue of jobs, first in, first out, and the worker processes behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from gptool.errors import GptoolError
+from gptool.service.books import Books
+from gptool.service.orders import Ended
+from gptool.service.process import WorkerProcess
+from gptool.service.run import Run
+
+GRACE = 0.5
+"""Seconds that a worker has to stop a job, before it is stopped itself."""
+
+LOG = logging.getLogger(__name__)
+
+
+class Lane:
+    """Jobs that wait for, or are worked on in, so many processes. These are started when first needed, and kept.
+
+    Parameters
+    ----------
+    processes : int
+    books : Books
+    inherited : tuple of int
+        Descriptors that workers inherit.
+    planned, ended : callable
+        Called when a job's tiles are counted, and when it has ended.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        books: Books,
+        inherited: tuple[int, ...],
+        planned: Callable[[Run], None],
+        ended: Callable[[Run], None],
+    ) -> None:
+        self._processes, self._books, self._inherited = processes, books, inherited
+        self._planned, self._ended = planned, ended
+        self.waiting: deque[Run] = deque()
+        self._tasks: dict[Run, asyncio.Task[None]] = {}
+        self._idle: list[WorkerProcess] = []
+        self._stopping = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job that came now would have to wait."""
+        return len(self._tasks) >= self._processes
+
+    def add(self, run: Run) -> None:
+        """Let a job wait for its turn."""
+        self.waiting.append(run)
+        self._advance()
+
+    def end(self, run: Run, verdict: GptoolError) -> None:
+        """See to it that a job that is worked on ends soon, for that reason."""
+        run.verdict = verdict
+        if run.worker:
+            run.worker.tell(run.job_id)
+        asyncio.get_running_loop().call_later(GRACE, _kill, run)
+
+    async def stop(self) -> None:
+        """End all processes; the jobs that they worked on are put back."""
+        self._stopping = True
+        for run in self._tasks:
+            _kill(run)
+        await asyncio.gather(*self._tasks.values())
+        for worker in self._idle:
+            await worker.close()
+
+    def _advance(self) -> None:
+        while self.waiting and not self.is_busy and not self._stopping:
+            run = self.waiting.popleft()
+            self._tasks[run] = asyncio.create_task(self._work(run))
+
+    async def _work(self, run: Run) -> None:
+        try:
+            outcome = await self._outcome(run)
+            if self._stopping and run.verdict is None and isinstance(outcome, GptoolError):
+                await self._books.put_back(run)
+            else:
+                await self._books.end(run, outcome)
+        except Exception:
+            LOG.exception("job %s", run.job_id)
+        finally:
+            del self._tasks[run]
+            self._ended(run)
+            self._advance()
+
+    async def _outcome(self, run: Run) -> Ended | GptoolError:
+        """Have a worker work on a job, and return how that ended."""
+        order = self._books.start(run)
+        try:
+            worker = await self._take_worker()
+        except OSError as error:
+            return GptoolError(f"the system gives no process for the job: {error.strerror or error}")
+        run.worker = worker
+        if not self._stopping and run.verdict is None:
+            worker.tell(order)
+            while (news := await worker.news()) is not None:
+                counted = run.planned is None and news.planned is not None
+                run.take(news)
+                if news.ended:
+                    run.worker = None
+                    self._idle.append(worker)
+                    return news.ended
+                self._books.note(run)
+                if counted:
+                    self._planned(run)
+        else:
+            await worker.close()
+        run.worker = None
+        return GptoolError(f"the job's process was ended from outside ({worker.cause})")
+
+    async def _take_worker(self) -> WorkerProcess:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+        return await WorkerProcess.start(self._inherited)
+
+
+def _kill(run: Run) -> None:
+    """End the process of a job that has not ended by itself."""
+    if run.worker:
+        run.worker.kill()
