@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
 from gptool.export import count_threads
@@ -22,8 +23,8 @@ from gptool.service.wording import wording_for
 BETWEEN_WRITES = 0.25
 """Seconds that a job's progress waits for more of it, to be stored together."""
 
-BETWEEN_TRIES = 1.0
-"""Seconds until an end that could not be stored is tried again."""
+TRIES, BETWEEN_TRIES = 5, 1.0
+"""How often the store is asked to take a job's end, and the seconds between."""
 
 STOPPED = Message("Warning", "The service was stopped while the job was executing: it starts again.")
 
@@ -65,10 +66,6 @@ class Books:
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(BETWEEN_WRITES, self._write)
 
-    def cancelling(self, run: Run) -> None:
-        """Note that a job is to be cancelled."""
-        self.store.change(run.job_id, "esriJobCancelling")
-
     async def end(self, run: Run, outcome: Ended | GptoolError) -> None:
         """Put what a job has made in its place, or remove it, and note how the job ended."""
         if run.verdict is None and isinstance(outcome, Ended) and outcome.package is not None:
@@ -76,15 +73,15 @@ class Books:
         else:
             await asyncio.to_thread(self._output.remove_work, run.job_id)
         self._unstored.discard(run)
-        while True:
+        for _ in range(TRIES - 1):
             try:
-                status = self._write_end(run, run.verdict or outcome)
+                self._write_end(run, run.verdict or outcome)
             except OutputError as error:  # no room on the disk, say
                 LOG.warning("job %s: its end can't be stored: %s", run.job_id, error)
                 await asyncio.sleep(BETWEEN_TRIES)
             else:
-                LOG.info("job %s ends: %s", run.job_id, status)
                 return
+        self._write_end(run, run.verdict or outcome)
 
     async def put_back(self, run: Run) -> None:
         """Note that a job is to be started again when the service is."""
@@ -94,10 +91,9 @@ class Books:
         LOG.info("job %s is put back", run.job_id)
 
     def close(self) -> None:
-        """Store what is not, and nothing later."""
+        """Close the store; no job is worked on any more."""
         if self._later is not None:
             self._later.cancel()
-        self._write()
         self.store.close()
 
     def _keep(self, run: Run, ended: Ended) -> Ended | GptoolError:
@@ -108,18 +104,17 @@ class Books:
             return OutputError(wording_for(run.service, location, self._output.path)(str(error)))
         return ended
 
-    def _write_end(self, run: Run, outcome: Ended | GptoolError) -> Status:
+    def _write_end(self, run: Run, outcome: Ended | GptoolError) -> None:
+        if isinstance(outcome, GptoolError):
+            cancelled = isinstance(outcome, ExportCancelledError)
+            ended = Ended("esriJobCancelled" if cancelled else "esriJobFailed")
+            messages = run.last_words(outcome)
+        else:
+            ended, messages = outcome, run.unsaid
         now = time.time()
-        if isinstance(outcome, Ended):
-            self.store.change(
-                run.job_id, outcome.status, run.unsaid, planned=run.planned, progress=None, ended=now, accessed=now,
-                package=outcome.package, is_file=outcome.is_file, size=outcome.size, estimate=outcome.estimate,
-            )  # fmt: skip
-            return outcome.status
-        status: Status = "esriJobCancelled" if isinstance(outcome, ExportCancelledError) else "esriJobFailed"
-        messages = run.last_words(outcome)
-        self.store.change(run.job_id, status, messages, planned=run.planned, progress=None, ended=now, accessed=now)
-        return status
+        values: dict[str, Any] = {"planned": run.planned, "progress": None, "ended": now, "accessed": now}
+        self.store.change(run.job_id, messages=messages, **ended._asdict(), **values)
+        LOG.info("job %s ends: %s", run.job_id, ended.status)
 
     def _write(self) -> None:
         self._later = None

@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gptool.errors import ExportCancelledError, ParameterError, ServiceError
+from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.job import Job, failure, new_job_id
 from gptool.service.books import Books
 from gptool.service.lane import Lane
-from gptool.service.limits import AREA, check_area
+from gptool.service.limits import AREA, Place, check_area, offered
 from gptool.service.orders import ESTIMATE, EXPORT
 from gptool.service.output import JOB_ID, OutputDirectory
+from gptool.service.restart import recover
 from gptool.service.run import Run
 from gptool.service.settings import ServiceSettings
 from gptool.service.store import NewJob, Store, StoredJob
@@ -45,18 +46,30 @@ class Engine:
         await self._output.lock()
         try:
             self._store = Store(self._output.path)
+            try:
+                again = recover(self._store, self._settings)
+                await asyncio.to_thread(self._output.sweep, self._store.succeeded())
+            except BaseException:
+                self._store.close()
+                raise
         except BaseException:
             self._output.unlock()
             raise
+        self._place = Place(self._settings.disk_quota, self._output, self._store)
         self._books = Books(self._settings, self._output, self._store)
         inherited = self._output.inherited
         self._lanes = {
             task: Lane(processes, self._books, inherited, self._check_fit, self._forget)
             for task, processes in ((EXPORT, max(self._settings.jobs, 1)), (ESTIMATE, 1))
         }
+        for job in again:
+            self._add(job)
+        self._expiring = asyncio.create_task(self._expire())
 
     async def stop(self) -> None:
         """End all work; what was worked on is put back, to be started again."""
+        self._expiring.cancel()
+        await asyncio.gather(self._expiring, return_exceptions=True)
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
         self._books.close()
         self._output.unlock()
@@ -87,10 +100,10 @@ class Engine:
             inputs.pop(AREA)
         self._store.add(NewJob(job_id, task, service, kind, owner, inputs), time.time())
         if error:
-            self._refuse(job_id, task, error)
+            now = time.time()
+            self._store.change(job_id, "esriJobFailed", failure(task, error, 0.0), ended=now, accessed=now)
         else:
-            run = self._runs[job_id] = Run(job_id, task, service, owner)
-            self._lanes[task].add(run)
+            self._add(self._found(job_id))
         return self._found(job_id)
 
     def find(self, job_id: str) -> StoredJob | None:
@@ -130,11 +143,7 @@ class Engine:
         return job
 
     def _check_allowed(self, task: str, service: str, owner: str) -> None:
-        cache = self._settings.caches.get(service)
-        if cache is None:
-            raise ServiceError("no such service", code=404, found=service)
-        if not cache.export_tiles_allowed:
-            raise ServiceError(f"{service} does not allow exportTiles", code=403)
+        offered(self._settings, service)
         most, waiting = self._settings.max_queued, sum(len(lane.waiting) for lane in self._lanes.values())
         if self._lanes[task].is_busy and waiting >= most:
             raise ServiceError("too many jobs wait: try again later", code=429, found=waiting, expected=f"below {most}")
@@ -143,10 +152,12 @@ class Engine:
             raise ServiceError(
                 "too many of your jobs wait or run: try again later", code=429, found=own, expected=f"below {most}"
             )
+        if task == EXPORT:
+            self._place.check(self._runs.values())
 
-    def _refuse(self, job_id: str, task: str, error: ParameterError) -> None:
-        now = time.time()
-        self._store.change(job_id, "esriJobFailed", failure(task, error, 0.0), ended=now, accessed=now)
+    def _add(self, job: StoredJob) -> None:
+        run = self._runs[job.job_id] = Run(job.job_id, job.task, job.service, job.owner)
+        self._lanes[job.task].add(run)
 
     def _cancel(self, run: Run) -> None:
         lane, cancelled = self._lanes[run.task], ExportCancelledError("cancelled by a request")
@@ -164,3 +175,20 @@ class Engine:
 
     def _check_fit(self, run: Run) -> None:
         """End an export for which there is no place."""
+        if run.task == EXPORT and run.verdict is None:
+            error = self._place.find_fault(run, self._runs.values())
+            if error:
+                self._lanes[EXPORT].end(run, error)
+
+    async def _expire(self) -> None:
+        """Forget, again and again, the jobs that nobody has asked for in a while."""
+        while True:
+            try:
+                expired = self._store.expired(time.time() - 3600 * self._settings.keep_hours)
+                self._store.delete(expired)
+                await asyncio.to_thread(self._output.remove_results, expired)
+                if expired:
+                    LOG.info("%d jobs have expired", len(expired))
+            except OutputError as error:
+                LOG.warning("expired jobs can't be removed: %s", error)
+            await asyncio.sleep(BETWEEN_EXPIRIES)

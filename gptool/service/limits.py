@@ -1,14 +1,19 @@
-"""What a job may be asked with, and what its result may take: areas of interest, and the place for results."""
+"""What a service grants: jobs of which caches, areas of interest of what size, and what place for results."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-from gptool.errors import ParameterError
+from gptool.errors import GptoolError, ParameterError, ServiceError
+from gptool.service.orders import EXPORT
+from gptool.service.output import OutputDirectory
+from gptool.service.run import Run
 from gptool.service.settings import ServiceSettings
+from gptool.service.store import Store
+from gptool.settings import CacheSettings
 
 AREA = "areaOfInterest"
 
@@ -17,6 +22,22 @@ GIGABYTE = 10**9
 
 VERTEX = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(\[\s*+[^\s\[\]{"])', re.DOTALL)
 """A text of JSON; or, as a group, how a list of numbers starts."""
+
+
+def offered(settings: ServiceSettings, service: str) -> CacheSettings:
+    """Return what is said of the cache of a service that takes jobs.
+
+    Raises
+    ------
+    ServiceError
+        When there is no such service, or it takes none.
+    """
+    cache = settings.caches.get(service)
+    if cache is None:
+        raise ServiceError("no such service", code=404, found=service)
+    if not cache.export_tiles_allowed:
+        raise ServiceError(f"{service} does not allow exportTiles", code=403)
+    return cache
 
 
 async def check_area(inputs: Mapping[str, Any], settings: ServiceSettings) -> ParameterError | None:
@@ -40,3 +61,49 @@ async def check_area(inputs: Mapping[str, Any], settings: ServiceSettings) -> Pa
 
 def _count_vertices(area: str) -> int:
     return sum(1 for match in VERTEX.finditer(area) if match[1])
+
+
+class Place(NamedTuple):
+    """The place for results: a quota, or when that is 0 what the disk has."""
+
+    quota: int
+    output: OutputDirectory
+    store: Store
+
+    def check(self, runs: Iterable[Run]) -> None:
+        """Make sure that there is place for more results than those of these jobs.
+
+        Raises
+        ------
+        ServiceError
+            When there is none.
+        """
+        runs = list(runs)
+        if self._free(runs) > 0:
+            return
+        raise ServiceError(
+            "no place for more results: try again later, when some have expired",
+            code=507,
+            found=f"{self._used(runs)} bytes used" if self.quota else f"{self.output.free()} bytes free",
+            expected=f"less than {self.quota}" if self.quota else f"more than {GIGABYTE}",
+        )
+
+    def find_fault(self, run: Run, runs: Iterable[Run]) -> GptoolError | None:
+        """Return the error of an export whose tiles are counted, and find no place beside those of other jobs."""
+        tiles, size = run.planned or (0, 0)
+        free = self._free([other for other in runs if other is not run])
+        if size <= free:
+            return None
+        return GptoolError(
+            "no place for the result",
+            found=f"{tiles} tiles of {size} bytes in the cache",
+            expected=f"at most {max(free, 0)} bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, "
+            "or try again later",
+        )
+
+    def _free(self, runs: list[Run]) -> int:
+        on_disk = self.output.free() - sum(run.to_write for run in runs)
+        return min(self.quota - self._used(runs), on_disk) if self.quota else on_disk - GIGABYTE
+
+    def _used(self, runs: list[Run]) -> int:
+        return self.store.size() + sum(run.planned[1] for run in runs if run.task == EXPORT and run.planned)
