@@ -220,13 +220,13 @@ def _plan_level(cache: TileCache, selection: Selection, lod: Lod, before: int, c
             counting(before)
         if tiles == 0:
             continue
-        here = _window_around(there, address)
+        here = window_around(there, address)
         window = here if window is None else window.union(here)
         bundles.append(BundlePlan(address, tiles, int(bundle.sizes[there].sum(dtype=np.int64))))
     return LevelPlan(lod, window, tuple(bundles), empty, tuple(listed))
 
 
-def _window_around(there: NDArray[np.bool_], address: BundleAddress) -> TileWindow:
+def window_around(there: NDArray[np.bool_], address: BundleAddress) -> TileWindow:
     """Return the smallest window around a bundle's tiles, [16384], of which there is one at least."""
     grid = there.reshape(PACKET_SIZE, PACKET_SIZE)
     rows, columns = np.flatnonzero(grid.any(axis=1)), np.flatnonzero(grid.any(axis=0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gptool.errors import GptoolError, ParameterError, TooManyTilesError
+from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
     from gptool.job import Job
@@ -40,7 +40,7 @@ def fail(error: GptoolError | OSError) -> NoReturn:
         for line in error.advice:
             click.echo(line, err=True)
     _let_go_of_full_output()
-    wrong_usage = isinstance(error, ParameterError) and not isinstance(error, TooManyTilesError)
+    wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, TooManyTilesError)
     sys.exit(2 if wrong_usage else 1)
 
 

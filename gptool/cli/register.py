@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 EPILOG = """\b
@@ -29,27 +27,15 @@ def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, 
 
     The three files are laid into OUTPUT, a folder; ExportTiles when silent.
     """
+    from gptool.cli.named_caches import read_named
     from gptool.register import register
 
     output, *others = [word for word in more if "=" not in word] or ["ExportTiles"]
     if others:
         raise click.UsageError(f"one OUTPUT is enough, found {output} and {others[0]}")
     done = register(
-        server, folder, _named([*caches, *(word for word in more if "=" in word)]), output, overwrite=overwrite
+        server, folder, read_named([*caches, *(word for word in more if "=" in word)]), output, overwrite=overwrite
     )
     click.echo(f"{done.output}: the toolbox, its settings and the script that publishes it. Next:\n")
     for number, step in enumerate(done.steps, 1):
         click.echo(f"{number}. {step}")
-
-
-def _named(words: list[str]) -> dict[str, Path]:
-    """Return the caches of `NAME=CACHE` words."""
-    named: dict[str, Path] = {}
-    for word in words:
-        name, equals, location = word.partition("=")
-        if not equals or not location:
-            raise click.UsageError(f"--caches: found {word}, expected NAME=CACHE")
-        if name in named:
-            raise click.UsageError(f"--caches: two are called {name}")
-        named[name] = Path(location)
-    return named

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from gptool.model import Extent, SpatialReference
+from gptool.model import Extent, ImageInfo, SpatialReference, TilingScheme
 from gptool.package.json_text import Json
 from gptool.plan import Plan
 from gptool.reference import well_known_id
+
+BANDS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
 
 LATEST = {102100: 3857}
 """The id by which clients know web Mercator today, for caches that state only the old one."""
@@ -28,6 +30,24 @@ def reference_json(reference: SpatialReference) -> dict[str, Json]:
 def extent_json(extent: Extent, reference: dict[str, Json]) -> dict[str, Json]:
     """Return a box as Esri's JSON states it."""
     return {**extent._asdict(), "spatialReference": reference}
+
+
+def tile_info_json(scheme: TilingScheme, reference: dict[str, Json]) -> dict[str, Json]:
+    """Return a tiling scheme as Esri's JSON states it, its numbers as the cache has them."""
+    lods: list[Json] = [{"level": lod.level, "resolution": lod.resolution, "scale": lod.scale} for lod in scheme.lods]
+    return {
+        "rows": scheme.tile_rows,
+        "cols": scheme.tile_columns,
+        "dpi": scheme.dpi,
+        "origin": {"x": scheme.origin_x, "y": scheme.origin_y},
+        "spatialReference": reference,
+        "lods": lods,
+    }
+
+
+def band_count(image: ImageInfo) -> int:
+    """Return the bands of a cache's tiles, those that its format mostly has where it does not state them."""
+    return image.band_count or BANDS.get(image.format, 4)
 
 
 def layer_json(name: str) -> Json:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gptool.errors import ConfError
-from gptool.model import PACKET_SIZE, StorageFormat, TilingScheme
+from gptool.model import PACKET_SIZE, StorageFormat
 from gptool.package.json_text import Json, to_json_bytes
 from gptool.package.kind import Facts, Kind, with_room
-from gptool.package.statements import extent_json, layer_json, reference_json, summary
+from gptool.package.statements import band_count, extent_json, layer_json, reference_json, summary, tile_info_json
 from gptool.plan import Plan
 from gptool.reference import units, wgs84_extent
 
@@ -20,9 +20,6 @@ def _metadata(facts: Facts) -> dict[str, bytes]:
         "thumbnail.png": facts.thumbnail,
     }
 
-
-BANDS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
-"""Where the cache does not state them."""
 
 TPKX = Kind(StorageFormat.COMPACT_V2, "tile", is_package=True, metadata=_metadata)
 
@@ -52,12 +49,12 @@ def _root_json(facts: Facts) -> bytes:
         "tileImageInfo": {
             "format": image.format,
             "compressionQuality": facts.quality,
-            "bandCount": image.band_count or BANDS.get(image.format, 4),
+            "bandCount": band_count(image),
             "lercError": image.lerc_error or 0,
         },
         "initialExtent": extent,
         "fullExtent": extent,
-        "tileInfo": _tile_info(scheme, reference),
+        "tileInfo": tile_info_json(scheme, reference),
         "layers": [layer_json(name)],
     }
     return to_json_bytes(root)
@@ -97,15 +94,3 @@ def _reference(plan: Plan) -> dict[str, Json]:
             expected="one of them",
         )
     return reference
-
-
-def _tile_info(scheme: TilingScheme, reference: dict[str, Json]) -> dict[str, Json]:
-    lods: list[Json] = [{"level": lod.level, "resolution": lod.resolution, "scale": lod.scale} for lod in scheme.lods]
-    return {
-        "rows": scheme.tile_rows,
-        "cols": scheme.tile_columns,
-        "dpi": scheme.dpi,
-        "origin": {"x": scheme.origin_x, "y": scheme.origin_y},
-        "spatialReference": reference,
-        "lods": lods,
-    }

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gptool.errors import SettingsError
 from gptool.settings import NAME, NAME_RULE, CacheSettings, check_keys, read_caches, read_tables, read_value
 
 SERVICE_NAME = re.compile(rf"(?:({NAME.pattern})/)?({NAME.pattern})")
@@ -85,6 +86,14 @@ def read_service_settings(path: str | os.PathLike[str]) -> ServiceSettings:
     table = read_value(path, "", tables, "service", dict, {})
     check_keys(path, "service.", table, tuple(KEYS))
     return ServiceSettings(caches, **{KEYS[key].name: _setting(path, table, key) for key in table})
+
+
+def named_caches(locations: Mapping[str, Path]) -> dict[str, CacheSettings]:
+    """Return the settings of caches that are only named. Raises SettingsError when a name can't be."""
+    for name in locations:
+        if not SERVICE_NAME.fullmatch(name):
+            raise SettingsError("a cache's name", where="caches", found=repr(name), expected=SERVICE_NAME_RULE)
+    return {name: CacheSettings(location.absolute()) for name, location in locations.items()}
 
 
 def _setting(path: Path, table: dict[str, Any], key: str) -> Any:

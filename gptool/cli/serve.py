@@ -1,0 +1,59 @@
+"""`gptool serve`: the operation as a REST service that ArcGIS clients speak."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gptool.service.settings import KEYS, ServiceSettings
+
+EPILOG = """\b
+Example:
+  gptool serve World=relief --port 6080
+  gptool serve --config service.toml
+"""
+
+FILES = {"output_directory": "DIR", "token_file": "FILE"}
+
+
+def settings_options(command: Any) -> Any:
+    """Add an option for each setting of a service."""
+    for item in reversed(KEYS.values()):
+        option = "--" + item.name.replace("_", "-")
+        text = item.metadata["text"]
+        if isinstance(item.default, bool):
+            command = click.option(option, is_flag=True, default=None, help=text)(command)
+            continue
+        kind: Any = click.Path(path_type=Path) if item.name in FILES else type(item.default)
+        shown = "" if item.default is None else f"  [default: {item.default}]"
+        metavar = FILES.get(item.name, "N" if kind is int else "TEXT")
+        command = click.option(option, type=kind, metavar=metavar, help=text + shown)(command)
+    return command
+
+
+@click.command("serve", epilog=EPILOG)
+@click.argument("caches", nargs=-1, metavar="[NAME=CACHE]...")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="A file of settings, and of caches.")
+@settings_options
+def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> None:
+    """Offer exportTiles of caches as ArcGIS Server does, at http://127.0.0.1:6080/arcgis/rest/services when silent.
+
+    NAME is World, or Maps/World in a folder. Options count more than the file of settings, and CACHEs are added to it.
+    """
+    from gptool.cli.named_caches import read_named
+    from gptool.service.settings import named_caches, read_service_settings
+
+    settings = read_service_settings(config) if config else ServiceSettings()
+    said = {name: value for name, value in options.items() if value is not None}
+    settings = replace(settings, caches={**settings.caches, **named_caches(read_named(caches))}, **said)
+    try:
+        from gptool.service.server import serve
+    except ModuleNotFoundError as error:
+        raise click.UsageError(f"{error.name} is missing: pip install 'gptool-export-tiles[service]'") from None
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("gptool").setLevel(logging.INFO)
+    serve(settings, lambda url: click.echo(f"{url} is ready", err=True))

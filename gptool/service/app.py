@@ -1,0 +1,95 @@
+"""The routes: which resource is where."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gptool.service import directory, gp_service, image_service, openapi, output_files
+from gptool.service.answers import Resource, endpoint
+from gptool.service.call import ROOT, SERVICES
+from gptool.service.catalog import KINDS
+from gptool.service.gp_service import TASKS, TaskJobs
+from gptool.service.guard import Guard
+from gptool.service.image_service import OPERATIONS
+from gptool.service.job_resources import JobResources
+from gptool.service.output_files import OUTPUT
+from gptool.service.pages import static_files
+from gptool.service.site import Site
+
+FILES = f"{OUTPUT}/{{job}}"
+
+
+def make_app(site: Site, hosts: frozenset[str] | None) -> Guard:
+    """Return the service as an ASGI application.
+
+    Parameters
+    ----------
+    hosts : frozenset of str or None
+        The names by which it answers; None: by any.
+    """
+    app = Starlette(routes=list(_routes()))
+    app.state.site = site
+    return Guard(app, hosts)
+
+
+def _routes() -> Iterator[Route]:
+    for path in ("/", "/arcgis", ROOT):
+        yield _route(path, directory.home, is_open=True)
+    yield _route(f"{ROOT}/info", directory.info, is_open=True)
+    yield _route(f"{ROOT}/openapi.json", openapi.description)
+    yield Route(f"{ROOT}/static/{{path:path}}", _static)
+    yield _route(SERVICES, directory.services)
+    for path in (FILES, f"{FILES}/{{path:path}}"):
+        yield Route(path, endpoint(output_files.output, form_when_silent="json"), methods=["GET", "POST"])
+    yield from _gp_routes(f"{SERVICES}/{gp_service.SERVICE}/GPServer")
+    for kind in KINDS:
+        yield from _image_routes(f"{SERVICES}/{{service:path}}/{kind}", kind)
+    yield _route(f"{SERVICES}/{{folder}}", directory.folder)
+
+
+def _gp_routes(url: str) -> Iterator[Route]:
+    yield _route(url, gp_service.service)
+    for name in TASKS:
+        yield _route(f"{url}/{name}", partial(gp_service.task, name))
+        yield _route(f"{url}/{name}/submitJob", partial(gp_service.submit, name))
+        yield from _job_routes(f"{url}/{name}", TaskJobs(name))
+
+
+def _image_routes(url: str, kind: str) -> Iterator[Route]:
+    yield _route(url, partial(image_service.service, kind))
+    yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile)
+    yield from _job_routes(url, JobResources(None))
+    for name, task in OPERATIONS.items():
+        start = partial(image_service.operation, kind, name)
+        yield _route(f"{url}/{name}", start)
+        yield _route(f"{url}/{name}/submitJob", start)
+        yield from _job_routes(f"{url}/{name}", JobResources(task))
+
+
+def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:
+    job = f"{url}/jobs/{{job}}"
+    yield _route(job, jobs.job)
+    yield _route(f"{job}/results/{{name}}", jobs.result)
+    yield _route(f"{job}/inputs/{{name}}", jobs.input)
+    yield _route(f"{job}/cancel", jobs.cancel)
+
+
+def _route(path: str, resource: Resource, *, is_open: bool = False) -> Route:
+    return Route(path, endpoint(resource, is_open=is_open), methods=["GET", "POST"])
+
+
+async def _static(request: Request) -> Response:
+    """Return a file of the pages: one of a fixed set, all in memory."""
+    name = request.path_params["path"]
+    data = static_files().get(name)
+    if data is None:
+        return Response("no such file", 404, media_type="text/plain")
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(data, media_type=kind, headers={"Cache-Control": "max-age=3600"})

@@ -1,0 +1,195 @@
+"""One call of a resource: what was sent, who sent it, and in which form the answer is to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.requests import ClientDisconnect, Request
+
+from gptool.errors import ServiceError
+from gptool.request.parameters import BY_NAME, known
+
+if TYPE_CHECKING:
+    from gptool.service.site import Site
+
+ROOT = "/arcgis/rest"
+SERVICES = f"{ROOT}/services"
+SERVERS = "ImageServer", "MapServer", "GPServer"
+"""The types of services."""
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 1000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    Attributes
+    ----------
+    sent : dict
+        Names and values, of the query and of the body, which counts more. A name that comes several times has its
+        values joined by commas: lists are sent so, and by some clients' mistake the parts of other things.
+    form : str
+        html, json or pjson.
+    owner : str
+        The digest of the token that was sent; empty when none was.
+    """
+
+    site: Site
+    request: Request
+    sent: Mapping[str, str]
+    form: str
+    owner: str
+
+    @property
+    def token(self) -> str:
+        """The token to put into links; empty where the service does without."""
+        return _token(self.request, self.sent) if self.owner else ""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What was sent of the operation's parameters, under their own names."""
+        return known(self.sent)
+
+    def path(self, name: str) -> str:
+        """Return a part of the path that the route names."""
+        return str(self.request.path_params[name])
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return whether a parameter of the answer is `true`."""
+        return self.sent.get(name, str(default)).strip().lower() == "true"
+
+    def address(self, path: str) -> str:
+        """Return the address of a path as this client knows the service."""
+        base = self.request.base_url
+        return f"{base.scheme}://{base.netloc}{quote(path)}"
+
+    def with_token(self, path: str) -> str:
+        """Return a path with the token, to send a browser to."""
+        return path + (f"?{urlencode({'token': self.token})}" if self.token else "")
+
+
+def link(*parts: str) -> str:
+    """Return the path of a service, or of what is below it."""
+    return quote("/".join((SERVICES, *parts)))
+
+
+def trail(*parts: str) -> list[tuple[str, str]]:
+    """Return the way down to a resource below the services: what each step is called, and its path."""
+    steps = [("Services", SERVICES)]
+    for i, part in enumerate(parts):
+        if parts[i + 1 : i + 2] and parts[i + 1] in SERVERS:
+            continue  # a service is there as one of its types only
+        steps.append((f"{parts[i - 1]} ({part})" if part in SERVERS else part, link(*parts[: i + 1])))
+    return steps
+
+
+async def read_sent(request: Request, most: int) -> dict[str, str]:
+    """Return what was sent, by query and body.
+
+    Raises
+    ------
+    ServiceError
+        When the body is larger than `most` bytes, or no form.
+    """
+    pairs = _pairs(request.url.query)
+    body = await _body(request, most)
+    if body:
+        kind = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()
+        if kind != FORM:
+            raise ServiceError("the body is no form", code=400, found=kind, expected=FORM)
+        form = _pairs(body.decode("utf-8", "replace"))
+        pairs = {**pairs, **form}
+    return {name: ",".join(values) for name, values in pairs.items()}
+
+
+def _pairs(text: str) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise ServiceError("too many parameters", code=400, expected=f"{MOST_FIELDS} at most") from None
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Return the body. What is too large is read on for a while: who sends it hears no answer before its end."""
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size <= most:
+                parts.append(part)
+            elif size > 4 * most:
+                break
+    except ClientDisconnect:
+        raise ServiceError("the client went away", code=400) from None
+    if size > most:
+        raise ServiceError("the body is too large", code=413, found=f"{size} bytes or more", expected=f"{most} at most")
+    return b"".join(parts)
+
+
+def read_form(sent: Mapping[str, str], when_silent: str) -> str:
+    """Return the form of the answer. Raises ParameterError when it is none, ServiceError for JSONP."""
+    if "callback" in sent:
+        raise ServiceError("callback is not taken: other sites' scripts must not read answers", code=400)
+    parameter = BY_NAME["f"]
+    return str(parameter.read(sent["f"]) if sent.get("f", "").strip() else when_silent)
+
+
+def read_owner(request: Request, sent: Mapping[str, str], site: Site) -> str:
+    """Return whose call it is: the digest of a token, or nothing where none is needed or known of.
+
+    Raises
+    ------
+    ServiceError
+        When a token is needed and missing (499), or not a good one (498).
+    """
+    if site.tokens is None:
+        return ""
+    token = _token(request, sent)
+    if token:
+        return site.tokens.owner(token)
+    if not site.settings.allow_anonymous:
+        raise ServiceError("Token Required", code=499)
+    return ""
+
+
+def _token(request: Request, sent: Mapping[str, str]) -> str:
+    for name in ("x-esri-authorization", "authorization"):
+        scheme, _, value = request.headers.get(name, "").partition(" ")
+        if scheme.lower() == "bearer" and value.strip():
+            return value.strip()
+    return sent.get("token", "").strip()
+
+
+def check_own_page(call: Call) -> None:
+    """Make sure that no other site's page, shown in somebody's browser, makes this call.
+
+    A token says that its holder wants it: browsers don't add it by themselves. Clients that are no browsers send none
+    of these headers.
+
+    Raises
+    ------
+    ServiceError
+        When one does.
+    """
+    headers = call.request.headers
+    where = headers.get("sec-fetch-site")
+    if where is not None:
+        foreign = where not in ("same-origin", "none")
+    else:
+        origin = headers.get("origin")
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+    if foreign and not call.owner:
+        raise ServiceError("another site's page must not start or cancel jobs", code=403)
+
+
+def whole_path_number(text: str, most: int) -> int | None:
+    """Return the whole number that a part of a path is, or None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most else None

@@ -1,0 +1,60 @@
+"""The resources above the services: what the server is, and which services and folders there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from gptool.errors import ServiceError
+from gptool.service.answers import Answer, see
+from gptool.service.call import ROOT, SERVICES, Call, link, trail
+from gptool.service.catalog import CURRENT_VERSION, KINDS
+from gptool.service.gp_service import SERVICE
+
+
+async def home(call: Call) -> Response:
+    """Send a browser on to the list of services."""
+    return see(SERVICES)
+
+
+async def info(call: Call) -> Answer:
+    """Say what server this is. No address of a token service: there is none, tokens are handed out by hand."""
+    value: dict[str, Any] = {
+        "currentVersion": CURRENT_VERSION,
+        "fullVersion": f"{CURRENT_VERSION}.0",
+        "authInfo": {"isTokenBasedSecurity": call.site.tokens is not None},
+    }
+    return Answer(value, "result.html", {"title": "Server info", "trail": [("Info", f"{ROOT}/info")], "result": value})
+
+
+async def services(call: Call) -> Answer:
+    """List folders, and services that are in none."""
+    found = [(name, kind) for name in call.site.catalog.names if "/" not in name for kind in KINDS]
+    return _listing(call, [*found, (SERVICE, "GPServer")], call.site.catalog.folders, trail(), "Services")
+
+
+async def folder(call: Call) -> Answer:
+    """List the services of a folder."""
+    name = call.path("folder")
+    if name not in call.site.catalog.folders:
+        raise ServiceError("no such folder or service", code=404, found=name)
+    found = [(other, kind) for other in call.site.catalog.names if other.startswith(f"{name}/") for kind in KINDS]
+    return _listing(call, found, [], trail(name), name)
+
+
+def _listing(
+    call: Call, found: list[tuple[str, str]], folders: list[str], crumbs: list[tuple[str, str]], title: str
+) -> Answer:
+    value = {
+        "currentVersion": CURRENT_VERSION,
+        "folders": folders,
+        "services": [{"name": name, "type": kind} for name, kind in found],
+    }
+    context = {
+        "title": title,
+        "trail": crumbs,
+        "folders": [(name, link(name)) for name in folders],
+        "services": [(name, kind, link(name, kind)) for name, kind in found],
+    }
+    return Answer(value, "directory.html", context)

@@ -1,0 +1,183 @@
+"""The two operations as tasks of a geoprocessing service: any cache, by its name."""
+
+from __future__ import annotations
+
+import json
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from starlette.responses import Response
+
+from gptool.errors import ServiceError
+from gptool.job import OUT
+from gptool.job_report import REPORT
+from gptool.request import INPUTS, Parameter
+from gptool.service.answers import Answer, see
+from gptool.service.call import Call, check_own_page, link, trail
+from gptool.service.catalog import CURRENT_VERSION
+from gptool.service.job_resources import JobResources, Results
+from gptool.service.output_files import output_url
+from gptool.service.store import StoredJob
+from gptool.service.visible import find_job
+
+SERVICE = "ExportTiles"
+ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
+CACHE = "cache"
+
+# What clients learn of areaOfInterest: that it is polygons. They take what has no such schema for points.
+NO_POLYGONS = {
+    "geometryType": "esriGeometryPolygon",
+    "spatialReference": {"wkid": 4326},
+    "fields": [{"name": "OBJECTID", "type": "esriFieldTypeOID", "alias": "OBJECTID"}],
+    "features": [],
+}
+
+
+class Output(NamedTuple):
+    """An output of a task."""
+
+    name: str
+    data_type: str
+    label: str
+
+
+class Task(NamedTuple):
+    """A task of the service."""
+
+    label: str
+    description: str
+    outputs: tuple[Output, ...]
+
+
+TASKS = {
+    "ExportTiles": Task(
+        "Export Tiles",
+        "Cuts tiles out of a tile cache into a tile package or a cache raster dataset.",
+        (
+            Output(OUT, "GPString", "Folder of the result"),
+            Output("package", "GPDataFile", "Tile package"),
+            Output("report", "GPDataFile", "Report"),
+        ),
+    ),
+    "EstimateExportTilesSize": Task(
+        "Estimate Export Tiles Size",
+        "Counts the tiles that an export would take, and weighs its result.",
+        (
+            Output(OUT, "GPString", "Estimate"),
+            Output("totalSize", "GPDouble", "Bytes"),
+            Output("totalTilesToExport", "GPDouble", "Tiles"),
+        ),
+    ),
+}
+"""As the tools of the toolbox are called, and what they give."""
+
+
+async def service(call: Call) -> Answer:
+    """List the tasks."""
+    value = {
+        "currentVersion": CURRENT_VERSION,
+        "serviceDescription": "Cuts tiles out of the caches of this server.",
+        "tasks": list(TASKS),
+        "executionType": ASYNCHRONOUS,
+        "resultMapServerName": "",
+        "maximumRecords": 1000,
+        "capabilities": "",
+    }
+    tasks = [(name, link(SERVICE, "GPServer", name)) for name in TASKS]
+    context = {"title": f"{SERVICE} (GPServer)", "trail": trail(SERVICE, "GPServer"), "service": value, "tasks": tasks}
+    return Answer(value, "gp_service.html", context)
+
+
+async def task(name: str, call: Call) -> Answer:
+    """Describe a task and its parameters."""
+    said = TASKS[name]
+    value = {
+        "name": name,
+        "displayName": said.label,
+        "description": said.description,
+        "category": "",
+        "helpUrl": "",
+        "executionType": ASYNCHRONOUS,
+        "parameters": [_cache(call), *map(_input, INPUTS), *map(_output, said.outputs)],
+    }
+    url = link(SERVICE, "GPServer", name)
+    context = {
+        "title": said.label,
+        "trail": trail(SERVICE, "GPServer", name),
+        "task": value,
+        "submit_url": f"{url}/submitJob",
+    }
+    return Answer(value, "gp_task.html", context)
+
+
+async def submit(name: str, call: Call) -> Answer | Response:
+    """Start a job of a task."""
+    check_own_page(call)
+    cache = call.sent.get(CACHE, "").strip() or _default(call)
+    if cache not in call.site.catalog.names:
+        names = ", ".join(call.site.catalog.names)
+        raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
+    job = await call.site.engine.submit(name, cache, "GPServer", call.inputs, call.owner)
+    if call.form == "html":
+        return see(call.with_token(link(SERVICE, "GPServer", name, "jobs", job.job_id)))
+    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+
+
+class TaskJobs(JobResources):
+    """The resources of the jobs of a task."""
+
+    def find(self, call: Call) -> StoredJob:
+        """Return the job that the path names. Raises as `find_job`."""
+        return find_job(call, self.task)
+
+    def results(self, call: Call, job: StoredJob) -> Results:
+        """Return the outputs of a job that has succeeded; a dataset is a folder, and no file."""
+        if job.estimate is not None:
+            numbers = {name: ("GPDouble", number) for name, number in job.estimate.items()}
+            return {OUT: ("GPString", json.dumps(job.estimate)), **numbers}
+        files = {"package": job.package if job.is_file else None, "report": REPORT}
+        urls = {name: ("GPDataFile", {"url": output_url(call, job, file)}) for name, file in files.items() if file}
+        return {OUT: ("GPString", output_url(call, job)), **urls}
+
+    def inputs(self, job: StoredJob) -> Mapping[str, Any]:
+        """Return what a job was started with: the cache too."""
+        return ChainMap({CACHE: job.service}, cast("dict[str, Any]", job.inputs))
+
+
+def _default(call: Call) -> str:
+    """Return the cache that is meant where none is named: the only one."""
+    names = call.site.catalog.names
+    return names[0] if len(names) == 1 else ""
+
+
+def _cache(call: Call) -> dict[str, Any]:
+    described = _described(CACHE, "GPString", "Cache", "The cache to export tiles of.", "Input", "Required")
+    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.names}
+
+
+def _input(row: Parameter) -> dict[str, Any]:
+    described = _described(row.name, row.type, row.label, row.documentation, "Input", "Optional")
+    described["defaultValue"] = NO_POLYGONS if row.type == "GPFeatureRecordSetLayer" else row.default
+    if row.choices:
+        described["choiceList"] = list(row.choices)
+    elif row.limits:
+        described["filter"] = {"type": "range", "minimum": row.limits[0], "maximum": row.limits[1]}
+    return described
+
+
+def _output(output: Output) -> dict[str, Any]:
+    return _described(output.name, output.data_type, output.label, output.label, "Output", "Derived")
+
+
+def _described(name: str, data_type: str, label: str, description: str, way: str, kind: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "dataType": data_type,
+        "displayName": label,
+        "description": description,
+        "direction": f"esriGPParameterDirection{way}",
+        "defaultValue": None,
+        "parameterType": f"esriGPParameterType{kind}",
+        "category": "",
+    }

@@ -1,0 +1,101 @@
+"""A cache as an image service and as a map service: what it is, its tiles, and the two operations on it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from gptool.package.json_text import to_json_bytes
+from gptool.request import PARAMETERS
+from gptool.service.answers import Answer, see
+from gptool.service.call import Call, check_own_page, link, trail, whole_path_number
+from gptool.service.catalog import Offer, service_json
+from gptool.service.tiles import read_tile
+
+OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
+"""The operations of a service, and the tasks that they are."""
+
+LABELS = {"exportTiles": "Export Tiles", "estimateExportTilesSize": "Estimate Export Tiles Size"}
+
+FARTHEST_TILE = 2**40
+FOR_PEOPLE = {"tilePackage": "true"}
+"""What a form is filled with besides defaults: people want a file to download."""
+
+
+async def service(kind: str, call: Call) -> Answer:
+    """Say what a cache is: its reference, extent and tiling scheme, and what may be exported of it."""
+    offer = await find_offer(call)
+    value = await run_in_threadpool(service_json, offer, kind)
+    context = {
+        **_about(call, offer, kind, value),
+        "title": f"{offer.name} ({kind})",
+        "operations": [(LABELS[name], link(offer.name, kind, name)) for name in OPERATIONS],
+    }
+    return Answer(value, "image_service.html", context)
+
+
+async def tile(call: Call) -> Response:
+    """Return a stored tile; HTTP status 404 where there is none."""
+    offer = await find_offer(call)
+    numbers = [whole_path_number(call.path(name), FARTHEST_TILE) for name in ("level", "row", "column")]
+    level, row, column = (-1 if number is None else number for number in numbers)
+    found = None if -1 in (level, row, column) else await run_in_threadpool(read_tile, offer.cache, level, row, column)
+    if found is None:
+        return Response("no such tile", 404, media_type="text/plain")
+    headers = {"ETag": found.etag, "Cache-Control": "private, max-age=60"}
+    if found.etag in [
+        tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")
+    ]:
+        return Response(status_code=304, headers=headers)
+    return Response(found.data, media_type=found.media_type, headers=headers)
+
+
+async def operation(kind: str, name: str, call: Call) -> Answer | Response:
+    """Start a job; a browser that sends no parameters gets the form for them."""
+    offer = await find_offer(call)
+    if call.form == "html" and not call.inputs:
+        return await _form(call, offer, kind, name)
+    check_own_page(call)
+    job = await call.site.engine.submit(OPERATIONS[name], offer.name, kind, call.inputs, call.owner)
+    if call.form == "html":
+        return see(call.with_token(link(offer.name, kind, name, "jobs", job.job_id)))
+    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+
+
+async def find_offer(call: Call) -> Offer:
+    """Return the cache that the path names. Raises as `Catalog.offer`."""
+    return await run_in_threadpool(call.site.catalog.offer, call.path("service"))
+
+
+async def _form(call: Call, offer: Offer, kind: str, name: str) -> Answer:
+    value = await run_in_threadpool(service_json, offer, kind)
+    url = link(offer.name, kind, name)
+    about = _about(call, offer, kind, value)
+    context = {
+        **about,
+        "trail": [*about["trail"], (LABELS[name], url)],
+        "form_url": url,
+        "title": LABELS[name],
+        "parameters": PARAMETERS,
+        "values": FOR_PEOPLE,
+        "export_url": link(offer.name, kind, "exportTiles"),
+        "estimate_url": link(offer.name, kind, "estimateExportTilesSize"),
+        "limit": offer.settings.max_export_tiles_count,
+    }
+    return Answer(value, "export_tiles.html", context)
+
+
+def _about(call: Call, offer: Offer, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Return what pages with a map of the cache need."""
+    url = link(offer.name, kind)
+    return {
+        "service": json.loads(to_json_bytes(value)),
+        "name": offer.name,
+        "kind": kind,
+        "url": url,
+        "tiles_url": f"{url}/tile",
+        "trail": trail(*offer.name.split("/"), kind),
+    }

@@ -1,0 +1,64 @@
+"""What the page of a job shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from gptool.job_report import REPORT
+from gptool.service.call import SERVICES, Call, link, trail
+from gptool.service.output_files import OUTPUT
+from gptool.service.store import StoredJob
+from gptool.service.visible import ENDED, SUCCEEDED
+
+
+def job_page(
+    call: Call, job: StoredJob, value: dict[str, Any], results: Sequence[str], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the context of job.html.
+
+    Parameters
+    ----------
+    value : dict
+        The job's JSON.
+    results : sequence of str
+        Their names.
+    """
+    path = job_path(call)
+    output = f"{OUTPUT}/{job.job_id}"
+    package = quote(job.package) if job.status == SUCCEEDED and job.package is not None else None
+    return {
+        "title": f"Job {job.job_id}",
+        "trail": job_trail(call),
+        "job": value,
+        "task": job.task,
+        "service_name": job.service,
+        "job_url": path,
+        "cancel_url": f"{path}/cancel",
+        "running": job.status not in ENDED,
+        "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
+        "planned": job.planned,
+        "estimate": job.estimate,
+        "files": [(job.package, f"{output}/{package}", job.size)] if package and job.is_file else [],
+        "folder": f"{output}/{package}" if package and not job.is_file else None,
+        "report": f"{output}/{REPORT}" if package else None,
+        "results": [(name, f"{path}/results/{name}") for name in results],
+        "inputs": [(name, f"{path}/inputs/{name}", value) for name, value in inputs.items()],
+    }
+
+
+def job_path(call: Call) -> str:
+    """Return the path of the job that a call is about."""
+    return link(*_parts_above(call), "jobs", call.path("job"))
+
+
+def job_trail(call: Call) -> list[tuple[str, str]]:
+    """Return the way down to a job."""
+    return [*trail(*_parts_above(call)), (f"{call.path('job')[:9]}...", job_path(call))]
+
+
+def _parts_above(call: Call) -> list[str]:
+    path: str = call.request.scope["path"]
+    return path.removeprefix(f"{SERVICES}/").partition("/jobs/")[0].split("/")

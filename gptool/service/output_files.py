@@ -1,0 +1,68 @@
+"""The results of jobs below `directories/arcgisoutput`: listings as JSON, and files by ranges."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response
+
+from gptool.errors import ServiceError
+from gptool.job_report import REPORT
+from gptool.service.answers import json_response
+from gptool.service.call import ROOT, Call
+from gptool.service.catalog import CURRENT_VERSION
+from gptool.service.store import StoredJob
+from gptool.service.visible import SUCCEEDED, find_job
+
+OUTPUT = f"{ROOT}/directories/arcgisoutput"
+
+
+def output_url(call: Call, job: StoredJob, *parts: str) -> str:
+    """Return the address of a job's result, or of what is in it."""
+    return call.address("/".join((OUTPUT, job.job_id, *parts)))
+
+
+async def output(call: Call) -> Response:
+    """Return a file of a result, or list a folder of it: always as JSON, clients ask for it without `f`."""
+    job = find_job(call)
+    if job.status != SUCCEEDED or job.package is None:
+        raise ServiceError("the job has no files", code=404, found=job.status)
+    names = [name for name in call.request.path_params.get("path", "").split("/") if name]
+    path = await run_in_threadpool(_find, call.site.engine.folder(job), names)
+    if path is None:
+        raise ServiceError("no such file or folder in the job's result", code=404, found="/".join(names))
+    if path.is_dir():
+        return json_response(await run_in_threadpool(_list, call, job, path, names), indented=call.form == "pjson")
+    # Whatever `f` says: a client asks for each file with f=json.
+    return FileResponse(path, filename=path.name, headers={"Cache-Control": "private"})
+
+
+def _find(folder: Path, names: list[str]) -> Path | None:
+    """Return what the names lead to, looked up step by step among what is there: no path is made of them."""
+    path = folder
+    for name in names:
+        try:
+            with os.scandir(path) as entries:
+                found = next((entry for entry in entries if entry.name == name and not entry.is_symlink()), None)
+        except (NotADirectoryError, FileNotFoundError):
+            return None
+        if found is None:
+            return None
+        path = Path(found.path)
+    return path if path.exists() else None
+
+
+def _list(call: Call, job: StoredJob, path: Path, names: list[str]) -> dict[str, Any]:
+    entries = sorted(path.iterdir())
+    files = [
+        {"name": entry.name, "url": output_url(call, job, *names, entry.name), "size": entry.stat().st_size}
+        for entry in entries
+        if not entry.is_dir() and (names or entry.name != REPORT)
+    ]
+    folders = [output_url(call, job, *names, entry.name) for entry in entries if entry.is_dir()]
+    # Clients take all files for packages, so the report is not among them.
+    report = {} if names else {"report": output_url(call, job, REPORT)}
+    return {"currentVersion": CURRENT_VERSION, "folders": folders, "files": files, **report}

@@ -1,0 +1,101 @@
+// The map of a cache, in the cache's own reference and tiling scheme: x and y go through as they are.
+
+const { L } = window;
+
+// Part of a tile's side by which the extent may reach over a tile's edge without meaning the tile behind it: schemes
+// state their numbers rounded.
+const EDGE_TOLERANCE = 1e-6;
+
+// Levels that are shown above the cache's first and below its last, from the tiles of those.
+const OUTER_ZOOMS = 2;
+
+// Levels by falling resolution: a zoom is an index into them, because level ids may skip and start anywhere.
+const sortedLods = (tileInfo) => [...tileInfo.lods].sort((a, b) => b.resolution - a.resolution);
+
+// Between two levels, as while pinching, the scale goes on evenly; beyond them each zoom doubles it.
+function scaleAt(scales, zoom) {
+  const last = scales.length - 1;
+  if (zoom <= 0) return scales[0] * 2 ** zoom;
+  if (zoom >= last) return scales[last] * 2 ** (zoom - last);
+  const below = Math.floor(zoom);
+  return scales[below] * (scales[below + 1] / scales[below]) ** (zoom - below);
+}
+
+function zoomAt(scales, scale) {
+  const last = scales.length - 1;
+  if (scale <= scales[0]) return Math.log2(scale / scales[0]);
+  if (scale >= scales[last]) return last + Math.log2(scale / scales[last]);
+  const above = scales.findIndex((other) => other > scale);
+  const step = Math.log(scales[above] / scales[above - 1]);
+  return above - 1 + Math.log(scale / scales[above - 1]) / step;
+}
+
+export function makeCrs(tileInfo) {
+  const scales = sortedLods(tileInfo).map((lod) => 1 / lod.resolution);
+  const { x, y } = tileInfo.origin;
+  return L.extend({}, L.CRS.Simple, {
+    // Pixels count from the origin, right and down, so that tiles begin where the scheme's do.
+    transformation: new L.Transformation(1, -x, -1, y),
+    scale: (zoom) => scaleAt(scales, zoom),
+    zoom: (scale) => zoomAt(scales, scale),
+  });
+}
+
+// The zooms of the first and the last level that hold tiles.
+function zoomsWithTiles(service, lods) {
+  const zooms = lods.flatMap((lod, zoom) =>
+    lod.level >= (service.minLOD ?? -Infinity) && lod.level <= (service.maxLOD ?? Infinity) ? [zoom] : [],
+  );
+  return zooms.length ? [zooms[0], zooms.at(-1)] : [0, lods.length - 1];
+}
+
+const toBounds = ({ xmin, ymin, xmax, ymax }, inset = 0) =>
+  L.latLngBounds([ymin + inset, xmin + inset], [ymax - inset, xmax - inset]);
+
+function tileLayer(data, lods, options) {
+  const query = data.token ? `?${new URLSearchParams({ token: data.token })}` : "";
+  const layer = L.tileLayer("", options);
+  layer.getTileUrl = ({ x, y, z }) => `${data.tiles}/${lods[z].level}/${y}/${x}${query}`;
+  return layer;
+}
+
+function showLevel(map, lods) {
+  const lod = lods[Math.round(map.getZoom())];
+  const scale = lod && Math.round(lod.scale).toLocaleString("en");
+  document.getElementById("map-level").textContent = lod ? `Level ${lod.level}, 1:${scale}` : "Between levels";
+}
+
+// Return the map in the page's figure, which is shown from now on, and the service it shows.
+export function showMap() {
+  const element = document.getElementById("map");
+  document.getElementById("map-figure").hidden = false;
+  const service = JSON.parse(element.dataset.service);
+  const { tileInfo } = service;
+  const lods = sortedLods(tileInfo);
+  const [first, last] = zoomsWithTiles(service, lods);
+  const bounds = toBounds(service.fullExtent);
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const zooms = { minZoom: first - OUTER_ZOOMS, maxZoom: last + OUTER_ZOOMS };
+  const map = L.map(element, {
+    ...zooms,
+    crs: makeCrs(tileInfo),
+    attributionControl: false,
+    maxBounds: bounds.pad(1),
+    // Between levels too, so that the whole of a cache fits well.
+    zoomSnap: 0.25,
+    zoomAnimation: !still,
+    fadeAnimation: !still,
+    inertia: !still,
+  });
+  map.on("zoomend", () => showLevel(map, lods));
+  map.fitBounds(bounds);
+  const side = Math.min(tileInfo.cols, tileInfo.rows) * lods[last].resolution;
+  tileLayer(element.dataset, lods, {
+    ...zooms,
+    minNativeZoom: first,
+    maxNativeZoom: last,
+    tileSize: L.point(tileInfo.cols, tileInfo.rows),
+    bounds: toBounds(service.fullExtent, EDGE_TOLERANCE * side),
+  }).addTo(map);
+  return { map, service, resolution: lods[last].resolution };
+}

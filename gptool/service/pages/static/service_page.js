@@ -1,0 +1,5 @@
+// The page of an image service.
+
+import { showMap } from "./map.js";
+
+showMap();
