@@ -27,7 +27,8 @@ class ServiceProcess:
     def __init__(self, folder: Path, *arguments: object) -> None:
         # Appended to: what is read here does not move the place where the program writes.
         self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 - lives as long as the process
-        options = ["--port", "0", "--output-directory", folder / "output"]
+        self.output = folder / "output"
+        options = ["--port", "0", "--output-directory", self.output]
         self.process = subprocess.Popen(
             [*GPTOOL, "serve", *map(str, (*arguments, *options))],
             cwd=folder,

@@ -26,6 +26,7 @@ LONGEST_QUERY = 1024 * 1024
 SECONDS_FOR_THE_LAST = 3
 """How long answers that are under way may take when the service stops."""
 
+LAST_PORT = 65535
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -54,6 +55,8 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
             "others can reach this address", where="host", found=settings.host,
             expected="a token file, or to allow anonymous calls",
         )  # fmt: skip
+    if settings.port > LAST_PORT:
+        raise SettingsError("no port", where="port", found=settings.port, expected=f"0 to {LAST_PORT}")
     tokens = Tokens(settings.token_file) if settings.token_file else None
     site = Site(settings, Catalog(settings.caches), Engine(settings), tokens)
     is_open_here_only = local and tokens is None and not settings.allow_anonymous
@@ -92,8 +95,8 @@ def _listen(settings: ServiceSettings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise OutputError(
-            f"can't listen there: {getattr(error, 'strerror', None) or error}",
+            f"can't listen there: {error.strerror or error}",
             where=f"{settings.host}:{settings.port}",
         ) from error
