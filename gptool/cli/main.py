@@ -25,9 +25,9 @@ COMMANDS = {
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and weigh its result."),
     "export-tiles": _Listed("gptool.cli.export_tiles", "Cut tiles out of a cache into a package or dataset."),
     "info": _Listed("gptool.cli.info", "Show scheme and format of a cache, tiles and bytes per level."),
-    "serve": _Listed("gptool.cli.serve", "Offer caches as ArcGIS Server does: REST services, exportTiles."),
-    "token": _Listed("gptool.cli.token", "Make a token for somebody who may ask a service."),
     "register": _Listed("gptool.cli.register", "Write what ArcGIS Server needs to offer the tools."),
+    "serve": _Listed("gptool.cli.serve", "Offer caches as a REST service that ArcGIS clients speak."),
+    "token": _Listed("gptool.cli.token", "Make a token for somebody who may ask a service."),
 }
 
 EPILOG = """\b

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gptool.cli.options import Command
 from gptool.service.settings import KEYS, ServiceSettings
 
 EPILOG = """\b
@@ -20,7 +21,7 @@ Example:
 FILES = {"output_directory": "DIR", "token_file": "FILE"}
 
 
-def settings_options(command: Any) -> Any:
+def settings_options(command: Command) -> Command:
     """Add an option for each setting of a service."""
     for item in reversed(KEYS.values()):
         option = "--" + item.name.replace("_", "-")
@@ -28,9 +29,12 @@ def settings_options(command: Any) -> Any:
         if isinstance(item.default, bool):
             command = click.option(option, is_flag=True, default=None, help=text)(command)
             continue
-        kind: Any = click.Path(path_type=Path) if item.name in FILES else type(item.default)
+        if item.name in FILES:
+            kind: Any = click.Path(path_type=Path)
+        else:
+            kind = click.IntRange(min=0) if isinstance(item.default, int) else str
         shown = "" if item.default is None else f"  [default: {item.default}]"
-        metavar = FILES.get(item.name, "N" if kind is int else "TEXT")
+        metavar = FILES.get(item.name, "ADDRESS" if kind is str else "N")
         command = click.option(option, type=kind, metavar=metavar, help=text + shown)(command)
     return command
 

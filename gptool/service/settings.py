@@ -53,7 +53,7 @@ class ServiceSettings:
     jobs: int = _said(2, "Exports that run at once, each in a process of its own.")
     max_queued: int = _said(20, "Jobs that may wait behind those; more are refused.")
     max_jobs_per_token: int = _said(10, "Jobs of one token, or of all without one, that may wait or run.")
-    keep_hours: float = _said(24, "How long a job and its result are kept after they were last asked for.")
+    keep_hours: int = _said(24, "How long a job and its result are kept after they were last asked for.")
     disk_quota: int = _said(0, "Bytes that results may take together; 0: what the disk has, but for a gigabyte.")
     max_body_bytes: int = _said(2 * AREA_BYTES, "Bytes of one request's body.")
     max_area_bytes: int = _said(AREA_BYTES, "Bytes of an area of interest.")
