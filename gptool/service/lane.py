@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from gptool.errors import GptoolError
 from gptool.service.books import Books
-from gptool.service.orders import Ended
+from gptool.service.orders import Ended, News
 from gptool.service.process import WorkerProcess
 from gptool.service.run import Run
 
@@ -95,34 +95,37 @@ class Lane:
     async def _outcome(self, run: Run) -> Ended | GptoolError:
         """Have a worker work on a job, and return how that ended."""
         order = self._books.start(run)
-        try:
-            worker = await self._take_worker()
-        except OSError as error:
-            return GptoolError(f"the system gives no process for the job: {error.strerror or error}")
-        run.worker = worker
-        if not self._stopping and run.verdict is None:
-            worker.tell(order)
-            while (news := await worker.news()) is not None:
-                counted = run.planned is None and news.planned is not None
-                run.take(news)
-                if news.ended:
-                    run.worker = None
-                    self._idle.append(worker)
-                    return news.ended
-                self._books.note(run)
-                if counted:
-                    self._planned(run)
-        else:
+        while True:
+            kept = self._idle.pop() if self._idle else None
+            try:
+                worker = kept or await WorkerProcess.start(self._inherited)
+            except OSError as error:
+                return GptoolError(f"the system gives no process for the job: {error.strerror or error}")
+            run.worker = worker
+            heard = False
+            if not self._stopping and run.verdict is None:
+                worker.tell(order)
+                while (news := await worker.news()) is not None:
+                    heard = True
+                    self._take(run, news)
+                    if news.ended:
+                        run.worker = None
+                        self._idle.append(worker)
+                        return news.ended
             await worker.close()
-        run.worker = None
-        return GptoolError(f"the job's process was ended from outside ({worker.cause})")
+            run.worker = None
+            # One that was kept may have been killed before it got the order.
+            if heard or not kept or self._stopping or run.verdict:
+                return GptoolError(f"the job's process was ended from outside ({worker.cause})")
 
-    async def _take_worker(self) -> WorkerProcess:
-        while self._idle:
-            worker = self._idle.pop()
-            if worker.alive:
-                return worker
-        return await WorkerProcess.start(self._inherited)
+    def _take(self, run: Run, news: News) -> None:
+        """Take in what a worker tells of a job."""
+        counted = run.planned is None and news.planned is not None
+        run.take(news)
+        if not news.ended:
+            self._books.note(run)
+            if counted:
+                self._planned(run)
 
 
 def _kill(run: Run) -> None:
