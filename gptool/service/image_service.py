@@ -32,7 +32,9 @@ async def service(kind: str, call: Call) -> Answer:
     context = {
         **_about(call, offer, kind, value),
         "title": f"{offer.name} ({kind})",
-        "operations": [(LABELS[name], link(offer.name, kind, name)) for name in OPERATIONS],
+        "operations": [
+            (LABELS[name], link(offer.name, kind, name)) for name in OPERATIONS if offer.settings.export_tiles_allowed
+        ],
     }
     return Answer(value, "image_service.html", context)
 
