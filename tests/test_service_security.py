@@ -65,6 +65,12 @@ class TestOtherSites:
         job, _ = client.run(START, levels="0")
         assert client.ask("POST", client.path(f"{job}/cancel") + "?f=json", **headers).error()["code"] == 403
 
+    def test_looking_at_the_head_of_an_answer_starts_nothing(self, service: ServiceProcess, client: RestClient) -> None:
+        before = service.log().count("starts:")
+        assert client.ask("HEAD", client.path(START) + "?levels=0&f=json").status == 200
+        client.run(START, levels="0")
+        assert service.log().count("starts:") == before + 1
+
     def test_own_pages_do(self, client: RestClient) -> None:
         for headers in ({"Sec_Fetch_Site": "same-origin"}, {"Origin": f"http://{client.address}"}):
             assert "jobId" in client.ask("POST", client.path(START) + "?levels=0&f=json", **headers).json()
@@ -150,6 +156,10 @@ class TestLimits:
         assert value["jobStatus"] == "esriJobFailed"
         assert any(message in item["description"] for item in value["messages"]), value
         assert client.get(f"{job}/inputs/areaOfInterest", f="json").error()["code"] == 400
+
+    def test_a_body_that_says_it_is_too_large_is_not_waited_for(self, client: RestClient) -> None:
+        reply = client.ask("POST", client.path(START) + "?f=json", b"levels=0", Content_Length="99999999999")
+        assert reply.error()["code"] == 413
 
     def test_more_parameters_than_any_operation_has(self, client: RestClient) -> None:
         target = client.path("services") + "?f=json&" + "&".join(f"p{i}=1" for i in range(1001))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ SERVERS = "ImageServer", "MapServer", "GPServer"
 """The types of services."""
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
+LONGEST_SILENCE = 30.0
+"""Seconds that a client may let us wait in the middle of a body."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +122,20 @@ def _pairs(text: str) -> dict[str, list[str]]:
 
 async def _body(request: Request, most: int) -> bytes:
     """Return the body. What is too large is read on for a while: who sends it hears no answer before its end."""
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size <= most:
-                parts.append(part)
-            elif size > 4 * most:
-                break
-    except ClientDisconnect:
-        raise ServiceError("the client went away", code=400) from None
+    parts, size = [], int(request.headers.get("content-length", 0))
+    if size <= 4 * most:
+        size, stream = 0, request.stream()
+        try:
+            while size <= 4 * most:
+                async with asyncio.timeout(LONGEST_SILENCE):
+                    part = await anext(stream)
+                size += len(part)
+                if size <= most:
+                    parts.append(part)
+        except StopAsyncIteration:
+            pass
+        except (ClientDisconnect, TimeoutError):
+            raise ServiceError("the body did not come whole", code=400, found=f"{size} bytes") from None
     if size > most:
         raise ServiceError("the body is too large", code=413, found=f"{size} bytes or more", expected=f"{most} at most")
     return b"".join(parts)
@@ -168,8 +175,8 @@ def _token(request: Request, sent: Mapping[str, str]) -> str:
     return sent.get("token", "").strip()
 
 
-def check_own_page(call: Call) -> None:
-    """Make sure that no other site's page, shown in somebody's browser, makes this call.
+def check_may_act(call: Call) -> None:
+    """Make sure that a call may start or cancel a job: no other site's page, shown in somebody's browser, makes it.
 
     A token says that its holder wants it: browsers don't add it by themselves. Clients that are no browsers send none
     of these headers.
@@ -177,8 +184,10 @@ def check_own_page(call: Call) -> None:
     Raises
     ------
     ServiceError
-        When one does.
+        When one does, or the method is HEAD, which is to change nothing.
     """
+    if call.request.method == "HEAD":
+        raise ServiceError("HEAD starts and cancels nothing", code=400, expected="GET or POST")
     headers = call.request.headers
     where = headers.get("sec-fetch-site")
     if where is not None:

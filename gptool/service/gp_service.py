@@ -14,7 +14,7 @@ from gptool.job import OUT
 from gptool.job_report import REPORT
 from gptool.request import INPUTS, Parameter
 from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_own_page, link, trail
+from gptool.service.call import Call, check_may_act, link, trail
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.job_resources import JobResources, Results
 from gptool.service.output_files import output_url
@@ -113,7 +113,7 @@ async def task(name: str, call: Call) -> Answer:
 
 async def submit(name: str, call: Call) -> Answer | Response:
     """Start a job of a task."""
-    check_own_page(call)
+    check_may_act(call)
     cache = call.sent.get(CACHE, "").strip() or _default(call)
     if cache not in call.site.catalog.names:
         names = ", ".join(call.site.catalog.names)

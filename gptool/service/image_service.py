@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gptool.package.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_own_page, link, trail, whole_path_number
+from gptool.service.call import Call, check_may_act, link, trail, whole_path_number
 from gptool.service.catalog import Offer, service_json
 from gptool.service.tiles import read_tile
 
@@ -60,7 +60,7 @@ async def operation(kind: str, name: str, call: Call) -> Answer | Response:
     offer = await find_offer(call)
     if call.form == "html" and not call.inputs:
         return await _form(call, offer, kind, name)
-    check_own_page(call)
+    check_may_act(call)
     job = await call.site.engine.submit(OPERATIONS[name], offer.name, kind, call.inputs, call.owner)
     if call.form == "html":
         return see(call.with_token(link(offer.name, kind, name, "jobs", job.job_id)))

@@ -11,7 +11,7 @@ from gptool.errors import ServiceError
 from gptool.job import OUT, job_json
 from gptool.request.parameters import BY_NAME
 from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_own_page
+from gptool.service.call import Call, check_may_act
 from gptool.service.job_page import job_page, job_path, job_trail
 from gptool.service.output_files import output_url
 from gptool.service.store import StoredJob
@@ -71,7 +71,7 @@ class JobResources:
 
     async def cancel(self, call: Call) -> Answer | Response:
         """Cancel a job."""
-        check_own_page(call)
+        check_may_act(call)
         job = call.site.engine.cancel(self.find(call).job_id)
         if call.form == "html":
             return see(call.with_token(job_path(call)))
