@@ -1,8 +1,8 @@
 """The service's pages: HTML that shows what the REST resources hold, and asks for what their operations take.
 
-`render` fills a template of templates/. All but error.html get `token` (that of the caller, "" where the service is
-open), `page_url` (the page's own path), `title`, and `trail`: labels and paths from the list of services to the page's
-own resource. Beyond that:
+`render` fills a template of templates/. Each gets `token` (that of the caller, "" where the service is open), `title`,
+and `trail`: labels and paths from the list of services to the page's own resource; and all but error.html get
+`page_url`, the page's own path. Beyond that:
 
 ================== ============================================================================================
 directory.html     folders: (name, url); services: (name, type, url)
@@ -33,9 +33,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 import gptool
+from gptool.service.call import ROOT
 
 HERE = Path(__file__).parent
-ROOT = "/arcgis/rest"
 
 STATUS_WORDS = {
     "esriJobSubmitted": "Waiting",

@@ -6,7 +6,7 @@ const { L } = window;
 const NEAR = 9;
 
 const HINTS = {
-  polygon: "Click corner after corner, and the first or the last one again to end. Backspace takes one back.",
+  polygon: "Click corners, and the last one twice. Backspace takes one back.",
   rectangle: "Drag from corner to corner, or click two of them.",
 };
 

@@ -59,10 +59,10 @@ function tileLayer(data, lods, options) {
   return layer;
 }
 
-function showLevel(map, lods) {
-  const lod = lods[Math.round(map.getZoom())];
-  const scale = lod && Math.round(lod.scale).toLocaleString("en");
-  document.getElementById("map-level").textContent = lod ? `Level ${lod.level}, 1:${scale}` : "Between levels";
+// Say whose tiles are seen.
+function showLevel(map, lods, first, last) {
+  const { level, scale } = lods[Math.max(first, Math.min(last, Math.round(map.getZoom())))];
+  document.getElementById("map-level").textContent = `Level ${level}, 1:${Math.round(scale).toLocaleString("en")}`;
 }
 
 // Return the map in the page's figure, which is shown from now on, and the service it shows.
@@ -87,7 +87,7 @@ export function showMap() {
     fadeAnimation: !still,
     inertia: !still,
   });
-  map.on("zoomend", () => showLevel(map, lods));
+  map.on("zoomend", () => showLevel(map, lods, first, last));
   map.fitBounds(bounds);
   const side = Math.min(tileInfo.cols, tileInfo.rows) * lods[last].resolution;
   tileLayer(element.dataset, lods, {
