@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gptool.errors import GptoolError
@@ -13,8 +13,9 @@ from gptool.job import Wording
 OUTPUT = "the output directory"
 A_PATH = "a path"
 
-OTHER = re.compile(r"""(https?://\S+)|(?<![\w.])/[^\s'",;:)\]]+""")
-"""An absolute path; addresses of the web, which look like one in part, may stay."""
+NO_WORD_BEFORE = r"(?<![\w.])"
+REST = r"""[^\s'",;:)\]]*"""
+"""What follows on the start of a path, as far as it can be told from what follows on the path."""
 
 
 def wording_for(service: str, location: Path, output: Path) -> Wording:
@@ -27,22 +28,26 @@ def wording_for(service: str, location: Path, output: Path) -> Wording:
     location, output : Path
         Absolute ones.
     """
-    words = dict.fromkeys(_spellings(location), service) | dict.fromkeys(_spellings(output), OUTPUT)
-    # Folders around them by themselves, because the blanks in their names end what can be known as a path.
+    named = dict.fromkeys(_spellings(output), OUTPUT) | dict.fromkeys(_spellings(location), service)
+    # Folders around them by themselves, because the blanks in their names would end what is known as a path.
     around = {text for path in (location, output) for above in path.parents for text in _spellings(above)}
-    words = dict.fromkeys(around, A_PATH) | words
-    known = re.compile("(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + r")(?![\w-])")
+    paths = re.compile(
+        rf"(https?://\S+)|{NO_WORD_BEFORE}(?:({_any(named)})(?![\w-])({REST})|(?:{_any(around)})(?![\w-]){REST}|/(?=\S){REST})"
+    )
 
     def word(text: str) -> str:
-        text = known.sub(lambda match: words[match[0]], text)
-        text = OTHER.sub(lambda match: match[1] or A_PATH, text)
+        text = paths.sub(lambda match: match[1] or (named[match[2]] + match[3] if match[2] else A_PATH), text)
         # Names of files may hold bytes that are no text, and then no JSON either.
         return "".join(c if c.isprintable() else "?" for c in text)
 
     return word
 
 
+def _any(texts: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or "(?!)"
+
+
 def _spellings(path: Path) -> Iterator[str]:
     """Yield a path as messages have it: as it was named, as it is, and as an error's line or a repr spells it."""
     for name in {str(path), os.path.realpath(path)} - {os.sep}:
-        yield from (str(GptoolError(name)), str(GptoolError(repr(name)[1:-1])))
+        yield from (name, str(GptoolError(name)), str(GptoolError(repr(name)[1:-1])))
