@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from arcpy_stand_in import ArcPy
 from caches import make_cache, world
+from hypothesis import settings
+
+# How long an example takes is the machine's affair.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
 MAPPROXY = Path(__file__).parent / "mapproxy" / "environment" / "bin" / "python"

@@ -24,9 +24,14 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*GPTOOL, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
 
 
+def said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command says, without the progress that it shows where the machine is slow."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("Exporting: ")]
+
+
 def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--levels", "0-2,8", "--compression-quality", "50", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, said(done)) == (0, [])
     check_package(tmp_path / "x.tpkx", levels={0, 1, 2, 8})
     lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert [line[0] for line in lines if line[0].isdigit()] == ["0", "1", "2", "8"]
@@ -38,7 +43,7 @@ def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
 def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--compression-quality=50", "--levels=1,3", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr == "Warning: level 3 holds no tiles in the selection\n"
+    assert said(done) == ["Warning: level 3 holds no tiles in the selection"]
     job = json.loads(done.stdout)
     assert job["jobStatus"] == "esriJobSucceeded"
     warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no tiles in the selection"}
