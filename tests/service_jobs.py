@@ -24,7 +24,7 @@ SLOWLY = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQua
 def make_slow_cache(folder: Path) -> Path:
     """Few tiles, but large ones, of four bundles: one thread takes seconds to recompress them all."""
     some = [jpeg_tile(seed, 95, 1024) for seed in range(3)]
-    tiles = {(8, row, column): some[(row + column) % 3] for row in range(123, 133) for column in range(123, 133)}
+    tiles = {(8, row, column): some[(row + column) % 3] for row in range(124, 133) for column in range(124, 133)}
     return make_cache(folder, tiles, conf=conf_text(tile=1024), share=True)
 
 

@@ -42,7 +42,8 @@ def test_all_of_a_job_is_there_when_the_file_is_opened_again(tmp_path: Path) -> 
         stored = store.find(job.job_id)
         assert stored
         assert {name: getattr(stored, name) for name in result} == result
-        assert (stored.ended, stored.progress, store.size()) == (200.0, None, 2**40)
+        assert (stored.ended, stored.progress, store.results_size()) == (200.0, None, 2**40)
+        assert store.own_size() > sum(map(len, map(str, INPUTS.values())))
 
 
 def test_jobs_keep_their_order(tmp_path: Path) -> None:

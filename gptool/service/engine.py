@@ -10,9 +10,10 @@ from pathlib import Path
 
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.job import Job, failure, new_job_id
+from gptool.request.area import PARAMETER as AREA
 from gptool.service.books import Books
 from gptool.service.lane import Lane
-from gptool.service.limits import AREA, Place, check_area, offered
+from gptool.service.limits import Place, check_area, offered
 from gptool.service.orders import ESTIMATE, EXPORT
 from gptool.service.output import JOB_ID, OutputDirectory
 from gptool.service.restart import recover
@@ -152,8 +153,7 @@ class Engine:
             raise ServiceError(
                 "too many of your jobs wait or run: try again later", code=429, found=own, expected=f"below {most}"
             )
-        if task == EXPORT:
-            self._place.check(self._runs.values())
+        self._place.check(self._runs.values())
 
     def _add(self, job: StoredJob) -> None:
         run = self._runs[job.job_id] = Run(job.job_id, job.task, job.service, job.owner)

@@ -80,17 +80,25 @@ class Lane:
 
     async def _work(self, run: Run) -> None:
         try:
-            outcome = await self._outcome(run)
+            outcome = await self._outcome_of(run)
             if self._stopping and run.verdict is None and isinstance(outcome, GptoolError):
                 await self._books.put_back(run)
             else:
                 await self._books.end(run, outcome)
         except Exception:
-            LOG.exception("job %s", run.job_id)
+            LOG.exception("job %s has ended, and that could not be stored", run.job_id)
         finally:
             del self._tasks[run]
             self._ended(run)
             self._advance()
+
+    async def _outcome_of(self, run: Run) -> Ended | GptoolError:
+        try:
+            return await self._outcome(run)
+        except Exception as error:
+            LOG.exception("job %s", run.job_id)
+            _kill(run)
+            return GptoolError(f"an error of the program: {type(error).__name__}")
 
     async def _outcome(self, run: Run) -> Ended | GptoolError:
         """Have a worker work on a job, and return how that ended."""

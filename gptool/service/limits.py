@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gptool.errors import GptoolError, ParameterError, ServiceError
+from gptool.request.area import PARAMETER as AREA
 from gptool.service.orders import EXPORT
 from gptool.service.output import OutputDirectory
 from gptool.service.run import Run
 from gptool.service.settings import ServiceSettings
 from gptool.service.store import Store
 from gptool.settings import CacheSettings
-
-AREA = "areaOfInterest"
 
 GIGABYTE = 10**9
 """Bytes that a service without a quota leaves free on its disk."""
@@ -64,7 +63,7 @@ def _count_vertices(area: str) -> int:
 
 
 class Place(NamedTuple):
-    """The place for results: a quota, or when that is 0 what the disk has."""
+    """The place for results, and for what is stored of jobs: a quota, or when that is 0 what the disk has."""
 
     quota: int
     output: OutputDirectory
@@ -82,7 +81,7 @@ class Place(NamedTuple):
         if self._free(runs) > 0:
             return
         raise ServiceError(
-            "no place for more results: try again later, when some have expired",
+            "no place for more jobs and results: try again later, when some have expired",
             code=507,
             found=f"{self._used(runs)} bytes used" if self.quota else f"{self.output.free()} bytes free",
             expected=f"less than {self.quota}" if self.quota else f"more than {GIGABYTE}",
@@ -106,4 +105,8 @@ class Place(NamedTuple):
         return min(self.quota - self._used(runs), on_disk) if self.quota else on_disk - GIGABYTE
 
     def _used(self, runs: list[Run]) -> int:
-        return self.store.size() + sum(run.planned[1] for run in runs if run.task == EXPORT and run.planned)
+        return (
+            self.store.results_size()
+            + self.store.own_size()
+            + sum(run.planned[1] for run in runs if run.task == EXPORT and run.planned)
+        )

@@ -46,14 +46,22 @@ class OutputDirectory:
         with writing(self.path):
             for folder in (self.path, self._work, self._results):
                 folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._lock = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            await self._wait_for_lock(self._lock)
+        except BaseException:
+            self.unlock()
+            raise
+
+    async def _wait_for_lock(self, file: int) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
-        while not _locks(file):
-            if time.monotonic() > deadline:
-                os.close(file)
-                raise OutputError("another service uses it", where=self.path, expected="a directory for each service")
-            await asyncio.sleep(BETWEEN_TRIES)
-        self._lock = file
+        with writing(self.path):
+            while not _locks(file):
+                if time.monotonic() > deadline:
+                    raise OutputError(
+                        "another service uses it", where=self.path, expected="a directory for each service"
+                    )
+                await asyncio.sleep(BETWEEN_TRIES)
 
     def unlock(self) -> None:
         """Give it up."""

@@ -197,10 +197,15 @@ class Store:
         rows = self._rows("SELECT job_id FROM jobs WHERE ended IS NOT NULL AND accessed < ?", before)
         return [row["job_id"] for row in rows]
 
-    def size(self) -> int:
+    def results_size(self) -> int:
         """Return the bytes of all results."""
-        size: int = self._rows("SELECT coalesce(sum(size), 0) AS size FROM jobs")[0]["size"]
-        return size
+        return self._number("SELECT coalesce(sum(size), 0) FROM jobs")
+
+    def own_size(self) -> int:
+        """Return the bytes that jobs take in the store: areas of interest may have megabytes."""
+        return self._number("PRAGMA page_size") * (
+            self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
+        )
 
     def input(self, job_id: str, name: str) -> Any:
         """Return the value of a job's input. Raises KeyError when there is none of that name, or no such job."""
@@ -221,6 +226,10 @@ class Store:
         values["estimate"] = json.loads(row["estimate"]) if row["estimate"] else None
         values["is_file"] = bool(row["is_file"])
         return StoredJob(**values)
+
+    def _number(self, query: str) -> int:
+        number: int = self._rows(query)[0][0]
+        return number
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with _using(FILE):

@@ -87,8 +87,11 @@ class Worker:
         messages = job.messages[self._told :]
         self._told += len(messages)
         line = memoryview(line_of(News(messages, job.progress, job.planned, ended)))
-        while line:
-            line = line[os.write(self._output, line) :]
+        try:
+            while line:
+                line = line[os.write(self._output, line) :]
+        except BrokenPipeError:
+            os._exit(0)  # as `listen`, which may notice a little later
 
 
 def _end_of(job: Job) -> Ended:
