@@ -261,7 +261,7 @@ def test_a_worker_that_is_killed_fails_its_job_alone(slow_cache: Path, tmp_path:
             job = await end_of(engine, first)
             assert job.status == "esriJobFailed"
             assert said(job)[-3:-1] == [
-                "the job's process was ended from outside (SIGKILL)", "Failed to execute (ExportTiles).",
+                "the process that worked on the job ended before it (SIGKILL)", "Failed to execute (ExportTiles).",
             ]  # fmt: skip
             assert (await end_of(engine, second)).status == "esriJobSucceeded"
             assert list((tmp_path / "work").iterdir()) == []
@@ -321,6 +321,19 @@ class TestPlace:
                     await submit(engine, {})
 
         asyncio.run(run())
+
+
+def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(settings_of(tmp_path, cache)) as engine:
+            (tmp_path / "results").rmdir()
+            job = await end_of(engine, await submit(engine, PACKAGE))
+            assert job.status == "esriJobFailed"
+            assert said(job)[-3] == (
+                f"the output directory/results/{job.job_id}: can't be written: No such file or directory"
+            )
+
+    asyncio.run(run())
 
 
 def test_jobs_that_nobody_asks_for_expire(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

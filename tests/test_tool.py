@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from caches import make_cache, square, world
@@ -197,6 +197,49 @@ class TestFailure:
         assert job.job_id in caplog.text
         assert "Traceback" in caplog.text
         check_nothing_left(tmp_path)
+
+
+class TestForAService:
+    """What a service gives a job, and what it learns of it."""
+
+    SERVICE: ClassVar = {"job_id": "j1", "service": "Maps/World:ImageServer", "wording": lambda text: text.upper()}
+
+    def test_its_id_its_name_and_its_words(self, cache: Path, tmp_path: Path) -> None:
+        job = export_tiles_job(SENT, cache=cache, output_directory=tmp_path, **self.SERVICE)
+        check_nothing_left(tmp_path, "j1")
+        check_nothing_left(tmp_path / "j1", "World.tpkx", "report.json")
+        assert ("Warning", "LEVEL 5 HOLDS NO TILES IN THE SELECTION") in job.messages
+        report = report_of(job)
+        assert (job.job_id, report["jobId"], report["cache"]) == ("j1", "j1", "World")
+        assert all(message["description"].isupper() for message in report["messages"])
+
+    def test_the_limit_is_its_own(self, cache: Path, tmp_path: Path) -> None:
+        job = export_tiles_job({}, cache=cache, output_directory=tmp_path, max_export_tiles_count=1, **self.SERVICE)
+        assert job.messages[1].description.endswith("TO BE EXPORTED FOR SERVICE MAPS/WORLD:IMAGESERVER.")
+
+    def test_an_estimate_is_told_as_well(self, cache: Path) -> None:
+        job = estimate_export_tiles_size_job({"levels": "4"}, cache=cache, **self.SERVICE)
+        assert "EXPECTED TILES OF WORLD, WHICH HAS LEVELS" in job.messages[1].description
+
+    def test_an_error_of_the_program_does_not_say_what_it_was(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise TypeError(f"in {tmp_path}")
+
+        monkeypatch.setattr("gptool.tool.write_report", fail)
+        job = export_tiles_job({}, cache=cache, output_directory=tmp_path, **self.SERVICE)
+        assert job.messages[-3].description == "AN ERROR OF THE PROGRAM: TYPEERROR"
+
+    def test_the_plan_is_told_before_a_byte_is_copied(self, cache: Path, tmp_path: Path) -> None:
+        def look(job: Job) -> None:
+            told.append((job.planned, list(tmp_path.iterdir())))
+
+        told: list[Any] = []
+        export_tiles_job({"levels": "0-1"}, cache=cache, output_directory=tmp_path, on_change=look)
+        planned = 5, sum(len(tile) for (level, _, _), tile in world().items() if level < 2)
+        assert {plan for plan, _ in told} == {None, planned}
+        assert (planned, []) in told
 
 
 class TestCancel:

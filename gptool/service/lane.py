@@ -124,7 +124,8 @@ class Lane:
             run.worker = None
             # One that was kept may have been killed before it got the order.
             if heard or not kept or self._stopping or run.verdict:
-                return GptoolError(f"the job's process was ended from outside ({worker.cause})")
+                LOG.warning("job %s: its process has ended (%s)", run.job_id, worker.cause)
+                return GptoolError(f"the process that worked on the job ended before it ({worker.cause})")
 
     def _take(self, run: Run, news: News) -> None:
         """Take in what a worker tells of a job."""
