@@ -9,7 +9,9 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,9 @@ from service_jobs import (
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import ServiceError
+from gptool.plan import make_plan
+from gptool.request import read_request
+from gptool.service.engine import Engine
 from gptool.service.store import StoredJob
 
 PACKAGE = {"tilePackage": "true", "levels": "0-1"}
@@ -101,18 +106,18 @@ class TestSuccess:
 
         asyncio.run(run())
 
-    def test_an_estimate_does_not_wait_behind_exports_and_tells_progress(
+    def test_an_estimate_does_not_wait_behind_exports_and_these_tell_progress(
         self, slow_cache: Path, tmp_path: Path
     ) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, slow_cache, jobs=1)) as engine:
-                first, second = await submit(engine, SLOWLY), await submit(engine, SLOWLY)
-                await end_of(engine, await estimate(engine, {"levels": "8"}))
+                first, *_, last = [await submit(engine, SLOWLY) for _ in range(4)]
                 job = await tiles_of(engine, first)
                 assert job.status == "esriJobExecuting"
                 assert job.progress
-                assert job.progress.type == "step"
-                waiting = engine.find(second)
+                assert (job.progress.type, job.progress.message[:16]) == ("step", "Exporting tiles:")
+                await end_of(engine, await estimate(engine, {"levels": "8"}))
+                waiting = engine.find(last)
                 assert waiting
                 assert (waiting.status, waiting.progress) == ("esriJobSubmitted", None)
 
@@ -209,7 +214,11 @@ class TestCancel:
 
         asyncio.run(run())
 
-    def test_one_that_is_worked_on_leaves_nothing(self, slow_cache: Path, tmp_path: Path) -> None:
+    def test_one_that_is_worked_on_leaves_nothing(
+        self, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gptool.service.lane.GRACE", 60.0)
+
         async def run() -> None:
             async with serving(settings_of(tmp_path, slow_cache)) as engine:
                 job_id = await submit(engine, SLOWLY)
@@ -275,38 +284,51 @@ def test_a_worker_that_is_killed_fails_its_job_alone(slow_cache: Path, tmp_path:
 
 
 class TestPlace:
-    def test_a_quota(self, slow_cache: Path, tmp_path: Path) -> None:
-        """The first fits, the second would not, and once there is nothing left nothing is taken."""
-
+    def test_an_export_that_does_not_fit_ends_when_its_tiles_are_counted(
+        self, slow_cache: Path, tmp_path: Path
+    ) -> None:
         async def run() -> None:
-            most = 80_000_000
-            settings = settings_of(tmp_path, slow_cache, disk_quota=most)
-            async with serving(settings) as engine:
-                first = await submit(engine, SLOWLY)
-                job = await until(engine, first, lambda job: job.planned)
+            async with serving(settings_of(tmp_path, slow_cache, disk_quota=20_000_000)) as engine:
+                job = await end_of(engine, await submit(engine, SLOWLY))
+                assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
                 tiles, size = job.planned
-                assert size < most < 2 * size
-                failed = await end_of(engine, await submit(engine, SLOWLY))
-                assert failed.status == "esriJobFailed"
                 line = re.fullmatch(
                     f"no place for the result, found {tiles} tiles of {size} bytes in the cache, expected at most "
                     "([0-9]+) bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",
-                    said(failed)[-3],
+                    said(job)[-3],
                 )
                 assert line
-                assert 0 < most - size - int(line[1]) < 200_000, "the store has its bytes too"
-                assert (await end_of(engine, first)).status == "esriJobSucceeded"
-                kept = engine.find(first)
-                assert kept
+                assert 0 < 20_000_000 - int(line[1]) < 200_000, "the store has its bytes too"
+                small = await submit(engine, {**SLOWLY, "exportExtent": "0,0,1,1"})
+                assert (await end_of(engine, small)).status == "esriJobSucceeded"
+
+        asyncio.run(run())
+
+    def test_none_is_taken_when_what_runs_or_is_kept_takes_all_of_the_quota(
+        self, cache: Path, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gptool.service.store.Store.own_size", lambda _: 0)
+
+        async def check(engine: Engine, used: int) -> None:
+            for ask in (submit, estimate):
+                with pytest.raises(ServiceError, match=f"found {used} bytes used, expected less than {used}") as caught:
+                    await ask(engine, {})
+                assert caught.value.code == 507
+
+        async def run() -> None:
+            size = make_plan(slow_cache, read_request({})).bytes
+            settings = settings_of(tmp_path, slow_cache, disk_quota=size)
+            async with serving(settings) as engine:
+                first = await submit(engine, SLOWLY)
+                await until(engine, first, lambda job: job.planned)
+                await check(engine, size)
+                engine.cancel(first)
+                await end_of(engine, first)
+                kept = await end_of(engine, await submit(engine, {**SLOWLY, "exportExtent": "0,0,1,1"}))
             async with serving(replace(settings, disk_quota=kept.size)) as engine:
-                for ask in (submit, estimate):
-                    with pytest.raises(
-                        ServiceError, match=rf"found [0-9]+ bytes used, expected less than {kept.size}"
-                    ) as caught:
-                        await ask(engine, SLOWLY)
-                    assert caught.value.code == 507
+                await check(engine, kept.size)
 
         asyncio.run(run())
 
@@ -338,19 +360,24 @@ def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
 
 def test_jobs_that_nobody_asks_for_expire(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gptool.service.engine.BETWEEN_EXPIRIES", 0.05)
-    monkeypatch.setattr("gptool.service.engine.BETWEEN_TOUCHES", 0.0)
 
     async def run() -> None:
-        async with serving(settings_of(tmp_path, cache, keep_hours=0.5 / 3600)) as engine:
+        async with serving(settings_of(tmp_path, cache, keep_hours=1)) as engine:
             jobs = [await end_of(engine, await submit(engine, PACKAGE)) for _ in range(2)]
-            for _ in range(20):
-                kept = engine.find(jobs[1].job_id)
-                await asyncio.sleep(0.05)
-            assert kept
-            assert engine.find(jobs[0].job_id) is None
-            while engine.folder(jobs[0]).exists():
+            with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection, connection:
+                for job, hours in zip(jobs, (2, 0.5), strict=True):
+                    before = time.time() - 3600 * hours
+                    connection.execute("UPDATE jobs SET accessed = ? WHERE job_id = ?", (before, job.job_id))
+            assert engine.find(jobs[1].job_id), "this is asked for"
+            for _ in range(6000):
+                if not engine.folder(jobs[0]).exists():
+                    break
                 await asyncio.sleep(0.01)
-            assert (engine.folder(kept) / "World.tpkx").exists()
+            assert engine.find(jobs[0].job_id) is None
+            kept = engine.find(jobs[1].job_id)
+            assert kept
+            assert kept.accessed > before + 1700
+            assert files_in(tmp_path / "results") == {f"{kept.job_id}/World.tpkx", f"{kept.job_id}/report.json"}
 
     asyncio.run(run())
 
