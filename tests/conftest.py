@@ -12,6 +12,7 @@ import pytest
 from arcpy_stand_in import ArcPy
 from caches import make_cache, world
 from hypothesis import settings
+from service_jobs import make_slow_cache
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -35,6 +36,18 @@ def pytest_report_header() -> list[str]:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compact V2 JPEG cache: levels 0-2 whole, a square of level 8 in four bundles."""
     return make_cache(tmp_path_factory.mktemp("caches") / "world", world())
+
+
+@pytest.fixture(scope="session")
+def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that takes one thread seconds to recompress."""
+    return make_slow_cache(tmp_path_factory.mktemp("caches") / "slow")
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's jobs have one thread each, however many processors there are: what is slow stays so."""
+    monkeypatch.setattr("gptool.service.books.count_threads", lambda _: 1)
 
 
 @pytest.fixture

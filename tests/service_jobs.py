@@ -74,6 +74,10 @@ async def tiles_of(engine: Engine, job_id: str) -> StoredJob:
     return await until(engine, job_id, lambda job: job.ended or (job.progress and job.progress.percent))
 
 
+def said(job: StoredJob) -> list[str]:
+    return [message.description for message in job.messages]
+
+
 def files_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 

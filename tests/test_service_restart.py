@@ -17,7 +17,7 @@ from service_jobs import (
     SLOWLY,
     end_of,
     files_in,
-    make_slow_cache,
+    said,
     serving,
     settings_of,
     submit,
@@ -49,11 +49,6 @@ asyncio.run(main(*sys.argv[1:]))
 AGAIN = "The service ended while the job was executing: the job is started again."
 
 
-@pytest.fixture(scope="module")
-def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_slow_cache(tmp_path_factory.mktemp("caches") / "slow")
-
-
 @contextmanager
 def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A service in a process of its own, which is killed while it works on a job; the job's id."""
@@ -73,10 +68,6 @@ async def again(settings: ServiceSettings, job_id: str) -> StoredJob:
     """The end of a job in a service that is started again."""
     async with serving(settings) as engine:
         return await end_of(engine, job_id)
-
-
-def said(job: StoredJob) -> list[str]:
-    return [message.description for message in job.messages]
 
 
 def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_again(
