@@ -6,7 +6,9 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from arcpy_stand_in import ArcPy
@@ -18,8 +20,21 @@ from service_jobs import make_slow_cache
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
 MAPPROXY = Path(__file__).parent / "mapproxy" / "environment" / "bin" / "python"
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
 
 
@@ -29,6 +44,7 @@ def pytest_report_header() -> list[str]:
         f"gptool on {platform.machine()}: {versions}",
         f"real caches: {'found' if SAMPLES.is_dir() else 'none, their tests skip'}",
         f"MapProxy: {'found' if MAPPROXY.exists() else 'none, its tests skip (see tests/mapproxy)'}",
+        f"Chromium: {'found' if CHROMIUM.exists() else 'none, tests of pages in a browser skip'}",
     ]
 
 
@@ -74,3 +90,24 @@ def mapproxy() -> Path:
     if not MAPPROXY.exists():
         pytest.skip("MapProxy has no environment here: run tests/mapproxy/make_environment")
     return MAPPROXY
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for no longer than a module's tests: meanwhile no other event loop can run."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the extra browser)")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on a desk."""
+    from browser import DESKTOP, opened
+
+    with opened(browser, DESKTOP) as page:
+        yield page

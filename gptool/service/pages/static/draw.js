@@ -30,6 +30,8 @@ export class Drawing {
     this.tool = null;
     this.points = [];
     this.sketch = L.layerGroup().addTo(map);
+    // Two corners in quick succession are no double click, not even the last one, after which nothing is drawn any more.
+    map.doubleClickZoom.disable();
     this.area = L.polygon([], { className: "area" }).addTo(map);
     tools.addEventListener("click", (event) => this.choose(event.target.closest("button")?.dataset.tool));
     map.on("click", (event) => this.tool === "polygon" && this.addCorner(event.latlng));
@@ -58,7 +60,6 @@ export class Drawing {
     }
     this.map.getContainer().classList.toggle("drawing", tool !== null);
     this.map.getContainer().classList.toggle("dragging-draws", tool === "rectangle");
-    this.map.doubleClickZoom[tool ? "disable" : "enable"]();
     this.map.dragging[tool === "rectangle" ? "disable" : "enable"]();
   }
 
