@@ -39,7 +39,8 @@ class Run:
 
     def take(self, news: News) -> None:
         """Take in what a worker tells."""
-        self.unsaid += news.messages
+        if self.verdict is None:  # which has words of its own
+            self.unsaid += news.messages
         self.progress, self.planned = news.progress, news.planned
 
     @property
