@@ -17,6 +17,7 @@ from gptool.service.answers import Answer, see
 from gptool.service.call import Call, check_may_act, link, trail
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.job_resources import JobResources, Results
+from gptool.service.limits import AREA
 from gptool.service.output_files import output_url
 from gptool.service.store import StoredJob
 from gptool.service.visible import find_job
@@ -24,6 +25,8 @@ from gptool.service.visible import find_job
 SERVICE = "ExportTiles"
 ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
 CACHE = "cache"
+LONGEST_SCHEMA = 10_000
+"""Characters; a longer area holds something."""
 
 # What clients learn of areaOfInterest: that it is polygons. They take what has no such schema for points.
 NO_POLYGONS = {
@@ -118,7 +121,7 @@ async def submit(name: str, call: Call) -> Answer | Response:
     if cache not in call.site.catalog.names:
         names = ", ".join(call.site.catalog.names)
         raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
-    job = await call.site.engine.submit(name, cache, "GPServer", call.inputs, call.owner)
+    job = await call.site.engine.submit(name, cache, "GPServer", _drawn(call.inputs), call.owner)
     if call.form == "html":
         return see(call.with_token(link(SERVICE, "GPServer", name, "jobs", job.job_id)))
     return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
@@ -143,6 +146,19 @@ class TaskJobs(JobResources):
     def inputs(self, job: StoredJob) -> Mapping[str, Any]:
         """Return what a job was started with: the cache too."""
         return ChainMap({CACHE: job.service}, cast("dict[str, Any]", job.inputs))
+
+
+def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return what was sent, but no area that holds nothing: clients send back as a value what they learnt of it."""
+    area = inputs.get(AREA, "")
+    if len(area) > LONGEST_SCHEMA:
+        return inputs
+    try:
+        value = json.loads(area)
+    except ValueError:
+        return inputs
+    is_schema = isinstance(value, dict) and "fields" in value and value.get("features") == []
+    return {name: sent for name, sent in inputs.items() if name != AREA} if is_schema else inputs
 
 
 def _default(call: Call) -> str:
