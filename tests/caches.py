@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +169,20 @@ def make_cache(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bundle_bytes(content, arcgis=arcgis, empty=empty, dead=dead, share=share))
     return complete(folder, conf or conf_text(), cdi)
+
+
+def make_wide_cache(folder: Path, level: int) -> Path:
+    """Lay a compact V2 cache of one whole level, large at no expense: its bundles are one file."""
+    tiles = [jpeg_tile(seed) for seed in range(64)]
+    first = bundle_path(folder / "_alllayers", level, 0, 0)
+    first.parent.mkdir(parents=True)
+    first.write_bytes(
+        bundle_bytes({(row, column): tiles[(row + 7 * column) % 64] for row, column in product(range(128), repeat=2)})
+    )
+    for row, column in product(range(0, 2**level, 128), repeat=2):
+        if row or column:
+            os.link(first, bundle_path(folder / "_alllayers", level, row, column))
+    return complete(folder, conf_text(range(level + 1)))
 
 
 def complete(folder: Path, conf: str, cdi: tuple[float, float, float, float] | None = None) -> Path:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from arcpy_stand_in import ArcPy
-from caches import make_cache, world
+from caches import make_cache, make_wide_cache, world
 from hypothesis import settings
 from service_jobs import make_slow_cache
+from service_process import ServiceProcess
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -35,6 +36,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CLIENTS = Path(__file__).parent / "clients" / "environment"
 VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
 
 
@@ -45,6 +47,7 @@ def pytest_report_header() -> list[str]:
         f"real caches: {'found' if SAMPLES.is_dir() else 'none, their tests skip'}",
         f"MapProxy: {'found' if MAPPROXY.exists() else 'none, its tests skip (see tests/mapproxy)'}",
         f"Chromium: {'found' if CHROMIUM.exists() else 'none, tests of pages in a browser skip'}",
+        f"clients: {'found' if CLIENTS.exists() else 'none, their tests skip (see tests/clients)'}",
     ]
 
 
@@ -111,3 +114,31 @@ def page(browser: Browser) -> Iterator[Page]:
 
     with opened(browser, DESKTOP) as page:
         yield page
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The environment of ArcGIS's clients, where it was made."""
+    if not CLIENTS.exists():
+        pytest.skip("the clients have no environment here: run tests/clients/make_environment")
+    return CLIENTS
+
+
+@pytest.fixture(scope="session")
+def caches_served(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Caches by the names of their services; exports of all of Wide take their time."""
+    wide = make_wide_cache(tmp_path_factory.mktemp("caches") / "wide", 10)
+    return {"World": cache, "Maps/World": cache, "Few": cache, "Wide": wide}
+
+
+@pytest.fixture(scope="session")
+def service(caches_served: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service of them; of Few nine tiles may be exported."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = "".join(
+        f'[caches."{name}"]\nlocation = "{path}"\nmaxExportTilesCount = {9 if name == "Few" else 2_000_000}\n'
+        for name, path in caches_served.items()
+    )
+    (folder / "service.toml").write_text(settings)
+    with ServiceProcess(folder, "--config", "service.toml") as process:
+        yield process

@@ -1,0 +1,87 @@
+"""What clients of ArcGIS's REST API need of each kind of answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MESSAGE_TYPES = {f"esriJobMessageType{kind}" for kind in ("Informative", "Warning", "Error")}
+
+SERVICE_KEYS = {
+    *("currentVersion", "name", "serviceDescription", "extent", "initialExtent", "fullExtent", "minScale", "maxScale"),
+    *("capabilities", "singleFusedMapCache", "tileInfo", "storageInfo", "exportTilesAllowed", "maxExportTilesCount"),
+    "exportTileCacheCompactV2Allowed",
+}
+TILE_INFO_KEYS = {"rows", "cols", "dpi", "format", "compressionQuality", "origin", "spatialReference", "lods"}
+GP_KEYS = {"currentVersion", "serviceDescription", "tasks", "executionType", "resultMapServerName", "maximumRecords"}
+TASK_KEYS = {"name", "displayName", "description", "executionType", "parameters"}
+PARAMETER_KEYS = {
+    *("name", "dataType", "displayName", "description", "direction", "defaultValue", "parameterType", "category"),
+}
+ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
+
+
+def check_info(info: dict[str, Any]) -> None:
+    """An open server: with a token service's address a client would try to log in there."""
+    assert info["authInfo"] == {"isTokenBasedSecurity": False}
+    assert not {"owningSystemUrl", "tokenServicesUrl"} & info.keys()
+    assert info["currentVersion"] >= 10.9
+
+
+def check_catalog(catalog: dict[str, Any]) -> None:
+    """The ArcGIS API for Python knows a server by the folders."""
+    assert {"currentVersion", "folders", "services"} <= catalog.keys()
+    assert all(service.keys() >= {"name", "type"} for service in catalog["services"])
+
+
+def check_service(service: dict[str, Any]) -> None:
+    """A cached service whose tiles may be exported, also as .tpkx."""
+    assert service.keys() >= SERVICE_KEYS
+    assert service["tileInfo"].keys() >= TILE_INFO_KEYS
+    assert service["exportTilesAllowed"] is service["exportTileCacheCompactV2Allowed"] is True
+
+
+def check_gp_service(service: dict[str, Any]) -> None:
+    """A geoprocessing service that runs jobs."""
+    assert service.keys() >= GP_KEYS
+    assert service["executionType"] == ASYNCHRONOUS
+    assert set(service["tasks"]) == {"ExportTiles", "EstimateExportTilesSize"}
+
+
+def check_task(task: dict[str, Any]) -> None:
+    """A task of which clients make a function."""
+    assert task.keys() >= TASK_KEYS
+    assert task["executionType"] == ASYNCHRONOUS
+    assert all(parameter.keys() >= PARAMETER_KEYS for parameter in task["parameters"])
+
+
+def check_job(job: dict[str, Any]) -> None:
+    """A job in any state."""
+    assert job.keys() - {"progress", "results", "inputs"} == {"jobId", "jobStatus", "messages"}
+    for message in job["messages"]:
+        assert message.keys() == {"type", "description"}
+        assert message["type"] in MESSAGE_TYPES
+    if job["jobStatus"] == "esriJobSucceeded":
+        assert "out_service_url" in job["results"]
+        for place in ("results", "inputs"):
+            assert all(value == {"paramUrl": f"{place}/{name}"} for name, value in job[place].items())
+    if "progress" in job:
+        assert job["jobStatus"] == "esriJobExecuting"
+        assert {"type", "message"} <= job["progress"].keys() <= {"type", "message", "percent"}
+
+
+def check_status(answer: dict[str, Any], *statuses: str) -> None:
+    """What a job answers when it is submitted or cancelled."""
+    assert answer.keys() == {"jobId", "jobStatus"}, answer
+    assert answer["jobStatus"] in statuses
+
+
+def check_result(result: dict[str, Any], name: str) -> None:
+    """A result or an input."""
+    assert result.keys() == {"paramName", "dataType", "value"}
+    assert result["paramName"] == name
+
+
+def check_estimate(value: dict[str, Any]) -> None:
+    """The value of an estimate's result: an object, although the data type says GPString."""
+    assert value.keys() == {"totalSize", "totalTilesToExport"}
+    assert all(type(number) is int for number in value.values())
