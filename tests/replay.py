@@ -161,7 +161,10 @@ CHECKS: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("/services/ExportTiles/GPServer", rest_answers.check_gp_service),
     (r"/services/ExportTiles/GPServer/\w+", rest_answers.check_task),
     (SERVICE, rest_answers.check_service),
-    (rf"/services/ExportTiles/GPServer/\w+/submitJob|{SERVICE}/(?:e|estimateE)xportTiles(?:Size)?", check_nothing),
+    (
+        rf"/services/ExportTiles/GPServer/\w+/submitJob|{SERVICE}/(?:e|estimateE)xportTiles(?:Size)?(?:/submitJob)?",
+        check_nothing,
+    ),
     (JOB, rest_answers.check_job),
     (f"{JOB}/cancel", lambda value: rest_answers.check_status(value, "esriJobCancelling", "esriJobCancelled")),
     (rf"{JOB}/(?:results|inputs)/\w+", check_nothing),

@@ -64,6 +64,8 @@ def check_job(job: dict[str, Any]) -> None:
         assert "out_service_url" in job["results"]
         for place in ("results", "inputs"):
             assert all(value == {"paramUrl": f"{place}/{name}"} for name, value in job[place].items())
+    if job["jobStatus"] == "esriJobFailed":
+        assert "esriJobMessageTypeError" in [message["type"] for message in job["messages"]]
     if "progress" in job:
         assert job["jobStatus"] == "esriJobExecuting"
         assert {"type", "message"} <= job["progress"].keys() <= {"type", "message", "percent"}
