@@ -12,9 +12,9 @@ from typing import Any
 
 from caches import conf_text, jpeg_tile, make_cache
 
-from gptool.service.engine import Engine
+from gptool.service.jobs.engine import Engine
+from gptool.service.jobs.store import StoredJob
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import StoredJob
 from gptool.settings import CacheSettings
 
 SLOWLY = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "1"}
@@ -86,4 +86,4 @@ def workers_of(process: int = os.getpid()) -> list[int]:
     """The workers that a process has started."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True).stdout
     rows = [line.split(maxsplit=2) for line in table.splitlines()]
-    return [int(pid) for pid, parent, command in rows if int(parent) == process and "service.worker" in command]
+    return [int(pid) for pid, parent, command in rows if int(parent) == process and "service.jobs.worker" in command]

@@ -33,7 +33,7 @@ from service_jobs import (
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import ServiceError
-from gptool.service.store import StoredJob
+from gptool.service.jobs.store import StoredJob
 
 PACKAGE = {"tilePackage": "true", "levels": "0-1"}
 
@@ -122,7 +122,7 @@ class TestCancel:
     def test_one_that_is_worked_on_leaves_nothing(
         self, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptool.service.lane.GRACE", 60.0)
+        monkeypatch.setattr("gptool.service.jobs.lane.GRACE", 60.0)
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, slow_cache)) as engine:
@@ -202,7 +202,7 @@ def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
 
 
 def test_jobs_that_nobody_asks_for_expire(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.service.engine.BETWEEN_EXPIRIES", 0.05)
+    monkeypatch.setattr("gptool.service.jobs.engine.BETWEEN_EXPIRIES", 0.05)
 
     async def run() -> None:
         async with serving(settings_of(tmp_path, cache, keep_hours=1)) as engine:
@@ -226,7 +226,7 @@ def test_jobs_that_nobody_asks_for_expire(cache: Path, tmp_path: Path, monkeypat
 
 
 def test_what_has_not_ended_does_not_expire(slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.service.engine.BETWEEN_EXPIRIES", 0.05)
+    monkeypatch.setattr("gptool.service.jobs.engine.BETWEEN_EXPIRIES", 0.05)
 
     async def run() -> None:
         async with serving(settings_of(tmp_path, slow_cache, keep_hours=0)) as engine:

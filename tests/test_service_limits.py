@@ -23,7 +23,7 @@ from service_jobs import (
 from gptool.errors import ServiceError
 from gptool.plan import make_plan
 from gptool.request import read_request
-from gptool.service.engine import Engine
+from gptool.service.jobs.engine import Engine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -132,7 +132,7 @@ class TestPlace:
     def test_none_is_taken_when_what_runs_or_is_kept_takes_all_of_the_quota(
         self, cache: Path, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptool.service.store.Store.own_size", lambda _: 0)
+        monkeypatch.setattr("gptool.service.jobs.store.Store.own_size", lambda _: 0)
 
         async def check(engine: Engine, used: int) -> None:
             for ask in (submit, estimate):
@@ -158,10 +158,10 @@ class TestPlace:
     def test_a_disk_without_a_quota(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as engine:
-                monkeypatch.setattr("gptool.service.output.OutputDirectory.free", lambda _: 10**9 + 1000)
+                monkeypatch.setattr("gptool.service.jobs.output.OutputDirectory.free", lambda _: 10**9 + 1000)
                 failed = await end_of(engine, await submit(engine, {}))
                 assert "expected at most 1000 bytes: ask for fewer" in said(failed)[-3]
-                monkeypatch.setattr("gptool.service.output.OutputDirectory.free", lambda _: 10**9)
+                monkeypatch.setattr("gptool.service.jobs.output.OutputDirectory.free", lambda _: 10**9)
                 with pytest.raises(ServiceError, match="1000000000 bytes free, expected more than 1000000000"):
                     await submit(engine, {})
 

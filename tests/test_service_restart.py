@@ -28,9 +28,9 @@ from service_jobs import (
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import OutputError
-from gptool.service.engine import Engine
+from gptool.service.jobs.engine import Engine
+from gptool.service.jobs.store import NewJob, Store, StoredJob
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import NewJob, Store, StoredJob
 
 SERVICE = """
 import asyncio, sys
@@ -153,7 +153,7 @@ def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(ca
 
 class TestLock:
     def test_a_directory_is_one_services(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gptool.service.output.LOCK_SECONDS", 0.1)
+        monkeypatch.setattr("gptool.service.jobs.output.LOCK_SECONDS", 0.1)
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)):
@@ -174,7 +174,7 @@ class TestLock:
             os.kill(worker, signal.SIGSTOP)
         try:
             with monkeypatch.context() as patch:
-                patch.setattr("gptool.service.output.LOCK_SECONDS", 0.1)
+                patch.setattr("gptool.service.jobs.output.LOCK_SECONDS", 0.1)
                 with pytest.raises(OutputError, match="another service uses it"):
                     asyncio.run(Engine(settings_of(tmp_path, slow_cache)).start())
         finally:

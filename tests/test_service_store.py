@@ -12,7 +12,7 @@ import pytest
 from gptool.errors import OutputError
 from gptool.job import JobProgress
 from gptool.model import Message
-from gptool.service.store import FILE, NewJob, Store
+from gptool.service.jobs.store import FILE, NewJob, Store
 
 INPUTS = {"levels": "0-2", "areaOfInterest": "{}" * 100_000, "tilePackage": False}
 MESSAGES = [Message("Informative", "Start Time"), Message("Warning", "ä' \u2028"), Message("Error", "")]

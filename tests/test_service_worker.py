@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from gptool.errors import GptoolError
 from gptool.job import new_job_id
 from gptool.model import Message
-from gptool.service.orders import News, Order, line_of, read_news
-from gptool.service.wording import wording_for
+from gptool.service.jobs.orders import News, Order, line_of, read_news
+from gptool.service.jobs.wording import wording_for
 
 Worker = subprocess.Popen[bytes]
 
 
 @contextmanager
 def working() -> Iterator[Worker]:
-    command = [sys.executable, "-P", "-m", "gptool.service.worker"]
+    command = [sys.executable, "-P", "-m", "gptool.service.jobs.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         try:
             yield worker

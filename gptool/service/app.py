@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gptool.service import directory, gp_service, image_service, openapi, output_files
-from gptool.service.answers import Resource, endpoint
-from gptool.service.call import ROOT, SERVICES
 from gptool.service.catalog import KINDS
-from gptool.service.gp_service import TASKS, TaskJobs
 from gptool.service.guard import Guard
-from gptool.service.image_service import OPERATIONS
-from gptool.service.job_resources import JobResources
-from gptool.service.output_files import OUTPUT
 from gptool.service.pages import static_files
+from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
+from gptool.service.resources.answers import Resource, endpoint
+from gptool.service.resources.call import ROOT, SERVICES
+from gptool.service.resources.gp_service import TASKS, TaskJobs
+from gptool.service.resources.image_service import OPERATIONS
+from gptool.service.resources.job_resources import JobResources
+from gptool.service.resources.output_files import OUTPUT
 from gptool.service.site import Site
 
 FILES = f"{OUTPUT}/{{job}}"

@@ -33,7 +33,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 import gptool
-from gptool.service.call import ROOT
+from gptool.service.resources.call import ROOT
 
 HERE = Path(__file__).parent
 

@@ -13,12 +13,12 @@ from gptool.errors import ExportCancelledError, GptoolError, OutputError
 from gptool.export import count_threads
 from gptool.job import Status
 from gptool.model import Message
-from gptool.service.orders import Ended, Order
-from gptool.service.output import OutputDirectory
-from gptool.service.run import Run
+from gptool.service.jobs.orders import Ended, Order
+from gptool.service.jobs.output import OutputDirectory
+from gptool.service.jobs.run import Run
+from gptool.service.jobs.store import Store
+from gptool.service.jobs.wording import wording_for
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import Store
-from gptool.service.wording import wording_for
 
 BETWEEN_WRITES = 0.25
 """Seconds that a job's progress waits for more of it, to be stored together."""

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable
 
 from gptool.errors import GptoolError
-from gptool.service.books import Books
-from gptool.service.orders import Ended, News
-from gptool.service.process import WorkerProcess
-from gptool.service.run import Run
+from gptool.service.jobs.books import Books
+from gptool.service.jobs.orders import Ended, News
+from gptool.service.jobs.process import WorkerProcess
+from gptool.service.jobs.run import Run
 
 GRACE = 0.5
 """Seconds that a worker has to stop a job, before it is stopped itself."""

@@ -9,9 +9,9 @@ from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from typing import Self
 
-from gptool.service.orders import News, Order, line_of, read_news
+from gptool.service.jobs.orders import News, Order, line_of, read_news
 
-COMMAND = (sys.executable, "-P", "-m", "gptool.service.worker")
+COMMAND = (sys.executable, "-P", "-m", "gptool.service.jobs.worker")
 """-P: the folder that the service was started in is none to import from."""
 
 LONGEST_LINE = 64 * 1024 * 1024

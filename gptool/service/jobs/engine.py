@@ -11,15 +11,15 @@ from pathlib import Path
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.job import Job, failure, new_job_id
 from gptool.request.area import PARAMETER as AREA
-from gptool.service.books import Books
-from gptool.service.lane import Lane
-from gptool.service.limits import Place, check_area, offered
-from gptool.service.orders import ESTIMATE, EXPORT
-from gptool.service.output import JOB_ID, OutputDirectory
-from gptool.service.restart import recover
-from gptool.service.run import Run
+from gptool.service.jobs.books import Books
+from gptool.service.jobs.lane import Lane
+from gptool.service.jobs.limits import Place, check_area, offered
+from gptool.service.jobs.orders import ESTIMATE, EXPORT
+from gptool.service.jobs.output import JOB_ID, OutputDirectory
+from gptool.service.jobs.restart import recover
+from gptool.service.jobs.run import Run
+from gptool.service.jobs.store import NewJob, Store, StoredJob
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import NewJob, Store, StoredJob
 
 BETWEEN_EXPIRIES = 60.0
 BETWEEN_TOUCHES = 60.0

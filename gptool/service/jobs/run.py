@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from gptool.errors import ExportCancelledError, GptoolError
 from gptool.job import JobProgress, cancellation, failure
 from gptool.model import Message
-from gptool.service.orders import EXPORT, News
-from gptool.service.process import WorkerProcess
+from gptool.service.jobs.orders import EXPORT, News
+from gptool.service.jobs.process import WorkerProcess
 
 
 @dataclass(eq=False, slots=True)

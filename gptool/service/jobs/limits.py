@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from gptool.errors import GptoolError, ParameterError, ServiceError
 from gptool.request.area import PARAMETER as AREA
-from gptool.service.orders import EXPORT
-from gptool.service.output import OutputDirectory
-from gptool.service.run import Run
+from gptool.service.jobs.orders import EXPORT
+from gptool.service.jobs.output import OutputDirectory
+from gptool.service.jobs.run import Run
+from gptool.service.jobs.store import Store
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import Store
 from gptool.settings import CacheSettings
 
 GIGABYTE = 10**9

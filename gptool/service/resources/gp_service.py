@@ -13,14 +13,14 @@ from gptool.errors import ServiceError
 from gptool.job import OUT
 from gptool.job_report import REPORT
 from gptool.request import INPUTS, Parameter
-from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_may_act, link, trail
+from gptool.request.area import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.job_resources import JobResources, Results
-from gptool.service.limits import AREA
-from gptool.service.output_files import output_url
-from gptool.service.store import StoredJob
-from gptool.service.visible import find_job
+from gptool.service.jobs.store import StoredJob
+from gptool.service.resources.answers import Answer, see
+from gptool.service.resources.call import Call, check_may_act, link, trail
+from gptool.service.resources.job_resources import JobResources, Results
+from gptool.service.resources.output_files import output_url
+from gptool.service.resources.visible import find_job
 
 SERVICE = "ExportTiles"
 ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
@@ -155,7 +155,7 @@ def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
         return inputs
     try:
         value = json.loads(area)
-    except ValueError:
+    except (ValueError, RecursionError):
         return inputs
     is_schema = isinstance(value, dict) and "fields" in value and value.get("features") == []
     return {name: sent for name, sent in inputs.items() if name != AREA} if is_schema else inputs

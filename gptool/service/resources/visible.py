@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gptool.errors import ServiceError
-from gptool.service.call import Call
-from gptool.service.store import StoredJob
+from gptool.service.jobs.store import StoredJob
+from gptool.service.resources.call import Call
 
 SUCCEEDED = "esriJobSucceeded"
 ENDED = SUCCEEDED, "esriJobFailed", "esriJobCancelled"

@@ -1,6 +1,6 @@
 """The output directory of a service: its lock, the folders where jobs work, and those of their results.
 
-jobs.sqlite             the jobs, see `gptool.service.store`
+jobs.sqlite             the jobs, see `gptool.service.jobs.store`
 service.lock            held by the service and its workers
 work/<job id>/          what a job is making
 results/<job id>/       what an export has made

@@ -11,11 +11,11 @@ from starlette.responses import FileResponse, Response
 
 from gptool.errors import ServiceError
 from gptool.job_report import REPORT
-from gptool.service.answers import json_response
-from gptool.service.call import ROOT, Call
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.store import StoredJob
-from gptool.service.visible import SUCCEEDED, find_job
+from gptool.service.jobs.store import StoredJob
+from gptool.service.resources.answers import json_response
+from gptool.service.resources.call import ROOT, Call
+from gptool.service.resources.visible import SUCCEEDED, find_job
 
 OUTPUT = f"{ROOT}/directories/arcgisoutput"
 

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.service.answers import Answer, see
-from gptool.service.call import ROOT, SERVICES, Call, link, trail
 from gptool.service.catalog import CURRENT_VERSION, KINDS
-from gptool.service.gp_service import SERVICE
+from gptool.service.resources.answers import Answer, see
+from gptool.service.resources.call import ROOT, SERVICES, Call, link, trail
+from gptool.service.resources.gp_service import SERVICE
 
 
 async def home(call: Call) -> Response:

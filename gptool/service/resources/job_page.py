@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from gptool.job_report import REPORT
-from gptool.service.call import SERVICES, Call, link, trail
-from gptool.service.output_files import OUTPUT
-from gptool.service.store import StoredJob
-from gptool.service.visible import ENDED, SUCCEEDED
+from gptool.service.jobs.store import StoredJob
+from gptool.service.resources.call import SERVICES, Call, link, trail
+from gptool.service.resources.output_files import OUTPUT
+from gptool.service.resources.visible import ENDED, SUCCEEDED
 
 
 def job_page(

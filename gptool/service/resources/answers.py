@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from gptool.errors import GptoolError, ParameterError, ServiceError
 from gptool.package.json_text import to_json_bytes
 from gptool.request.parameters import FORMS
-from gptool.service.call import Call, read_form, read_owner, read_sent, trail
 from gptool.service.pages import render
+from gptool.service.resources.call import Call, read_form, read_owner, read_sent, trail
 from gptool.service.site import Site
 
 LOG = logging.getLogger(__name__)

@@ -49,7 +49,7 @@ class Order(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a job ended; all but the status as in `gptool.service.store.StoredJob`."""
+    """How a job ended; all but the status as in `gptool.service.jobs.store.StoredJob`."""
 
     status: Status
     package: str | None = None

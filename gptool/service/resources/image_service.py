@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from gptool.package.json_text import to_json_bytes
 from gptool.request import PARAMETERS
-from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_may_act, link, trail, whole_path_number
 from gptool.service.catalog import Offer, service_json
+from gptool.service.resources.answers import Answer, see
+from gptool.service.resources.call import Call, check_may_act, link, trail, whole_path_number
 from gptool.service.tiles import read_tile
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}

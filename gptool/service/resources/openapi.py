@@ -9,12 +9,12 @@ from starlette.responses import Response
 from gptool import __version__
 from gptool.request import INPUTS, Parameter
 from gptool.request.parameters import BY_NAME
-from gptool.service.answers import json_response
-from gptool.service.call import FORM, ROOT, Call
 from gptool.service.catalog import KINDS
-from gptool.service.gp_service import CACHE, SERVICE, TASKS
-from gptool.service.image_service import OPERATIONS
-from gptool.service.output_files import OUTPUT
+from gptool.service.resources.answers import json_response
+from gptool.service.resources.call import FORM, ROOT, Call
+from gptool.service.resources.gp_service import CACHE, SERVICE, TASKS
+from gptool.service.resources.image_service import OPERATIONS
+from gptool.service.resources.output_files import OUTPUT
 
 ANSWER = {
     "200": {

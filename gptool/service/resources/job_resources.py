@@ -10,12 +10,12 @@ from starlette.responses import Response
 from gptool.errors import ServiceError
 from gptool.job import OUT, job_json
 from gptool.request.parameters import BY_NAME
-from gptool.service.answers import Answer, see
-from gptool.service.call import Call, check_may_act
-from gptool.service.job_page import job_page, job_path, job_trail
-from gptool.service.output_files import output_url
-from gptool.service.store import StoredJob
-from gptool.service.visible import SUCCEEDED, find_job
+from gptool.service.jobs.store import StoredJob
+from gptool.service.resources.answers import Answer, see
+from gptool.service.resources.call import Call, check_may_act
+from gptool.service.resources.job_page import job_page, job_path, job_trail
+from gptool.service.resources.output_files import output_url
+from gptool.service.resources.visible import SUCCEEDED, find_job
 
 Results = dict[str, tuple[str, Any]]
 """Data types and values, by the names of results."""

@@ -8,9 +8,9 @@ import time
 from gptool.errors import GptoolError, ServiceError
 from gptool.job import cancellation, failure
 from gptool.model import Message
-from gptool.service.limits import offered
+from gptool.service.jobs.limits import offered
+from gptool.service.jobs.store import Store, StoredJob
 from gptool.service.settings import ServiceSettings
-from gptool.service.store import Store, StoredJob
 
 AGAIN = Message("Warning", "The service ended while the job was executing: the job is started again.")
 MOST_DEATHS = 1

@@ -1,7 +1,7 @@
-"""A process that works on one job of a service at a time: `python -m gptool.service.worker`.
+"""A process that works on one job of a service at a time: `python -m gptool.service.jobs.worker`.
 
-Standard input and output carry `gptool.service.orders`; whatever else is printed goes to standard error. The process
-ends when its standard input does: then the service is gone, and takes up the job again when it comes back.
+Standard input and output carry `gptool.service.jobs.orders`; whatever else is printed goes to standard error. The
+process ends when its standard input does: then the service is gone, and takes up the job again when it comes back.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 from gptool.job import OUT, Job
 from gptool.job_report import REPORT
-from gptool.service.orders import EXPORT, Ended, News, Order, line_of, read_order
-from gptool.service.wording import wording_for
+from gptool.service.jobs.orders import EXPORT, Ended, News, Order, line_of, read_order
+from gptool.service.jobs.wording import wording_for
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
 NICE = 10
