@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -12,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from service_process import ServiceProcess
 
@@ -42,10 +40,12 @@ def opened(browser: Browser, viewport: dict[str, int], **options: Any) -> Iterat
 
 
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture of what is seen, in few colours, for the documentation."""
+    """Keep a picture of what is seen, for the documentation."""
     if folder := os.environ.get("GPTOOL_SCREENSHOTS"):
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        picture.quantize(128).save(Path(folder) / f"{name}.png", optimize=True)
+        page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=76)
 
 
 def form_of(service: ServiceProcess, name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -195,7 +197,7 @@ def test_form_has_a_field_for_every_parameter() -> None:
     assert [field.get("name") for field in form.xpath(".//*[@name]")] == [item.name for item in PARAMETERS]
     assert form.xpath(".//select[@id='exportBy']/option/text()") == ["LevelID", "Resolution", "Scale"]
     assert form.xpath(".//select[@id='exportBy']/option[@selected]/text()") == ["LevelID"]
-    assert form.xpath(".//select[@id='storageFormatType']/option/text()")[0] == "esriMapCacheStorageModeCompactV2"
+    assert form.xpath(".//select[@id='storageFormatType']/option[@value='']/text()") == ["not given"]
     quality = form.get_element_by_id("compressionQuality")
     assert (quality.get("min"), quality.get("max"), quality.get("value")) == ("0", "100", "")
     assert form.get_element_by_id("levels").get("value") == HOSTILE
@@ -264,18 +266,30 @@ def test_values_lead_to_this_service_alone(value: object, expected: list[str]) -
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_950, "1.0 MB"),
-        (6_972_190, "7.0 MB"),
-        (5e15, "5,000.0 TB"),
-    ],
+    [(999, "999 bytes"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (5e15, "5,000.0 TB")],
 )
 def test_sizes_in_words(count: float, expected: str) -> None:
     weighed = {"totalSize": count, "totalTilesToExport": 0}
     assert shown("job.html", **job_context(estimate=weighed)).get_element_by_id("estimate-bytes").text == expected
+
+
+def luminance(colour: str) -> float:
+    """WCAG's, of #rrggbb."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_either_colour_scheme(scheme: str) -> None:
+    style = static_files()["style.css"].decode()
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part)) for part in style.split("@media")[:2])
+    colours = light if scheme == "light" else dark
+    texts = ("ink", "quiet", "accent", "accent-strong", "good", "warn", "bad")
+    pairs = chain(((text, back) for text in texts for back in ("card", "paper", "tint")), [("on-accent", "accent")])
+    for text, back in pairs:
+        lower, higher = sorted((luminance(colours[text]), luminance(colours[back])))
+        assert (higher + 0.05) / (lower + 0.05) >= 4.5, (text, back)
 
 
 def test_leaflet_brings_its_licence() -> None:

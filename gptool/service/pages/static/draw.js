@@ -21,7 +21,7 @@ const between = (a, b) => [
 ];
 
 export class Drawing {
-  // tools: the toolbar's element; onDrawn is called with corners, or with none when the area is cleared.
+  // tools: the element of its buttons; onDrawn is called with corners, or with none when the area is cleared.
   constructor(map, tools, hint, onDrawn) {
     this.map = map;
     this.tools = tools;

@@ -104,6 +104,8 @@ export function followForm(form, panel) {
   };
   form.addEventListener("input", restart);
   window.addEventListener("pagehide", () => current?.leave());
+  // Back on a page that the browser had kept as it was left.
+  window.addEventListener("pageshow", (event) => event.persisted && restart());
   panel.hidden = false;
   begin();
 }

@@ -10,7 +10,7 @@ const { areaOfInterest, optimizeTilesForSize, compressionQuality } = form.elemen
 const hint = document.getElementById("map-hint");
 const { map, service, resolution } = showMap();
 const reference = service.tileInfo.spatialReference;
-const drawing = new Drawing(map, document.querySelector("[role=toolbar]"), hint, writeArea);
+const drawing = new Drawing(map, document.getElementById("map-tools"), hint, writeArea);
 
 // What is drawn is typed for whoever drew it, and goes the same way from there.
 function writeArea(corners) {
