@@ -135,10 +135,10 @@ def caches_served(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 def service(caches_served: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service of them; of Few nine tiles may be exported."""
     folder = tmp_path_factory.mktemp("service")
-    settings = "".join(
+    told = "".join(
         f'[caches."{name}"]\nlocation = "{path}"\nmaxExportTilesCount = {9 if name == "Few" else 2_000_000}\n'
         for name, path in caches_served.items()
     )
-    (folder / "service.toml").write_text(settings)
+    (folder / "service.toml").write_text(told)
     with ServiceProcess(folder, "--config", "service.toml") as process:
         yield process
