@@ -77,7 +77,7 @@ def test_draw_estimate_export_watch_download_and_open(
     page.goto(service.url)
     page.get_by_role("link", name=WORLD, exact=True).first.click()
     expect(page.locator("#map .leaflet-tile-loaded").first).to_be_visible()
-    shoot(page, "service-page")
+    shoot(page, "service")
     page.get_by_role("link", name="Export Tiles", exact=True).click()
     expect(tiles_said(page)).to_have_text("341")
 
@@ -90,12 +90,12 @@ def test_draw_estimate_export_watch_download_and_open(
     expect(tiles_said(page)).to_have_text(str(expected.total_tiles_to_export))
     expect(page.locator("#estimate-bytes")).to_have_attribute("title", f"{expected.total_size:,} bytes")
     assert page.get_by_label("Optimize tiles for size").is_checked()
-    shoot(page, "export-form")
+    shoot(page, "form")
     area = area_of(page)
 
     page.get_by_role("button", name="Export tiles").click()
     expect(end(page)).to_have_text("Succeeded")
-    shoot(page, "job-page")
+    shoot(page, "job")
     package = download(page, tmp_path)
     assert package.name == f"{WORLD}.tpkx"
     alone = export_tiles(world, tmp_path / "alone.tpkx", area_of_interest=area, levels="0-4", compression_quality=50)
