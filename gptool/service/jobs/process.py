@@ -29,7 +29,10 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, inherited: tuple[int, ...]) -> Self:
-        """Start one that inherits descriptors, in a session of its own: Ctrl-C at a terminal is for the service.
+        """Start one that inherits descriptors, in a group of its own: Ctrl-C at a terminal is for the service.
+
+        It stays in the service's session: Linux shares processors out among sessions first, and only within one does
+        it matter that workers are nice.
 
         Raises
         ------
@@ -43,7 +46,7 @@ class WorkerProcess:
                 stdout=PIPE,
                 limit=LONGEST_LINE,
                 pass_fds=inherited,
-                start_new_session=True,
+                process_group=0,
             )
         )
 
