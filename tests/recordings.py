@@ -14,7 +14,10 @@ from types import TracebackType
 from typing import NotRequired, Self, TypedDict
 
 FOLDER = Path(__file__).parent / "clients" / "recorded"
-KEPT = {"accept", "accept-encoding", "authorization", "content-type", "cookie", "referer", "user-agent"}
+KEPT = {
+    *("accept", "accept-encoding", "content-type", "referer", "user-agent"),
+    *("authorization", "cookie", "x-esri-authorization"),
+}
 """Headers by which a service might answer something else."""
 
 JOB_ID = re.compile(r"\bj[0-9a-f]{32}\b")
