@@ -173,15 +173,12 @@ def make_cache(
 
 def make_wide_cache(folder: Path, level: int) -> Path:
     """Lay a compact V2 cache of one whole level, large at no expense: its bundles are one file."""
-    tiles = [jpeg_tile(seed) for seed in range(64)]
+    places = product(range(128), repeat=2)
     first = bundle_path(folder / "_alllayers", level, 0, 0)
     first.parent.mkdir(parents=True)
-    first.write_bytes(
-        bundle_bytes({(row, column): tiles[(row + 7 * column) % 64] for row, column in product(range(128), repeat=2)})
-    )
-    for row, column in product(range(0, 2**level, 128), repeat=2):
-        if row or column:
-            os.link(first, bundle_path(folder / "_alllayers", level, row, column))
+    first.write_bytes(bundle_bytes({place: jpeg_tile(i % 61) for i, place in enumerate(places)}))
+    for row, column in list(product(range(0, 2**level, 128), repeat=2))[1:]:
+        os.link(first, bundle_path(folder / "_alllayers", level, row, column))
     return complete(folder, conf_text(range(level + 1)))
 
 
