@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +46,15 @@ async def main(output, cache, *job_ids):
 asyncio.run(main(*sys.argv[1:]))
 """
 AGAIN = "The service ended while the job was executing: the job is started again."
+
+
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1])
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 @contextmanager
@@ -165,27 +173,25 @@ class TestLock:
 
         asyncio.run(run())
 
-    def test_workers_of_a_service_that_was_killed_hold_it(
-        self, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A worker is halted, as on a disk that does not answer; it goes when it notices that the service did."""
-        with killed(tmp_path, slow_cache) as (job_id, service):
-            [worker] = workers_of(service.pid)
-            os.kill(worker, signal.SIGSTOP)
-        try:
-            with monkeypatch.context() as patch:
-                patch.setattr("gptool.service.jobs.output.LOCK_SECONDS", 0.1)
-                with pytest.raises(OutputError, match="another service uses it"):
-                    asyncio.run(Engine(settings_of(tmp_path, slow_cache)).start())
-        finally:
-            os.kill(worker, signal.SIGCONT)
-        asyncio.run(cancelled(settings_of(tmp_path, slow_cache), job_id))
+    def test_workers_of_a_service_that_was_killed_are_waited_for(self, cache: Path, tmp_path: Path) -> None:
+        """Another process has the lock, as workers do that have not noticed yet that their service is gone."""
+        tmp_path.joinpath("service.lock").touch()
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "service.lock")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout
+            assert holder.stdin
+            assert holder.stdout.readline() == "held\n"
 
+            async def run() -> None:
+                engine = Engine(settings_of(tmp_path, cache))
+                starting = asyncio.create_task(engine.start())
+                await asyncio.sleep(0.2)
+                assert not starting.done()
+                holder.communicate("enough")
+                await starting
+                await engine.stop()
 
-async def cancelled(settings: ServiceSettings, job_id: str) -> None:
-    async with serving(settings) as engine:
-        engine.cancel(job_id)
-        assert (await end_of(engine, job_id)).status == "esriJobCancelled"
+            asyncio.run(run())
 
 
 def test_an_output_directory_that_can_not_be_made(cache: Path, tmp_path: Path) -> None:

@@ -298,6 +298,7 @@ NO_START = {
     "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address, found", 2),
     "no token file": (["World={cache}", "--token-file", "none"], "none: can't be read: No such file", 2),
     "a port that is taken": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: can't listen there: ", 1),
+    "no jobs": (["World={cache}", "--jobs", "0"], "jobs: none could run, found 0, expected at least 1", 2),
     "no port": (["World={cache}", "--port", "70000"], "port: no port, found 70000, expected 0 to 65535", 2),
     "an output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
 }  # fmt: skip

@@ -55,6 +55,8 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
             "others can reach this address", where="host", found=settings.host,
             expected="a token file, or to allow anonymous calls",
         )  # fmt: skip
+    if settings.jobs < 1:
+        raise SettingsError("none could run", where="jobs", found=settings.jobs, expected="at least 1")
     if settings.port > LAST_PORT:
         raise SettingsError("no port", where="port", found=settings.port, expected=f"0 to {LAST_PORT}")
     tokens = Tokens(settings.token_file) if settings.token_file else None

@@ -54,7 +54,9 @@ class ServiceSettings:
     max_queued: int = _said(20, "Jobs that may wait behind those; more are refused.")
     max_jobs_per_token: int = _said(10, "Jobs of one token, or of all without one, that may wait or run.")
     keep_hours: int = _said(24, "How long a job and its result are kept after they were last asked for.")
-    disk_quota: int = _said(0, "Bytes that results may take together; 0: what the disk has, but for a gigabyte.")
+    disk_quota: int = _said(
+        0, "Bytes that jobs and results may take together; 0: what the disk has, but for a gigabyte."
+    )
     max_body_bytes: int = _said(2 * AREA_BYTES, "Bytes of one request's body.")
     max_area_bytes: int = _said(AREA_BYTES, "Bytes of an area of interest.")
     max_area_vertices: int = _said(100_000, "Vertices of an area of interest.")

@@ -57,7 +57,7 @@ class Books:
             str(self._output.path),
             str(self._output.work(run.job_id)),
             cache.max_export_tiles_count,
-            max(count_threads(None) // max(self._settings.jobs, 1), 1),
+            max(count_threads(None) // self._settings.jobs, 1),
         )
 
     def note(self, run: Run) -> None:

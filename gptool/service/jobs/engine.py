@@ -61,7 +61,7 @@ class Engine:
         inherited = self._output.inherited
         self._lanes = {
             task: Lane(processes, self._books, inherited, self._check_fit, self._forget)
-            for task, processes in ((EXPORT, max(self._settings.jobs, 1)), (ESTIMATE, 1))
+            for task, processes in ((EXPORT, self._settings.jobs), (ESTIMATE, 1))
         }
         for job in again:
             self._add(job)
