@@ -47,21 +47,10 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     OutputError
         When the output directory can't be used, or the port is taken.
     """
-    if not settings.caches:
-        raise SettingsError("none are named", where="caches", expected="at least one")
-    local = _is_local(settings.host)
-    if not (local or settings.token_file or settings.allow_anonymous):
-        raise SettingsError(
-            "others can reach this address", where="host", found=settings.host,
-            expected="a token file, or to allow anonymous calls",
-        )  # fmt: skip
-    if settings.jobs < 1:
-        raise SettingsError("none could run", where="jobs", found=settings.jobs, expected="at least 1")
-    if settings.port > LAST_PORT:
-        raise SettingsError("no port", where="port", found=settings.port, expected=f"0 to {LAST_PORT}")
+    _check(settings)
     tokens = Tokens(settings.token_file) if settings.token_file else None
     site = Site(settings, Catalog(settings.caches), Engine(settings), tokens)
-    is_open_here_only = local and tokens is None and not settings.allow_anonymous
+    is_open_here_only = _is_local(settings.host) and tokens is None and not settings.allow_anonymous
     app = make_app(site, LOCAL | {settings.host} if is_open_here_only else None)
     with _listen(settings) as listener:
         # uvicorn stops at these, and then raises them again: to stop when told to is no failure.
@@ -72,6 +61,20 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
             http="h11", h11_max_incomplete_event_size=LONGEST_QUERY, timeout_graceful_shutdown=SECONDS_FOR_THE_LAST,
         )  # fmt: skip
         asyncio.run(_run(site, uvicorn.Server(config), listener, on_ready))
+
+
+def _check(settings: ServiceSettings) -> None:
+    if not settings.caches:
+        raise SettingsError("none are named", where="caches", expected="at least one")
+    if settings.jobs < 1:
+        raise SettingsError("none could run", where="jobs", found=settings.jobs, expected="at least 1")
+    if settings.port > LAST_PORT:
+        raise SettingsError("no port", where="port", found=settings.port, expected=f"0 to {LAST_PORT}")
+    if not (_is_local(settings.host) or settings.token_file or settings.allow_anonymous):
+        raise SettingsError(
+            "others can reach this address", where="host", found=settings.host,
+            expected="a token file, or to allow anonymous calls",
+        )  # fmt: skip
 
 
 async def _run(site: Site, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
