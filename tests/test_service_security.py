@@ -1,4 +1,4 @@
-"""Who may do what: other sites' pages, other hosts' names, tokens, limits, and paths that lead out."""
+"""Who may do what: other sites' pages, other hosts' names, limits, and paths that lead out."""
 
 from __future__ import annotations
 
