@@ -49,6 +49,14 @@ class JobProgress(NamedTuple):
         return {"type": self.type, "message": self.message, **step}
 
 
+class Planned(NamedTuple):
+    """What a job is about to take: tiles, their bytes in the cache, and the bytes to set aside for its result."""
+
+    tiles: int
+    bytes: int
+    room: int
+
+
 class Job:
     """One run of a tool. It is worked on in one thread; others may look at it, and cancel it.
 
@@ -66,8 +74,8 @@ class Job:
         The parameters that were sent, under their own names, and the defaults of others.
     results : dict
         By name, once it has succeeded.
-    planned : (int, int) or None
-        Tiles, and their bytes in the cache, once they are counted: before any is copied.
+    planned : Planned or None
+        Once tiles are counted: before any is copied.
 
     Parameters
     ----------
@@ -97,7 +105,7 @@ class Job:
         # What is no mapping is refused when the job runs.
         self.inputs: dict[str, Any] = {**defaults, **(known(parameters) if isinstance(parameters, Mapping) else {})}
         self.results: dict[str, Any] = {}
-        self.planned: tuple[int, int] | None = None
+        self.planned: Planned | None = None
         self._on_change = on_change
         self._wording = wording
         self._cancelled = Event()

@@ -9,6 +9,10 @@ from gptool.errors import TooManyTilesError
 from gptool.plan import LevelPlan, Plan
 from gptool.request import whole_number
 
+TILE_ROOM, BUNDLE_ROOM, METADATA_ROOM = 4, 160 * 1024, 1024 * 1024
+"""Bytes in a result besides those of its tiles: the size before each; a bundle's header and index; metadata, a picture
+and the report."""
+
 
 def read_limit(limit: int | None) -> int | None:
     """Return a limit, None for none.
@@ -19,6 +23,12 @@ def read_limit(limit: int | None) -> int | None:
         When it is no number of tiles.
     """
     return None if limit is None else whole_number(limit, "max_export_tiles_count", 0)
+
+
+def room_for(plan: Plan) -> int:
+    """Return the bytes to set aside for a plan's result, of whichever kind it is."""
+    bundles = sum(len(level.bundles) for level in plan.levels)
+    return plan.bytes + TILE_ROOM * plan.tiles + BUNDLE_ROOM * bundles + METADATA_ROOM
 
 
 def check_count(plan: Plan, limit: int | None, service: str | None = None) -> None:

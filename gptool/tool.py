@@ -11,9 +11,9 @@ from typing import Any
 from gptool.cache import TileCache, open_cache
 from gptool.estimate import CONFIDENCE, Estimate, weigh
 from gptool.export import Order, check_apart, count_threads, run_export
-from gptool.job import OUT, Job, JobProgress, Wording
+from gptool.job import OUT, Job, JobProgress, Planned, Wording
 from gptool.job_report import write_report
-from gptool.limit import check_count, read_limit
+from gptool.limit import check_count, read_limit, room_for
 from gptool.model import Message
 from gptool.package.choose import kind_for
 from gptool.package.staging import Staging, made, writing
@@ -138,7 +138,7 @@ def _plan(
     if service is not None:
         opened = replace(opened, name=service.partition(":")[0].rpartition("/")[2])
     plan = make_plan(opened, request, lambda tiles: job.show(_counting(tiles)))
-    job.planned = plan.tiles, plan.bytes
+    job.planned = Planned(plan.tiles, plan.bytes, room_for(plan))
     return request, recompression, plan
 
 

@@ -12,6 +12,7 @@ from checks import asked
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptool import export_tiles_job
 from gptool.errors import TooManyTilesError
 from gptool.limit import check_count, deepest_fitting
 from gptool.model import BundleAddress, Lod, NumberText
@@ -71,3 +72,15 @@ def test_against_every_range(counts: list[int], limit: int) -> None:
     fitting = [levels for levels in ranges if sum(counts[level] for level in levels) <= limit]
     best = max(fitting, key=lambda levels: (levels[-1], len(levels)), default=range(0))
     assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == list(best)
+
+
+@pytest.mark.parametrize("sent", [{}, {"storageFormatType": "compact"}], ids=["compactV2", "compact"])
+@pytest.mark.parametrize("package", ["true", "false"])
+def test_what_is_set_aside_is_enough_for_any_result(
+    cache: Path, tmp_path: Path, sent: dict[str, str], package: str
+) -> None:
+    job = export_tiles_job({**sent, "tilePackage": package}, cache=cache, output_directory=tmp_path)
+    assert job.status == "esriJobSucceeded"
+    assert job.planned
+    assert job.planned.tiles == 165
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= job.planned.room

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rest_client import PATIENCE, RestClient
+from rest_client import RestClient
 from service_jobs import SLOWLY, make_slow_cache
-from service_process import ServiceProcess
+from service_process import GPTOOL, PATIENCE, ServiceProcess
 
 from gptool import export_tiles
 
@@ -62,6 +63,29 @@ def test_its_export_is_done_once_more_and_is_the_same(slow: Path, tmp_path: Path
     assert {str(path.relative_to(output / "results")) for path in (output / "results").rglob("*")} == {
         part for job_id in ids for part in (job_id, f"{job_id}/World.tpkx", f"{job_id}/report.json")
     }
+
+
+def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={slow}"):
+        waiting = subprocess.Popen(
+            [*GPTOOL, "serve", f"World={slow}", "--port", "0", "--output-directory", tmp_path / "output"],
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.stderr
+        until_it_waits_for_the_lock(waiting.pid)
+        waiting.terminate()
+        assert waiting.wait(PATIENCE) == 0
+        assert waiting.stderr.read() == b""
+        waiting.stderr.close()
+
+
+def until_it_waits_for_the_lock(process: int) -> None:
+    """It has the lock's file open by then."""
+    end = time.monotonic() + PATIENCE
+    while "service.lock" not in " ".join(str(path.readlink()) for path in Path(f"/proc/{process}/fd").iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(0.2)
 
 
 def test_a_job_that_is_cancelled_is_gone_within_a_second(slow: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from service_jobs import (
 )  # fmt: skip
 
 from gptool.errors import ServiceError
+from gptool.limit import room_for
 from gptool.plan import make_plan
 from gptool.request import read_request
 from gptool.service.jobs.engine import Engine
@@ -115,9 +116,9 @@ class TestPlace:
                 job = await end_of(engine, await submit(engine, SLOWLY))
                 assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
-                tiles, size = job.planned
                 line = re.fullmatch(
-                    f"no place for the result, found {tiles} tiles of {size} bytes in the cache, expected at most "
+                    f"no place for the result, found {job.planned.tiles} tiles, which may take {job.planned.room} "
+                    "bytes, expected at most "
                     "([0-9]+) bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",
                     said(job)[-3],
@@ -141,7 +142,7 @@ class TestPlace:
                 assert caught.value.code == 507
 
         async def run() -> None:
-            size = make_plan(slow_cache, read_request({})).bytes
+            size = room_for(make_plan(slow_cache, read_request({})))
             settings = settings_of(tmp_path, slow_cache, disk_quota=size)
             async with serving(settings) as engine:
                 first = await submit(engine, SLOWLY)

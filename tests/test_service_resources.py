@@ -222,6 +222,8 @@ class TestExport:
         assert client.ask("GET", client.path(url), Range=f"bytes={len(whole.body)}-").status == 416
         assert client.ask("HEAD", client.path(url)).body == b""
         assert client.post(url).body == whole.body
+        known = client.ask("GET", client.path(url), If_None_Match=whole.headers["etag"])
+        assert (known.status, known.body) == (304, b"")
 
     def test_a_dataset_is_a_folder(self, client: RestClient, cache: Path) -> None:
         job, value = client.run(f"{WORLD}/exportTiles", levels="0-2")
@@ -327,3 +329,6 @@ def test_a_cache_of_which_nothing_may_be_exported(tmp_path: Path, cache: Path) -
         assert client.json(WORLD)["exportTilesAllowed"] is False
         assert client.get(f"{WORLD}/tile/0/0/0").status == 200
         assert client.post(f"{WORLD}/exportTiles", f="json", levels="0").error()["code"] == 403
+        assert b"does not allow exportTiles" in client.get(f"{WORLD}/exportTiles").body
+        [cache_parameter] = client.json("services/ExportTiles/GPServer/ExportTiles")["parameters"][:1]
+        assert cache_parameter["choiceList"] == []

@@ -60,7 +60,7 @@ sys.stdin.read()
 @contextmanager
 def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A service in a process of its own, which is killed while it works on a job; the job's id."""
-    command = [sys.executable, "-c", SERVICE, *map(str, arguments)]
+    command = [sys.executable, "-P", "-c", SERVICE, *map(str, arguments)]
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}

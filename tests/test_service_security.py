@@ -41,7 +41,10 @@ FOREIGN = [
     {"Sec_Fetch_Site": "same-site", "Origin": "http://127.0.0.1:1"},
     {"Origin": "https://elsewhere.example"},
     {"Origin": "null"},
+    {"Referer": "http://elsewhere.example/page"},
+    {"Referer": "https://127.0.0.1.elsewhere.example/"},
 ]
+CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"
 STARTS = [
     START,
     f"{START}/submitJob",
@@ -69,8 +72,22 @@ class TestOtherSites:
         client.run(START, levels="0")
         assert service.log().count("starts:") == before + 1
 
+    def test_an_image_in_a_page_that_does_not_say_whose_it_is_starts_nothing(self, client: RestClient) -> None:
+        reply = client.ask("GET", client.path(START) + "?levels=0&f=json", User_Agent=CHROMIUM)
+        assert reply.error()["code"] == 403
+
+    def test_what_clients_say_they_come_from_is_no_page(self, client: RestClient) -> None:
+        for referer in ("http", "@esri/arcgis-rest-js"):
+            reply = client.ask("GET", client.path(START) + "?levels=0&f=json", Referer=referer)
+            assert "jobId" in reply.json()
+
     def test_own_pages_do(self, client: RestClient) -> None:
-        for headers in ({"Sec_Fetch_Site": "same-origin"}, {"Origin": f"http://{client.address}"}):
+        own = f"http://{client.address}"
+        for headers in (
+            {"Sec_Fetch_Site": "same-origin"},
+            {"Origin": own},
+            {"Referer": f"{own}/arcgis/rest/services", "User_Agent": CHROMIUM},
+        ):
             assert "jobId" in client.ask("POST", client.path(START) + "?levels=0&f=json", **headers).json()
 
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:6080", "127.0.0.1.evil.example", "[::2]", ""])

@@ -110,6 +110,13 @@ class TestTokenFiles:
         with pytest.raises(SettingsError, match="t: a token's name, found 'a b', expected letters"):
             add_token(tmp_path / "t", "a b")
 
+    def test_a_last_line_without_its_end_is_not_written_into(self, tmp_path: Path) -> None:
+        first = add_token(tmp_path / "t", "crew")
+        (tmp_path / "t").write_text((tmp_path / "t").read_text().rstrip("\n"))
+        second = add_token(tmp_path / "t", "office")
+        tokens = Tokens(tmp_path / "t")
+        assert tokens.owner(first) != tokens.owner(second)
+
     def test_a_line_that_is_none_is_not_shown(self, tmp_path: Path) -> None:
         (tmp_path / "t").write_text("# fine\n\ncrew myOwnPassword\n")
         with pytest.raises(SettingsError, match="t: line 3, expected a name and 64 hexadecimal digits") as caught:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gptool.request.parameters import FORMS
 from gptool.service.catalog import KINDS
 from gptool.service.guard import Guard
 from gptool.service.pages import static_files
@@ -47,7 +48,7 @@ def _routes() -> Iterator[Route]:
     yield Route(f"{ROOT}/static/{{path:path}}", _static)
     yield _route(SERVICES, directory.services)
     for path in (FILES, f"{FILES}/{{path:path}}"):
-        yield Route(path, endpoint(output_files.output, form_when_silent="json"), methods=["GET", "POST"])
+        yield _route(path, output_files.output, form_when_silent="json")
     yield from _gp_routes(f"{SERVICES}/{gp_service.SERVICE}/GPServer")
     for kind in KINDS:
         yield from _image_routes(f"{SERVICES}/{{service:path}}/{kind}", kind)
@@ -64,7 +65,7 @@ def _gp_routes(url: str) -> Iterator[Route]:
 
 def _image_routes(url: str, kind: str) -> Iterator[Route]:
     yield _route(url, partial(image_service.service, kind))
-    yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile)
+    yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, form_when_silent="json")
     yield from _job_routes(url, JobResources(None))
     for name, task in OPERATIONS.items():
         start = partial(image_service.operation, kind, name)
@@ -81,8 +82,9 @@ def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:
     yield _route(f"{job}/cancel", jobs.cancel)
 
 
-def _route(path: str, resource: Resource, *, is_open: bool = False) -> Route:
-    return Route(path, endpoint(resource, is_open=is_open), methods=["GET", "POST"])
+def _route(path: str, resource: Resource, *, is_open: bool = False, form_when_silent: str = FORMS[0]) -> Route:
+    answering = endpoint(resource, is_open=is_open, form_when_silent=form_when_silent)
+    return Route(path, answering, methods=["GET", "POST"])
 
 
 async def _static(request: Request) -> Response:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
@@ -19,7 +17,7 @@ from gptool.settings import CacheSettings
 CURRENT_VERSION = 11.3
 """Of ArcGIS's REST API: what is answered is what clients expect of it."""
 
-KINDS = {"ImageServer": "Image,TilesOnly,Tilemap", "MapServer": "Map,TilesOnly,Tilemap"}
+KINDS = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
 """The types of services that each cache is offered as, and what they say they can."""
 
 
@@ -89,6 +87,11 @@ class Catalog:
         return sorted(self._caches)
 
     @property
+    def exported(self) -> list[str]:
+        """The names of those that tiles may be exported of, sorted."""
+        return [name for name in self.names if self._caches[name].export_tiles_allowed]
+
+    @property
     def folders(self) -> list[str]:
         """The folders that services are in, sorted."""
         return sorted({name.partition("/")[0] for name in self._caches if "/" in name})
@@ -105,19 +108,20 @@ class Catalog:
         """
         if name not in self._caches:
             raise ServiceError("no such service", code=404, found=name)
-        settings = self._caches[name]
-        state = _state(settings.location)
-        if name not in self._opened or self._opened[name][0] != state:
-            self._opened[name] = state, _offer(name, settings)
+        if name not in self._opened or self._opened[name][0] != _state(self._opened[name][1].cache):
+            offer = _offer(name, self._caches[name])
+            self._opened[name] = _state(offer.cache), offer
         return self._opened[name][1]
 
 
-def _state(location: Path) -> tuple[int, ...]:
+def _state(cache: TileCache) -> tuple[int, ...]:
+    """Return what changes when a package, conf.xml or a level is put in another's place."""
+    parts = (cache.location, cache.location / cache.tiles) if cache.location.is_dir() else (cache.location,)
     try:
-        status = os.stat(location)  # noqa: PTH116 - the line of the system's error names the path anyhow
+        found = [part.stat() for part in parts]
     except OSError as error:
-        raise CacheNotFoundError(f"can't be opened: {error.strerror}", where=location) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        raise CacheNotFoundError(f"can't be opened: {error.strerror}", where=cache.location) from error
+    return tuple(number for status in found for number in (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
 def service_json(offer: Offer, kind: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ SECONDS_FOR_THE_LAST = 3
 """How long answers that are under way may take when the service stops."""
 
 LAST_PORT = 65535
+STOPPING = signal.SIGINT, signal.SIGTERM
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -51,11 +52,8 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     tokens = Tokens(settings.token_file) if settings.token_file else None
     site = Site(settings, Catalog(settings.caches), Engine(settings), tokens)
     is_open_here_only = _is_local(settings.host) and tokens is None and not settings.allow_anonymous
-    app = make_app(site, LOCAL | {settings.host} if is_open_here_only else None)
+    app = make_app(site, LOCAL | {settings.host.lower()} if is_open_here_only else None)
     with _listen(settings) as listener:
-        # uvicorn stops at these, and then raises them again: to stop when told to is no failure.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off",
             http="h11", h11_max_incomplete_event_size=LONGEST_QUERY, timeout_graceful_shutdown=SECONDS_FOR_THE_LAST,
@@ -78,13 +76,32 @@ def _check(settings: ServiceSettings) -> None:
 
 
 async def _run(site: Site, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
-    await site.engine.start()
+    if not await _start(site.engine):
+        return
     try:
+        # uvicorn stops at these, and then raises them again: to stop when told to is no failure.
+        for number in STOPPING:
+            signal.signal(number, lambda *_: None)
         host = f"[{site.settings.host}]" if listener.family is socket.AF_INET6 else site.settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
         await server.serve([listener])
     finally:
         await site.engine.stop()
+
+
+async def _start(engine: Engine) -> bool:
+    """Start the engine, which may take a while; return False when the service was told to stop meanwhile."""
+    loop, starting = asyncio.get_running_loop(), asyncio.create_task(engine.start())
+    for number in STOPPING:
+        loop.add_signal_handler(number, starting.cancel)
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return False
+    finally:
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+    return True
 
 
 def _is_local(host: str) -> bool:

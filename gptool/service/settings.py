@@ -52,7 +52,7 @@ class ServiceSettings:
     output_directory: Path = _said(OUTPUT, "Where jobs and their results are kept.")  # noqa: RUF009 - a field
     jobs: int = _said(2, "Exports that run at once, each in a process of its own.")
     max_queued: int = _said(20, "Jobs that may wait behind those; more are refused.")
-    max_jobs_per_token: int = _said(10, "Jobs of one token, or of all without one, that may wait or run.")
+    max_jobs_per_token: int = _said(10, "Jobs of one token that may wait or run.")
     keep_hours: int = _said(24, "How long a job and its result are kept after they were last asked for.")
     disk_quota: int = _said(
         0, "Bytes that jobs and results may take together; 0: what the disk has, but for a gigabyte."

@@ -41,10 +41,13 @@ def add_token(path: str | os.PathLike[str], name: str) -> str:
         raise SettingsError("has a token of this name", where=path, found=name, expected="another name")
     token = secrets.token_urlsafe(32)
     with writing(path):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        # Editors may have left the last line without its end.
+        before = HEAD if not text else "" if text.endswith("\n") else "\n"
         # Only its owner can read it, from its first byte on.
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(file, "a", encoding="utf-8") as text:
-            text.write(f"{'' if text.tell() else HEAD}{name} {digest_of(token)}\n")
+        with os.fdopen(file, "a", encoding="utf-8") as lines:
+            lines.write(f"{before}{name} {digest_of(token)}\n")
     return token
 
 
@@ -75,8 +78,8 @@ class Tokens:
             state = _state(self._path)
             if state != self._state:
                 self._names, self._state = _read(self._path), state
-        except SettingsError:
-            raise ServiceError("the tokens can't be read now", code=500) from None
+        except SettingsError as error:
+            raise ServiceError("the tokens can't be read now", code=500) from error
         if digest not in self._names:
             raise ServiceError("Invalid Token", code=498)
         return digest

@@ -72,16 +72,17 @@ class Books:
             outcome = self._keep(run, outcome)
         else:
             await asyncio.to_thread(self._output.remove_work, run.job_id)
+        outcome = run.verdict or outcome  # whoever cancels it from now on comes too late
         self._unstored.discard(run)
         for _ in range(TRIES - 1):
             try:
-                self._write_end(run, run.verdict or outcome)
+                self._write_end(run, outcome)
             except OutputError as error:  # no room on the disk, say
                 LOG.warning("job %s: its end can't be stored: %s", run.job_id, error)
                 await asyncio.sleep(BETWEEN_TRIES)
             else:
                 return
-        self._write_end(run, run.verdict or outcome)
+        self._write_end(run, outcome)
 
     async def put_back(self, run: Run) -> None:
         """Note that a job is to be started again when the service is."""

@@ -149,7 +149,7 @@ class Engine:
         if self._lanes[task].is_busy and waiting >= most:
             raise ServiceError("too many jobs wait: try again later", code=429, found=waiting, expected=f"below {most}")
         most, own = self._settings.max_jobs_per_token, sum(run.owner == owner for run in self._runs.values())
-        if own >= most:
+        if owner and own >= most:
             raise ServiceError(
                 "too many of your jobs wait or run: try again later", code=429, found=own, expected=f"below {most}"
             )
@@ -185,8 +185,9 @@ class Engine:
         while True:
             try:
                 expired = self._store.expired(time.time() - 3600 * self._settings.keep_hours)
-                self._store.delete(expired)
+                # Files first: on a full disk, the store has no room to forget anything.
                 await asyncio.to_thread(self._output.remove_results, expired)
+                self._store.delete(expired)
                 if expired:
                     LOG.info("%d jobs have expired", len(expired))
             except OutputError as error:

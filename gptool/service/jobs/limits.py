@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gptool.errors import GptoolError, ParameterError, ServiceError
+from gptool.job import Planned
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.jobs.orders import EXPORT
 from gptool.service.jobs.output import OutputDirectory
@@ -80,22 +81,24 @@ class Place(NamedTuple):
         runs = list(runs)
         if self._free(runs) > 0:
             return
+        used, needed = self._used(runs), sum(run.to_write for run in runs) + (0 if self.quota else GIGABYTE)
+        is_quota = self.quota and used >= self.quota
         raise ServiceError(
             "no place for more jobs and results: try again later, when some have expired",
             code=507,
-            found=f"{self._used(runs)} bytes used" if self.quota else f"{self.output.free()} bytes free",
-            expected=f"less than {self.quota}" if self.quota else f"more than {GIGABYTE}",
+            found=f"{used} bytes used" if is_quota else f"{self.output.free()} bytes free",
+            expected=f"less than {self.quota}" if is_quota else f"more than {needed}",
         )
 
     def find_fault(self, run: Run, runs: Iterable[Run]) -> GptoolError | None:
         """Return the error of an export whose tiles are counted, and find no place beside those of other jobs."""
-        tiles, size = run.planned or (0, 0)
+        planned = run.planned or Planned(0, 0, 0)
         free = self._free([other for other in runs if other is not run])
-        if size <= free:
+        if planned.room <= free:
             return None
         return GptoolError(
             "no place for the result",
-            found=f"{tiles} tiles of {size} bytes in the cache",
+            found=f"{planned.tiles} tiles, which may take {planned.room} bytes",
             expected=f"at most {max(free, 0)} bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, "
             "or try again later",
         )
@@ -108,5 +111,5 @@ class Place(NamedTuple):
         return (
             self.store.results_size()
             + self.store.own_size()
-            + sum(run.planned[1] for run in runs if run.task == EXPORT and run.planned)
+            + sum(run.planned.room for run in runs if run.task == EXPORT and run.planned)
         )

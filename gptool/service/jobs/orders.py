@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from gptool.job import JobProgress, Status
+from gptool.job import JobProgress, Planned, Status
 from gptool.model import Message
 
 EXPORT, ESTIMATE = "ExportTiles", "EstimateExportTilesSize"
@@ -67,15 +67,15 @@ class News(NamedTuple):
         Those after the ones that were told.
     progress : JobProgress or None
         How far it is.
-    planned : (int, int) or None
-        Tiles, and their bytes in the cache, once they are counted.
+    planned : Planned or None
+        Once tiles are counted.
     ended : Ended or None
         None while it goes on.
     """
 
     messages: list[Message]
     progress: JobProgress | None
-    planned: tuple[int, int] | None
+    planned: Planned | None
     ended: Ended | None = None
 
 
@@ -96,6 +96,6 @@ def read_news(line: bytes) -> News:
     return News(
         [Message(*message) for message in messages],
         JobProgress(*progress) if progress else None,
-        (planned[0], planned[1]) if planned else None,
+        Planned(*planned) if planned else None,
         Ended(*ended) if ended else None,
     )

@@ -120,7 +120,8 @@ class OutputDirectory:
 
     def free(self) -> int:
         """Return the bytes that the disk has free."""
-        return shutil.disk_usage(self.path).free
+        with writing(self.path):
+            return shutil.disk_usage(self.path).free
 
 
 def _locks(file: int) -> bool:

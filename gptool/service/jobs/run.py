@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from gptool.errors import ExportCancelledError, GptoolError
-from gptool.job import JobProgress, cancellation, failure
+from gptool.job import JobProgress, Planned, cancellation, failure
 from gptool.model import Message
 from gptool.service.jobs.orders import EXPORT, News
 from gptool.service.jobs.process import WorkerProcess
@@ -33,7 +33,7 @@ class Run:
     worker: WorkerProcess | None = None
     verdict: GptoolError | None = None
     progress: JobProgress | None = None
-    planned: tuple[int, int] | None = None
+    planned: Planned | None = None
     unsaid: list[Message] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
@@ -48,7 +48,7 @@ class Run:
         """Bytes that it will still write, as far as that is known."""
         if self.task != EXPORT or self.planned is None:
             return 0
-        return self.planned[1] * (100 - (self.progress.percent if self.progress else 0)) // 100
+        return self.planned.room * (100 - (self.progress.percent if self.progress else 0)) // 100
 
     def last_words(self, error: GptoolError) -> list[Message]:
         """Return what is still to be said of it when it ends by an error of the service."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.errors import OutputError
-from gptool.job import JobProgress, Status
+from gptool.job import JobProgress, Planned, Status
 from gptool.model import Message
 
 FILE = "jobs.sqlite"
@@ -75,8 +75,8 @@ class StoredJob:
         Who may see it: a token's digest, "" where there is none.
     inputs : mapping
         As `Job.inputs`. A value is read from the disk when it is asked for; then the job must still be stored.
-    planned : (int, int) or None
-        Tiles, and their bytes in the cache, once they are counted.
+    planned : Planned or None
+        Once tiles are counted.
     package : str or None
         The name of the file or folder that an export has made, in its result's folder.
     is_file : bool
@@ -100,7 +100,7 @@ class StoredJob:
     inputs: Mapping[str, Any]
     messages: list[Message]
     progress: JobProgress | None
-    planned: tuple[int, int] | None
+    planned: Planned | None
     package: str | None
     is_file: bool
     size: int
@@ -222,7 +222,7 @@ class Store:
         values["inputs"] = _Inputs(self, job_id, tuple(item["name"] for item in inputs))
         values["messages"] = [Message(*message) for message in messages]
         values["progress"] = JobProgress(*json.loads(row["progress"])) if row["progress"] else None
-        values["planned"] = tuple(json.loads(row["planned"])) if row["planned"] else None
+        values["planned"] = Planned(*json.loads(row["planned"])) if row["planned"] else None
         values["estimate"] = json.loads(row["estimate"]) if row["estimate"] else None
         values["is_file"] = bool(row["is_file"])
         return StoredJob(**values)

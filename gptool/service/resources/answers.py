@@ -12,9 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gptool.errors import GptoolError, ParameterError, ServiceError
+from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
 from gptool.package.json_text import to_json_bytes
-from gptool.request.parameters import FORMS
 from gptool.service.pages import render
 from gptool.service.resources.call import Call, read_form, read_owner, read_sent, trail
 from gptool.service.site import Site
@@ -25,6 +24,9 @@ MESSAGES = {
     400: "Invalid or missing input parameters.",
     403: "You do not have permissions to access this resource or perform this operation.",
     404: "Not found.",
+    413: "The request is too large.",
+    429: "Too many jobs.",
+    507: "No place for the result.",
     498: "Invalid Token",
     499: "Token Required",
     500: "Error performing the operation.",
@@ -54,9 +56,7 @@ class Answer:
 Resource = Callable[[Call], Awaitable[Answer | Response]]
 
 
-def endpoint(
-    resource: Resource, *, is_open: bool = False, form_when_silent: str = FORMS[0]
-) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(resource: Resource, *, is_open: bool, form_when_silent: str) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint of a resource: reads the call, and answers in the form that it asks for.
 
     Parameters
@@ -90,7 +90,8 @@ def endpoint(
 def _page(call: Call, said: Answer) -> Response:
     page_url = call.request.url.path
     text = render(said.template, token=call.token, page_url=page_url, **said.context)
-    return Response(text, media_type="text/html")
+    # It may hold a token.
+    return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 def json_response(value: Mapping[str, Any], *, indented: bool = False) -> Response:
@@ -109,7 +110,9 @@ def see(path: str) -> Response:
 def _say_error(error: Exception, form: str, path: str) -> Response:
     code, details = _understand(error)
     if code == 500:
-        LOG.error("%s", path, exc_info=error)
+        # Of what is known to happen, a line says enough.
+        said = "; ".join(map(str, (error, error.__cause__))) if isinstance(error, GptoolError) else None
+        LOG.error("%s: %s", path, said or "an error of the program", exc_info=None if said else error)
     message = MESSAGES.get(code, MESSAGES[400])
     if form == "html":
         context = {"title": "Error", "token": "", "trail": trail(), "token_wanted": code in (498, 499)}
@@ -125,6 +128,8 @@ def _understand(error: Exception) -> tuple[int, list[str]]:
         return error.code, [] if said == MESSAGES.get(error.code) else [said]
     if isinstance(error, ParameterError):
         return 400, [str(error)]
+    if isinstance(error, OutputError):
+        return 507, ["the service can't store anything now; its log says why"]
     if isinstance(error, GptoolError):
         return 500, ["the cache can't be read now; the service's log says why"]
     return 500, ["an error of the program; its trace is in the service's log"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from gptool.errors import ServiceError
@@ -22,6 +24,11 @@ SERVERS = "ImageServer", "MapServer", "GPServer"
 """The types of services."""
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
+SHORT = 64 * 1024
+"""Characters of a form that are understood in no time."""
+ENGINES = "AppleWebKit/", "Gecko/"
+"""What browsers, of those who may send a request, say they are."""
+
 LONGEST_SILENCE = 30.0
 """Seconds that a client may let us wait in the middle of a body."""
 
@@ -98,20 +105,22 @@ async def read_sent(request: Request, most: int) -> dict[str, str]:
     ServiceError
         When the body is larger than `most` bytes, or no form.
     """
-    pairs = _pairs(request.url.query)
+    pairs = await _pairs(request.url.query)
     body = await _body(request, most)
     if body:
         kind = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()
         if kind != FORM:
             raise ServiceError("the body is no form", code=400, found=kind, expected=FORM)
-        form = _pairs(body.decode("utf-8", "replace"))
+        form = await _pairs(body.decode("utf-8", "replace"))
         pairs = {**pairs, **form}
     return {name: ",".join(values) for name, values in pairs.items()}
 
 
-def _pairs(text: str) -> dict[str, list[str]]:
+async def _pairs(text: str) -> dict[str, list[str]]:
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        # An area of megabytes takes seconds, in which others are to be answered.
+        parse = partial(parse_qsl, text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = await run_in_threadpool(parse) if len(text) > SHORT else parse()
     except ValueError:
         raise ServiceError("too many parameters", code=400, expected=f"{MOST_FIELDS} at most") from None
     found: dict[str, list[str]] = {}
@@ -188,15 +197,31 @@ def check_may_act(call: Call) -> None:
     """
     if call.request.method == "HEAD":
         raise ServiceError("HEAD starts and cancels nothing", code=400, expected="GET or POST")
-    headers = call.request.headers
+    if not call.owner and _may_be_foreign(call.request):
+        raise ServiceError("another site's page must not start or cancel jobs", code=403)
+
+
+def _may_be_foreign(request: Request) -> bool:
+    """Tell whether a call may come from another site's page, in a browser.
+
+    Browsers say so in `Sec-Fetch-Site`, but not when they are old, nor to a host that is neither this machine nor
+    reached by TLS. Then `Origin` and `Referer` tell; and a browser's GET that has neither may be an image's.
+    """
+    headers = request.headers
     where = headers.get("sec-fetch-site")
     if where is not None:
-        foreign = where not in ("same-origin", "none")
-    else:
-        origin = headers.get("origin")
-        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
-    if foreign and not call.owner:
-        raise ServiceError("another site's page must not start or cancel jobs", code=403)
+        return where not in ("same-origin", "none")
+    pages = [page for page in (headers.get("origin"), headers.get("referer")) if page]
+    sites = [page.partition("://")[2].partition("/")[0] for page in pages if "://" in page or page == "null"]
+    if sites:
+        return any(site != headers.get("host") for site in sites)
+    return request.method == "GET" and any(engine in headers.get("user-agent", "") for engine in ENGINES)
+
+
+def is_known(call: Call, etag: str) -> bool:
+    """Tell whether who calls has what an entity tag stands for."""
+    tags = call.request.headers.get("if-none-match", "").split(",")
+    return etag in [tag.strip().removeprefix("W/") for tag in tags]
 
 
 def whole_path_number(text: str, most: int) -> int | None:

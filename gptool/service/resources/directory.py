@@ -15,7 +15,8 @@ from gptool.service.resources.gp_service import SERVICE
 
 async def home(call: Call) -> Response:
     """Send a browser on to the list of services."""
-    return see(SERVICES)
+    query = call.request.url.query
+    return see(f"{SERVICES}?{query}" if query else SERVICES)
 
 
 async def info(call: Call) -> Answer:

@@ -118,8 +118,8 @@ async def submit(name: str, call: Call) -> Answer | Response:
     """Start a job of a task."""
     check_may_act(call)
     cache = call.sent.get(CACHE, "").strip() or _default(call)
-    if cache not in call.site.catalog.names:
-        names = ", ".join(call.site.catalog.names)
+    if cache not in call.site.catalog.exported:
+        names = ", ".join(call.site.catalog.exported)
         raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
     job = await call.site.engine.submit(name, cache, "GPServer", _drawn(call.inputs), call.owner)
     if call.form == "html":
@@ -163,13 +163,13 @@ def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def _default(call: Call) -> str:
     """Return the cache that is meant where none is named: the only one."""
-    names = call.site.catalog.names
+    names = call.site.catalog.exported
     return names[0] if len(names) == 1 else ""
 
 
 def _cache(call: Call) -> dict[str, Any]:
     described = _described(CACHE, "GPString", "Cache", "The cache to export tiles of.", "Input", "Required")
-    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.names}
+    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.exported}
 
 
 def _input(row: Parameter) -> dict[str, Any]:

@@ -8,17 +8,19 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from gptool.errors import ServiceError
 from gptool.package.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import Offer, service_json
 from gptool.service.resources.answers import Answer, see
-from gptool.service.resources.call import Call, check_may_act, link, trail, whole_path_number
+from gptool.service.resources.call import Call, check_may_act, is_known, link, trail, whole_path_number
+from gptool.service.resources.gp_service import TASKS
 from gptool.service.tiles import read_tile
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
 """The operations of a service, and the tasks that they are."""
 
-LABELS = {"exportTiles": "Export Tiles", "estimateExportTilesSize": "Estimate Export Tiles Size"}
+LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
 
 FARTHEST_TILE = 2**40
 FOR_PEOPLE = {"tilePackage": "true"}
@@ -48,9 +50,7 @@ async def tile(call: Call) -> Response:
     if found is None:
         return Response("no such tile", 404, media_type="text/plain")
     headers = {"ETag": found.etag, "Cache-Control": "private, max-age=60"}
-    if found.etag in [
-        tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")
-    ]:
+    if is_known(call, found.etag):
         return Response(status_code=304, headers=headers)
     return Response(found.data, media_type=found.media_type, headers=headers)
 
@@ -58,6 +58,8 @@ async def tile(call: Call) -> Response:
 async def operation(kind: str, name: str, call: Call) -> Answer | Response:
     """Start a job; a browser that sends no parameters gets the form for them."""
     offer = await find_offer(call)
+    if not offer.settings.export_tiles_allowed:
+        raise ServiceError(f"{offer.name} does not allow exportTiles", code=403)
     if call.form == "html" and not call.inputs:
         return await _form(call, offer, kind, name)
     check_may_act(call)

@@ -61,4 +61,4 @@ def job_trail(call: Call) -> list[tuple[str, str]]:
 
 def _parts_above(call: Call) -> list[str]:
     path: str = call.request.scope["path"]
-    return path.removeprefix(f"{SERVICES}/").partition("/jobs/")[0].split("/")
+    return path.removeprefix(f"{SERVICES}/").partition(f"/jobs/{call.path('job')}")[0].split("/")

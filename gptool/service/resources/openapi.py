@@ -23,12 +23,11 @@ ANSWER = {
     }
 }
 FILE = {
-    "200": {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
-    "206": {"description": "A range of it."},
+    "200": {"description": "It, or an error object.", "content": {"*/*": {"schema": {}}}},
     "304": {"description": "Not changed."},
-    "404": {"description": "There is none."},
-    "416": {"description": "No such range."},
 }
+TILE = {**FILE, "404": {"description": "There is none."}}
+RESULT = {**FILE, "206": {"description": "A range of it."}, "416": {"description": "No such range."}}
 JOB = ("", "/results/{name}", "/inputs/{name}", "/cancel")
 """The resources of a job."""
 
@@ -48,6 +47,9 @@ def _paths(call: Call) -> Json:
         f"{ROOT}/info": _resource(),
         f"{ROOT}/services": _resource(),
         f"{OUTPUT}/{{job}}": _resource(job),
+        f"{OUTPUT}/{{job}}/{{path}}": {
+            "get": {"parameters": [job, _in_path("path", {"type": "string"})], "responses": RESULT}
+        },
         f"{ROOT}/services/{SERVICE}/GPServer": _resource(),
     }
     for name in call.site.catalog.folders:
@@ -68,7 +70,7 @@ def _service(url: str, service: Json, job: Json) -> Json:
     """Return the paths of a cache as a kind of service."""
     place = [_in_path(name, {"type": "integer", "minimum": 0}) for name in ("level", "row", "column")]
     paths = {url: _resource(service)}
-    tile = {"parameters": [service, *place], "responses": FILE}
+    tile = {"parameters": [service, *place], "responses": TILE}
     paths[f"{url}/tile/{{level}}/{{row}}/{{column}}"] = {"get": tile}
     for name in OPERATIONS:
         for alias in ("", "/submitJob"):

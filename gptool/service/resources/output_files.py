@@ -14,7 +14,7 @@ from gptool.job_report import REPORT
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.jobs.store import StoredJob
 from gptool.service.resources.answers import json_response
-from gptool.service.resources.call import ROOT, Call
+from gptool.service.resources.call import ROOT, Call, is_known
 from gptool.service.resources.visible import SUCCEEDED, find_job
 
 OUTPUT = f"{ROOT}/directories/arcgisoutput"
@@ -37,7 +37,22 @@ async def output(call: Call) -> Response:
     if path.is_dir():
         return json_response(await run_in_threadpool(_list, call, job, path, names), indented=call.form == "pjson")
     # Whatever `f` says: a client asks for each file with f=json.
-    return FileResponse(path, filename=path.name, headers={"Cache-Control": "private"})
+    return await run_in_threadpool(_file, call, path)
+
+
+def _file(call: Call, path: Path) -> Response:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise _expired() from None
+    found = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
+    if is_known(call, found.headers["etag"]):
+        return Response(status_code=304, headers={"ETag": found.headers["etag"]})
+    return found
+
+
+def _expired() -> ServiceError:
+    return ServiceError("no such file or folder in the job's result: its time is over", code=404)
 
 
 def _find(folder: Path, names: list[str]) -> Path | None:
@@ -56,12 +71,15 @@ def _find(folder: Path, names: list[str]) -> Path | None:
 
 
 def _list(call: Call, job: StoredJob, path: Path, names: list[str]) -> dict[str, Any]:
-    entries = sorted(path.iterdir())
-    files = [
-        {"name": entry.name, "url": output_url(call, job, *names, entry.name), "size": entry.stat().st_size}
-        for entry in entries
-        if not entry.is_dir() and (names or entry.name != REPORT)
-    ]
+    try:
+        entries = sorted(path.iterdir())
+        files = [
+            {"name": entry.name, "url": output_url(call, job, *names, entry.name), "size": entry.stat().st_size}
+            for entry in entries
+            if not entry.is_dir() and (names or entry.name != REPORT)
+        ]
+    except FileNotFoundError:
+        raise _expired() from None
     folders = [output_url(call, job, *names, entry.name) for entry in entries if entry.is_dir()]
     # Clients take all files for packages, so the report is not among them.
     report = {} if names else {"report": output_url(call, job, REPORT)}
