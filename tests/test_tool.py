@@ -233,7 +233,7 @@ class TestForAService:
 
     def test_the_plan_is_told_before_a_byte_is_copied(self, cache: Path, tmp_path: Path) -> None:
         def look(job: Job) -> None:
-            told.append((job.planned, list(tmp_path.iterdir())))
+            told.append((job.planned and job.planned[:2], list(tmp_path.iterdir())))
 
         told: list[Any] = []
         export_tiles_job({"levels": "0-1"}, cache=cache, output_directory=tmp_path, on_change=look)
