@@ -69,14 +69,14 @@ def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> No
     with ServiceProcess(tmp_path, f"World={slow}"):
         waiting = subprocess.Popen(
             [*GPTOOL, "serve", f"World={slow}", "--port", "0", "--output-directory", tmp_path / "output"],
+            cwd=tmp_path,
             stderr=subprocess.PIPE,
         )
-        assert waiting.stderr
-        until_it_waits_for_the_lock(waiting.pid)
-        waiting.terminate()
-        assert waiting.wait(PATIENCE) == 0
-        assert waiting.stderr.read() == b""
-        waiting.stderr.close()
+        with waiting:
+            until_it_waits_for_the_lock(waiting.pid)
+            waiting.terminate()
+            _, said = waiting.communicate(timeout=PATIENCE)
+            assert (waiting.returncode, said) == (0, b"")
 
 
 def until_it_waits_for_the_lock(process: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gptool.errors import OutputError
-from gptool.job import JobProgress
+from gptool.job import JobProgress, Planned
 from gptool.model import Message
 from gptool.service.jobs.store import FILE, NewJob, Store
 
@@ -27,14 +27,16 @@ def test_all_of_a_job_is_there_when_the_file_is_opened_again(tmp_path: Path) -> 
     job = new_job(1)
     with closing(Store(tmp_path)) as store:
         store.add(job, 100.5)
-        store.change(job.job_id, "esriJobExecuting", MESSAGES[:1], progress=JobProgress("step", "x", 7), planned=(3, 4))
+        store.change(
+            job.job_id, "esriJobExecuting", MESSAGES[:1], progress=JobProgress("step", "x", 7), planned=Planned(3, 4, 5)
+        )
         store.change(job.job_id, "esriJobExecuting", MESSAGES[1:])
     with closing(Store(tmp_path)) as store:
         stored = store.find(job.job_id)
         assert stored
         assert (*[getattr(stored, name) for name in NewJob._fields[:5]],) == job[:5]
         assert (stored.status, stored.messages) == ("esriJobExecuting", MESSAGES)
-        assert (stored.progress, stored.planned) == (JobProgress("step", "x", 7), (3, 4))
+        assert (stored.progress, stored.planned) == (JobProgress("step", "x", 7), Planned(3, 4, 5))
         assert (list(stored.inputs), stored.inputs) == (list(INPUTS), INPUTS)
         assert (stored.created, stored.ended, stored.accessed, stored.deaths) == (100.5, None, 100.5, 0)
         result: dict[str, Any] = {"package": "World", "is_file": False, "size": 2**40, "estimate": {"totalSize": 1}}
