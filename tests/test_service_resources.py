@@ -332,3 +332,18 @@ def test_a_cache_of_which_nothing_may_be_exported(tmp_path: Path, cache: Path) -
         assert b"does not allow exportTiles" in client.get(f"{WORLD}/exportTiles").body
         [cache_parameter] = client.json("services/ExportTiles/GPServer/ExportTiles")["parameters"][:1]
         assert cache_parameter["choiceList"] == []
+
+
+def test_a_cache_that_is_gone_for_a_while(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "here", world())
+    with ServiceProcess(tmp_path, f"World={cache}") as service:
+        client = RestClient(service.address)
+        cache.rename(tmp_path / "gone")
+        for path in (WORLD, f"{WORLD}/tile/0/0/0", f"{WORLD}/exportTiles"):
+            error = client.get(path, f="json").error()
+            assert error["details"] == ["the cache can't be read now; the service's log says why"]
+        said = [line for line in service.log().splitlines() if "ERROR" in line]
+        assert len(said) == 3
+        assert all(line.endswith(f"{cache}: can't be opened: No such file or directory") for line in said)
+        (tmp_path / "gone").rename(cache)
+        assert client.get(f"{WORLD}/tile/0/0/0").status == 200

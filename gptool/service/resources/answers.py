@@ -26,10 +26,10 @@ MESSAGES = {
     404: "Not found.",
     413: "The request is too large.",
     429: "Too many jobs.",
-    507: "No place for the result.",
     498: "Invalid Token",
     499: "Token Required",
     500: "Error performing the operation.",
+    507: "No place for the result.",
 }
 """By code, in ArcGIS's words where clients look for them."""
 
@@ -109,10 +109,10 @@ def see(path: str) -> Response:
 
 def _say_error(error: Exception, form: str, path: str) -> Response:
     code, details = _understand(error)
-    if code == 500:
+    if isinstance(error, OutputError) or code == 500:
         # Of what is known to happen, a line says enough.
-        said = "; ".join(map(str, (error, error.__cause__))) if isinstance(error, GptoolError) else None
-        LOG.error("%s: %s", path, said or "an error of the program", exc_info=None if said else error)
+        known = [str(one) for one in (error, error.__cause__) if isinstance(one, GptoolError)]
+        LOG.error("%s: %s", path, "; ".join(known) or "an error of the program", exc_info=None if known else error)
     message = MESSAGES.get(code, MESSAGES[400])
     if form == "html":
         context = {"title": "Error", "token": "", "trail": trail(), "token_wanted": code in (498, 499)}
