@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -84,6 +83,13 @@ def files_in(folder: Path) -> set[str]:
 
 def workers_of(process: int = os.getpid()) -> list[int]:
     """The workers that a process has started."""
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True).stdout
-    rows = [line.split(maxsplit=2) for line in table.splitlines()]
-    return [int(pid) for pid, parent, command in rows if int(parent) == process and "service.jobs.worker" in command]
+    return sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*") if is_worker_of(process, folder))
+
+
+def is_worker_of(process: int, folder: Path) -> bool:
+    """Whether what the system knows of a process, if that has not ended, says so."""
+    try:
+        parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent == process and b"service.jobs.worker" in (folder / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import time
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from service_jobs import workers_of
 from service_process import ServiceProcess
 
 POLLS, ROUNDS = 200, 5
@@ -51,9 +51,7 @@ async def poll_at_once(service: ServiceProcess, jobs: list[str]) -> list[tuple[f
 
 def check_workers_yield(service: ServiceProcess) -> None:
     """Workers are nice, and in the service's session: Linux may share processors out among sessions first."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    processes = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    workers = [pid for pid, parent in processes if parent == service.process.pid]
+    workers = workers_of(service.process.pid)
     assert len(workers) >= 2
     for pid in workers:
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, service.process.pid)
