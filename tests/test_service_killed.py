@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +84,16 @@ def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> No
 def until_it_waits_for_the_lock(process: int) -> None:
     """It has the lock's file open by then."""
     end = time.monotonic() + PATIENCE
-    while "service.lock" not in " ".join(str(path.readlink()) for path in Path(f"/proc/{process}/fd").iterdir()):
+    while not any(name.endswith("service.lock") for name in open_files(process)):
         assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(0.2)
+
+
+def open_files(process: int) -> Iterator[str]:
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(path.readlink())
 
 
 def test_a_job_that_is_cancelled_is_gone_within_a_second(slow: Path, tmp_path: Path) -> None:
