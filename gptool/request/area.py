@@ -16,6 +16,16 @@ from gptool.request.references import FARTHEST, WGS84, read_reference
 from gptool.request.values import MOST_JSON, is_absent, is_empty, read_json, shown
 
 PARAMETER = "areaOfInterest"
+
+NO_POLYGONS = {
+    "geometryType": "esriGeometryPolygon",
+    "spatialReference": {"wkid": 4326},
+    "fields": [{"name": "OBJECTID", "type": "esriFieldTypeOID", "alias": "OBJECTID"}],
+    "features": [],
+}
+"""What clients of tasks learn of the parameter: that it is polygons. They take what has no such schema for points. It
+has a reference so that areas drawn on a map say theirs."""
+
 EXPECTED = "a feature set, a polygon with rings, or GeoJSON polygons"
 POLYGON = "esriGeometryPolygon"
 

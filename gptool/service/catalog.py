@@ -31,7 +31,6 @@ class Offer:
         `World`, or `Maps/World`.
     levels : tuple of Lod
         Those that hold tiles, coarsest first.
-
     extent : Extent
         The box that the cache declares, else that of the deepest level's tiles.
     """
@@ -53,10 +52,11 @@ def _extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
     """Return the box of the deepest level's tiles, of the bundles at its edges: the others are within those."""
     for lod in reversed(levels):
         addresses = cache.bundles(lod)
-        rows, columns = ({getattr(address, side) for address in addresses} for side in ("row", "column"))
+        rows, columns = ([getattr(address, side) for address in addresses] for side in ("row", "column"))
+        edges, sides = (min(rows), max(rows)), (min(columns), max(columns))
         box: TileWindow | None = None
         for address in addresses:
-            if address.row in (min(rows), max(rows)) or address.column in (min(columns), max(columns)):
+            if address.row in edges or address.column in sides:
                 with cache.open_bundle(address) as bundle:
                     if bundle.sizes.any():
                         here = window_around(bundle.sizes > 0, address)

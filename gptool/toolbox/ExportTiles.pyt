@@ -14,6 +14,7 @@ from gptool.errors import GptoolError
 from gptool.job import Job
 from gptool.request import INPUTS, find_faults
 from gptool.request import Parameter as Row
+from gptool.request.area import NO_POLYGONS
 from gptool.settings import CacheSettings, Settings, read_settings
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
@@ -22,14 +23,6 @@ from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 # also puts lines of its own at the top of the file, so `from __future__ import annotations` must not be there.
 SETTINGS = "ExportTiles.toml"
 
-# What clients learn of areaOfInterest: that it is polygons. ArcGIS takes what has no such schema for points. It has a
-# reference so that areas drawn on a map say theirs.
-NO_POLYGONS = {
-    "geometryType": "esriGeometryPolygon",
-    "spatialReference": {"wkid": 4326},
-    "fields": [{"name": "OBJECTID", "type": "esriFieldTypeOID", "alias": "OBJECTID"}],
-    "features": [],
-}
 FEATURES = "GPFeatureRecordSetLayer"
 
 MESSAGES = {"Informative": arcpy.AddMessage, "Warning": arcpy.AddWarning, "Error": arcpy.AddError}

@@ -13,12 +13,13 @@ from gptool.errors import ServiceError
 from gptool.job import OUT
 from gptool.job_report import REPORT
 from gptool.request import INPUTS, Parameter
+from gptool.request.area import NO_POLYGONS
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.jobs.store import StoredJob
-from gptool.service.resources.answers import Answer, see
+from gptool.service.resources.answers import Answer
 from gptool.service.resources.call import Call, check_may_act, link, trail
-from gptool.service.resources.job_resources import JobResources, Results
+from gptool.service.resources.job_resources import JobResources, Results, start_job
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.visible import find_job
 
@@ -27,14 +28,6 @@ ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
 CACHE = "cache"
 LONGEST_SCHEMA = 10_000
 """Characters; a longer area holds something."""
-
-# What clients learn of areaOfInterest: that it is polygons. They take what has no such schema for points.
-NO_POLYGONS = {
-    "geometryType": "esriGeometryPolygon",
-    "spatialReference": {"wkid": 4326},
-    "fields": [{"name": "OBJECTID", "type": "esriFieldTypeOID", "alias": "OBJECTID"}],
-    "features": [],
-}
 
 
 class Output(NamedTuple):
@@ -121,10 +114,7 @@ async def submit(name: str, call: Call) -> Answer | Response:
     if cache not in call.site.catalog.exported:
         names = ", ".join(call.site.catalog.exported)
         raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
-    job = await call.site.engine.submit(name, cache, "GPServer", _drawn(call.inputs), call.owner)
-    if call.form == "html":
-        return see(call.with_token(link(SERVICE, "GPServer", name, "jobs", job.job_id)))
-    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+    return await start_job(call, name, cache, "GPServer", _drawn(call.inputs), link(SERVICE, "GPServer", name))
 
 
 class TaskJobs(JobResources):

@@ -8,13 +8,14 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gptool.errors import ServiceError
 from gptool.package.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import Offer, service_json
-from gptool.service.resources.answers import Answer, see
+from gptool.service.jobs.limits import offered
+from gptool.service.resources.answers import Answer
 from gptool.service.resources.call import Call, check_may_act, is_known, link, trail, whole_path_number
 from gptool.service.resources.gp_service import TASKS
+from gptool.service.resources.job_resources import start_job
 from gptool.service.tiles import read_tile
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
@@ -58,15 +59,11 @@ async def tile(call: Call) -> Response:
 async def operation(kind: str, name: str, call: Call) -> Answer | Response:
     """Start a job; a browser that sends no parameters gets the form for them."""
     offer = await find_offer(call)
-    if not offer.settings.export_tiles_allowed:
-        raise ServiceError(f"{offer.name} does not allow exportTiles", code=403)
+    offered(call.site.settings, offer.name)
     if call.form == "html" and not call.inputs:
         return await _form(call, offer, kind, name)
     check_may_act(call)
-    job = await call.site.engine.submit(OPERATIONS[name], offer.name, kind, call.inputs, call.owner)
-    if call.form == "html":
-        return see(call.with_token(link(offer.name, kind, name, "jobs", job.job_id)))
-    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+    return await start_job(call, OPERATIONS[name], offer.name, kind, call.inputs, link(offer.name, kind, name))
 
 
 async def find_offer(call: Call) -> Offer:

@@ -21,6 +21,16 @@ Results = dict[str, tuple[str, Any]]
 """Data types and values, by the names of results."""
 
 
+async def start_job(
+    call: Call, task: str, service: str, kind: str, inputs: Mapping[str, Any], above: str
+) -> Answer | Response:
+    """Start a job, and say its id; a browser is sent to its page, below the path `above`. Raises as `Engine.submit`."""
+    job = await call.site.engine.submit(task, service, kind, inputs, call.owner)
+    if call.form == "html":
+        return see(call.with_token(f"{above}/jobs/{job.job_id}"))
+    return _state(job)
+
+
 class JobResources:
     """The resources of the jobs that are below an image service, or a map service.
 
@@ -75,7 +85,11 @@ class JobResources:
         job = call.site.engine.cancel(self.find(call).job_id)
         if call.form == "html":
             return see(call.with_token(job_path(call)))
-        return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+        return _state(job)
+
+
+def _state(job: StoredJob) -> Answer:
+    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
 
 
 def _name(call: Call, there: Mapping[str, Any]) -> str:
