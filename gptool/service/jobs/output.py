@@ -21,6 +21,9 @@ from gptool.errors import OutputError
 from gptool.package.staging import writing
 
 JOB_ID = re.compile("j[0-9a-f]{32}")
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""Modes of folders and files that only the service's own account may read: jobs belong to their owners."""
+
 LOCK_SECONDS = 5.0
 """How long a service waits for one that was killed: its workers hold the lock until they have noticed."""
 
@@ -44,9 +47,11 @@ class OutputDirectory:
             When it can't be written, or another service has it.
         """
         with writing(self.path):
-            for folder in (self.path, self._work, self._results):
-                folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self.path.mkdir(parents=True, exist_ok=True)
+            for folder in (self._work, self._results):
+                folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+                folder.chmod(PRIVATE_FOLDER)  # an earlier version created it with the umask's mode
+            self._lock = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
         try:
             await self._wait_for_lock(self._lock)
         except BaseException:

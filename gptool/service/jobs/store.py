@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 from gptool.errors import OutputError
 from gptool.job import JobProgress, Planned, Status
 from gptool.model import Message
+from gptool.package.staging import writing
+from gptool.service.jobs.output import PRIVATE_FILE
 
 FILE = "jobs.sqlite"
 
@@ -133,6 +136,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
+        with writing(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+            path.chmod(PRIVATE_FILE)  # SQLite gives its -wal and -shm files the mode of the database
         with _using(path):
             self._connection = sqlite3.connect(path)
         try:
