@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from caches import bundle_bytes, bundle_v1_bytes, complete, conf_text
 from inputs import OWN_QUALITY, QUALITY, Pixels, link_bundles
 from processes import PEAK, memory_line, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Tables
 
-from gptool.jpeg_pixels import encode
+from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE, StorageFormat
+from helpers.caches import bundle_bytes, bundle_v1_bytes, complete, conf_text
 
 LEVEL, TILE = 11, 64
 MIDDLE = 8 * PACKET_SIZE

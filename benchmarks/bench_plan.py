@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import shapely
-from caches import ORIGIN, complete, conf_text, lod_text
 from inputs import SIDE, link_bundles
 from numpy.typing import NDArray
 from processes import PEAK, memory_line, needs_peak, run
@@ -26,6 +25,7 @@ from tables import Tables
 
 from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, WORD
 from gptool.model import PACKET_SIZE
+from helpers.caches import ORIGIN, complete, conf_text, lod_text
 
 LEVEL = 14
 EDGE, RESOLUTION = float(ORIGIN), float(lod_text(LEVEL, SIDE)[1])
@@ -55,7 +55,7 @@ MEASURE = (
     + """
 import json, sys, time
 from gptool import estimate_export_tiles_size
-from gptool.plan import make_plan
+from gptool.plan.plan import make_plan
 from gptool.request import read_request
 cache, *area = sys.argv[1:]
 start = time.perf_counter()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, encode_optimized, split
 from tables import Tables
 
-from gptool.jpeg_pixels import encode
+from gptool.jpeg.pixels import encode
 
 REQUESTS = range(30, 71, 5)
 SHOWN = REQUESTS[::4]

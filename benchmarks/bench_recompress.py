@@ -17,7 +17,7 @@ from recode import Mode, Recoder
 from rivals import EFFICIENT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, split
 
 from gptool import _jpeg
-from gptool.jpeg_pixels import decode
+from gptool.jpeg.pixels import decode
 
 COPY = "copy of the bytes"
 ONCE, PLACES = "gptool, no tile twice", 100

@@ -23,7 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from recode import Recoder
 from tables import Tables
 
-from gptool.jpeg_pixels import encode
+from gptool.jpeg.pixels import encode
 
 SECONDS = 3.0
 """For each method's rounds, our own share of them included."""

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from caches import bundle_path, conf_text, make_cache
 from fidelity import Luma
 from numpy.typing import NDArray
 from PIL import Image
 
 from gptool import _jpeg, open_cache
 from gptool.demo.relief import draw_shaded_relief
-from gptool.jpeg_pixels import encode
+from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE
+from helpers.caches import bundle_path, conf_text, make_cache
 
 CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
 INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")

@@ -8,10 +8,10 @@ from gptool import errors
 
 if TYPE_CHECKING:
     from gptool.cache import TileCache, open_cache
-    from gptool.estimate import Estimate, estimate_export_tiles_size
-    from gptool.export import export_tiles
-    from gptool.job import Job
-    from gptool.report import DamagedTile, ExportResult, LevelReport
+    from gptool.export.estimate import Estimate, estimate_export_tiles_size
+    from gptool.export.operation import export_tiles
+    from gptool.export.report import DamagedTile, ExportResult, LevelReport
+    from gptool.jobs.job import Job
     from gptool.tool import export_tiles_job
 
 __all__ = (
@@ -31,14 +31,14 @@ __all__ = (
 __version__ = "0.1.0"
 
 _MODULES = {
-    "DamagedTile": "gptool.report",
-    "Estimate": "gptool.estimate",
-    "ExportResult": "gptool.report",
-    "Job": "gptool.job",
-    "LevelReport": "gptool.report",
+    "DamagedTile": "gptool.export.report",
+    "Estimate": "gptool.export.estimate",
+    "ExportResult": "gptool.export.report",
+    "Job": "gptool.jobs.job",
+    "LevelReport": "gptool.export.report",
     "TileCache": "gptool.cache",
-    "estimate_export_tiles_size": "gptool.estimate",
-    "export_tiles": "gptool.export",
+    "estimate_export_tiles_size": "gptool.export.estimate",
+    "export_tiles": "gptool.export.operation",
     "export_tiles_job": "gptool.tool",
     "open_cache": "gptool.cache",
 }

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,29 @@ class Message(NamedTuple):
     def to_json(self) -> dict[str, str]:
         """Return it as ArcGIS's REST API words it."""
         return {"type": f"esriJobMessageType{self.type}", "description": self.description}
+
+
+class Phase(StrEnum):
+    """A phase of the operation."""
+
+    COUNTING = "counting"
+    ESTIMATING = "estimating"
+    EXPORTING = "exporting"
+    HASHING = "hashing"
+
+
+class Progress(Protocol):
+    """A callback that is told how far the operation is, and stops it by raising an exception."""
+
+    def __call__(self, phase: Phase, done: int, total: int, /) -> None:
+        """Take note of the progress.
+
+        Parameters
+        ----------
+        phase : Phase
+        done, total : int
+            Tiles (HASHING: bytes) that are done, and to be done in all; `total` is 0 while it is unknown.
+        """
 
 
 class StorageFormat(StrEnum):

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
-from gptool.estimate import CONFIDENCE, Estimate, weigh
-from gptool.export import Order, check_apart, count_threads, run_export
-from gptool.job import OUT, Job, JobProgress, Planned, Wording
-from gptool.job_report import write_report
-from gptool.limit import check_count, read_limit, room_for
+from gptool.export.estimate import CONFIDENCE, Estimate, weigh
+from gptool.export.notices import remark_on_plan, remark_on_request
+from gptool.export.operation import Order, check_apart, count_threads, run_export
+from gptool.export.report import ExportResult
+from gptool.jobs.job import OUT, Job, JobProgress, Planned, Wording
+from gptool.jobs.report import write_report
+from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
-from gptool.package.choose import kind_for
-from gptool.package.staging import Staging, made, writing
-from gptool.plan import Plan, make_plan
-from gptool.recompress import Recompression
-from gptool.remarks import remark_on_plan, remark_on_request
-from gptool.report import ExportResult
+from gptool.output.registry import kind_for
+from gptool.output.staging import Staging, made, writing
+from gptool.plan.limit import check_count, read_limit, room_for
+from gptool.plan.plan import Plan, make_plan
 from gptool.request import Request, read_request
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from arcpy_stand_in import ArcPy
-from caches import make_cache, make_wide_cache, world
 from hypothesis import settings
-from service_jobs import make_slow_cache
-from service_process import ServiceProcess
+
+from helpers.arcpy_stand_in import ArcPy
+from helpers.caches import make_cache, make_wide_cache, world
+from helpers.service_jobs import make_slow_cache
+from helpers.service_process import ServiceProcess
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -66,7 +67,7 @@ def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service's jobs have one thread each, however many processors there are: what is slow stays so."""
-    monkeypatch.setattr("gptool.service.jobs.books.count_threads", lambda _: 1)
+    monkeypatch.setattr("gptool.service.queue.recorder.count_threads", lambda _: 1)
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page on a desk."""
-    from browser import DESKTOP, opened
+    from helpers.browser import DESKTOP, opened
 
     with opened(browser, DESKTOP) as page:
         yield page

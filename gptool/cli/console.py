@@ -16,7 +16,7 @@ import click
 from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
-    from gptool.job import Job
+    from gptool.jobs.job import Job
     from gptool.model import Message
 
 PLAIN_WIDTH, LEAST_WIDTH = 140, 80

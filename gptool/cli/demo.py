@@ -24,8 +24,8 @@ def command(folder: Path, overwrite: bool) -> None:
     The cache, FOLDER/world, is drawn once; the package is FOLDER/world.tpkx.
     """
     from gptool.demo import make_cache
-    from gptool.export import export_tiles
-    from gptool.package.staging import writing
+    from gptool.export.operation import export_tiles
+    from gptool.output.staging import writing
 
     cache, package = folder / "world", folder / "world.tpkx"
     with writing(folder):

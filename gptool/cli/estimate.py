@@ -10,7 +10,7 @@ from gptool.cli.console import bytes_text, print_json, print_table, running, sho
 from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
 
 if TYPE_CHECKING:
-    from gptool.estimate import Estimate
+    from gptool.export.estimate import Estimate
 
 EPILOG = """\b
 Example:
@@ -29,8 +29,8 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
     Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
     """
-    from gptool.estimate import estimate_export_tiles_size
-    from gptool.job import Job
+    from gptool.export.estimate import estimate_export_tiles_size
+    from gptool.jobs.job import Job
 
     with running(Job("EstimateExportTilesSize", options), as_json), show_progress("Counting") as progress:
         estimate = estimate_export_tiles_size(cache, progress=progress, **options)

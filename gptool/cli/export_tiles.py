@@ -20,7 +20,7 @@ from gptool.cli.console import (
 from gptool.cli.options import cache_argument, json_option, selection_options
 
 if TYPE_CHECKING:
-    from gptool.report import ExportResult, LevelReport
+    from gptool.export.report import ExportResult, LevelReport
 
 EPILOG = """\b
 Example:
@@ -49,9 +49,9 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
     cache raster dataset.
     """
-    from gptool.export import export_tiles
-    from gptool.job import OUT, Job
-    from gptool.package.choose import PACKAGES
+    from gptool.export.operation import export_tiles
+    from gptool.jobs.job import OUT, Job
+    from gptool.output.registry import PACKAGES
 
     job = Job("ExportTiles", {**options, "tilePackage": Path(output).suffix.lower() in PACKAGES})
     with running(job, as_json), show_progress("Exporting") as progress:

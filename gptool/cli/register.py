@@ -27,8 +27,8 @@ def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, 
 
     The three files are laid into OUTPUT, a folder; ExportTiles when silent.
     """
+    from gptool.arcgis.registration import register
     from gptool.cli.named_caches import read_named
-    from gptool.register import register
 
     output, *others = [word for word in more if "=" not in word] or ["ExportTiles"]
     if others:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from gptool.cache import TileBatch
 from gptool.demo.relief import draw_shaded_relief, halve
 from gptool.errors import OutputExistsError
-from gptool.jpeg_pixels import encode
+from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
-from gptool.package.bundle import CompactV2Writer, places_below
+from gptool.output.bundle import CompactV2Writer, places_below
 
 TILE = 256
 QUALITY = 75

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
-from gptool.request.references import FARTHEST, WGS84, read_reference
+from gptool.request.spatial_reference import FARTHEST, WGS84, read_reference
 from gptool.request.values import MOST_JSON, is_absent, is_empty, read_json, shown
 
 PARAMETER = "areaOfInterest"

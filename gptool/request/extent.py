@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gptool.errors import ParameterError
 from gptool.model import Extent, SpatialReference
-from gptool.request.references import FARTHEST, read_reference
+from gptool.request.spatial_reference import FARTHEST, read_reference
 from gptool.request.values import is_empty, read_json, read_number, shown
 
 PARAMETER = "exportExtent"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gptool.crs.reprojection import is_same, period, reproject, unwrap
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
-from gptool.reprojection import is_same, period, reproject, unwrap
 from gptool.request import area, extent
 from gptool.request.area import Shape, file_or_json
 from gptool.request.extent import Box

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from gptool.request.parameters import FORMS
 from gptool.service.catalog import KINDS
-from gptool.service.guard import Guard
+from gptool.service.middleware import Guard
 from gptool.service.pages import static_files
 from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
 from gptool.service.resources.answers import Resource, endpoint

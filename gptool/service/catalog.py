@@ -9,9 +9,9 @@ from typing import Any
 from gptool.cache import TileCache, open_cache
 from gptool.errors import CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
-from gptool.package.json_text import Json
-from gptool.package.statements import band_count, extent_json, reference_json, tile_info_json
-from gptool.plan import window_around
+from gptool.output.esri_json import band_count, extent_json, reference_json, tile_info_json
+from gptool.output.json_text import Json
+from gptool.plan.plan import window_around
 from gptool.settings import CacheSettings
 
 CURRENT_VERSION = 11.3

@@ -14,7 +14,7 @@ import uvicorn
 from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
-from gptool.service.jobs.engine import Engine
+from gptool.service.queue.queue import Engine
 from gptool.service.resources.call import SERVICES
 from gptool.service.settings import ServiceSettings
 from gptool.service.site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptool.service.catalog import Catalog
-from gptool.service.jobs.engine import Engine
+from gptool.service.queue.queue import Engine
 from gptool.service.settings import ServiceSettings
 from gptool.service.tokens import Tokens
 

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from gptool.errors import ServiceError, SettingsError
-from gptool.package.staging import writing
+from gptool.output.staging import writing
 from gptool.settings import NAME, NAME_RULE
 
 LINE = re.compile(rf"({NAME.pattern})\s+([0-9a-f]{{64}})")

@@ -5,12 +5,12 @@ An input is a byte for the quality, one for the tables, and a tile.
 
 import coefficients  # built into the fuzzing program
 import numpy as np
-from jpegs_rules import MODES, RULES, ijg
 from numpy.typing import NDArray
 
 from gptool._bundle import inspect
 from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
+from helpers.jpegs_rules import MODES, RULES, ijg
 
 SOUND = (Outcome.RECOMPRESSED, Outcome.KEPT_NOT_SMALLER)
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jpegs
-from caches import bundle_bytes, bundle_v1_bytes, jpeg_tile, png_tile
+from helpers import jpegs
+from helpers.caches import bundle_bytes, bundle_v1_bytes, jpeg_tile, png_tile
 
 LONGEST = 8192
 """Bytes of a tile: longer ones are read too slowly to try many."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
-from gptool.package.json_text import to_json_bytes
+from gptool.output.json_text import to_json_bytes
 from gptool.service.pages import render
 from gptool.service.resources.call import Call, read_form, read_owner, read_sent, trail
 from gptool.service.site import Site

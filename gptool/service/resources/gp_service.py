@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, cast
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.job import OUT
-from gptool.job_report import REPORT
+from gptool.jobs.job import OUT
+from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
 from gptool.request.area import NO_POLYGONS
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.jobs.store import StoredJob
+from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import Answer
 from gptool.service.resources.call import Call, check_may_act, link, trail
 from gptool.service.resources.job_resources import JobResources, Results, start_job

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gptool.package.json_text import to_json_bytes
+from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import Offer, service_json
-from gptool.service.jobs.limits import offered
+from gptool.service.queue.limits import offered
 from gptool.service.resources.answers import Answer
 from gptool.service.resources.call import Call, check_may_act, is_known, link, trail, whole_path_number
 from gptool.service.resources.gp_service import TASKS

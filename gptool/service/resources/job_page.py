@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from gptool.job_report import REPORT
-from gptool.service.jobs.store import StoredJob
+from gptool.jobs.report import REPORT
+from gptool.service.queue.store import StoredJob
 from gptool.service.resources.call import SERVICES, Call, link, trail
 from gptool.service.resources.output_files import OUTPUT
 from gptool.service.resources.visible import ENDED, SUCCEEDED

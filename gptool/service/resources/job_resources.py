@@ -8,9 +8,9 @@ from typing import Any
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.job import OUT, job_json
+from gptool.jobs.job import OUT, job_json
 from gptool.request.parameters import BY_NAME
-from gptool.service.jobs.store import StoredJob
+from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import Answer, see
 from gptool.service.resources.call import Call, check_may_act
 from gptool.service.resources.job_page import job_page, job_path, job_trail

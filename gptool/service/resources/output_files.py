@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from gptool.errors import ServiceError
-from gptool.job_report import REPORT
+from gptool.jobs.report import REPORT
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.jobs.store import StoredJob
+from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import json_response
 from gptool.service.resources.call import ROOT, Call, is_known
 from gptool.service.resources.visible import SUCCEEDED, find_job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptool.errors import ServiceError
-from gptool.service.jobs.store import StoredJob
+from gptool.service.queue.store import StoredJob
 from gptool.service.resources.call import Call
 
 SUCCEEDED = "esriJobSucceeded"

@@ -1,0 +1,1 @@
+"""What ArcGIS runs: the Python toolbox, and its registration as a geoprocessing service."""

@@ -1,0 +1,1 @@
+"""Spatial references, and reprojection of polygons between them."""

@@ -1,0 +1,1 @@
+"""The operation: prepare, estimate and export."""

@@ -1,0 +1,1 @@
+"""The geoprocessing job: its record, messages and report.json."""

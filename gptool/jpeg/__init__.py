@@ -1,0 +1,1 @@
+"""JPEG tiles: the recompression policy, quality steps and pixels."""

@@ -1,0 +1,119 @@
+"""A .tpk: compact V1 bundles behind conf.xml and conf.cdi, an item's description, and a map service's.
+
+There is no public specification; the parts are those of packages by ArcMap, but for its binary layer files (.lyr),
+which no reader of tiles looks at.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lxml import etree
+
+from gptool.crs.reference import reference_name, units, wgs84_extent
+from gptool.model import Extent, StorageFormat
+from gptool.output.conf import conf_cdi, conf_properties, conf_xml
+from gptool.output.esri_json import extent_json, layer_json, reference_json, summary
+from gptool.output.json_text import Json, to_json_bytes
+from gptool.output.kind import Facts, Kind, with_room
+from gptool.output.xml_text import add, to_xml_bytes
+from gptool.plan.plan import Plan
+
+LAYERS = "v101/Layers"
+"""ArcMap's name for the folder of the cache; the file's own name may change."""
+
+VERSION, VERSION_NUMBER = "10.3", 10.31
+"""The release whose packages these are like."""
+
+ITEM_TYPE = "Tile Package"
+KEYWORDS = "Data", "Tile Package", "ArcMap", "ArcGlobe", "tpk"
+
+
+def _metadata(facts: Facts) -> dict[str, bytes]:
+    plan = facts.plan
+    return {
+        "esriinfo/item.pkinfo": with_room(_item_pkinfo, facts),
+        "esriinfo/iteminfo.xml": with_room(_iteminfo_xml, facts),
+        "esriinfo/thumbnail/thumbnail.png": facts.thumbnail,
+        "servicedescriptions/mapserver/mapserver.json": with_room(_mapserver_json, facts),
+        f"{LAYERS}/conf.cdi": conf_cdi(plan),
+        f"{LAYERS}/conf.properties": conf_properties(plan),
+        f"{LAYERS}/conf.xml": with_room(partial(conf_xml, StorageFormat.COMPACT), facts, 0),
+    }
+
+
+TPK = Kind(StorageFormat.COMPACT, f"{LAYERS}/_alllayers", is_package=True, metadata=_metadata)
+
+
+def _item_pkinfo(facts: Facts) -> bytes:
+    root = etree.Element("pkinfo", {"Culture": "en-US"})
+    _add(root, ID=facts.guid, name=facts.name, version=VERSION, size="-1", created="", type=ITEM_TYPE)
+    _add(root, servable="false", packagelocation="", pkinfolocation="")
+    return to_xml_bytes(root)
+
+
+def _iteminfo_xml(facts: Facts) -> bytes:
+    plan = facts.plan
+    reference = plan.cache.scheme.reference
+    root = etree.Element("ESRI_ItemInformation", {"Culture": "en-US"})
+    _add(root, name=facts.name, guid=facts.guid, catalogpath="", snippet=summary(plan), description="")
+    _add(root, summary=summary(plan), title=facts.name, tags="", type=ITEM_TYPE)
+    keywords = add(root, "typekeywords")
+    for keyword in KEYWORDS:
+        _add(keywords, typekeyword=keyword)
+    _add(root, thumbnail="thumbnail/thumbnail.png", documentation="", url="", datalastmodifiedtime="")
+    extent = add(root, "extent")
+    _add(extent, **{side: repr(number) for side, number in _wgs84(plan)._asdict().items()})
+    _add(root, spatialreference=reference_name(reference), accessinformation="", licenseinfo="")
+    return to_xml_bytes(root)
+
+
+def _mapserver_json(facts: Facts) -> bytes:
+    plan = facts.plan
+    scheme = plan.cache.scheme
+    reference = reference_json(scheme.reference)
+    extent, geographic = extent_json(plan.extent(), reference), dict(_wgs84(plan)._asdict())
+    first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
+    unit = units(scheme.reference)
+    contents: dict[str, Json] = {
+        "currentVersion": VERSION_NUMBER,
+        "serviceDescription": "",
+        "mapName": "Layers",
+        "description": "",
+        "copyrightText": "",
+        "supportsDynamicLayers": False,
+        "layers": [layer_json(facts.name)],
+        "tables": [],
+        "spatialReference": reference,
+        "singleFusedMapCache": False,
+        "initialExtent": extent,
+        "fullExtent": extent,
+        "minScale": first.scale,
+        "maxScale": last.scale,
+        **({"units": unit} if unit else {}),
+        "supportedImageFormatTypes": "PNG32,PNG24,PNG,JPG",
+        "documentInfo": {"Title": facts.name, "Author": "", "Comments": "", "Subject": "", "Category": ""},
+        "capabilities": "Map",
+        "exportTilesAllowed": False,
+    }
+    resources: list[Json] = [
+        {"name": "layers", "resources": []},
+        {"name": "tables", "resources": []},
+        {"name": "legend", "contents": {"layers": []}},
+    ]
+    service: dict[str, Json] = {
+        "name": "MapServer",
+        "contents": contents,
+        "resourceInfo": {"geoFullExtent": geographic, "geoInitialExtent": geographic},
+        "resources": resources,
+    }
+    return to_json_bytes(service)
+
+
+def _wgs84(plan: Plan) -> Extent:
+    return wgs84_extent(plan.cache.scheme.reference, plan.extent())
+
+
+def _add(parent: etree._Element, **texts: str) -> None:
+    for name, text in texts.items():
+        add(parent, name, text)

@@ -1,0 +1,96 @@
+"""A .tpkx: root.json, iteminfo.json (Esri's tile-package-spec, docs/root.md and docs/iteminfo.md), V2 bundles."""
+
+from __future__ import annotations
+
+from gptool.crs.reference import units, wgs84_extent
+from gptool.errors import ConfError
+from gptool.model import PACKET_SIZE, StorageFormat
+from gptool.output.esri_json import band_count, extent_json, layer_json, reference_json, summary, tile_info_json
+from gptool.output.json_text import Json, to_json_bytes
+from gptool.output.kind import Facts, Kind, with_room
+from gptool.plan.plan import Plan
+
+ITEM_TYPE = "Compact Tile Package"
+
+
+def _metadata(facts: Facts) -> dict[str, bytes]:
+    return {
+        "iteminfo.json": with_room(_iteminfo_json, facts),
+        "root.json": with_room(_root_json, facts),
+        "thumbnail.png": facts.thumbnail,
+    }
+
+
+TPKX = Kind(StorageFormat.COMPACT_V2, "tile", is_package=True, metadata=_metadata)
+
+
+def _root_json(facts: Facts) -> bytes:
+    plan, name = facts.plan, facts.name
+    scheme, image = plan.cache.scheme, plan.cache.image
+    reference = _reference(plan)
+    extent = extent_json(plan.extent(), reference)
+    first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
+    unit = units(scheme.reference)
+    root: dict[str, Json] = {
+        "name": name,
+        "version": 1.0,
+        # Early: GDAL looks for it in the first kilobyte only.
+        "tileBundlesPath": "./tile",
+        "serviceDescription": "",
+        "spatialReference": reference,
+        **({"units": unit} if unit else {}),
+        "minLOD": first.level,
+        "maxLOD": last.level,
+        "minScale": first.scale,
+        "maxScale": last.scale,
+        "resampling": True,
+        "exportTilesAllowed": False,
+        "storageInfo": {"storageFormat": StorageFormat.COMPACT_V2.value, "packetSize": PACKET_SIZE},
+        "tileImageInfo": {
+            "format": image.format,
+            "compressionQuality": facts.quality,
+            "bandCount": band_count(image),
+            "lercError": image.lerc_error or 0,
+        },
+        "initialExtent": extent,
+        "fullExtent": extent,
+        "tileInfo": tile_info_json(scheme, reference),
+        "layers": [layer_json(name)],
+    }
+    return to_json_bytes(root)
+
+
+def _iteminfo_json(facts: Facts) -> bytes:
+    """Return iteminfo.json. `created` is 0, as in Esri's own packages: the same request gives the same bytes."""
+    plan, name = facts.plan, facts.name
+    wgs84: dict[str, Json] = {"wkid": 4326, "latestWkid": 4326}
+    keywords: list[Json] = [ITEM_TYPE, "Tile Package", "tpkx"]
+    item: dict[str, Json] = {
+        "name": name,
+        "guid": facts.guid,
+        "version": 1.0,
+        "created": 0,
+        "snippet": summary(plan),
+        "description": "",
+        "summary": summary(plan),
+        "title": name,
+        "tags": "",
+        "type": ITEM_TYPE,
+        "typeKeywords": keywords,
+        "thumbnail": "./thumbnail.png",
+        "extent": extent_json(wgs84_extent(plan.cache.scheme.reference, plan.extent()), wgs84),
+        "spatialReference": _reference(plan),
+    }
+    return to_json_bytes(item)
+
+
+def _reference(plan: Plan) -> dict[str, Json]:
+    reference = reference_json(plan.cache.scheme.reference)
+    if "wkid" not in reference:
+        raise ConfError(
+            "the spatial reference has no well-known id, and a .tpkx can state no other",
+            where=plan.cache.location,
+            found="neither WKID nor LatestWKID, nor a WKT that PROJ knows by one",
+            expected="one of them",
+        )
+    return reference

@@ -1,0 +1,190 @@
+"""`gptool register`: the three files, the steps, and what the publishing script asks of arcpy."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from gptool import errors
+from gptool.arcgis.registration import register
+from gptool.settings import CacheSettings, read_settings
+from helpers.arcpy_stand_in import ArcPy, load_toolbox
+from helpers.checks import check_nothing_left
+from helpers.command_line import run
+
+SITE = "https://gis.example.com/server"
+FILES = ["ExportTiles.pyt", "ExportTiles.toml", "publish.py"]
+LONGEST = 86400
+
+
+def test_the_three_files_and_the_steps(cache: Path, tmp_path: Path) -> None:
+    arguments = ["--server", f"{SITE}/", "--folder", "Tiles", "--caches", f"World={cache}", f"Twin={cache}", "out"]
+    done = run("register", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_nothing_left(tmp_path, "out")
+    check_nothing_left(tmp_path / "out", *FILES)
+    assert read_settings(tmp_path / "out" / "ExportTiles.toml").caches == {
+        "World": CacheSettings(cache, True, 100_000),
+        "Twin": CacheSettings(cache, True, 100_000),
+    }
+    head, *steps = [line for line in done.stdout.splitlines() if line and line[0] != " "]
+    assert head.startswith(f"{tmp_path / 'out'}: ")
+    assert [step.split(".")[0] for step in steps] == ["1", "2", "3", "4", "5"]
+    for word in (str(cache), f"{SITE}/rest/services/Tiles/ExportTiles/GPServer", str(tmp_path / "out" / "publish.py")):
+        assert word in done.stdout
+
+
+def test_what_is_silent_and_another_way_to_name_caches(cache: Path, tmp_path: Path) -> None:
+    caches = ["--caches", f"World={cache}", "--caches", f"Twin={cache}"]
+    assert run("register", "--server", SITE, "--folder", "Tiles", *caches, cwd=tmp_path).returncode == 0
+    assert read_settings(tmp_path / "ExportTiles" / "ExportTiles.toml").allowed == ["World", "Twin"]
+
+
+def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    register(SITE, "Tiles", {"World": cache}, out)
+    check_nothing_left(out, "notes.txt", *FILES)
+    (out / "ExportTiles.toml").write_text("changed")
+    with pytest.raises(errors.OutputExistsError, match="exists already"):
+        register(SITE, "Other", {"World": cache}, out)
+    assert (out / "ExportTiles.toml").read_text() == "changed"
+    assert "'Tiles'" in (out / "publish.py").read_text()
+    register(SITE, "Other", {"World": cache}, out, overwrite=True)
+    check_nothing_left(out, "notes.txt", *FILES)
+    assert list(read_settings(out / "ExportTiles.toml").caches) == ["World"]
+    assert "'Other'" in (out / "publish.py").read_text()
+
+
+@pytest.mark.parametrize("there", FILES)
+def test_one_file_that_is_there_is_enough_to_refuse(cache: Path, tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(errors.OutputExistsError, match=f"{there}: exists already"):
+        register(SITE, "Tiles", {"World": cache}, tmp_path)
+    check_nothing_left(tmp_path, there)
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def test_nothing_is_left_when_a_file_cannot_be_written(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gptool.arcgis.registration.write_settings", fail)
+    for output in (tmp_path / "new", tmp_path):
+        with pytest.raises(errors.OutputError, match="can't be written: No space left on device"):
+            register(SITE, "Tiles", {"World": cache}, output)
+        check_nothing_left(tmp_path)
+
+
+GOOD = ["--server", SITE, "--folder", "Tiles", "--caches"]
+BAD = {
+    "no address": (["--server", "gis", "--folder", "T", "--caches", "W=CACHE"], 2, "server: the address of a site"),
+    "a user's address": (
+        ["--server", "https://me:secret@gis/server", "--folder", "T", "--caches", "W=CACHE"], 2, "found 'gis/server'",
+    ),
+    "a page": (["--server", f"{SITE}/rest/services", "--folder", "T", "--caches", "W=CACHE"], 2, "without a user or a"),
+    "a query": (["--server", f"{SITE}?token=1", "--folder", "T", "--caches", "W=CACHE"], 2, "the address of a site"),
+    "a folder's name": (["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: a folder's name"),
+    "a cache's name": ([*GOOD, "a b=CACHE"], 2, "caches: a cache's name, found 'a b', expected letters"),
+    "no name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
+    "no location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
+    "a name twice": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two are called W"),
+    "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "one OUTPUT is enough, found one and two"),
+    "no cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
+    "a file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: can't replace a file by a folder"),
+    "a folder that is missing": ([*GOOD, "W=CACHE", "no/where"], 1, "no folder to put the result in"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_errors_are_told_and_leave_nothing(cache: Path, tmp_path: Path, name: str) -> None:
+    arguments, status, message = BAD[name]
+    (tmp_path / "taken").write_text("mine")
+    done = run("register", *(word.replace("CACHE", str(cache)) for word in arguments), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert "secret" not in done.stderr
+    check_nothing_left(tmp_path, "taken")
+
+
+@pytest.fixture
+def registered(cache: Path, tmp_path: Path) -> Path:
+    """The folder that `register` makes, for two caches."""
+    return register(SITE, "Tiles", {"World": cache, "Twin": cache}, tmp_path / "out").output
+
+
+def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["publish.py", *arguments])
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    runpy.run_path(str(folder / "publish.py"), run_name="__main__")
+
+
+@pytest.mark.parametrize("connection", [None, "publisher.ags"])
+def test_publishing_drafts_stages_and_uploads(
+    registered: Path,
+    arcpy: ArcPy,
+    connection: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish(registered, monkeypatch, *filter(None, [connection]))
+    draft = {
+        "service_name": "ExportTiles",
+        "server_type": "FROM_CONNECTION_FILE" if connection else "MY_HOSTED_SERVICES",
+        "connection_file_path": connection,
+        "folder_name": "Tiles",
+        "copy_data_to_server": True,
+        "executionType": "Asynchronous",
+        "showMessages": "Info",
+        "resultMapServer": False,
+        "maxUsageTime": LONGEST,
+        "maxWaitTime": LONGEST,
+    }
+    *calls, (name, tools, given), staged, uploaded = arcpy.calls
+    assert calls == [
+        ("ImportToolbox", str(registered / "ExportTiles.pyt")),
+        ("ExportTiles", "World"),
+        ("EstimateExportTilesSize", "World"),
+    ]
+    assert (name, tools) == ("CreateGPSDDraft", ["ExportTiles", "EstimateExportTilesSize"])
+    assert given | draft == given
+    assert (staged, uploaded) == (("StageService",), ("UploadServiceDefinition", connection or SITE))
+    assert f"{SITE}/rest/services/Tiles/ExportTiles/GPServer" in capsys.readouterr().out
+    assert not list(Path(arcpy.env.scratchFolder).iterdir())  # nothing was exported on the way
+
+
+def test_nothing_is_published_when_the_analyzer_finds_errors(
+    registered: Path, arcpy: ArcPy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arcpy.draft_errors = {("broken project data source", 68): []}
+    with pytest.raises(SystemExit, match="Not published"):
+        publish(registered, monkeypatch)
+    assert arcpy.calls[-1][0] == "CreateGPSDDraft"
+    assert "errors: 68: broken project data source" in capsys.readouterr().out
+
+
+def test_the_toolbox_survives_what_publishing_makes_of_it(registered: Path, arcpy: ArcPy, tmp_path: Path) -> None:
+    """ArcGIS puts lines at the top, moves the files apart, and a variable in the place of the string that names one."""
+    for folder, name in (("p30", "ExportTiles.pyt"), ("cd", "ExportTiles.toml")):
+        (tmp_path / folder).mkdir()
+        (registered / name).rename(tmp_path / folder / name)
+    toolbox = tmp_path / "p30" / "ExportTiles.pyt"
+    arcpy.env.packageWorkspace = str(toolbox.parent)
+    added = (
+        "# Esri start of added imports\nimport sys, os, arcpy\n# Esri end of added imports\n\n"
+        "# Esri start of added variables\n"
+        "g_ESRI_variable_1 = os.path.join(arcpy.env.packageWorkspace, '..', 'cd', 'ExportTiles.toml')\n"
+        "# Esri end of added variables\n\n"
+    )
+    text = toolbox.read_text(encoding="utf-8")
+    assert text.count('"ExportTiles.toml"') == 1
+    toolbox.write_text(added + text.replace('"ExportTiles.toml"', "g_ESRI_variable_1"), encoding="utf-8")
+    [cache, *_] = load_toolbox(toolbox).tools[0]().getParameterInfo()
+    assert cache.filter.list == ["World", "Twin"]

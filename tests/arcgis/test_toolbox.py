@@ -1,0 +1,298 @@
+"""ExportTiles.pyt, driven as ArcGIS drives it, by a stand-in of arcpy."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool.arcgis.registration import register
+from gptool.errors import ParameterError
+from gptool.request import INPUTS
+from gptool.settings import CacheSettings, write_settings
+from helpers.arcpy_stand_in import DATATYPES, ArcPy, FeatureSet, Parameter, load_toolbox
+from helpers.caches import LEVEL_0
+from helpers.checks import check_dataset, check_nothing_left, check_package, read_package
+
+CACHE = {"cache": "World"}
+
+
+@pytest.fixture
+def folder(cache: Path, tmp_path: Path) -> Path:
+    """Where toolbox and settings lie: one cache is offered, another not."""
+    made = register("https://gis.example.com/server", "Tiles", {"World": cache}, tmp_path / "out").output
+    write_settings(
+        made / "ExportTiles.toml",
+        {"Secret": CacheSettings(cache, export_tiles_allowed=False), "World": CacheSettings(cache, True, 200)},
+    )
+    return made
+
+
+@pytest.fixture
+def tools(folder: Path, arcpy: ArcPy) -> dict[str, Any]:
+    """The two tools, by their labels."""
+    toolbox = load_toolbox(folder / "ExportTiles.pyt")
+    assert (toolbox.label, toolbox.alias) == ("Export Tiles", "exporttiles")
+    assert [tool.__name__ for tool in toolbox.tools] == ["ExportTiles", "EstimateExportTilesSize"]
+    return {tool.label: tool for tool in (cls() for cls in toolbox.tools)}
+
+
+@pytest.fixture
+def export(tools: dict[str, Any]) -> Any:
+    return tools["Export Tiles"]
+
+
+@pytest.fixture
+def estimate(tools: dict[str, Any]) -> Any:
+    return tools["Estimate Export Tiles Size"]
+
+
+def outputs(result: Any) -> dict[str, Any]:
+    return {p.name: p.value for p in result.parameters if p.direction == "Output"}
+
+
+def square(*, west: float, south: float, side: float, wkid: int = 102100) -> FeatureSet:
+    """One square, whose reference stands on its geometry, as map clients send it."""
+    x, y = (west, west + side), (south, south + side)
+    rings = [[[x[0], y[0]], [x[0], y[1]], [x[1], y[1]], [x[1], y[0]], [x[0], y[0]]]]
+    geometry = {"rings": rings, "spatialReference": {"wkid": wkid}}
+    content = {"geometryType": "esriGeometryPolygon", "fields": [], "features": [{"geometry": geometry}]}
+    return FeatureSet(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("label", "derived"),
+    [
+        ("Export Tiles", {"out_service_url": "String", "package": "File", "report": "File"}),
+        (
+            "Estimate Export Tiles Size",
+            {"out_service_url": "String", "totalSize": "Double", "totalTilesToExport": "Double"},
+        ),
+    ],
+)
+def test_parameters_are_those_of_the_table(tools: dict[str, Any], label: str, derived: dict[str, str]) -> None:
+    cache, *rest = tools[label].getParameterInfo()
+    assert (cache.name, cache.datatype, cache.parameterType) == ("cache", "String", "Required")
+    assert (cache.filter.type, cache.filter.list) == ("ValueList", ["World"])
+    table, results = rest[: len(INPUTS)], rest[len(INPUTS) :]
+    for row, made in zip(INPUTS, table, strict=True):
+        assert (made.name, made.displayName, made.parameterType) == (row.name, row.label, "Optional")
+        assert made.datatype == DATATYPES[row.type][0]
+        choices = list(row.choices or row.limits or (["Polygon"] if made.datatype == "Feature Set" else []))
+        assert made.filter.list == choices
+        assert made.filter.type == "Range" or not row.limits
+        assert made.datatype == "Feature Set" or made.value == row.default
+    assert {made.name: made.datatype for made in results} == derived
+    assert {made.parameterType for made in results} == {"Derived"}
+
+
+def test_the_area_is_published_as_polygons(export: Any) -> None:
+    [area] = [p for p in export.getParameterInfo() if p.name == "areaOfInterest"]
+    schema = json.loads(area.value.JSON)
+    assert (schema["geometryType"], schema["features"]) == ("esriGeometryPolygon", [])
+
+
+def messages_of(tool: Any, **values: Any) -> dict[str, str]:
+    """What ArcGIS shows beside the parameters once they have these values."""
+    parameters: list[Parameter] = tool.getParameterInfo()
+    for parameter in parameters:
+        parameter.value = values.get(parameter.name, parameter.value)
+        parameter.validate()
+    tool.updateMessages(parameters)
+    return {p.name: p.message for p in parameters if p.hasError()}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("levels", "one", "levels: .*found 'one'"),
+        ("exportBy", "Level", "exportBy: .*found 'Level', expected LevelID, Resolution or Scale"),
+        ("exportExtent", "1,2,3", "exportExtent: "),
+        ("storageFormatType", "exploded", "storageFormatType: .*found 'exploded'"),
+        ("compressionQuality", 101, "compressionQuality: .*found 101, expected a whole number 0 to 100"),
+    ],
+)
+def test_a_bad_value_is_told_beside_it(export: Any, estimate: Any, name: str, value: Any, message: str) -> None:
+    for tool in (export, estimate):
+        told = messages_of(tool, **CACHE, **{name: value})
+        assert list(told) == [name]
+        assert re.search(message, told[name])
+
+
+def test_good_values_have_no_message(export: Any) -> None:
+    good = {"levels": "0-2", "exportExtent": "DEFAULT", "compressionQuality": 50, "tilePackage": True}
+    assert messages_of(export, **CACHE, **good) == {}
+    # ArcGIS takes the words of a list as they are written there, clients of image services write them anyhow.
+    assert messages_of(export, **CACHE, exportBy="levelId", storageFormatType="compact") == {}
+
+
+def test_what_arcgis_says_of_the_cache_stays(export: Any) -> None:
+    assert messages_of(export) == {"cache": "ERROR 000735: Value is required"}
+    assert list(messages_of(export, cache="Secret")) == ["cache"]
+
+
+def test_export_makes_a_package_below_the_scratch_folder(arcpy: ArcPy, export: Any) -> None:
+    given = {"levels": "0-2,8", "tilePackage": True, "optimizeTilesForSize": True, "compressionQuality": 50}
+    result = outputs(arcpy.run(export, CACHE | given))
+    job = Path(result["out_service_url"])
+    assert job.parent == Path(arcpy.env.scratchFolder)
+    assert (Path(result["package"]).parent, Path(result["report"])) == (job, job / "report.json")
+    check_package(Path(result["package"]), levels={0, 1, 2, 8})
+    assert json.loads(Path(result["report"]).read_text())["request"]["compressionQuality"] == 50
+    assert arcpy.env.autoCancelling is False
+    kinds = {kind for kind, _ in arcpy.messages}
+    assert kinds == {"Informative"}
+    assert arcpy.messages[0][1].startswith("Start Time: ")
+    assert arcpy.messages[-1][1].startswith("Succeeded at ")
+
+
+def test_a_compact_package_is_a_tpk(arcpy: ArcPy, export: Any) -> None:
+    given = {"tilePackage": True, "storageFormatType": "esriMapCacheStorageModeCompact", "levels": "0"}
+    assert outputs(arcpy.run(export, CACHE | given))["package"].endswith(".tpk")
+
+
+def test_a_dataset_is_a_folder_and_no_package(arcpy: ArcPy, export: Any) -> None:
+    result = outputs(arcpy.run(export, CACHE))  # a tile package is made only when it is asked for
+    assert result["package"] is None
+    [dataset] = [path for path in Path(result["out_service_url"]).iterdir() if path.is_dir()]
+    check_dataset(dataset, storage="esriMapCacheStorageModeCompactV2", levels={0, 1, 2, 8})
+
+
+def test_an_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
+    """A square in the middle of one tile of level 8, in the world's south-east."""
+    tile = LEVEL_0[1] / 2**8
+    area = square(west=2.4 * tile, south=-3.6 * tile, side=0.2 * tile)
+    assert "spatialReference" not in json.loads(area.JSON)["features"][0]["geometry"]
+    package = outputs(arcpy.run(export, CACHE | {"areaOfInterest": area, "tilePackage": True, "levels": "8"}))[
+        "package"
+    ]
+    assert list(read_package(Path(package))) == [(8, 131, 130)]
+
+
+def test_an_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
+    area = square(west=10, south=-10, side=1, wkid=4326)
+    package = outputs(arcpy.run(export, CACHE | {"areaOfInterest": area, "tilePackage": True, "levels": "1"}))[
+        "package"
+    ]
+    assert list(read_package(Path(package))) == [(1, 1, 1)]
+
+
+def test_what_is_passed_on(arcpy: ArcPy, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values as they are, and an area as JSON that states the reference of its polygons."""
+    passed: dict[str, Any] = {}
+
+    def export_tiles_job(sent: dict[str, Any], **others: Any) -> None:
+        passed.update(sent, **others)
+        raise ParameterError("that is enough")
+
+    monkeypatch.setattr("gptool.tool.export_tiles_job", export_tiles_job)
+    tool = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
+    given = {"levels": "0-1", "compressionQuality": 50, "areaOfInterest": square(west=10, south=-10, side=1, wkid=4326)}
+    with pytest.raises(arcpy.ExecuteError):
+        arcpy.run(tool, CACHE | given)
+    area = json.loads(passed.pop("areaOfInterest"))
+    assert (area["spatialReference"], len(area["features"])) == ({"wkid": 4326}, 1)
+    assert passed.pop("on_change")
+    assert passed == {
+        "levels": "0-1",
+        "exportBy": "LevelID",
+        "exportExtent": None,
+        "tilePackage": False,
+        "storageFormatType": None,
+        "optimizeTilesForSize": False,
+        "compressionQuality": 50,
+        "cache": cache,
+        "output_directory": arcpy.env.scratchFolder,
+        "max_export_tiles_count": 200,
+    }
+
+
+def test_messages_come_in_order_and_once(arcpy: ArcPy, export: Any) -> None:
+    arcpy.run(export, CACHE | {"levels": "1,3", "tilePackage": True})
+    kinds = [kind for kind, _ in arcpy.messages]
+    assert "Warning" in kinds  # level 3 holds no tiles
+    texts = [text for _, text in arcpy.messages]
+    assert len(texts) == len(set(texts))
+    warned = next(i for i, (kind, _) in enumerate(arcpy.messages) if kind == "Warning")
+    assert "level 3 holds no tiles" in texts[warned]
+    assert texts[0].startswith("Start Time: ")
+    assert texts[-1].startswith("Succeeded at ")
+
+
+def test_the_progressor_steps(arcpy: ArcPy, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0.0)
+    arcpy.run(export, CACHE | {"tilePackage": True})
+    progressors = [call for call in arcpy.calls if call[0] == "SetProgressor"]
+    assert [call[1] for call in progressors] == ["default", "step"]
+    assert {call[3:] for call in progressors} == {(0, 100, 1)}
+    positions = [call[1] for call in arcpy.calls if call[0] == "SetProgressorPosition"]
+    assert positions == sorted(positions)
+    assert positions[-1] == 100
+    labels = [call[1] for call in arcpy.calls if call[0] == "SetProgressorLabel"]
+    assert any("165 of 165" in label for label in labels)
+
+
+def test_too_many_tiles_fail_the_job_with_the_servers_words(
+    arcpy: ArcPy, export: Any, folder: Path, cache: Path
+) -> None:
+    write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, max_export_tiles_count=100)})
+    with pytest.raises(arcpy.ExecuteError):
+        arcpy.run(export, CACHE | {"tilePackage": True})
+    first, *_ = [text for kind, text in arcpy.messages if kind == "Error"]
+    assert first.startswith(
+        "ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(100) to be exported"
+    )
+    check_nothing_left(Path(arcpy.env.scratchFolder))
+
+
+def test_a_fault_that_only_the_run_finds(arcpy: ArcPy, export: Any) -> None:
+    with pytest.raises(arcpy.ExecuteError):
+        arcpy.run(export, CACHE | {"levels": "7"})
+    assert "the selection holds no tiles" in arcpy.GetMessages(2)
+    check_nothing_left(Path(arcpy.env.scratchFolder))
+
+
+def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder: Path, cache: Path) -> None:
+    parameters = export.getParameterInfo()
+    parameters[0].value = "World"
+    write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, export_tiles_allowed=False)})
+    with pytest.raises(arcpy.ExecuteError):
+        export.execute(parameters, None)
+    assert arcpy.messages == [("Error", "cache: no cache to export tiles from, found World")]
+
+
+@pytest.mark.parametrize("looks", [0, 3])
+def test_a_cancelled_job_leaves_nothing(arcpy: ArcPy, export: Any, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled at once, and when ArcGIS has been asked some times."""
+    monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0.0)
+    answers = iter([False] * looks)
+    arcpy.env.cancel_when(lambda: next(answers, True))
+    with pytest.raises(arcpy.ExecuteError):
+        arcpy.run(export, CACHE | {"tilePackage": True})
+    assert any(text.startswith("Cancelled") for _, text in arcpy.messages)
+    assert not any(text.startswith("Succeeded") for _, text in arcpy.messages)
+    check_nothing_left(Path(arcpy.env.scratchFolder))
+
+
+def test_estimate(arcpy: ArcPy, estimate: Any) -> None:
+    result = outputs(arcpy.run(estimate, CACHE | {"levels": "8", "tilePackage": True}))
+    assert json.loads(result["out_service_url"]) == {
+        "totalSize": int(result["totalSize"]),
+        "totalTilesToExport": 144,
+    }
+    assert result["totalTilesToExport"] == 144.0
+    check_nothing_left(Path(arcpy.env.scratchFolder))
+
+
+def test_a_toolbox_without_its_settings_opens_and_says_so_when_it_runs(arcpy: ArcPy, folder: Path) -> None:
+    (folder / "ExportTiles.toml").unlink()
+    export = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
+    parameters = export.getParameterInfo()
+    assert parameters[0].filter.list == []
+    parameters[0].value = "World"
+    with pytest.raises(arcpy.ExecuteError):
+        export.execute(parameters, None)
+    assert "ExportTiles.toml: can't be read: No such file" in arcpy.GetMessages(2)

@@ -1,0 +1,301 @@
+"""Compact V1 caches: an index column by column, sizes in front of the tiles, pairs of files of which one is missing."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gptool import export_tiles, open_cache
+from gptool.errors import BundleError, GptoolError, ParameterError
+from gptool.plan.plan import make_plan
+from helpers.caches import (
+    Address,
+    bundle_path,
+    bundle_v1_bytes,
+    conf_text,
+    jpeg_tile,
+    make_cache,
+    make_exploded_cache,
+    make_v1_cache,
+    square,
+)
+from helpers.checks import asked, read_package
+from helpers.readers import read_all
+
+FIRST_WORD = 60 + 65536
+"""Where the first tile's size stands."""
+
+DEEP = conf_text(range(13), storage="esriMapCacheStorageModeCompact")
+
+
+def read_plainly(data: bytes, index: bytes) -> dict[tuple[int, int], bytes]:
+    """The tiles of a bundle at (row, column) within it: no code shared with the package."""
+    tiles = {}
+    for column in range(128):
+        for row in range(128):
+            at = 16 + 5 * (128 * column + row)
+            offset = int.from_bytes(index[at : at + 5], "little")
+            size = int.from_bytes(data[offset : offset + 4], "little") if offset else 0
+            if size:
+                tiles[row, column] = data[offset + 4 : offset + 4 + size]
+    return tiles
+
+
+def pair(folder: Path, level: int = 0, row: int = 0, column: int = 0) -> tuple[Path, Path]:
+    """The .bundle and the .bundlx of a tile."""
+    path = bundle_path(folder / "_alllayers", level, row, column)
+    return path, path.with_suffix(".bundlx")
+
+
+WHERE = {
+    "one tile that is not on the diagonal": {(8, 1, 2): jpeg_tile(1)},
+    "where four bundles meet": square(8, range(126, 130), range(126, 130)),
+    "far from row 0": {(12, 0x900, 0xD00): jpeg_tile(1), (12, 0x97F, 0xD01): jpeg_tile(2)},
+    "rows beyond the square": square(1, range(5), range(1)),
+}
+
+
+@pytest.mark.parametrize("tiles", WHERE.values(), ids=WHERE)
+def test_reads_every_tile(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
+    assert read_all(open_cache(make_v1_cache(tmp_path, tiles, conf=DEEP))) == tiles
+
+
+def test_the_index_counts_column_by_column(tmp_path: Path) -> None:
+    """The last of a column, the first of the next, the last of all."""
+    tiles = {(127, 0): b"a", (0, 1): b"bb", (127, 127): b"ccc"}
+    _, index = bundle_v1_bytes(tiles)
+    entries = [int.from_bytes(index[16 + 5 * i : 21 + 5 * i], "little") for i in (127, 128, 16383)]
+    assert entries == [FIRST_WORD, FIRST_WORD + 5, FIRST_WORD + 11]
+    make_v1_cache(tmp_path, {(8, row, column): tile for (row, column), tile in tiles.items()})
+    assert {address[1:]: tile for address, tile in read_all(open_cache(tmp_path)).items()} == tiles
+
+
+def test_a_size_of_0_is_no_tile_nor_is_an_offset_of_0(tmp_path: Path) -> None:
+    tiles = {(0, 0, 0): b"", (0, 1, 0): jpeg_tile(1), (0, 2, 0): b"", (0, 3, 0): jpeg_tile(3)}
+    make_v1_cache(tmp_path, tiles)
+    data, index = pair(tmp_path)
+    entries = bytearray(index.read_bytes())
+    entries[16 + 5 * 3 : 16 + 5 * 4] = bytes(5)
+    index.write_bytes(entries)
+    assert read_all(open_cache(tmp_path)) == {(0, 1, 0): jpeg_tile(1)}
+    assert read_plainly(data.read_bytes(), bytes(entries)) == {(1, 0): jpeg_tile(1)}
+
+
+def test_what_is_not_needed_may_be_anything(tmp_path: Path) -> None:
+    """The head of the .bundle, and the tail of the .bundlx."""
+    make_v1_cache(tmp_path, square(0, range(2), range(2)))
+    data, index = pair(tmp_path)
+    data.write_bytes(b"\xff" * 60 + data.read_bytes()[60:] + b"dead")
+    index.write_bytes(index.read_bytes()[:-16])
+    assert read_all(open_cache(tmp_path)) == square(0, range(2), range(2))
+
+
+@pytest.mark.parametrize(
+    "names", [("R0000C0080.BUNDLE", "r0000c0080.bundlx"), ("R00000C00080.bundle", "R00000000C0080.BUNDLX")]
+)
+def test_names_in_other_spellings(tmp_path: Path, names: tuple[str, str]) -> None:
+    make_v1_cache(tmp_path, square(8, range(1), range(128, 129)))
+    data, index = pair(tmp_path, 8, 0, 128)
+    data.rename(data.with_name(names[0]))
+    index.rename(index.with_name(names[1]))
+    assert list(read_all(open_cache(tmp_path))) == [(8, 0, 128)]
+
+
+def test_tiles_may_share_bytes_and_overlap(tmp_path: Path) -> None:
+    make_v1_cache(tmp_path, {(0, 0, 0): b"\4\0\0\0abcdefgh", (0, 0, 1): jpeg_tile(1)})
+    data, index = pair(tmp_path)
+    entries = bytearray(index.read_bytes())
+    entries[16 + 5 : 16 + 10] = entries[16:21]  # row 1, column 0: the tile of row 0
+    entries[16 + 10 : 16 + 15] = (FIRST_WORD + 4).to_bytes(5, "little")  # row 2, column 0: a part of it
+    index.write_bytes(entries)
+    tiles = read_all(open_cache(tmp_path))
+    assert tiles[0, 1, 0] == tiles[0, 0, 0] == b"\4\0\0\0abcdefgh"
+    assert tiles[0, 2, 0] == b"abcd"
+    assert {address[1:]: tile for address, tile in tiles.items()} == read_plainly(data.read_bytes(), bytes(entries))
+
+
+def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path) -> None:
+    make_v1_cache(tmp_path, {(0, 0, 0): bytes(3_000_000)})
+    _, index = pair(tmp_path)
+    data = index.read_bytes()
+    index.write_bytes(data[:16] + FIRST_WORD.to_bytes(5, "little") * 50 + data[16 + 5 * 50 :])
+    cache = open_cache(tmp_path)
+    with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
+        places = np.flatnonzero(bundle.sizes)
+        assert set(bundle.sizes[places].tolist()) == {3_000_000}
+        batches = [(len(batch.sizes), len(batch.source)) for batch in bundle.batches(places)]
+    assert sum(tiles for tiles, _ in batches) == 50
+    assert max(size for _, size in batches) <= 2 * 3_000_000
+
+
+def test_a_cache_pickles(tmp_path: Path) -> None:
+    cache = open_cache(make_v1_cache(tmp_path, square(0, range(1), range(1))))
+    assert pickle.loads(pickle.dumps(cache)) == cache
+
+
+# ---- what is there in part ----
+
+
+@pytest.mark.parametrize(("missing", "present"), [(".bundle", ".bundlx"), (".bundlx", ".bundle")])
+def test_half_a_bundle_is_left_out_with_a_warning(tmp_path: Path, missing: str, present: str) -> None:
+    tiles = square(8, range(126, 130), range(126, 130))
+    cache = make_v1_cache(tmp_path / "cache", tiles)
+    path = bundle_path(cache / "_alllayers", 8, 128, 0)
+    path.with_suffix(missing).unlink()
+    expected = f"{path.with_suffix(present)}: the bundle's {missing} file is missing, its tiles are left out"
+    assert make_plan(cache, asked()).left_out == (expected,)
+    result = export_tiles(cache, tmp_path / "x.tpkx")
+    assert result.warnings == (expected,)
+    assert read_package(result.path).keys() == {tile for tile in tiles if not tile[1] >= 128 > tile[2]}
+
+
+def test_half_a_bundle_matters_only_to_a_selection_that_meets_it(tmp_path: Path) -> None:
+    cache = make_v1_cache(tmp_path, square(8, range(126, 130), range(126, 130)) | square(0, range(1), range(1)))
+    pair(cache, 8, 128, 0)[0].unlink()
+    assert make_plan(cache, asked(levels="0")).left_out == ()
+    assert make_plan(cache, asked(levels="8", export_extent=(1, 1, 100000, 100000))).left_out == ()  # north-east of it
+    assert len(make_plan(cache, asked(levels="8", export_extent=(-100000, -100000, 100000, 100000))).left_out) == 1
+
+
+def test_nothing_but_halves(tmp_path: Path) -> None:
+    cache = make_v1_cache(tmp_path / "cache", square(0, range(1), range(1)))
+    pair(cache)[1].unlink()
+    with pytest.raises(ParameterError, match=r"holds no tiles; .*R0000C0000\.bundle: the bundle's \.bundlx file is m"):
+        export_tiles(cache, tmp_path / "x.tpkx")
+
+
+@pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache])
+def test_a_level_that_is_not_in_the_scheme_is_a_warning(tmp_path: Path, make: Callable[..., Path]) -> None:
+    storage = "esriMapCacheStorageModeCompact" + ("V2" if make is make_cache else "")
+    tiles = square(0, range(1), range(1)) | square(5, range(1), range(1))
+    cache = make(tmp_path / "cache", tiles, conf=conf_text([0, 2], storage=storage))
+    (cache / "_alllayers" / "L77").mkdir()  # nothing is in it
+    (cache / "_alllayers" / "L78").write_bytes(b"no folder")
+    result = export_tiles(cache, tmp_path / "x.tpkx", levels="0")
+    assert [warning.split(": ")[0] for warning in result.warnings] == [str(cache / "_alllayers" / "L05")]
+    assert "no level of the tiling scheme" in result.warnings[0]
+    assert list(read_package(result.path)) == [(0, 0, 0)]
+
+
+# ---- hostile files ----
+
+
+def with_entry(offset: int, word: int | None = None) -> tuple[bytes, bytes]:
+    """A bundle of one tile, its index with an entry of row 3, column 5; `word`: what the file's last 12 bytes start."""
+    data, index = map(bytearray, bundle_v1_bytes({(0, 0): jpeg_tile(1)}))
+    at = 16 + 5 * (128 * 5 + 3)
+    index[at : at + 5] = offset.to_bytes(5, "little")
+    if word is not None:
+        data[-12:-8] = struct.pack("<I", word)
+    return bytes(data), bytes(index)
+
+
+DATA, INDEX = with_entry(0)
+SIZE = len(DATA)
+LAST = SIZE - 12
+HERE = "level 8, row 3, column 133"
+BAD_BUNDLES = {
+    "an empty index": (DATA, b"", ".bundlx", "shorter than an index, found 0 bytes, expected 81936 or more"),
+    "an index cut": (DATA, INDEX[:81935], ".bundlx", "found 81935 bytes"),
+    "an index of another version": (DATA, b"\4" + INDEX[1:], ".bundlx", r"found \(4, 16, 16384, 5\)"),
+    "an index of 8-byte entries": (
+        DATA,
+        INDEX[:12] + struct.pack("<I", 8) + INDEX[16:],
+        ".bundlx",
+        "bytes of an entry",
+    ),
+    "an index of 2^32 - 1 entries": (DATA, INDEX[:8] + b"\xff" * 4 + INDEX[12:], ".bundlx", "4294967295"),
+    "a bundle in the index's place": (INDEX, DATA, ".bundlx", f"found {SIZE} bytes"),
+    "an empty bundle": (b"", INDEX, ".bundle", "level 8, row 0, column 128, found 4 bytes at offset 65596"),
+    "a bundle cut in a tile": (DATA[:-1], INDEX, ".bundle", "level 8, row 0, column 128"),
+    "a bundle cut in a size": (DATA[: FIRST_WORD + 3], INDEX, ".bundle", "level 8, row 0, column 128"),
+    "an entry in the header": (*with_entry(59), ".bundle", f"{HERE}, found 4 bytes at offset 59"),
+    "an entry at the end": (*with_entry(SIZE), ".bundle", f"{HERE}, found 4 bytes at offset {SIZE}"),
+    "a size that is cut": (*with_entry(SIZE - 3), ".bundle", f"{HERE}, found 4 bytes"),
+    "an entry at 2^40 - 1": (*with_entry(2**40 - 1), ".bundle", f"{HERE}, found 4 bytes at offset {2**40 - 1}"),
+    "a tile that ends past the end": (*with_entry(LAST, 9), ".bundle", f"{HERE}, found 9 bytes at offset {LAST + 4}"),
+    "a tile of 2^24 bytes": (*with_entry(LAST, 2**24), ".bundle", f"{HERE}, found {2**24} bytes"),
+    "a tile of 2^32 - 1 bytes": (*with_entry(LAST, 2**32 - 1), ".bundle", f"{HERE}, found {2**32 - 1} bytes"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BUNDLES)
+def test_bundles_that_lie(tmp_path: Path, name: str) -> None:
+    data, index, suffix, message = BAD_BUNDLES[name]
+    make_v1_cache(tmp_path, square(8, range(1), range(128, 129)))
+    paths = pair(tmp_path, 8, 0, 128)
+    for path, content in zip(paths, (data, index), strict=True):
+        path.write_bytes(content)
+    with pytest.raises(BundleError, match=message) as caught:
+        read_all(open_cache(tmp_path))
+    assert str(caught.value).startswith(f"{paths[0].with_suffix(suffix)}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("size", "refused"), [(2**24 - 1, False), (2**24, True)])
+def test_the_largest_tile(tmp_path: Path, size: int, refused: bool) -> None:
+    """Also where the file does hold so many bytes (here of a hole)."""
+    make_v1_cache(tmp_path, {(0, 0, 0): b"x"})
+    with pair(tmp_path)[0].open("r+b") as file:
+        file.seek(FIRST_WORD)
+        file.write(struct.pack("<I", size))
+        file.truncate(FIRST_WORD + 4 + size)
+    cache = open_cache(tmp_path)
+    try:
+        with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
+            assert bundle.sizes[0] == size
+            assert not refused
+    except BundleError as error:
+        assert refused
+        assert "level 0, row 0, column 0, found 16777216 bytes" in str(error)
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+    cache = open_cache(make_v1_cache(tmp_path, square(0, range(1), range(1))))
+    with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
+        path = pair(tmp_path)[0]
+        path.write_bytes(path.read_bytes()[:-10])
+        with pytest.raises(BundleError, match="became shorter"):
+            list(bundle.batches(np.array([0])))
+
+
+@pytest.mark.parametrize("name", ["R0001C0000.bundlx", "R0000C0081.bundle", "R00000C0000.bundlx"])
+def test_names_that_can_not_be_placed(tmp_path: Path, name: str) -> None:
+    make_v1_cache(tmp_path, square(0, range(1), range(1)))
+    (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
+    with pytest.raises(BundleError, match=r"multiples of 0080|two bundles of one place"):
+        read_all(open_cache(tmp_path))
+
+
+PLACES = {"data": [*range(60), *range(FIRST_WORD - 8, FIRST_WORD + 8)], "index": [*range(32), *range(650, 668)]}
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=60)
+@given(data=st.data())
+def test_mutated_bundles_are_read_as_plainly_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "mutated-v1"
+    make_v1_cache(folder, square(0, range(2), range(2)))
+    contents = []
+    for path, name in zip(pair(folder), PLACES, strict=True):
+        content = bytearray(path.read_bytes())
+        for place in data.draw(st.lists(st.sampled_from(PLACES[name]), max_size=4)):
+            content[place] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.just(0) | st.integers(0, 40) | st.integers(0, len(content)))
+        contents.append(bytes(content[: len(content) - cut]))
+        path.write_bytes(contents[-1])
+    try:
+        tiles = read_all(open_cache(folder))
+    except GptoolError as error:
+        assert str(pair(folder)[0].with_suffix("")) in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert {address[1:]: tile for address, tile in tiles.items()} == read_plainly(*contents)

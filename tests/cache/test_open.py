@@ -1,0 +1,138 @@
+"""Opening what may be a cache, and references and boxes that not every program can place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gptool import errors, export_tiles, open_cache
+from gptool.model import Extent
+from helpers.caches import CDI, conf_text, jpeg_tile, make_cache, make_exploded_cache, make_tpkx, root_text, square
+from helpers.checks import read_json
+
+ONE = square(0, range(1), range(1))
+
+
+@pytest.mark.parametrize(
+    "location", ["a\0b", "a\ud800b", "a" * 5000], ids=["a byte of 0", "half a character", "too long"]
+)
+def test_names_that_no_file_can_have(location: str) -> None:
+    with pytest.raises(errors.CacheError, match="can't be opened") as caught:
+        open_cache(location)
+    assert str(caught.value).isprintable()
+
+
+def test_a_path_in_root_json_that_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_text(root_text(tileBundlesPath=json.dumps("a" * 300)))
+    with pytest.raises(errors.CacheNotFoundError, match=r"no folder of tiles where root\.json says"):
+        open_cache(tmp_path)
+
+
+REFERENCES = {
+    "the Moon": "<WKID>104903</WKID>",
+    "Mars": "<WKID>104905</WKID>",
+    "none that PROJ knows": "<WKID>987654</WKID>",
+    "a local grid": '<WKT>LOCAL_CS["grid"]</WKT>',
+    "no text": "<WKT>somewhere</WKT>",
+    "none at all": "",
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("output", ["x.tpkx", "x.tpk", "x"])
+def test_references_that_have_no_degrees(tmp_path: Path, name: str, output: str) -> None:
+    """A result says where it is in its own reference; a .tpkx needs an id, and a package guesses its degrees."""
+    cache = make_cache(tmp_path / "cache", ONE, conf=conf_text(reference=REFERENCES[name]))
+    if output == "x.tpkx" and "WKID" not in REFERENCES[name]:
+        with pytest.raises(errors.ConfError, match=r"no well-known id, and a \.tpkx can state no other"):
+            export_tiles(cache, tmp_path / output)
+        return
+    result = export_tiles(cache, tmp_path / output)
+    assert len(result.warnings) == (0 if output == "x" else 1)
+    assert open_cache(result.path).scheme.reference.wkid == open_cache(cache).scheme.reference.wkid
+    if output == "x.tpkx":
+        box = read_json(result.path, "iteminfo.json")["extent"]
+        assert (box["xmin"], box["ymin"], box["xmax"], box["ymax"]) == (-180, -90, 180, 90)
+
+
+def test_half_a_character_in_root_json(tmp_path: Path) -> None:
+    package = make_tpkx(tmp_path / "x.tpkx", ONE, root=root_text(spatialReference='{"wkt":"\\ud800"}'))
+    with pytest.raises(errors.ConfError, match=r"root\.json: not JSON: .*surrogates not allowed"):
+        open_cache(package)
+    package = make_tpkx(
+        tmp_path / "y.tpkx", ONE, root=root_text(spatialReference='{"wkid":3857,"wkt":"\\ud83d\\ude00"}')
+    )
+    assert open_cache(package).scheme.reference.wkt == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("reference", "declared"),
+    [
+        ("<WKID>102100</WKID>", True),
+        ("<WKID>3857</WKID>", True),
+        ("<LatestWKID>3857</LatestWKID>", True),
+        ("<WKT>LOCAL</WKT>", True),
+        ("<WKID>4326</WKID>", False),
+    ],
+)
+def test_a_box_in_another_reference_is_none(tmp_path: Path, reference: str, declared: bool) -> None:
+    cache = make_cache(tmp_path / "cache", ONE)
+    text = CDI.format(-10, -10, 10, 10).replace(
+        "</EnvelopeN>", f"<SpatialReference>{reference}</SpatialReference></EnvelopeN>"
+    )
+    (cache / "conf.cdi").write_text(text)
+    assert open_cache(cache).declared_extent == (Extent(-10, -10, 10, 10) if declared else None)
+    wkid = "4326" if "4326" in reference else "102100"
+    box = f'{{"xmin":-10,"ymin":-10,"xmax":10,"ymax":10,"spatialReference":{{"wkid":{wkid}}}}}'
+    package = make_tpkx(tmp_path / "x.tpkx", ONE, root=root_text(fullExtent=box))
+    assert (open_cache(package).declared_extent is not None) == declared
+
+
+def test_a_bundle_of_empty_files_only(tmp_path: Path) -> None:
+    cache = make_exploded_cache(tmp_path / "cache", {**ONE, (8, 0, 0): b"", (3, 1, 1): b""})
+    result = export_tiles(cache, tmp_path / "x.tpkx")
+    assert [tile[:3] for tile in result.damaged] == [(3, 1, 1), (8, 0, 0)]
+    assert {level: report.tiles for level, report in result.levels.items()} == {0: 1, 3: 0, 8: 0}
+    assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").damaged == []
+    empty = make_exploded_cache(tmp_path / "empty", {(8, 0, 0): b""})
+    with pytest.raises(errors.ParameterError, match="holds no tiles; empty files at level 8: 1, expected tiles of"):
+        export_tiles(empty, tmp_path / "z.tpkx")
+
+
+def test_a_level_that_the_scheme_does_not_know(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "cache", ONE | {(4, 1, 1): jpeg_tile(1)}, conf=conf_text(range(3)))
+    (cache / "_alllayers" / "L06").mkdir()
+    (cache / "_alllayers" / "L06" / ".DS_Store").touch()
+    [warning] = export_tiles(cache, tmp_path / "x.tpkx").warnings
+    assert warning == f"{cache}/_alllayers/L04: stands for no level of the tiling scheme, its tiles are left out"
+
+
+def test_neighbours_of_a_cache(tmp_path: Path) -> None:
+    """A cache is a cache whatever its folder is called, and whatever lies beside it."""
+    make_cache(tmp_path / "above" / "p12", ONE)
+    assert open_cache(tmp_path / "above").name == "p12"
+    (tmp_path / "above" / "p12" / "root.json").write_text("{}")
+    assert open_cache(tmp_path / "above" / "p12").scheme.lods
+
+
+def test_nothing_is_not_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_cache(tmp_path / "cache", ONE))
+    with pytest.raises(errors.CacheNotFoundError, match="cache: no cache is named, found ''"):
+        open_cache("")
+    with pytest.raises(errors.ParameterError, match="output: no result is named, found ''"):
+        export_tiles(".", "", overwrite=True)
+
+
+def test_an_old_dataset_by_esri_may_be_replaced(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "cache", ONE)
+    (make_cache(tmp_path / "x", {}) / "conf.xml").rename(tmp_path / "x" / "Conf.xml")
+    assert export_tiles(cache, tmp_path / "x", overwrite=True).tiles == 1
+
+
+@pytest.mark.parametrize(("format_", "bands"), [("LERC", 1), ("JPEG", 3), ("PNG", 4), ("MIXED", 4)])
+def test_bands_where_nothing_states_them(tmp_path: Path, format_: str, bands: int) -> None:
+    text = conf_text(format=format_).replace("<BandCount>3</BandCount>", "")
+    path = export_tiles(make_cache(tmp_path / "cache", ONE, conf=text), tmp_path / "x.tpkx").path
+    assert read_json(path, "root.json")["tileImageInfo"]["bandCount"] == bands

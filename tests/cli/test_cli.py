@@ -1,0 +1,266 @@
+"""The command line as a program: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gptool import __version__
+from helpers.caches import bundle_path, conf_text, jpeg_tile, make_cache, world
+from helpers.checks import check_nothing_left, check_package, read_package
+from helpers.command_line import GPTOOL, run
+
+
+def said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command says, without the progress that it shows where the machine is slow."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("Exporting: ")]
+
+
+def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--levels", "0-2,8", "--compression-quality", "50", cwd=tmp_path)
+    assert (done.returncode, said(done)) == (0, [])
+    check_package(tmp_path / "x.tpkx", levels={0, 1, 2, 8})
+    lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert [line[0] for line in lines if line[0].isdigit()] == ["0", "1", "2", "8"]
+    [total] = [line for line in lines if line[0] == "All"]
+    assert total[1] == "165"
+    assert done.stdout.splitlines()[-1].startswith(f"{tmp_path / 'x.tpkx'}: 165 tiles, ")
+
+
+def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--compression-quality=50", "--levels=1,3", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert said(done) == ["Warning: level 3 holds no tiles in the selection"]
+    job = json.loads(done.stdout)
+    assert job["jobStatus"] == "esriJobSucceeded"
+    warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no tiles in the selection"}
+    assert [warning] == job["messages"][1:-1]
+    assert [job["messages"][i]["description"].split(" ")[0] for i in (0, -1)] == ["Start", "Succeeded"]
+    assert job["results"] == {"out_service_url": {"paramUrl": "results/out_service_url"}}
+    assert job["inputs"]["levels"] == {"paramUrl": "inputs/levels"}
+    assert job["path"] == str(tmp_path / "x.tpkx")
+    assert job["size"] == (tmp_path / "x.tpkx").stat().st_size
+    assert (job["tiles"], job["tilesRecompressed"], job["damagedTiles"]) == (4, 4, [])
+    assert [level["level"] for level in job["levels"]] == [1]
+
+
+def test_a_failed_job_is_json_too(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count=9", "--json", cwd=tmp_path)
+    job = json.loads(done.stdout)
+    assert (done.returncode, job["jobStatus"]) == (1, "esriJobFailed")
+    errors = [message["description"] for message in job["messages"] if message["type"] == "esriJobMessageTypeError"]
+    assert errors[0].startswith("ERROR 001564: Requested tile count(165) exceeds")
+    assert errors[1:] == ["Failed to execute (ExportTiles)."]
+
+
+def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
+    make_cache(
+        tmp_path / "cache", {(2, 1, column): jpeg_tile(1)[:-9] for column in range(12)} | {(0, 0, 0): jpeg_tile(1)}
+    )
+    done = run("export-tiles", "cache", "x.tpkx", cwd=tmp_path)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "Damaged: level 2, row 1, column 0: JPEG: Premature end of JPEG file" in lines
+    assert "... and 2 more; --json lists them" in lines
+
+
+def test_info(cache: Path, tmp_path: Path) -> None:
+    done = run("info", cache, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for fact in (
+        "esriMapCacheStorageModeCompactV2",
+        "JPEG, declared quality 85, 64 x 64 px",
+        "wkid 102100, latestWkid 3857",
+    ):
+        assert fact in done.stdout
+    info = json.loads(run("info", cache, "--json", cwd=tmp_path).stdout)
+    assert (info["tiles"], info["bytes"]) == (len(world()), sum(map(len, world().values())))
+    assert {level["level"]: level["tiles"] for level in info["levels"] if level["tiles"]} == {0: 1, 1: 4, 2: 16, 8: 144}
+    assert list(info["fullExtent"]) == ["xmin", "ymin", "xmax", "ymax"]
+
+
+def test_estimate(cache: Path, tmp_path: Path) -> None:
+    done = run("estimate", cache, "--levels", "8", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("144 tiles, ")
+    estimate = json.loads(run("estimate", cache, "--levels", "8", "--json", cwd=tmp_path).stdout)
+    assert estimate["totalTilesToExport"] == 144
+    assert estimate["totalSize"] > sum(len(tile) for (level, *_), tile in world().items() if level == 8)
+    check_nothing_left(tmp_path)
+
+
+EXPORT, ESTIMATE = "export-tiles good x.tpkx", "estimate good"
+BAD = {
+    "no cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
+    "a broken conf.xml": ("info broken", 1, "conf.xml: not well-formed XML"),
+    "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index, found 1000 bytes"),
+    "a level that does not exist": (
+        f"{EXPORT} --levels 0-20",
+        2,
+        "levels: no such level in the tiling scheme, found 20 in 0-20, expected",
+    ),
+    "an empty selection": (
+        f"{EXPORT} --levels 7",
+        2,
+        "levels: the selection holds no tiles, found levels 7, expected tiles of good, which has levels 0-2, 8",
+    ),
+    "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
+    "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
+    "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: exists already"),
+    "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "no folder to put the result in"),
+    "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx or .tpk, or a folder"),
+    "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected a whole number 0 to 100"),
+    "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "the box has no area"),
+}
+
+
+def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: Path, tmp_path: Path) -> None:
+    ring = '{"type": "Polygon", "coordinates": [[[0.001, 0.001], [0.001, 9], [9, 0.001], [0.001, 0.001]]]}'
+    (tmp_path / "area.geojson").write_text(ring)
+    for area in ("area.geojson", ring):
+        done = run("estimate", cache, "--area-of-interest", area, "--export-extent", "1,1,2,2", "--json", cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stderr == "Note: areaOfInterest supersedes exportExtent, which is not used\n"
+        assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
+    done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: areaOfInterest: nowhere.json: can't be read: ")
+
+
+def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
+    arguments = ("--export-by", "scale", "--levels", "295828763.80-147914381.9", "--no-tile-package", "--json")
+    done = run("estimate", cache, *arguments, cwd=tmp_path)
+    estimate = json.loads(done.stdout)
+    assert (estimate["totalTilesToExport"], estimate["result"]) == (20, "a cache raster dataset")
+
+
+def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    error, tiles, fitting = done.stderr.splitlines()
+    assert error == (
+        "Error: ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
+        f"for service {cache.name}."
+    )
+    assert tiles == "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144."
+    assert fitting.startswith("The deepest levels that fit are levels=0-2 (exportBy=LevelID) with 21 tiles")
+
+
+@pytest.fixture(scope="module")
+def bad_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    make_cache(folder / "good", world())
+    make_cache(folder / "broken", {}, conf=conf_text()[:300])
+    make_cache(folder / "cut", {(0, 0, 0): jpeg_tile(1)})
+    path = bundle_path(folder / "cut" / "_alllayers", 0, 0, 0)
+    path.write_bytes(path.read_bytes()[:1000])
+    (folder / "taken.tpkx").write_text("precious")
+    return folder
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_errors_are_one_line_and_an_exit_status(bad_caches: Path, name: str) -> None:
+    command, status, message = BAD[name]
+    done = run(*command.split(), cwd=bad_caches)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    check_nothing_left(bad_caches, "good", "broken", "cut", "taken.tpkx")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["export-tiles"], ["nonsense"], ["estimate", "x", "--levels"], ["info", "x", "--no"]]
+)
+def test_wrong_usage_is_status_2(tmp_path: Path, arguments: list[str]) -> None:
+    assert run(*arguments, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("command", [[], ["export-tiles"], ["estimate"], ["info"], ["demo"], ["register"]], ids=str)
+def test_help_has_an_example(tmp_path: Path, command: list[str]) -> None:
+    done = run(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Example:\n    gptool " in done.stdout
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).stdout.strip() == f"gptool-export-tiles {__version__}"
+
+
+@pytest.fixture(scope="module")
+def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache whose export takes a few seconds: 2,048 tiles of 512 pixels, no two the same to the byte."""
+    large = [jpeg_tile(seed, size=512) for seed in range(8)]
+    tiles = {(9, row, column): large[column % 8] + bytes([row, column]) for row in range(64) for column in range(32)}
+    return make_cache(tmp_path_factory.mktemp("slow") / "cache", tiles, conf=conf_text(range(10)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_behind(slow_cache: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """Stopped in the middle: a status that is not 0, no staging folder, no package."""
+    arguments = ["export-tiles", str(slow_cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
+    process = subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".gptool-*/**/*.bundle")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    check_nothing_left(tmp_path)
+
+
+def test_progress_lines_where_there_is_no_terminal(slow_cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", slow_cache, "x.tpkx", "--compression-quality", "50", "--workers", "1", cwd=tmp_path)
+    assert done.stderr.startswith("Exporting: ")
+    assert " of 2,048 tiles, " in done.stderr
+    assert len(read_package(tmp_path / "x.tpkx")) == 2048
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+    tiles = {(1, 0, 0): jpeg_tile(1), (1, 0, 1): jpeg_tile(2, quality=30)}
+    make_cache(tmp_path / "cache", tiles)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+    arguments = [*GPTOOL, "export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(arguments, cwd=tmp_path, env=environment, stdout=slave, stderr=subprocess.DEVNULL, check=True)
+    os.close(slave)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert "1 request not below its quality" in shown
+    assert "\u2026" not in shown  # no figure is cut
+
+
+def test_a_stream_that_is_closed_or_full(cache: Path, tmp_path: Path) -> None:
+    program = " ".join([sys.executable, "-c", "'from gptool.cli import main; main()'", "export-tiles", str(cache)])
+    done = subprocess.run(f"{program} a.tpkx 2>&-", shell=True, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "a.tpkx").exists()) == (0, True)
+    if Path("/dev/full").exists():
+        done = subprocess.run(
+            f"{program} b.tpkx >/dev/full", shell=True, cwd=tmp_path, capture_output=True, check=False
+        )
+        assert done.returncode == 1
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--compression-quality", "50"]
+    done = subprocess.run(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=slave, check=True)
+    os.close(slave)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert done.returncode == 0
+    assert "165/165 tiles" in shown
+    assert "tiles/s" in shown

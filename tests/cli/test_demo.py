@@ -1,0 +1,67 @@
+"""The demo: a world is drawn, cut and exported."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gptool import open_cache
+from gptool.cli.main import main
+from gptool.demo import make_cache
+from gptool.demo.relief import draw_shaded_relief, halve
+from gptool.errors import OutputExistsError
+from helpers.checks import check_bundle_head, check_nothing_left, check_package, read_cache, read_package
+
+
+def test_the_demo_runs_the_main_job(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["demo", str(tmp_path / "demo")])
+    assert done.exit_code == 0, done.output
+    check_nothing_left(tmp_path / "demo", "world", "world.tpkx")
+    check_package(tmp_path / "demo" / "world.tpkx", levels={0, 1, 2, 3, 4})
+    source, package = read_cache(tmp_path / "demo" / "world"), read_package(tmp_path / "demo" / "world.tpkx")
+    assert source.keys() == package.keys()
+    assert len(package) == 341
+    assert sum(map(len, package.values())) < 0.6 * sum(map(len, source.values()))
+    again = CliRunner().invoke(main, ["demo", str(tmp_path / "demo")])
+    assert (again.exit_code, "exists already" in again.output) == (1, True)
+    assert CliRunner().invoke(main, ["demo", str(tmp_path / "demo"), "--overwrite"]).exit_code == 0
+
+
+def test_a_cache_of_fewer_levels(tmp_path: Path) -> None:
+    make_cache(tmp_path / "small", levels=2)
+    tiles = read_cache(tmp_path / "small")
+    assert tiles.keys() == {(0, 0, 0), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)}
+    for bundle in (tmp_path / "small" / "_alllayers").glob("*/*.bundle"):
+        check_bundle_head(bundle.read_bytes())
+    with Image.open(io.BytesIO(tiles[1, 0, 1])) as image:
+        assert (image.format, image.size, image.mode) == ("JPEG", (256, 256), "RGB")
+    assert open_cache(tmp_path / "small").declared_extent is not None
+    with pytest.raises(OutputExistsError, match="exists already"):
+        make_cache(tmp_path / "small", levels=2)
+
+
+def test_the_world_is_the_same_every_time_and_has_land_and_sea() -> None:
+    world = draw_shaded_relief(512)
+    assert np.array_equal(world, draw_shaded_relief(512))
+    assert not np.array_equal(world, draw_shaded_relief(512, seed=8))
+    red, blue = world[..., 0].astype(int), world[..., 2].astype(int)
+    assert 0.2 < np.mean(blue > red + 20) < 0.8
+    # The left and right edges meet as any two columns do.
+    steps = np.abs(np.diff(world.astype(int), axis=1)).mean()
+    assert np.abs(world[:, 0].astype(int) - world[:, -1]).mean() < 1.5 * steps
+
+
+@pytest.mark.parametrize("size", [0, 100, 257])
+def test_sizes_are_powers_of_two(size: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        draw_shaded_relief(size)
+
+
+def test_halve_rounds_means() -> None:
+    image = np.array([[[0], [1], [255], [255]], [[1], [0], [255], [254]]], np.uint8)
+    assert halve(image).tolist() == [[[1], [255]]]

@@ -1,0 +1,110 @@
+"""An estimate is held against the package it speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gptool import estimate_export_tiles_size, export_tiles
+from gptool.errors import ParameterError
+from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile, square
+
+REQUESTS: list[dict[str, str]] = [{}, {"levels": "8"}, {"levels": "0-2"}, {"export_extent": "0,0,2000000,2000000"}]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=str)
+def test_without_recompression_it_is_exact_to_the_byte(cache: Path, tmp_path: Path, request_: dict[str, str]) -> None:
+    estimate = estimate_export_tiles_size(cache, **request_)  # type: ignore[arg-type]
+    result = export_tiles(cache, tmp_path / "world.tpkx", **request_)  # type: ignore[arg-type]
+    assert (estimate.total_tiles_to_export, estimate.total_size) == (result.tiles, result.size)
+    assert [(e.level, e.tiles, e.bytes_written) for e in estimate.levels] == [
+        (level, report.tiles, report.bytes_written) for level, report in result.levels.items()
+    ]
+
+
+def test_of_small_levels_every_tile_is_recompressed_and_the_answer_exact(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "world", square(8, range(120, 136), range(120, 136)))
+    estimate = estimate_export_tiles_size(cache, compression_quality=50)
+    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50)
+    assert [level.sampled for level in estimate.levels] == [256]
+    assert estimate.interval == (result.size, result.size) == (estimate.total_size, estimate.total_size)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2,000 tiles of three qualities and PNG, in a pattern."""
+    qualities = (85, 60, 98)
+    tiles = {}
+    for row in range(100, 150):
+        for column in range(100, 140):
+            kind, seed = (row + column) % 4, 97 * row + column
+            tiles[8, row, column] = png_tile(seed) if kind == 3 else jpeg_tile(seed, qualities[kind])
+    return make_cache(tmp_path_factory.mktemp("mixed") / "mixed", tiles, conf=conf_text(format="MIXED"))
+
+
+class TestInterval:
+    """Of levels that are large a sample is recompressed."""
+
+    def test_it_holds_the_result_nine_times_of_ten(self, mixed: Path, tmp_path: Path) -> None:
+        side, held = 20037508.342787 / 128, 0
+        for i, quality in enumerate(range(5, 95, 9)):
+            xmin, ymax = (100 + i) * side - 20037508.342787, 20037508.342787 - (100 + 2 * i) * side
+            area = {
+                "rings": [[[xmin, ymax], [xmin + 32 * side, ymax - 5 * side], [xmin, ymax - 32 * side], [xmin, ymax]]]
+            }
+            estimate = estimate_export_tiles_size(mixed, area_of_interest=area, compression_quality=quality)
+            result = export_tiles(mixed, tmp_path / f"{i}.tpkx", area_of_interest=area, compression_quality=quality)
+            low, high = estimate.interval
+            assert low < estimate.total_size < high
+            assert high - low < 0.15 * estimate.total_size
+            assert estimate.total_tiles_to_export == result.tiles > 256
+            held += low <= result.size <= high
+        assert held >= 9
+
+    def test_json(self, mixed: Path) -> None:
+        estimate = estimate_export_tiles_size(mixed, compression_quality=40)
+        value = estimate.to_json()
+        assert value["totalSizeInterval"] == list(estimate.interval)
+        assert (value["confidence"], value["sampledTiles"], value["levels"][0]["sampled"]) == (0.95, 256, 256)
+        assert (value["totalSize"], value["totalTilesToExport"]) == (estimate.total_size, 2000)
+
+    def test_it_is_the_same_again(self, mixed: Path) -> None:
+        first, second = (estimate_export_tiles_size(mixed, compression_quality=40) for _ in range(2))
+        assert first == second
+
+
+@pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200, "&" * 245, "\x01" * 245])
+@pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
+def test_a_results_name_does_not_decide_over_its_size(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
+    storage = {".tpkx": "compactV2", ".tpk": "compact"}[suffix]
+    estimate = estimate_export_tiles_size(cache, levels="0", storage_format_type=storage)
+    assert estimate.result == f"a {suffix}"
+    assert export_tiles(cache, tmp_path / (name + suffix), levels="0").size == estimate.total_size
+
+
+def test_nor_do_the_digits_of_its_quality(tmp_path: Path) -> None:
+    """What most tiles have is not known beforehand: here 100, where the cache declares 85."""
+    cache = make_cache(tmp_path / "cache", {(0, 0, 0): jpeg_tile(1, 100)})
+    for name, tile_package, storage in (("x.tpkx", True, None), ("x.tpk", True, "compact"), ("x", False, None)):
+        estimate = estimate_export_tiles_size(cache, tile_package=tile_package, storage_format_type=storage)
+        assert export_tiles(cache, tmp_path / name).size == estimate.total_size
+
+
+def test_it_writes_nothing_and_refuses_like_the_export(cache: Path) -> None:
+    before = sorted(cache.parent.rglob("*"))
+    estimate_export_tiles_size(cache, compression_quality=50)
+    assert sorted(cache.parent.rglob("*")) == before
+    with pytest.raises(ParameterError, match="no such level"):
+        estimate_export_tiles_size(cache, levels="99")
+    with pytest.raises(ParameterError, match="out of range"):
+        estimate_export_tiles_size(cache, compression_quality=101)
+
+
+def test_a_cache_that_no_tpkx_can_hold_is_weighed_as_a_dataset(tmp_path: Path) -> None:
+    tiles = square(0, range(1), range(1))
+    cache = make_cache(tmp_path / "world", tiles, conf=conf_text(reference="<WKT>LOCAL</WKT>"))
+    estimate = estimate_export_tiles_size(cache)
+    result = export_tiles(cache, tmp_path / "x")
+    assert (estimate.result, estimate.total_size) == ("a cache raster dataset", result.size)
+    assert result.size == sum(path.stat().st_size for path in (tmp_path / "x").rglob("*") if path.is_file())

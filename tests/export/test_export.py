@@ -1,0 +1,329 @@
+"""The whole export: the same bytes in, the right bytes out, nothing left behind when it ends badly."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import resource
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from PIL import Image
+
+import gptool
+from gptool import errors, export_tiles, open_cache
+from gptool._jpeg import Outcome, quality
+from gptool.export.units import Unit, run_unit
+from gptool.jpeg.recompression import Recompression
+from gptool.model import StorageFormat
+from gptool.output.bundle import places_below
+from gptool.output.thumbnail import draw_thumbnail
+from gptool.plan.plan import Plan
+from gptool.request import Area, Selection
+from helpers.caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
+from helpers.checks import check_nothing_left, check_package, read_json, read_package
+
+
+def test_without_a_quality_every_tile_is_the_same_byte_for_byte(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx")
+    check_package(result.path, levels={0, 1, 2, 8})
+    assert read_package(result.path) == world()
+    assert result.tiles == result.tiles_kept == len(world())
+    assert result.bytes_read == result.bytes_written == sum(map(len, world().values()))
+    assert result.size == result.path.stat().st_size
+    check_nothing_left(tmp_path, "x.tpkx")
+
+
+@pytest.mark.parametrize("tables", ["efficient", "exact"])
+def test_with_a_quality_every_tile_is_smaller_and_decodes(cache: Path, tmp_path: Path, tables: str) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50, tables=tables)  # type: ignore[arg-type]
+    check_package(result.path, levels={0, 1, 2, 8})
+    tiles = read_package(result.path)
+    assert tiles.keys() == world().keys()
+    for address, tile in tiles.items():
+        assert len(tile) < len(world()[address])
+        with Image.open(io.BytesIO(tile)) as image:
+            image.load()
+    assert result.tiles_recompressed == len(tiles)
+    assert result.bytes_written == sum(map(len, tiles.values()))
+    stated = read_json(result.path, "root.json")["tileImageInfo"]["compressionQuality"]
+    assert stated == result.total.effective_quality == round(quality(tiles[0, 0, 0]) or 0)
+    assert stated == (55 if tables == "efficient" else 50)
+
+
+def test_levels_and_extent_select_whole_tiles(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx", levels="1-8", export_extent="1,1,2000000,2000000")
+    expected = {(1, 0, 1), (2, 1, 2)} | {a for a in world() if a[0] == 8 and a[1] < 128 <= a[2]}
+    assert read_package(result.path).keys() == expected
+    assert {level: report.tiles for level, report in result.levels.items()} == {1: 1, 2: 1, 8: 36}
+    assert result.warnings == tuple(f"level {level} holds no tiles in the selection" for level in range(3, 8))
+
+
+def test_the_same_request_gives_the_same_bytes(cache: Path, tmp_path: Path) -> None:
+    """Whatever the clock, the folder, the cache's place and the number of threads."""
+    copied = shutil.copytree(cache, tmp_path / "moved" / "world")
+    for folder, source, workers in (("a", cache, 1), ("b", copied, 4)):
+        (tmp_path / folder).mkdir()
+        export_tiles(source, tmp_path / folder / "x.tpkx", compression_quality=40, workers=workers)
+    assert (tmp_path / "a" / "x.tpkx").read_bytes() == (tmp_path / "b" / "x.tpkx").read_bytes()
+
+
+def test_damaged_tiles_are_copied_counted_and_listed(tmp_path: Path) -> None:
+    tiles = square(8, range(126, 130), range(126, 130))
+    tiles[8, 127, 128] = jpeg_tile(5)[:-200]
+    tiles[8, 129, 126] = b"not an image"
+    result = export_tiles(make_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx", compression_quality=50)
+    package = read_package(result.path)
+    assert package.keys() == tiles.keys()
+    assert [package[tile[:3]] == tiles[tile[:3]] for tile in result.damaged] == [True, True]
+    assert [tile[:3] for tile in result.damaged] == [(8, 127, 128), (8, 129, 126)]
+    assert [tile.reason for tile in result.damaged] == [
+        "JPEG: Premature end of JPEG file",
+        "no image that is known, first bytes 6e 6f 74 20 61 6e 20 69",
+    ]
+    assert result.total.outcomes == {Outcome.RECOMPRESSED: 14, Outcome.DAMAGED: 2}
+    assert [address for address, tile in package.items() if tile == tiles[address]] == [t[:3] for t in result.damaged]
+    assert (result.tiles_recompressed, result.tiles_kept) == (14, 2)
+
+
+def test_a_mixed_cache(tmp_path: Path) -> None:
+    tiles = {
+        (2, row, column): jpeg_tile(row, 75) if (row + column) % 2 else png_tile(column)
+        for row in range(4)
+        for column in range(4)
+    }
+    cache = make_cache(tmp_path / "cache", tiles, conf=conf_text(format="MIXED", quality=90))
+    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50)
+    package = read_package(result.path)
+    assert all((package[address] == tile) == tile.startswith(b"\x89PNG") for address, tile in tiles.items())
+    assert result.total.kept == {"not JPEG": 8}
+    info = read_json(result.path, "root.json")["tileImageInfo"]
+    assert (info["format"], info["compressionQuality"]) == ("MIXED", 50)
+
+
+def test_a_request_above_the_tiles_quality_changes_nothing(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=85)
+    assert read_package(result.path) == world()
+    assert result.total.kept == {"request not below its quality": len(world())}
+
+
+def test_rows_beyond_the_square_and_levels_that_skip(tmp_path: Path) -> None:
+    tiles = square(3, range(6, 11), range(2)) | square(7, range(300, 302), range(1))
+    result = export_tiles(make_cache(tmp_path / "cache", tiles, conf=conf_text([3, 5, 7])), tmp_path / "x.tpkx")
+    check_package(result.path, levels={3, 7})
+    assert read_package(result.path) == tiles
+
+
+def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_path: Path) -> None:
+    opened = open_cache(cache)
+    lod = opened.scheme.lods[8]
+    area = Area.of(shapely.MultiPolygon([shapely.box(-1e6, -1e6, 2e5, 2e5)]))
+    selection = Selection(opened.scheme, (lod,), area=area)
+    results = []
+    for name in ("a", "b"):
+        address, storage = opened.bundles(lod)[0], StorageFormat.COMPACT_V2
+        (tmp_path / name).mkdir()
+        places = places_below(tmp_path / name, storage, address)
+        unit = Unit(opened, selection, lod, address, Recompression(50), storage, True, places)
+        results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
+    assert results[0].report == results[1].report
+    assert 0 < results[0].report.tiles < 36
+    [a, b] = sorted(tmp_path.rglob("*.bundle"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_progress_reaches_the_end_and_never_goes_back(cache: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    export_tiles(cache, tmp_path / "x.tpkx", progress=lambda *numbers: seen.append(numbers))
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(world()), len(world()))
+
+
+class TestBadRequests:
+    """One clear line, and no output."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_left(self, tmp_path: Path) -> object:
+        yield
+        check_nothing_left(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("request_", "error", "message"),
+        [
+            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme, found 9 in 0-9"),
+            ({"levels": "3"}, errors.ParameterError, "holds no tiles"),
+            ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range, found 101"),
+            ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
+            ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: not a box"),
+            ({"workers": 2.5}, errors.ParameterError, "workers: no whole number, found 2.5"),
+            ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels, found .None."),
+            ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme, found 2.5"),
+            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: no whole number"),
+            (
+                {"workers": 0},
+                errors.ParameterError,
+                "workers: out of range, found 0, expected a whole number 1 to 1024",
+            ),
+            (
+                {"max_export_tiles_count": 20},
+                errors.TooManyTilesError,
+                r"ERROR 001564: Requested tile count\(165\) exceeds the maximum allowed number of tiles\(20\) "
+                r"to be exported for service world\.",
+            ),
+        ],
+    )
+    def test_requests(
+        self, cache: Path, tmp_path: Path, request_: dict[str, object], error: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(error, match=message):
+            export_tiles(cache, tmp_path / "x.tpkx", **request_)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("name", ["x.zip", "x.tif", "x.VTPK"])
+    def test_kinds_of_output(self, cache: Path, tmp_path: Path, name: str) -> None:
+        with pytest.raises(errors.ParameterError, match=r"expected a name that ends in \.tpkx"):
+            export_tiles(cache, tmp_path / name)
+
+    def test_no_folder_for_the_output(self, cache: Path, tmp_path: Path) -> None:
+        with pytest.raises(errors.OutputError, match="no folder to put the result in"):
+            export_tiles(cache, tmp_path / "nowhere" / "x.tpkx")
+
+    def test_no_cache(self, tmp_path: Path) -> None:
+        with pytest.raises(errors.CacheNotFoundError, match="cache not found"):
+            export_tiles(tmp_path / "nowhere", tmp_path / "x.tpkx")
+
+
+def test_an_existing_output_is_kept_unless_told_otherwise(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").write_text("precious")
+    with pytest.raises(errors.OutputExistsError, match="exists already"):
+        export_tiles(cache, tmp_path / "x.tpkx")
+    assert (tmp_path / "x.tpkx").read_text() == "precious"
+    export_tiles(cache, tmp_path / "x.tpkx", overwrite=True)
+    assert read_package(tmp_path / "x.tpkx") == world()
+    check_nothing_left(tmp_path, "x.tpkx")
+
+
+def test_an_output_that_appears_meanwhile_is_kept(cache: Path, tmp_path: Path) -> None:
+    def someone_else_writes(*_: int) -> None:
+        (tmp_path / "x.tpkx").write_text("precious")
+
+    with pytest.raises(errors.OutputExistsError, match="exists already"):
+        export_tiles(cache, tmp_path / "x.tpkx", progress=someone_else_writes)
+    assert (tmp_path / "x.tpkx").read_text() == "precious"
+    check_nothing_left(tmp_path, "x.tpkx")
+
+
+def test_a_folder_is_never_replaced(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").mkdir()
+    with pytest.raises(errors.OutputExistsError, match="can't replace a folder"):
+        export_tiles(cache, tmp_path / "x.tpkx", overwrite=True)
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _stop(*_: int) -> None:
+    raise _StoppedError
+
+
+def test_what_progress_raises_ends_the_export_and_leaves_nothing(cache: Path, tmp_path: Path) -> None:
+    threads = threading.active_count()
+    with pytest.raises(_StoppedError):
+        export_tiles(cache, tmp_path / "x.tpkx", progress=_stop)
+    check_nothing_left(tmp_path)
+    assert threading.active_count() == threads
+
+
+def test_an_interrupt_keeps_the_old_output(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").write_text("precious")
+    with pytest.raises(_StoppedError):
+        export_tiles(cache, tmp_path / "x.tpkx", progress=_stop, overwrite=True)
+    assert (tmp_path / "x.tpkx").read_text() == "precious"
+    check_nothing_left(tmp_path, "x.tpkx")
+
+
+def _cut_a_bundle(folder: Path) -> None:
+    path = bundle_path(folder / "_alllayers", 8, 128, 128)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _remove_a_bundle(folder: Path) -> None:
+    bundle_path(folder / "_alllayers", 8, 128, 128).unlink()
+
+
+def _replace_a_bundle(folder: Path) -> None:
+    bundle_path(folder / "_alllayers", 8, 128, 128).write_bytes(bundle_bytes({(0, 0): jpeg_tile(1)}))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (_cut_a_bundle, r"R0080C0080\.bundle: "),
+        (_remove_a_bundle, r"R0080C0080\.bundle: "),
+        (
+            _replace_a_bundle,
+            r"L08/R\w+\.bundle changed while it was exported, found 1 tiles of \d+ bytes, expected 36 of",
+        ),
+    ],
+)
+def test_a_cache_that_changes_under_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Path], None], message: str
+) -> None:
+    """A bundle that breaks after it was planned: an error that names it, and nothing left."""
+    folder = make_cache(tmp_path / "cache", world())
+
+    def draw_and_break(plan: Plan) -> bytes:
+        thumbnail = draw_thumbnail(plan)
+        break_it(folder)
+        return thumbnail
+
+    monkeypatch.setattr("gptool.output.writer.draw_thumbnail", draw_and_break)
+    with pytest.raises(errors.CacheError, match=message):
+        export_tiles(folder, tmp_path / "x.tpkx")
+    check_nothing_left(tmp_path, "cache")
+
+
+def test_a_disk_that_takes_no_more(cache: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
+    try:
+        with pytest.raises(errors.OutputError, match=r"x\.tpkx: can't be written: File too large"):
+            export_tiles(cache, tmp_path / "x.tpkx")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    check_nothing_left(tmp_path)
+
+
+def test_an_output_whose_name_is_as_long_as_names_may_be(cache: Path, tmp_path: Path) -> None:
+    name = "n" * 250 + ".tpkx"
+    assert export_tiles(cache, tmp_path / name).path.name == name
+
+
+def test_an_output_whose_name_is_no_text(cache: Path, tmp_path: Path) -> None:
+    path = export_tiles(cache, os.fsdecode(bytes(tmp_path) + b"/bad\xff.tpkx"), levels="0").path
+    assert read_json(path, "root.json")["name"] == "bad?"
+
+
+def test_numbers_of_numpy_are_numbers(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "x.tpkx", levels=np.arange(2), compression_quality=np.int64(50))  # type: ignore[arg-type]
+    assert result.tiles_recompressed == 5
+
+
+def test_a_pipe_in_a_bundles_place(tmp_path: Path) -> None:
+    folder = make_cache(tmp_path / "cache", world())
+    bundle_path(folder / "_alllayers", 1, 0, 0).unlink()
+    os.mkfifo(bundle_path(folder / "_alllayers", 1, 0, 0))
+    with pytest.raises(errors.CacheError, match="not a file"):
+        export_tiles(folder, tmp_path / "x.tpkx")
+
+
+def test_the_public_surface() -> None:
+    assert set(gptool.__all__) <= set(dir(gptool))
+    assert {"open_cache", "export_tiles", "estimate_export_tiles_size", "errors"} <= set(gptool.__all__)

@@ -1,0 +1,154 @@
+"""Exports that are stopped, or whose source becomes another, at the worst moment."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gptool import errors, estimate_export_tiles_size, export_tiles
+from gptool.export.report import MOST_OF_A_BUNDLE
+from gptool.export.units import run_unit
+from helpers.caches import jpeg_tile, make_cache, make_tpkx, world
+from helpers.checks import check_nothing_left, read_cache, read_package
+
+
+@pytest.mark.parametrize("name", ["x", "x.tpkx"])
+def test_an_interrupt_while_a_thread_starts(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The pool then knows nothing of that thread, which may go on with its work."""
+    start, at_work = threading.Thread.start, threading.Event()
+
+    def start_and_stop(self: threading.Thread) -> None:
+        start(self)
+        if self.name.startswith("gptool"):
+            at_work.wait(10)
+            raise KeyboardInterrupt
+
+    def work_slowly(*arguments: Any) -> Any:
+        at_work.set()
+        time.sleep(0.3)
+        return run_unit(*arguments)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_stop)
+    monkeypatch.setattr("gptool.export.units.run_unit", work_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        export_tiles(cache, tmp_path / name)
+    check_nothing_left(tmp_path)
+    time.sleep(0.5)
+    check_nothing_left(tmp_path)
+
+
+def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are the same to the byte but for the tiles: only the file itself tells them apart."""
+    source, other = (
+        make_tpkx(tmp_path / name, dict.fromkeys(world(), jpeg_tile(seed).ljust(3000, b"\0")))
+        for name, seed in (("source.tpkx", 1), ("other.tpkx", 2))
+    )
+    assert source.stat().st_size == other.stat().st_size
+    units: list[object] = []
+
+    def replace_and_run(*arguments: Any) -> Any:
+        units.append(arguments)
+        if len(units) == 2:
+            other.replace(source)
+        return run_unit(*arguments)
+
+    monkeypatch.setattr("gptool.export.units.run_unit", replace_and_run)
+    with pytest.raises(errors.CacheError, match=r"source\.tpkx: another file took its place"):
+        export_tiles(source, tmp_path / "x.tpkx", workers=1)
+    check_nothing_left(tmp_path, "source.tpkx")
+
+
+def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes first, and ends when all others have ended."""
+    tiles = {(8, 128 * number, 0): jpeg_tile(number) for number in range(12)}
+    others = threading.Semaphore(0)
+
+    def slow_first(unit: Any, *more: Any) -> Any:
+        result = run_unit(unit, *more)
+        if unit.address.row == 0:
+            assert all(others.acquire(timeout=10) for _ in range(11))
+        else:
+            others.release()
+        return result
+
+    monkeypatch.setattr("gptool.export.units.run_unit", slow_first)
+    result = export_tiles(make_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx", workers=2)
+    assert read_package(result.path) == tiles
+
+
+def test_a_system_that_writes_a_little_at_a_time(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As network drives and quotas do."""
+
+    written: list[int] = []
+
+    class Slow(io.FileIO):
+        def write(self, data: Any, /) -> int:
+            written.append(super().write(memoryview(data)[:1000]))
+            return written[-1]
+
+    monkeypatch.setattr("io.FileIO", Slow)
+    export_tiles(cache, tmp_path / "x")
+    monkeypatch.undo()
+    assert written.count(1000) > 100
+    assert read_cache(tmp_path / "x") == world()
+
+
+@pytest.mark.parametrize("workers", [10**30, 1025])
+def test_more_workers_than_anyone_has(cache: Path, tmp_path: Path, workers: int) -> None:
+    with pytest.raises(errors.ParameterError, match=r"workers: out of range, .* expected a whole number 1 to 1024"):
+        export_tiles(cache, tmp_path / "x.tpkx", workers=workers)
+
+
+def test_a_system_that_gives_no_more_threads(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(errors.GptoolError, match="workers: the system gives no more threads"):
+            export_tiles(cache, tmp_path / "x.tpkx", workers=7)
+    check_nothing_left(tmp_path)
+
+
+def test_many_at_once_leave_the_filters_of_warnings_alone(tmp_path: Path) -> None:
+    tiles = {address: tile[:-30] for address, tile in world().items()}
+    cache = make_cache(tmp_path / "cache", tiles)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        sizes = {estimate.total_size for estimate in pool.map(estimate_export_tiles_size, [cache] * 40)}
+    assert warnings.filters == before
+    assert len(sizes) == 1
+
+
+def test_a_cache_of_images_that_nobody_knows(tmp_path: Path) -> None:
+    """All are copied and counted; so many are listed."""
+    tiles = {(8, row, column): b"RIFF" for row in range(40) for column in range(100, 156)}
+    result = export_tiles(make_cache(tmp_path / "cache", tiles, share=True), tmp_path / "x.tpkx")
+    assert (result.tiles, result.total.tiles_damaged) == (2240, 2240)
+    columns = np.array([tile.column for tile in result.damaged])
+    assert (np.count_nonzero(columns < 128), np.count_nonzero(columns >= 128)) == (MOST_OF_A_BUNDLE, MOST_OF_A_BUNDLE)
+
+
+def test_what_progress_raises_comes_through(cache: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        export_tiles(cache, tmp_path / "x.tpkx", progress=stop)
+    check_nothing_left(tmp_path)
+
+
+def test_an_output_that_is_a_link_to_itself(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").symlink_to("x.tpkx")
+    assert export_tiles(cache, tmp_path / "x.tpkx", levels="0", overwrite=True).tiles == 1
+    check_nothing_left(tmp_path, "x.tpkx")

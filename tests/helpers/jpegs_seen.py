@@ -1,0 +1,72 @@
+"""Ways of looking into a JPEG tile that share nothing with gptool."""
+
+import ctypes
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import turbojpeg as tj
+from numpy.typing import NDArray
+
+from helpers import jpegs_coded
+from helpers.jpegs_coded import ZIGZAG, Levels
+from helpers.jpegs_made import DQT, EOI, segments
+
+
+def tables(tile: bytes) -> dict[int, NDArray[np.int64]]:
+    """Return the quantisation tables by slot, natural order, those between scans too."""
+    *header, (_, scans) = segments(tile)
+    payloads = [payload for marker, payload in header if marker == DQT]
+    image = scans[: scans.find(EOI)]
+    late = re.finditer(re.escape(bytes([0xFF, DQT])) + b"(..)", image, re.DOTALL)
+    payloads += [image[found.end() : found.end() - 2 + int.from_bytes(found[1])] for found in late]
+    tables = {}
+    for payload in payloads:
+        at = 0
+        while at < len(payload):
+            wide, slot = divmod(payload[at], 16)
+            table = np.frombuffer(payload, ">u2" if wide else "u1", 64, at + 1)
+            tables[slot] = np.empty(64, np.int64)
+            tables[slot][ZIGZAG] = table
+            at += 1 + table.nbytes
+    return tables
+
+
+def levels(tile: bytes) -> list[Levels]:
+    """Return the quantised DCT coefficients of each component.
+
+    TurboJPEG's transform shows them to a filter, a row of blocks at a time. It knows the usual samplings only.
+    """
+    rows: dict[int, list[Levels]] = {}
+
+    def look(coefficients: Any, array: Any, plane: Any, component: int, _index: int, _transform: int) -> int:
+        row = np.ctypeslib.as_array(coefficients, (array.h // 8, array.w // 8, 64)).astype(np.int64)
+        if array.y < plane.h:  # rows that only fill up the last MCU come too
+            rows.setdefault(component, []).append(row)
+        return 0
+
+    library = _turbojpeg()
+    transform = tj.TransformStruct(op=tj.TJXOP_NONE, customFilter=tj.CUSTOMFILTER(look))
+    handle, result, size = library.tjInitTransform(), ctypes.c_void_p(), ctypes.c_ulong()
+    try:
+        arguments = (ctypes.byref(result), ctypes.byref(size), ctypes.byref(transform))
+        failed = library.tjTransform(handle, tile, ctypes.c_ulong(len(tile)), 1, *arguments, 0)
+    finally:
+        library.tjFree(result)
+        library.tjDestroy(handle)
+    if failed:
+        return jpegs_coded.levels(tile)
+    return [np.concatenate(rows[component]) for component in sorted(rows)]
+
+
+@cache
+def _turbojpeg() -> ctypes.CDLL:
+    paths = [tj.find_library("turbojpeg"), *(path for paths in tj.DEFAULT_LIB_PATHS.values() for path in paths)]
+    library = ctypes.CDLL(next(path for path in paths if path and (os.sep not in path or Path(path).exists())))
+    library.tjInitTransform.restype = ctypes.c_void_p
+    library.tjDestroy.argtypes = library.tjFree.argtypes = [ctypes.c_void_p]
+    library.tjTransform.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    return library

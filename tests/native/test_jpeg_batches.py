@@ -1,0 +1,174 @@
+"""Many tiles in one call: the same as one by one, from any buffer, on any number of threads."""
+
+import mmap
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
+from gptool.model import Tables
+from helpers import jpegs
+from helpers.jpeg_batches import batch, split
+from helpers.jpegs_made import QUALITY, pillow, pixels
+from helpers.jpegs_rules import MODES
+
+# ---- batches ----
+
+
+def test_a_batch_is_its_single_calls() -> None:
+    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS]
+    output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
+    assert list(zip(split(output, sizes), outcomes, strict=True)) == [recompress(tile, 50) for tile in tiles]
+    assert (output.dtype, sizes.dtype, outcomes.dtype) == (np.uint8, np.uint32, np.uint8)
+
+
+def test_a_batch_of_no_tiles() -> None:
+    none = (b"", np.empty(0, np.uint64), np.empty(0, np.uint32))
+    assert [len(part) for part in recompress_batch(*none, 50)] == [0, 0, 0]
+    assert len(qualities(*none)) == 0
+
+
+def test_tiles_may_repeat_and_overlap() -> None:
+    inner, outer = jpegs.tile("grayscale"), pillow(pixels(), comment=jpegs.tile("grayscale"))
+    at = outer.index(inner)
+    offsets, sizes = np.array([0, at, 0, at], np.uint64), np.array([len(outer), len(inner)] * 2, np.uint32)
+    output, new_sizes, _ = recompress_batch(outer, offsets, sizes, 50)
+    assert split(output, new_sizes) == [recompress(tile, 50)[0] for tile in (outer, inner, outer, inner)]
+
+
+@pytest.mark.parametrize("kind", ["standard Huffman tables left out", "without quantisation tables", "abbreviated"])
+@pytest.mark.parametrize("before", ["optimised", "progressive", "truncated", "CMYK"])
+def test_tables_of_one_tile_are_never_used_for_the_next(kind: str, before: str) -> None:
+    tiles = [jpegs.tile(before), jpegs.tile(kind)]
+    output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
+    assert (split(output, sizes)[1], outcomes[1]) == recompress(tiles[1], 50)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "sizes", "message"),
+    [
+        ([0, 0], [1], "offsets and sizes: found 2 and 1 entries"),
+        ([0], [11], "tile 0: found 11 bytes at offset 0, expected them within 10 bytes"),
+        ([0, 5], [10, 6], "tile 1: found 6 bytes at offset 5"),
+        ([11], [0], "tile 0: found 0 bytes at offset 11"),
+        ([2**64 - 1], [2**32 - 1], "tile 0: found 4294967295 bytes at offset 18446744073709551615"),
+    ],
+)
+def test_tiles_must_lie_within_the_source(offsets: list[int], sizes: list[int], message: str) -> None:
+    places = bytes(10), np.array(offsets, np.uint64), np.array(sizes, np.uint32)
+    with pytest.raises(ValueError, match=message):
+        recompress_batch(*places, 50)
+    with pytest.raises(ValueError, match=message):
+        qualities(*places)
+
+
+@pytest.mark.parametrize("request_", [-1, 101])
+def test_quality_must_be_0_to_100(request_: int) -> None:
+    with pytest.raises(ValueError, match=f"quality: found {request_}, expected 0 to 100"):
+        recompress(jpegs.tile("4:2:0"), request_)
+
+
+def test_quality_must_be_whole() -> None:
+    with pytest.raises(TypeError, match="float"):
+        recompress(jpegs.tile("4:2:0"), 50.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="expected 0 to 100"):
+        recompress(jpegs.tile("4:2:0"), 2**40)
+
+
+def test_tables_must_be_known() -> None:
+    with pytest.raises(ValueError, match="tables: found 'finest', expected one of efficient, exact"):
+        recompress(jpegs.tile("4:2:0"), 50, tables="finest")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8), "mmap"])
+def test_any_contiguous_buffer_is_taken(kind: Callable[[bytes], Any] | str, tmp_path: Path) -> None:
+    tile = jpegs.tile("4:2:0")
+    if callable(kind):
+        check_buffer(kind(tile), tile)
+    else:
+        path = tmp_path / "tile.jpg"
+        path.write_bytes(tile)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            check_buffer(mapped, tile)
+
+
+def check_buffer(buffer: Any, tile: bytes) -> None:
+    places = np.array([0], np.uint64), np.array([len(tile)], np.uint32)
+    expected, _ = recompress(tile, 50)
+    assert quality(buffer) == qualities(buffer, *places)[0] == QUALITY
+    assert recompress(buffer, 50)[0] == expected
+    assert recompress_batch(buffer, *places, 50)[0].tobytes() == expected
+    assert diagnose(buffer) == ""
+
+
+# ---- threads ----
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS if kind not in jpegs.LARGE] * 3
+    jobs = [(request, tables) for request in (5, 30, 50, 70) for tables in MODES] * 2
+
+    def run(job: tuple[int, Tables]) -> list[bytes]:
+        return [part.tobytes() for part in recompress_batch(*batch(tiles), job[0], tables=job[1])]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, jobs)) == [run(job) for job in jobs]
+
+
+def numbered(tile: bytes, count: int) -> list[bytes]:
+    """Return tiles of equal work but different bytes: a number follows the image."""
+    return [tile + number.to_bytes(4) for number in range(count)]
+
+
+def test_the_gil_is_released() -> None:
+    """The main thread goes on while another recompresses: it never stands still for most of that time."""
+    places = batch(numbered(jpegs.tile("512 x 512"), 200))
+    times: list[float] = []
+
+    def run() -> None:
+        times.append(time.perf_counter())
+        recompress_batch(*places, 50)
+        times.append(time.perf_counter())
+
+    worker = threading.Thread(target=run)
+    ticks = [time.perf_counter()]
+    worker.start()
+    while worker.is_alive():
+        ticks.append(time.perf_counter())
+        time.sleep(0)
+    ticks.append(time.perf_counter())
+    started, ended = times
+    assert np.diff(ticks).max() < (ended - started) / 2
+
+
+def test_a_tile_that_came_before_is_not_worked_on_twice() -> None:
+    tile = jpegs.tile("4:2:0")
+
+    def seconds(tiles: list[bytes]) -> float:
+        start = time.thread_time()
+        output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
+        taken = time.thread_time() - start
+        assert split(output, sizes) == [recompress(tile, 50)[0]] * len(tiles)
+        assert set(outcomes) == {Outcome.RECOMPRESSED}
+        return taken
+
+    assert seconds([tile] * 1000) < seconds(numbered(tile, 1000)) / 4
+
+
+def test_tiles_that_look_alike_are_told_apart() -> None:
+    """They differ in one byte only, at any place, behind the image or within its comment."""
+    comment = jpegs.pillow(jpegs.pixels(), comment=bytes(300))
+    at = comment.index(bytes(300))
+    tiles = [comment[: at + i] + b"\1" + comment[at + i + 1 :] + bytes([i // 150]) for i in range(300)] * 2
+    tiles += [tile + b"\2" for tile in tiles[:300]]
+    output, sizes, _ = recompress_batch(*batch(tiles), 84)
+    results = split(output, sizes)
+    assert results == [recompress(tile, 84)[0] for tile in tiles]
+    kept, _, _ = recompress_batch(*batch(tiles), 100)
+    assert kept.tobytes() == b"".join(tiles)

@@ -1,0 +1,139 @@
+"""Tiles that are cut, mutated, contradictory or bombs: each has an outcome, and words for what is wrong with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptool._jpeg import Outcome, diagnose, quality, recompress, recompress_batch
+from gptool.model import Tables
+from helpers import jpegs
+from helpers.jpeg_batches import property_test
+from helpers.jpeg_table import RECOMPRESSED
+from helpers.jpegs_made import (
+    APP0,
+    APP14,
+    EOI,
+    SOS,
+    arithmetic,
+    pixels,
+    segment,
+    segments,
+    tj,
+    turbo,
+    with_frame,
+    with_payload,
+)
+from helpers.jpegs_rules import MODES
+
+SOUND = [*RECOMPRESSED, "1 x 1, optimised", "more than ten blocks in an MCU", "levels beyond baseline"]
+
+# ---- hostile bytes ----
+
+
+@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("kind", [kind for kind in SOUND if kind not in jpegs.LARGE])
+def test_a_tile_cut_anywhere_is_damaged(kind: str, tables: Tables) -> None:
+    tile = jpegs.tile(kind)
+    end = tile.index(EOI, tile.index(bytes([0xFF, SOS]))) + len(EOI)  # of the first image
+    cuts = np.arange(end, dtype=np.uint32)
+    output, sizes, outcomes = recompress_batch(tile, np.zeros(len(cuts), np.uint64), cuts, 50, tables=tables)
+    assert output.tobytes() == b"".join(tile[:cut] for cut in cuts)
+    assert (sizes == cuts).all()
+    assert set(outcomes[:3]) == {Outcome.KEPT_NOT_JPEG}
+    assert set(outcomes[3:]) == {Outcome.DAMAGED}
+
+
+places_and_bytes = st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=4)), min_size=1, max_size=8)
+
+
+@property_test
+@given(
+    kind=st.sampled_from(["17 x 33", "progressive", "restart markers", "CMYK", "ICC profile", "16-bit tables"]),
+    edits=places_and_bytes,
+    request=st.integers(0, 100),
+    tables=st.sampled_from(MODES),
+)
+def test_mutated_tiles_have_an_outcome_and_never_grow(
+    kind: str, edits: list[tuple[int, bytes]], request: int, tables: Tables
+) -> None:
+    tile = bytearray(jpegs.tile(kind))
+    for place, new in edits:
+        at = place % len(tile)
+        tile[at : at + max(len(new), 1)] = new  # overwritten, or a byte less, or a bit more at the end
+    output, outcome = recompress(tile, request, tables=tables)
+    assert outcome in Outcome
+    assert (len(output) < len(tile)) if outcome is Outcome.RECOMPRESSED else (output == tile)
+    if outcome is Outcome.RECOMPRESSED:
+        assert diagnose(output) == ""
+    assert "\n" not in diagnose(tile)
+    assert (found := quality(tile)) is None or 0 <= found <= 100
+
+
+@property_test
+@given(tail=st.binary(max_size=200))
+def test_noise_behind_the_first_bytes_of_a_jpeg_is_kept(tail: bytes) -> None:
+    tile = b"\xff\xd8\xff" + tail
+    output, outcome = recompress(tile, 50)
+    assert output == tile
+    assert outcome in (Outcome.DAMAGED, Outcome.KEPT_UNSUPPORTED)
+
+
+@pytest.mark.parametrize("scans", [0, 95])
+def test_arithmetic_bombs_cost_little(scans: int) -> None:
+    """libjpeg fills what an arithmetic scan lacks with zeros, so a few bytes may promise an image of any size."""
+    tile = arithmetic(pixels(), tj.TJSAMP_444, tj.TJFLAG_PROGRESSIVE)
+    if tile is None:
+        pytest.skip("libjpeg-turbo was built without arithmetic coding")
+    bomb = with_frame(tile, 1, b"\x20\x00\x20\x00")[:-2]
+    bomb += b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\0\0" * scans + b"\xff\xd9"
+    assert recompress(bomb, 50) == (bomb, Outcome.DAMAGED)
+    assert diagnose(bomb) == "the header promises more blocks than the bytes can hold"
+
+
+# ---- markers ----
+
+
+def test_an_odd_jfif_revision_is_no_damage() -> None:
+    tile = with_payload(jpegs.tile("4:2:0"), APP0, lambda jfif: b"JFIF\0\x02" + jfif[6:])
+    assert recompress(tile, 50)[1] is Outcome.RECOMPRESSED
+    assert diagnose(tile) == ""
+
+
+def test_app14_is_copied_even_where_jfif_contradicts_it() -> None:
+    rgb = jpegs.tile("RGB")
+    tile = rgb[:2] + segment(APP0, b"JFIF\0\1\1\0\0\1\0\1\0\0") + rgb[2:]
+    output, _ = recompress(tile, 50)
+    assert dict(segments(output))[APP14] == dict(segments(tile))[APP14]
+
+
+# ---- diagnose ----
+
+
+@pytest.mark.parametrize("own", [1, 2, 50])
+def test_all_of_a_tile_is_read_whatever_its_quality(own: int) -> None:
+    tile = turbo(pixels(), quality=own)
+    assert diagnose(tile) == ""
+    assert diagnose(tile[:-9]) == "Premature end of JPEG file"
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_nothing_is_wrong_with_a_sound_tile(kind: str) -> None:
+    assert diagnose(jpegs.tile(kind)) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("truncated", "Premature end of JPEG file"),
+        ("without quantisation tables", "Quantization table 0x00 was not defined"),
+        ("8192 x 8192 promised", "the header promises more blocks than the bytes can hold"),
+        ("65500 x 65500 promised", "Maximum supported image dimension is 8192 pixels"),
+        ("12 bits", "Unsupported JPEG data precision 12"),
+        ("lossless", "SOF"),
+        ("PNG", "Not a JPEG file: starts with 0x89 0x50"),
+        ("nothing", "Empty input file"),
+    ],
+)
+def test_diagnosis_of_what_is_wrong(kind: str, expected: str) -> None:
+    assert expected in diagnose(jpegs.tile(kind))

@@ -1,0 +1,216 @@
+"""Cache raster datasets: what conf.xml and conf.cdi repeat, and which storages can be asked for."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import rasterio.crs
+
+from gptool import errors, export_tiles, open_cache
+from helpers.caches import (
+    conf_text,
+    make_cache,
+    make_exploded_cache,
+    make_tpkx,
+    png_tile,
+    root_text,
+    square,
+)
+from helpers.checks import COMPACT, COMPACT_V2, check_dataset, check_nothing_left, read_dataset, read_package, read_tpk
+
+RICH = """<?xml version="1.0" encoding="{encoding}"?>
+<!-- made by hand --><?tool keep?>
+<CacheInfo xmlns="http://www.esri.com/schemas/ArcGIS/10.1" xmlns:more="urn:more" more:by="Zürich &lt;GIS&gt;">
+  <TileCacheInfo>
+    <SpatialReference><WKT>PROJCS["x &amp; y"]</WKT><XYScale>148923141.92838538</XYScale><WKID>102100</WKID>
+    </SpatialReference>
+    <TileOrigin><X>-2.0037508342787001E7</X><Y>+20037508.3427870010</Y></TileOrigin>
+    <TileCols>64</TileCols><TileRows>64</TileRows><DPI>96.0</DPI><PreciseDPI>96</PreciseDPI>
+    <LODInfos><!-- one -->
+      <LODInfo><LevelID> 0 </LevelID><Scale>5.91657527591555E+08</Scale><Resolution>626172.13571200</Resolution>
+      </LODInfo></LODInfos>
+  </TileCacheInfo>
+  <TileImageInfo><CacheTileFormat>jpg</CacheTileFormat><CompressionQuality>85</CompressionQuality>
+    <Antialiasing>false</Antialiasing><more:thing a="1"><![CDATA[<b>]]></more:thing></TileImageInfo>
+  <CacheStorageInfo><StorageFormat>{storage}</StorageFormat><PacketSize>128</PacketSize></CacheStorageInfo>
+</CacheInfo>"""
+STORAGES = pytest.mark.parametrize(("word", "storage"), [("compact", COMPACT), ("compactV2", COMPACT_V2)])
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """A cache of one tile, beside which results go."""
+    return make_cache(tmp_path / "cache", square(0, range(1), range(1)))
+
+
+def tree(text: str | bytes) -> str:
+    """A document in one form, with comments and the prefixes of its namespaces."""
+    return ElementTree.canonicalize(text, with_comments=True)
+
+
+# ---- conf.xml and conf.cdi ----
+
+
+@STORAGES
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(("quality", "stated"), [(None, 85), (50, 55)])
+def test_conf_xml_is_the_sources_but_for_storage_and_quality(
+    tmp_path: Path, word: str, storage: str, encoding: str, quality: int | None, stated: int
+) -> None:
+    text = RICH.format(encoding=encoding, storage=COMPACT_V2)
+    source = make_cache(tmp_path / "cache", square(0, range(1), range(1)))
+    (source / "conf.xml").write_bytes(text.encode(encoding))
+    path = export_tiles(source, tmp_path / "x", storage_format_type=word, compression_quality=quality).path
+    expected = text.replace(COMPACT_V2, storage).replace(">85<", f">{stated}<").replace(encoding, "utf-8")
+    assert tree((path / "conf.xml").read_bytes()) == tree(expected.encode())
+
+
+@STORAGES
+@pytest.mark.parametrize("namespace", ["", "http://www.esri.com/schemas/ArcGIS/9.2"])
+def test_conf_xml_of_9x_gains_its_storage(tmp_path: Path, word: str, storage: str, namespace: str) -> None:
+    source = make_exploded_cache(tmp_path / "cache", square(0, range(1), range(1)))
+    if namespace:
+        text = (source / "conf.xml").read_text().replace("<CacheInfo ", f'<CacheInfo xmlns="{namespace}" ')
+        (source / "conf.xml").write_text(text)
+    path = export_tiles(source, tmp_path / "x", storage_format_type=word).path
+    check_dataset(path, storage=storage, levels={0})
+    found = ElementTree.parse(path / "conf.xml").getroot()
+    [info] = found.findall("{*}CacheStorageInfo")
+    assert [(child.tag.rpartition("}")[2], child.text) for child in info] == [
+        ("StorageFormat", storage),
+        ("PacketSize", "128"),
+    ]
+    assert {element.tag.rpartition("}")[0].lstrip("{") for element in found.iter()} == {namespace}
+    found.remove(info)
+    assert [(e.tag, e.attrib, (e.text or "").strip()) for e in found.iter()] == [
+        (e.tag, e.attrib, (e.text or "").strip()) for e in ElementTree.parse(source / "conf.xml").iter()
+    ]
+
+
+def test_conf_xml_that_lacks_quality_and_packets_gains_them(tmp_path: Path) -> None:
+    text = conf_text().replace("<CompressionQuality>85</CompressionQuality>", "")
+    text = text.replace("<PacketSize>128</PacketSize>", "")
+    source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=text)
+    path = export_tiles(source, tmp_path / "x").path
+    check_dataset(path, storage=COMPACT_V2, levels={0})
+    assert ElementTree.parse(path / "conf.xml").findtext("TileImageInfo/CompressionQuality") == "85"
+
+
+def test_a_quality_that_no_tile_has_stays_as_declared(tmp_path: Path) -> None:
+    tiles = {(0, 0, 0): png_tile(1)}
+    source = make_cache(tmp_path / "cache", tiles, conf=conf_text(format="PNG", quality=7))
+    path = export_tiles(source, tmp_path / "x", compression_quality=50).path
+    assert tree((path / "conf.xml").read_bytes()) == tree((source / "conf.xml").read_bytes())
+
+
+def test_numbers_of_root_json_are_copied_digit_by_digit(tmp_path: Path) -> None:
+    lods = '[{"level":0,"resolution":6.2617213571200057E5,"scale":591657527.59155500}]'
+    info = (
+        '{"rows":64,"cols":64,"dpi":96.0,"origin":{"x":-2.0037508342787001e+7,"y":20037508.34278700100},'
+        f'"spatialReference":{{"wkid":102100,"latestWkid":3857}},"lods":{lods}}}'
+    )
+    source = make_tpkx(tmp_path / "cache.tpkx", square(0, range(1), range(1)), root=root_text([0], tileInfo=info))
+    tiles = ElementTree.parse(export_tiles(source, tmp_path / "x").path / "conf.xml").find("TileCacheInfo")
+    assert tiles is not None
+    paths = ("TileOrigin/X", "TileOrigin/Y", "DPI", "LODInfos/LODInfo/Scale", "LODInfos/LODInfo/Resolution")
+    assert [tiles.findtext(path) for path in paths] == [
+        "-2.0037508342787001e+7",
+        "20037508.34278700100",
+        "96.0",
+        "591657527.59155500",
+        "6.2617213571200057E5",
+    ]
+    reference = [tiles.findtext(f"SpatialReference/{name}") for name in ("WKID", "LatestWKID", "WKT")]
+    assert reference[:2] == ["102100", "3857"]
+    assert rasterio.crs.CRS.from_wkt(reference[2] or "").to_epsg() == 3857
+
+
+@pytest.mark.parametrize("reference", ["<WKID>102100</WKID><LatestWKID>3857</LatestWKID>", "<WKT>LOCAL</WKT>"])
+def test_conf_cdi_repeats_the_reference(tmp_path: Path, reference: str) -> None:
+    source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=reference))
+    path = export_tiles(source, tmp_path / "x").path
+    [stated] = ElementTree.parse(path / "conf.xml").findall("TileCacheInfo/SpatialReference")
+    [repeated] = ElementTree.parse(path / "conf.cdi").findall("SpatialReference")
+    assert tree(ElementTree.tostring(repeated).strip()) == tree(ElementTree.tostring(stated).strip())
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        pytest.param("<WKT>LOCAL</WKT>", id="PROJ can't read it"),
+        pytest.param(
+            "<WKT>" + html.escape(
+                rasterio.crs.CRS.from_proj4("+proj=tmerc +lon_0=7.7 +x_0=123 +datum=WGS84").to_wkt(version="WKT1_ESRI")
+            ) + "</WKT>",
+            id="PROJ knows no id",
+        ),
+    ],
+)  # fmt: skip
+def test_a_reference_of_text_alone(tmp_path: Path, reference: str) -> None:
+    """A dataset and a .tpk state it, a .tpkx can't: that is said before any work."""
+    conf = conf_text(reference=reference, x="0", y="20037508")
+    source = make_cache(tmp_path / "cache", square(2, range(1, 3), range(2)), conf=conf)
+    done: list[int] = []
+    with pytest.raises(errors.ConfError, match=r"no well-known id, and a \.tpkx can state no other"):
+        export_tiles(source, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
+    assert sum(done) == 0
+    check_nothing_left(tmp_path, "cache")
+    tiles = read_dataset(source)
+    assert read_dataset(export_tiles(source, tmp_path / "x").path) == tiles
+    assert read_tpk(export_tiles(source, tmp_path / "x.tpk").path) == tiles
+    assert tree((tmp_path / "x" / "conf.xml").read_bytes()) == tree((source / "conf.xml").read_bytes())
+
+
+# ---- what is asked for ----
+
+
+@pytest.mark.parametrize(
+    ("word", "storage"),
+    [
+        (None, COMPACT_V2),
+        ("", COMPACT_V2),
+        ("compactV2", COMPACT_V2),
+        (" COMPACTV2 ", COMPACT_V2),
+        (COMPACT_V2, COMPACT_V2),
+        ("Compact", COMPACT),
+        (COMPACT.upper(), COMPACT),
+    ],
+)
+def test_spellings_of_the_storage(one: Path, tmp_path: Path, word: str | None, storage: str) -> None:
+    check_dataset(export_tiles(one, tmp_path / "x", storage_format_type=word).path, storage=storage, levels={0})
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("x.tpkx", "compact", r"a \.tpkx has a storage format of its own"),
+        ("x.tpk", "compactV2", r"a \.tpk has a storage format of its own, found esriMapCacheStorageModeCompactV2"),
+        ("x", "exploded", "storageFormatType: not one of its words, found 'exploded', expected esriMap.* or Compact"),
+        ("x", "esriMapCacheStorageModeExploded", "storageFormatType: not one of its words"),
+        ("x.tpkx", "v2", "storageFormatType: not one of its words"),
+    ],
+)  # fmt: skip
+def test_storages_that_are_refused(one: Path, tmp_path: Path, name: str, word: str, message: str) -> None:
+    with pytest.raises(errors.ParameterError, match=message):
+        export_tiles(one, tmp_path / name, storage_format_type=word)
+    check_nothing_left(tmp_path, "cache")
+
+
+@pytest.mark.parametrize(("name", "word"), [("x.tpkx", "compactV2"), ("x.TPKX", COMPACT_V2), ("x.tpk", "compact")])
+def test_a_package_may_be_told_its_own_storage(one: Path, tmp_path: Path, name: str, word: str) -> None:
+    path = export_tiles(one, tmp_path / name, storage_format_type=word).path
+    assert (read_package if name.lower().endswith("x") else read_tpk)(path) == read_dataset(one)
+
+
+@pytest.mark.parametrize("quality", [None, 50])
+def test_comments_within_what_is_changed(tmp_path: Path, quality: int | None) -> None:
+    text = conf_text().replace("<CompressionQuality>", "<CompressionQuality><!-- good -->")
+    text = text.replace(">esriMapCacheStorageModeCompactV2<", ">esriMap<!-- new -->CacheStorageModeCompactV2<")
+    source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=text)
+    export_tiles(source, tmp_path / "x", storage_format_type="compact", compression_quality=quality)
+    made = open_cache(tmp_path / "x")
+    assert made.storage == "esriMapCacheStorageModeCompact"
+    assert made.image.compression_quality == (85 if quality is None else 55)

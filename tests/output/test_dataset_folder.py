@@ -1,0 +1,235 @@
+"""How the folder of a dataset appears: whole or not at all, and never in place of what is not one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool import errors, export_tiles, open_cache
+from gptool.plan.plan import Plan, make_plan
+from helpers.caches import bundle_path, make_cache, make_exploded_cache, make_tpkx, make_v1_cache, square, world
+from helpers.checks import COMPACT_V2, check_dataset, check_nothing_left
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """A cache of one tile, beside which results go."""
+    return make_cache(tmp_path / "cache", square(0, range(1), range(1)))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+@pytest.mark.parametrize("name", ["x", "x.tpk", "x.tpkx"])
+def test_modes_follow_the_umask(one: Path, tmp_path: Path, name: str, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        path = export_tiles(one, tmp_path / name).path
+    finally:
+        os.umask(before)
+    for entry in (path, *path.rglob("*")):
+        assert entry.stat().st_mode & 0o777 == (0o777 if entry.is_dir() else 0o666) & ~umask
+
+
+@pytest.fixture
+def old(one: Path, tmp_path: Path) -> Path:
+    """An older dataset in the output's place."""
+    return export_tiles(one, tmp_path / "x", storage_format_type="compact").path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_old_dataset_is_replaced_as_a_whole(cache: Path, old: Path, tmp_path: Path) -> None:
+    (old / "conf.properties").write_text("of the old one")
+    with pytest.raises(errors.OutputExistsError, match="exists already"):
+        export_tiles(cache, old)
+    check_dataset(export_tiles(cache, old, levels="8", overwrite=True).path, storage=COMPACT_V2, levels={8})
+    check_nothing_left(tmp_path, "cache", "x")
+
+
+def test_an_empty_folder_may_be_overwritten(one: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(errors.OutputExistsError, match="exists already"):
+        export_tiles(one, tmp_path / "x")
+    check_dataset(export_tiles(one, tmp_path / "x", overwrite=True).path, storage=COMPACT_V2, levels={0})
+
+
+def _add_a_file(path: Path) -> None:
+    path.mkdir()
+    (path / "conf.xml").write_text("a cache")
+    (path / "thesis.doc").write_text("precious")
+
+
+@pytest.mark.parametrize(
+    ("put", "message"),
+    [
+        (lambda path: path.write_text("precious"), "can't replace a file by a folder"),
+        (lambda path: path.symlink_to("nowhere"), "can't replace a file by a folder"),
+        (_add_a_file, r"can't replace a folder that holds other things, found thesis\.doc, expected a cache raster"),
+    ],
+    ids=["a file", "a link to nothing", "a folder of other things"],
+)
+def test_what_is_never_replaced(one: Path, tmp_path: Path, put: Callable[[Path], object], message: str) -> None:
+    put(tmp_path / "x")
+    before = contents(tmp_path)
+    with pytest.raises(errors.OutputExistsError, match=message):
+        export_tiles(one, tmp_path / "x", overwrite=True)
+    assert contents(tmp_path) == before
+    check_nothing_left(tmp_path, "cache", "x")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_appears_meanwhile_is_kept(one: Path, tmp_path: Path, overwrite: bool) -> None:
+    def someone_else_writes(*_: int) -> None:
+        if not (tmp_path / "x").exists():
+            _add_a_file(tmp_path / "x")
+
+    with pytest.raises(errors.OutputExistsError, match="holds other things" if overwrite else "exists already"):
+        export_tiles(one, tmp_path / "x", overwrite=overwrite, progress=someone_else_writes)
+    check_nothing_left(tmp_path / "x", "conf.xml", "thesis.doc")
+    check_nothing_left(tmp_path, "cache", "x")
+
+
+# ---- where it may not be ----
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "a/_alllayers",
+        "a/_alllayers/_alllayers",
+        "a/_alllayers/_alllayers/x",
+        "a/_alllayers/_alllayers/L07",
+        "a",
+        "link",
+    ],
+)
+@pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache])
+def test_the_source_is_never_replaced_nor_written_into(tmp_path: Path, make: Callable[..., Path], output: str) -> None:
+    """The cache is named as a dataset's folder of tiles is, so that its parent could pass for a dataset."""
+    (tmp_path / "a").mkdir()
+    source = make(tmp_path / "a" / "_alllayers", square(0, range(1), range(1)))
+    (tmp_path / "link").symlink_to(source)
+    before = contents(tmp_path)
+    with pytest.raises(errors.GptoolError, match=r"is the cache itself, or a part of it|holds other things, found L00"):
+        export_tiles(source, tmp_path / output, overwrite=True)
+    assert contents(tmp_path) == before
+    check_nothing_left(tmp_path, "a", "link")
+
+
+@pytest.mark.parametrize("name", ["cache.tpkx", "link.tpkx"])
+def test_a_package_is_not_replaced_by_what_is_cut_from_it(tmp_path: Path, name: str) -> None:
+    source = make_tpkx(tmp_path / "cache.tpkx", square(0, range(1), range(1)))
+    (tmp_path / "link.tpkx").symlink_to(source)
+    before = source.read_bytes()
+    with pytest.raises(errors.ParameterError, match="the output is the cache itself"):
+        export_tiles(source, tmp_path / name, overwrite=True)
+    assert source.read_bytes() == before
+
+
+# ---- when it fails ----
+
+
+def _stop(*_: int) -> None:
+    raise KeyboardInterrupt
+
+
+def _lose_a_bundle(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    def plan_and_lose(*arguments: Any, **request: Any) -> Plan:
+        plan = make_plan(*arguments, **request)
+        bundle_path(source / "_alllayers", 8, 128, 128).unlink()
+        return plan
+
+    monkeypatch.setattr("gptool.export.operation.make_plan", plan_and_lose)
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["new", "over an old one"])
+@pytest.mark.parametrize("why", ["stopped", "a lost bundle", "a full disk"])
+def test_nothing_is_left_of_a_dataset_that_fails(
+    tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch, why: str, overwrite: bool
+) -> None:
+    source = make_cache(tmp_path / "world", world())
+    before = contents(old)
+    if not overwrite:
+        shutil.rmtree(old)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if why == "a lost bundle":
+        _lose_a_bundle(monkeypatch, source)
+    elif why == "a full disk":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
+    kind = {"stopped": KeyboardInterrupt, "a lost bundle": errors.CacheError, "a full disk": errors.OutputError}[why]
+    try:
+        with pytest.raises(kind):
+            export_tiles(source, old, overwrite=overwrite, progress=_stop if why == "stopped" else None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    check_nothing_left(tmp_path, "cache", "world", *(["x"] if overwrite else []))
+    assert not overwrite or contents(old) == before
+
+
+def test_the_old_dataset_comes_back_when_the_new_one_cannot_take_its_place(
+    one: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, before = Path.rename, contents(old)
+
+    def rename_once(self: Path, target: Path) -> Path:
+        if self.name == target.name:  # the new one: the old one goes aside, and comes back, under another name
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_once)
+    with pytest.raises(errors.OutputError, match="x: can't be written: Input/output error"):
+        export_tiles(one, old, overwrite=True)
+    assert contents(old) == before
+    check_nothing_left(tmp_path, "cache", "x")
+
+
+def test_the_old_dataset_stays_aside_when_it_cannot_come_back(
+    one: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, before = Path.rename, contents(old)
+
+    def rename_aside_only(self: Path, target: Path) -> Path:
+        if target == old:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_aside_only)
+    with pytest.raises(errors.OutputError, match="x: can't be written: Input/output error"):
+        export_tiles(one, old, overwrite=True)
+    [aside] = tmp_path.glob(".gptool-*/*/old")
+    assert contents(aside) == before
+
+
+@pytest.mark.parametrize("name", ["old", "tiles", "x.y"])
+def test_any_name_may_be_overwritten(one: Path, tmp_path: Path, name: str) -> None:
+    for overwrite in (False, True):
+        export_tiles(one, tmp_path / name, overwrite=overwrite)
+    assert open_cache(tmp_path / name).storage == COMPACT_V2
+    check_nothing_left(tmp_path, "cache", name)
+
+
+def test_tiles_that_lie_apart_from_conf_xml_are_safe(tmp_path: Path) -> None:
+    """A folder of tiles beside conf.xml, or linked from elsewhere, looks like a dataset that might be replaced."""
+    source = make_cache(tmp_path / "a", square(0, range(1), range(1)))
+    (source / "Layers").mkdir()
+    (source / "_alllayers").rename(source / "Layers" / "_alllayers")
+    linked = make_cache(tmp_path / "b", {})
+    (linked / "_alllayers").rmdir()
+    (linked / "_alllayers").symlink_to(source / "Layers" / "_alllayers")
+    before = contents(tmp_path)
+    for cache, output in (
+        (source, "a/Layers"),
+        (linked, "a/Layers"),
+        (source.parent / "a", "a/Layers/_alllayers/L00/x"),
+    ):
+        with pytest.raises(errors.ParameterError, match="is the cache itself, or a part of it"):
+            export_tiles(cache, tmp_path / output, overwrite=True)
+    assert contents(tmp_path) == before

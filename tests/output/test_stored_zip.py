@@ -1,0 +1,139 @@
+"""The zip writer, read back by Python's zipfile and by Info-ZIP."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import struct
+import subprocess
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptool.output.stored_zip import StoredZip, stored_zip_size
+
+
+def add(package: StoredZip, name: str, data: bytes) -> None:
+    package.reserve(name, len(data))
+    package.fill_bytes(name, data)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), min_size=1, max_size=40)
+
+
+@given(members=st.dictionaries(NAMES, st.binary(max_size=200), max_size=8))
+def test_python_reads_back_what_was_written(members: dict[str, bytes]) -> None:
+    file = io.BytesIO()
+    package = StoredZip(file)
+    for name, data in members.items():
+        add(package, name, data)
+    package.close()
+    assert len(file.getvalue()) == stored_zip_size([(name, len(data)) for name, data in members.items()])
+    with zipfile.ZipFile(file) as reader:
+        assert reader.testzip() is None
+        assert {info.filename: reader.read(info) for info in reader.infolist()} == members
+        assert all(info.compress_type == zipfile.ZIP_STORED and not info.extra for info in reader.infolist())
+
+
+def test_members_from_files(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    (tmp_path / "member").write_bytes(data)
+    with (tmp_path / "x.zip").open("xb") as file:
+        package = StoredZip(file)
+        add(package, "first", b"1")
+        package.add_file("tile/member", tmp_path / "member", len(data), zlib.crc32(data))
+        add(package, "last", b"2")
+        package.close()
+    with zipfile.ZipFile(tmp_path / "x.zip") as reader:
+        assert reader.testzip() is None
+        assert [reader.read(name) for name in reader.namelist()] == [b"1", data, b"2"]
+    if shutil.which("unzip"):
+        subprocess.run(["unzip", "-tq", tmp_path / "x.zip"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EIO, errno.ENOSYS])
+def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Some file systems and sandboxes refuse copy_file_range; the bytes go through Python then."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("os.copy_file_range", refuse, raising=False)
+    test_members_from_files(tmp_path)
+
+
+def test_members_that_are_filled_in_any_order() -> None:
+    file = io.BytesIO()
+    package = StoredZip(file)
+    places = {name: package.reserve(name, 5) for name in ("first", "second", "third")}
+    add(package, "last", b"6")
+    for name, data in (("third", b"abcde"), ("first", b"12345")):
+        package.fill_bytes(name, data)
+    file.seek(places["second"])
+    file.write(b"vwxyz")
+    package.fill("second", 5, zlib.crc32(b"vwxyz"))
+    with pytest.raises(ValueError, match="second: found 6 bytes, expected 5"):
+        package.fill("second", 6, 0)
+    package.close()
+    with zipfile.ZipFile(file) as reader:
+        assert reader.testzip() is None
+        assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"vwxyz", b"abcde", b"6"]
+
+
+def test_a_file_of_another_size_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "member").write_bytes(b"12345")
+    with (
+        (tmp_path / "x.zip").open("xb") as file,
+        pytest.raises(OSError, match="copied 5 bytes of a member, expected 9"),
+    ):
+        StoredZip(file).add_file("member", tmp_path / "member", 9, 0)
+
+
+def test_more_than_65535_members_take_a_zip64_directory() -> None:
+    file = io.BytesIO()
+    package = StoredZip(file)
+    for i in range(70_000):
+        add(package, f"{i}", b"")
+    package.close()
+    assert file.getvalue().endswith(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, *_directory(file), 0))
+    with zipfile.ZipFile(file) as reader:
+        assert len(reader.namelist()) == 70_000
+    assert len(file.getvalue()) == stored_zip_size([(f"{i}", 0) for i in range(70_000)])
+
+
+def _directory(file: io.BytesIO) -> tuple[int, int]:
+    """The size and offset of the central directory."""
+    offset = file.getvalue().index(b"PK\1\2")
+    return file.getvalue().index(b"PK\6\6") - offset, offset
+
+
+def test_members_and_offsets_above_4_gib(tmp_path: Path) -> None:
+    """Sparse files stand in for the bytes: a member of 4 GiB - 1, which already needs Zip64, and one behind it."""
+    size = 0xFFFFFFFF
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    with (tmp_path / "x.zip").open("w+b") as file:
+        package = SparseZip(file)
+        add(package, "first", b"1")
+        package.add_file("large", tmp_path / "large", size, 0)
+        add(package, "last", b"2")
+        package.close()
+    assert (tmp_path / "x.zip").stat().st_size == stored_zip_size([("first", 1), ("large", size), ("last", 1)])
+    with zipfile.ZipFile(tmp_path / "x.zip") as reader:
+        assert [info.file_size for info in reader.infolist()] == [1, size, 1]
+        assert reader.getinfo("last").header_offset > 1 << 32
+        assert (reader.read("first"), reader.read("last")) == (b"1", b"2")
+        with reader.open("large") as member:
+            assert member.read(5) == bytes(5)
+
+
+class SparseZip(StoredZip):
+    """Leaves a hole where a member's bytes would be."""
+
+    def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
+        self.reserve(name, size)

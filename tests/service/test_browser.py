@@ -1,0 +1,223 @@
+"""The service's pages in a browser: from the list of services to a package that opens."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from gptool import estimate_export_tiles_size, export_tiles, open_cache
+from gptool.demo import make_cache as make_world
+from gptool.service.tokens import add_token
+from helpers.caches import conf_text, jpeg_tile, make_cache
+from helpers.checks import read_tiles
+from helpers.service_jobs import SLOWLY, make_slow_cache
+from helpers.service_process import ServiceProcess
+
+pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
+from playwright.sync_api import Browser, Page, expect
+
+from helpers.browser import (
+    DESKTOP,
+    FINGERS,
+    PHONE,
+    area_of,
+    click_on_map,
+    download,
+    end,
+    form_of,
+    opened,
+    shoot,
+    spot,
+    tiles_said,
+)
+
+WORLD, FEW, SLOW, SLOWEST = "World", "Few", "Slow", "Slowest"
+NUMBER = re.compile(r"\d+")
+
+
+def make_slowest_cache(folder: Path) -> Path:
+    """Recompressing it takes so long that whatever looks at it comes in time."""
+    tile = jpeg_tile(0, 95, 1024)
+    tiles = {(8, row, column): tile for row in range(40) for column in range(40)}
+    return make_cache(folder, tiles, conf=conf_text(tile=1024), share=True)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("worlds") / "world"
+    make_world(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("service")
+    caches = {
+        WORLD: (world, 100_000),
+        FEW: (world, 100),
+        SLOW: (make_slow_cache(folder / "slow"), 100_000),
+        SLOWEST: (make_slowest_cache(folder / "slowest"), 100_000),
+    }
+    tables = [
+        f"[caches.{name}]\nlocation = {json.dumps(str(location))}\nmaxExportTilesCount = {most}\n"
+        for name, (location, most) in caches.items()
+    ]
+    (folder / "service.toml").write_text("\n".join(tables))
+    with ServiceProcess(folder, "--config", folder / "service.toml") as running:
+        yield running
+
+
+def test_draw_estimate_export_watch_download_and_open(
+    page: Page, service: ServiceProcess, world: Path, tmp_path: Path
+) -> None:
+    page.goto(service.url)
+    page.get_by_role("link", name=WORLD, exact=True).first.click()
+    expect(page.locator("#map .leaflet-tile-loaded").first).to_be_visible()
+    shoot(page, "service")
+    page.get_by_role("link", name="Export Tiles", exact=True).click()
+    expect(tiles_said(page)).to_have_text("341")
+
+    page.get_by_role("button", name="Polygon").click()
+    corners = [spot(page, *at) for at in ((0.34, 0.3), (0.58, 0.22), (0.72, 0.62), (0.42, 0.7))]
+    click_on_map(page, *corners, corners[0])
+    page.get_by_label("Levels").fill("0-4")
+    page.get_by_label("Compression quality").fill("50")
+    expected = estimate_export_tiles_size(world, area_of_interest=area_of(page), levels="0-4", compression_quality=50)
+    expect(tiles_said(page)).to_have_text(str(expected.total_tiles_to_export))
+    expect(page.locator("#estimate-bytes")).to_have_attribute("title", f"{expected.total_size:,} bytes")
+    assert page.get_by_label("Optimize tiles for size").is_checked()
+    shoot(page, "form")
+    area = area_of(page)
+
+    page.get_by_role("button", name="Export tiles").click()
+    expect(end(page)).to_have_text("Succeeded")
+    shoot(page, "job")
+    package = download(page, tmp_path)
+    assert package.name == f"{WORLD}.tpkx"
+    alone = export_tiles(world, tmp_path / "alone.tpkx", area_of_interest=area, levels="0-4", compression_quality=50)
+    assert alone.tiles == expected.total_tiles_to_export
+    assert read_tiles(package) == read_tiles(tmp_path / "alone.tpkx")
+    assert open_cache(package).scheme.reference.wkid == 102100
+    with rasterio.open(package) as dataset:
+        assert dataset.read(1).any()
+
+
+def test_estimate_follows_what_is_typed(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_of(service, FEW))
+    words, meter = page.locator("#estimate-words"), page.locator("#estimate-meter")
+    expect(tiles_said(page)).to_have_text("341")
+    expect(words).to_have_text("more than the 100 tiles of one export")
+    page.get_by_label("Levels").fill("0-2")
+    expect(tiles_said(page)).to_have_text("21")
+    expect(words).to_have_text("21.0 % of the 100 tiles of one export")
+    assert meter.evaluate("meter => [meter.value, meter.max]") == [21, 100]
+    page.get_by_label("Levels").fill("77")
+    expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
+
+
+def test_a_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_of(service, SLOWEST))
+    page.get_by_label("Compression quality").fill("1")
+    expect(page.locator("#estimate-words")).to_have_text("Executing...")
+    with page.expect_response("**/cancel") as cancelled:
+        page.get_by_label("Optimize tiles for size").uncheck()
+    assert cancelled.value.json()["jobStatus"] in ("esriJobCancelling", "esriJobCancelled")
+    expect(tiles_said(page)).to_have_text(NUMBER)
+
+
+def test_who_leaves_the_form_leaves_no_estimate_behind(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_of(service, SLOWEST))
+    expect(tiles_said(page)).to_have_text(NUMBER)
+    with page.expect_response("**/estimateExportTilesSize") as asked:
+        page.get_by_label("Compression quality").fill("1")
+    job = f"{asked.value.url}/jobs/{asked.value.json()['jobId']}"
+    expect(page.locator("#estimate-words")).to_have_text("Executing...")
+    page.get_by_role("link", name="Services").click()
+    page.goto(job)
+    expect(end(page)).to_have_text("Cancelled")
+
+
+def test_a_job_is_watched_and_cancelled(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_of(service, SLOWEST))
+    page.get_by_label("Compression quality").fill(SLOWLY["compressionQuality"])
+    page.get_by_role("button", name="Export tiles").click()
+    expect(page.locator("#job-words")).to_contain_text("Exporting tiles")
+    assert page.locator("#job-progress").evaluate("bar => bar.value") > 0
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(end(page)).to_have_text("Cancelled")
+    expect(page.get_by_role("button", name="Cancel the job")).to_have_count(0)
+    expect(page.get_by_role("link", name="Download")).to_have_count(0)
+
+
+def test_a_failed_job_shows_why(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_of(service, FEW))
+    page.get_by_role("button", name="Export tiles").click()
+    expect(end(page)).to_have_text("Failed")
+    expect(page.locator(".esriJobMessageTypeError").first).to_contain_text("ERROR 001564")
+
+
+def test_nothing_is_wider_than_the_screen(browser: Browser, service: ServiceProcess) -> None:
+    with opened(browser, PHONE, **FINGERS) as page:
+
+        def check() -> None:
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], page.url
+
+        places = (
+            "",
+            f"/{WORLD}/ImageServer",
+            "/ExportTiles/GPServer",
+            "/ExportTiles/GPServer/ExportTiles",
+            "/nowhere",
+            f"/{WORLD}/ImageServer/exportTiles",
+        )
+        for place in places:
+            page.goto(service.url + place)
+            check()
+        page.get_by_role("button", name="Export tiles").tap()
+        expect(end(page)).to_have_text("Succeeded")
+        check()
+        page.get_by_role("link", name="out_service_url").tap()
+        expect(page.get_by_role("heading", level=1)).to_have_text("out_service_url")
+        check()
+
+
+def test_without_scripts(browser: Browser, service: ServiceProcess, tmp_path: Path) -> None:
+    with opened(browser, DESKTOP, java_script_enabled=False) as page:
+        page.goto(form_of(service, SLOW))
+        expect(page.locator("#map")).to_be_hidden()
+        expect(page.locator("#estimate")).to_be_hidden()
+        page.get_by_label("Optimize tiles for size").check()
+        page.get_by_label("Compression quality").fill(SLOWLY["compressionQuality"])
+        page.get_by_role("button", name="Export tiles").click()
+        expect(page.locator("#job-status")).to_have_text("Running")
+        expect(end(page)).to_have_text("Succeeded")
+        assert {level for level, _, _ in read_tiles(download(page, tmp_path))} == {8}
+
+
+def test_with_a_token_all_the_way(browser: Browser, world: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    token = add_token(tokens, "somebody")
+    serving = ServiceProcess(tmp_path, f"{WORLD}={world}", "--token-file", tokens)
+    with serving as service, opened(browser, DESKTOP) as page:
+        page.goto(service.url)
+        page.get_by_label("Token").fill("no token of anybody")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("link", name=WORLD, exact=True).first.click()
+        expect(page.locator("#map .leaflet-tile-loaded").first).to_be_visible()
+        page.get_by_role("link", name="Export Tiles", exact=True).click()
+        expect(tiles_said(page)).to_have_text("341")
+        page.get_by_label("Levels").fill("0-1")
+        page.get_by_role("button", name="Export tiles").click()
+        expect(end(page)).to_have_text("Succeeded")
+        assert len(read_tiles(download(page, tmp_path))) == 5
+        page.get_by_role("link", name="out_service_url").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("out_service_url")
+        assert page.context.cookies() == []

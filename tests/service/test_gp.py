@@ -1,0 +1,105 @@
+"""The tasks of the geoprocessing service: described as the toolbox is, and run like those of any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool import export_tiles
+from gptool.arcgis.registration import SOURCES, TOOLBOX
+from helpers.arcpy_stand_in import ArcPy, load_toolbox
+from helpers.caches import make_cache, world
+from helpers.checks import read_tiles
+from helpers.rest_client import RestClient
+from helpers.service_process import ServiceProcess
+
+GP = "services/ExportTiles/GPServer"
+TASKS = "ExportTiles", "EstimateExportTilesSize"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("gp")
+    other = make_cache(folder / "second", world())
+    with ServiceProcess(folder, f"World={cache}", f"Maps/Second={other}") as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> RestClient:
+    return RestClient(service.address)
+
+
+def run(client: RestClient, task: str, **sent: object) -> tuple[str, dict[str, Any]]:
+    reply = client.post(f"{GP}/{task}/submitJob", f="json", **sent).json()
+    job = f"{GP}/{task}/jobs/{reply['jobId']}"
+    return job, client.wait(job)
+
+
+def test_the_service(client: RestClient) -> None:
+    value = client.json(GP)
+    assert value["tasks"] == list(TASKS)
+    assert value["executionType"] == "esriExecutionTypeAsynchronous"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_are_described_as_the_toolbox_describes_them(client: RestClient, arcpy: ArcPy, task: str) -> None:
+    value = client.json(f"{GP}/{task}")
+    [tool] = (made() for made in load_toolbox(SOURCES / TOOLBOX).tools if made.__name__ == task)
+    assert (value["displayName"], value["description"]) == (tool.label, tool.description)
+    described = [(p.name, p.displayName, p.direction, p.parameterType) for p in tool.getParameterInfo()]
+    assert [
+        (
+            item["name"],
+            item["displayName"],
+            item["direction"].removeprefix("esriGPParameterDirection"),
+            item["parameterType"].removeprefix("esriGPParameterType"),
+        )
+        for item in value["parameters"]
+    ] == described
+
+
+def test_what_parameters_take(client: RestClient) -> None:
+    parameters = {item["name"]: item for item in client.json(f"{GP}/ExportTiles")["parameters"]}
+    assert parameters["cache"]["choiceList"] == ["Maps/Second", "World"]
+    assert parameters["compressionQuality"]["filter"] == {"type": "range", "minimum": 0, "maximum": 100}
+    assert parameters["exportBy"]["defaultValue"] == "LevelID"
+    assert parameters["areaOfInterest"]["defaultValue"]["geometryType"] == "esriGeometryPolygon"
+    assert parameters["package"]["dataType"] == "GPDataFile"
+
+
+def test_an_export(client: RestClient, cache: Path, tmp_path: Path) -> None:
+    job, value = run(client, "ExportTiles", cache="World", levels="0-2", tile_package="true")
+    assert value["jobStatus"] == "esriJobSucceeded", value
+    assert set(value["results"]) == {"out_service_url", "package", "report"}
+    package = tmp_path / "gp.tpkx"
+    package.write_bytes(client.get(client.result(job, "package")["url"]).body)
+    export_tiles(cache, tmp_path / "World.tpkx", levels="0-2")
+    assert read_tiles(package) == read_tiles(tmp_path / "World.tpkx")
+    assert client.get(client.result(job, "report")["url"]).json()["written"]["tiles"] == 21
+    assert client.json(f"{job}/inputs/cache") == {"paramName": "cache", "dataType": "GPString", "value": "World"}
+
+
+def test_a_dataset_is_no_file(client: RestClient) -> None:
+    job, value = run(client, "ExportTiles", cache="Maps/Second", levels="0")
+    assert set(value["results"]) == {"out_service_url", "report"}
+    [folder] = client.get(client.result(job)).json()["folders"]
+    assert folder.endswith("/Second")
+
+
+def test_an_estimate(client: RestClient) -> None:
+    job, value = run(client, "EstimateExportTilesSize", cache="World", levels="0-2")
+    assert set(value["results"]) == {"out_service_url", "totalSize", "totalTilesToExport"}
+    assert client.result(job, "totalTilesToExport") == 21
+    assert json.loads(client.result(job))["totalSize"] == client.result(job, "totalSize")
+    assert client.get(f"{GP}/ExportTiles/jobs/{value['jobId']}", f="json").error()["code"] == 404
+
+
+@pytest.mark.parametrize("name", ["", "Nowhere", "second", "../World"])
+def test_a_cache_must_be_named(client: RestClient, name: str) -> None:
+    error = client.post(f"{GP}/ExportTiles/submitJob", f="json", cache=name).error()
+    assert error["details"] == [f"cache: no such cache, found {name!r}, expected Maps/Second, World"]

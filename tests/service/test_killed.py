@@ -1,0 +1,108 @@
+"""A service that is killed in the middle of an export, and started again in the same place."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool import export_tiles
+from helpers.rest_client import RestClient
+from helpers.service_jobs import SLOWLY, make_slow_cache
+from helpers.service_process import GPTOOL, PATIENCE, ServiceProcess
+
+EXPORT = "services/World/ImageServer/exportTiles"
+KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_slow_cache(tmp_path_factory.mktemp("caches") / "World")
+
+
+def until_under_way(client: RestClient, job: str) -> dict[str, Any]:
+    """The job, once some of its tiles are done."""
+    end = time.monotonic() + PATIENCE
+    while (value := client.json(job)).get("progress", {}).get("percent", 0) < 1:
+        assert value["jobStatus"] in ("esriJobSubmitted", "esriJobExecuting"), value
+        assert time.monotonic() < end, value
+        time.sleep(0.02)
+    return value
+
+
+def test_its_export_is_done_once_more_and_is_the_same(slow: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={slow}", "--jobs", 1) as service:
+        client = RestClient(service.address)
+        ids = [client.post(EXPORT, f="json", **SLOWLY).json()["jobId"] for _ in range(2)]
+        before = until_under_way(client, f"{EXPORT}/jobs/{ids[0]}")
+        service.kill()
+    assert any((tmp_path / "output" / "work").rglob("*"))
+
+    with ServiceProcess(tmp_path, f"World={slow}") as service:
+        client = RestClient(service.address)
+        killed, waiting = (client.wait(f"{EXPORT}/jobs/{job_id}") for job_id in ids)
+        assert (killed["jobStatus"], waiting["jobStatus"]) == ("esriJobSucceeded", "esriJobSucceeded")
+        said = [message["description"] for message in killed["messages"]]
+        assert said[: len(before["messages"])] == [message["description"] for message in before["messages"]]
+        again = "The service ended while the job was executing: the job is started again."
+        assert said.count(again) == 1
+        assert again not in [message["description"] for message in waiting["messages"]]
+
+        export_tiles(slow, tmp_path / "World.tpkx", compression_quality=1)
+        undisturbed = (tmp_path / "World.tpkx").read_bytes()
+        for job_id in ids:
+            folder = client.result(f"{EXPORT}/jobs/{job_id}")
+            assert client.get(f"{folder}/World.tpkx").body == undisturbed
+
+    output = tmp_path / "output"
+    assert {path.name for path in output.iterdir()} <= KEPT
+    assert list((output / "work").iterdir()) == []
+    assert {str(path.relative_to(output / "results")) for path in (output / "results").rglob("*")} == {
+        part for job_id in ids for part in (job_id, f"{job_id}/World.tpkx", f"{job_id}/report.json")
+    }
+
+
+def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={slow}"):
+        waiting = subprocess.Popen(
+            [*GPTOOL, "serve", f"World={slow}", "--port", "0", "--output-directory", tmp_path / "output"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+        )
+        with waiting:
+            until_it_waits_for_the_lock(waiting.pid)
+            waiting.terminate()
+            _, said = waiting.communicate(timeout=PATIENCE)
+            assert (waiting.returncode, said) == (0, b"")
+
+
+def until_it_waits_for_the_lock(process: int) -> None:
+    """It has the lock's file open by then."""
+    end = time.monotonic() + PATIENCE
+    while not any(name.endswith("service.lock") for name in open_files(process)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(0.2)
+
+
+def open_files(process: int) -> Iterator[str]:
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(path.readlink())
+
+
+def test_a_job_that_is_cancelled_is_gone_within_a_second(slow: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={slow}") as service:
+        client = RestClient(service.address)
+        job = f"{EXPORT}/jobs/{client.post(EXPORT, f='json', **SLOWLY).json()['jobId']}"
+        until_under_way(client, job)
+        started = time.monotonic()
+        assert client.post(f"{job}/cancel", f="json").json()["jobStatus"] == "esriJobCancelling"
+        assert client.wait(job)["jobStatus"] == "esriJobCancelled"
+        assert time.monotonic() - started < 3  # a second, and what a busy machine adds
+        assert [path for path in (tmp_path / "output").rglob("*") if path.name not in KEPT] == []

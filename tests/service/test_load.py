@@ -1,0 +1,73 @@
+"""Many who ask at once while exports take all processors: nobody waits long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from helpers.service_jobs import workers_of
+from helpers.service_process import ServiceProcess
+
+POLLS, ROUNDS = 200, 5
+TIMEOUT = 60
+ALL_OF_WIDE = {"f": "json", "tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
+
+
+def ask(url: str, **parameters: str) -> dict[str, str]:
+    with urlopen(f"{url}?{urlencode({'f': 'json', **parameters})}", timeout=TIMEOUT) as answer:
+        value: dict[str, str] = json.load(answer)
+    return value
+
+
+def wait_while(status: str, job: str) -> str:
+    end = time.monotonic() + TIMEOUT
+    while (found := ask(job)["jobStatus"]) == status:
+        assert time.monotonic() < end, f"the job stays {status}"
+        time.sleep(0.05)
+    return found
+
+
+async def poll(service: ServiceProcess, path: str) -> tuple[float, str]:
+    """Seconds from connecting to the answer's last byte, and the job's status."""
+    start = time.monotonic()
+    reader, writer = await asyncio.open_connection(*service.address.split(":"))
+    writer.write(f"GET {path}?f=json HTTP/1.1\r\nHost: {service.address}\r\nConnection: close\r\n\r\n".encode())
+    head, body = (await reader.read()).split(b"\r\n\r\n", 1)
+    seconds = time.monotonic() - start
+    writer.close()
+    await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    return seconds, json.loads(body)["jobStatus"]
+
+
+async def poll_at_once(service: ServiceProcess, jobs: list[str]) -> list[tuple[float, str]]:
+    paths = [job.removeprefix(f"http://{service.address}") for job in jobs]
+    return await asyncio.gather(*(poll(service, paths[i % len(paths)]) for i in range(POLLS)))
+
+
+def check_workers_yield(service: ServiceProcess) -> None:
+    """Workers are nice, and in the service's session: Linux may share processors out among sessions first."""
+    workers = workers_of(service.process.pid)
+    assert len(workers) >= 2
+    for pid in workers:
+        assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, service.process.pid)
+        assert os.getsid(pid) == os.getsid(service.process.pid)
+
+
+def test_each_of_two_hundred_polls_during_two_exports_is_answered_within_a_second(service: ServiceProcess) -> None:
+    export = f"{service.url}/Wide/ImageServer/exportTiles"
+    jobs = [f"{export}/jobs/{ask(export, **ALL_OF_WIDE)['jobId']}" for _ in range(2)]
+    assert [wait_while("esriJobSubmitted", job) for job in jobs] == ["esriJobExecuting"] * 2
+    answers = [answer for _ in range(ROUNDS) for answer in asyncio.run(poll_at_once(service, jobs))]
+    check_workers_yield(service)
+    for job in jobs:
+        ask(f"{job}/cancel")
+    assert [wait_while("esriJobCancelling", job) for job in jobs] == ["esriJobCancelled"] * 2
+    assert {status for _, status in answers} == {"esriJobExecuting"}, "the exports ended before the polls did"
+    slowest = max(seconds for seconds, _ in answers)
+    print(f"slowest of {len(answers)} polls: {slowest:.3f} s")
+    assert slowest < 1

@@ -1,0 +1,298 @@
+"""The service's pages, whatever they are given to show: what they hold, and what a strict policy would forbid."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from lxml import html
+
+from gptool.jobs.job import Planned
+from gptool.request import PARAMETERS
+from gptool.service.pages import link, render, static_files
+from gptool.service.resources.call import ROOT
+
+HOSTILE = (
+    """'"><script>alert(1)</script></textarea></title><img src=x onerror=alert(2) style="top:0">{{ 7 * 7 }}--&amp;"""
+)
+TOKEN = "secret&more="
+BASE = f"{ROOT}/services/World/ImageServer"
+JOB = f"{BASE}/exportTiles/jobs/j1"
+BOX = {"xmin": -20037508.342787, "ymin": -1, "xmax": 1, "ymax": 2.5}
+
+SERVICE = {
+    "serviceDescription": HOSTILE,
+    "copyrightText": HOSTILE,
+    "fullExtent": BOX,
+    "tileInfo": {
+        "rows": 256,
+        "cols": 512,
+        "dpi": 96,
+        "format": HOSTILE,
+        "compressionQuality": 75,
+        "origin": {"x": -400, "y": 400},
+        "spatialReference": {"wkt": HOSTILE},
+        "lods": [{"level": 3, "scale": 591657527.591555, "resolution": 0.00002}],
+    },
+    "storageInfo": {"storageFormat": "esriMapCacheStorageModeCompactV2"},
+    "exportTilesAllowed": True,
+    "maxExportTilesCount": 100_000,
+}
+TASK = {
+    "description": HOSTILE,
+    "parameters": [
+        {"name": "cache", "displayName": HOSTILE, "dataType": "GPString", "direction": "esriGPParameterDirectionInput",
+         "defaultValue": HOSTILE, "choiceList": [HOSTILE, "World"]},
+        {"name": "areaOfInterest", "displayName": "Area", "dataType": "GPFeatureRecordSetLayer",
+         "direction": "esriGPParameterDirectionInput", "defaultValue": {"features": []}, "description": HOSTILE},
+        {"name": "compressionQuality", "displayName": "Quality", "dataType": "GPLong", "defaultValue": None,
+         "direction": "esriGPParameterDirectionInput", "filter": {"type": "range", "minimum": 0, "maximum": 100}},
+        {"name": "package", "displayName": HOSTILE, "dataType": "GPDataFile", "defaultValue": None,
+         "direction": "esriGPParameterDirectionOutput"},
+    ],
+}  # fmt: skip
+MESSAGES = [{"type": "esriJobMessageTypeWarning", "description": HOSTILE}]
+
+
+def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, Any]:
+    context = {
+        "job": {"jobStatus": status, "messages": MESSAGES, "progress": {"message": HOSTILE, "percent": 40}},
+        "task": "ExportTiles",
+        "service_name": HOSTILE,
+        "running": status == "esriJobExecuting",
+        "elapsed": "1.5 seconds",
+        "planned": Planned(1234, 5_600_000, 0),
+        "estimate": None,
+        "files": [],
+        "folder": None,
+        "report": None,
+        "job_url": JOB,
+        "cancel_url": f"{JOB}/cancel",
+        "results": [],
+        "inputs": [("levels", f"{JOB}/inputs/levels", HOSTILE)],
+    }
+    return context | changes
+
+
+ENDED = job_context(
+    "esriJobSucceeded",
+    files=[(HOSTILE, f"{ROOT}/directories/arcgisoutput/j1/World.tpkx", 6_543_210)],
+    report=f"{ROOT}/directories/arcgisoutput/j1/report.json",
+    results=[("out_service_url", f"{JOB}/results/out_service_url")],
+)
+FORM = {
+    "service": SERVICE,
+    "tiles_url": f"{BASE}/tile",
+    "parameters": PARAMETERS,
+    "values": {"tilePackage": "true", "levels": HOSTILE, "areaOfInterest": HOSTILE},
+    "limit": 100_000,
+    "form_url": f"{BASE}/exportTiles",
+    "export_url": f"{BASE}/exportTiles",
+    "estimate_url": f"{BASE}/estimateExportTilesSize",
+}
+PAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "directory": ("directory.html", {"folders": [(HOSTILE, f"{ROOT}/services/x")],
+                                     "services": [(HOSTILE, "ImageServer", BASE)]}),
+    "service": ("image_service.html", {"service": SERVICE, "tiles_url": f"{BASE}/tile",
+                                       "operations": [("Export Tiles", f"{BASE}/exportTiles")]}),
+    "form": ("export_tiles.html", FORM),
+    "running": ("job.html", job_context()),
+    "ended": ("job.html", ENDED),
+    "result": ("result.html", {"result": {"paramName": HOSTILE, "value": HOSTILE, "more": {HOSTILE: HOSTILE}}}),
+    "gp service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
+    "gp task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob"}),
+    "error": ("error.html", {"code": 499, "message": HOSTILE, "details": [HOSTILE], "token_wanted": True}),
+}  # fmt: skip
+
+
+def text_of(name: str, token: str = "") -> str:
+    template, context = PAGES[name]
+    shared = {"token": token, "page_url": BASE, "title": HOSTILE, "trail": [(HOSTILE, f"{ROOT}/services")]}
+    return render(template, **shared, **context)
+
+
+def page_of(name: str, token: str = "") -> Any:
+    return html.document_fromstring(text_of(name, token))
+
+
+def shown(template: str, **context: Any) -> Any:
+    return html.document_fromstring(render(template, token="", page_url=BASE, title="x", trail=[], **context))
+
+
+every_page = pytest.mark.parametrize("name", PAGES)
+
+
+@every_page
+def test_what_is_shown_stays_text(name: str) -> None:
+    page = page_of(name)
+    assert HOSTILE in page.xpath("//title")[0].text
+    assert HOSTILE in page.xpath("//h1")[0].text_content()
+    assert {image.get("src") for image in page.iter("img")} == {f"{ROOT}/static/icon.svg"}
+    assert not page.xpath("//*[contains(., 'alert(1)') and self::script]")
+
+
+@every_page
+def test_nothing_that_the_policy_forbids(name: str) -> None:
+    page = page_of(name)
+    for script in page.iter("script"):
+        assert script.get("src").startswith(f"{ROOT}/static/")
+        assert not script.text
+    assert not list(page.iter("style", "iframe", "object", "base"))
+    names = {attribute for element in page.iter() for attribute in element.attrib}
+    assert not [name for name in names if name == "style" or name.startswith("on")]
+    assert not [url for _, _, url, _ in page.iterlinks() if not url.startswith(("/", "#"))]
+
+
+@every_page
+def test_static_files_that_pages_name_are_there(name: str) -> None:
+    prefix = f"{ROOT}/static/"
+    urls = [url for _, _, url, _ in page_of(name).iterlinks() if url.startswith(prefix)]
+    assert {url.removeprefix(prefix) for url in urls} <= static_files().keys()
+    assert f"{prefix}style.css" in urls
+
+
+@every_page
+def test_links_and_forms_carry_the_token(name: str) -> None:
+    page = page_of(name, TOKEN)
+    for anchor in page.xpath("//a[not(starts-with(@href, '#'))]"):
+        assert parse_qs(urlsplit(anchor.get("href")).query)["token"] == [TOKEN], anchor.get("href")
+    for form in page.iter("form"):
+        fields = form.xpath(".//input[@name='token']")
+        assert [field.get("value") for field in fields] == [None if name == "error" else TOKEN]
+
+
+@every_page
+def test_no_token_in_the_pages_of_an_open_service(name: str) -> None:
+    assert "?token=" not in text_of(name)
+    assert not page_of(name).xpath("//input[@type='hidden']")
+
+
+@every_page
+def test_fields_have_labels_and_ids_are_unique(name: str) -> None:
+    page = page_of(name)
+    ids = page.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    labelled = set(page.xpath("//label/@for"))
+    fields = page.xpath("//form//*[self::input[not(@type='hidden')] or self::select or self::textarea]")
+    assert {field.get("id") for field in fields} == labelled
+    assert set(page.xpath("//@aria-describedby")) <= set(ids)
+    assert page.xpath("//meta[@name='viewport']")
+
+
+def test_links_keep_their_address_and_escape_their_query() -> None:
+    assert link({"token": TOKEN}, "/a", f="pjson") == "/a?f=pjson&token=secret%26more%3D"
+    assert link({"token": ""}, "/a") == "/a"
+
+
+def test_json_of_a_page_but_not_of_a_form_that_would_start_a_job() -> None:
+    assert page_of("service").xpath(f"//a[@href='{BASE}?f=pjson']")
+    assert not page_of("form").xpath("//a[contains(@href, 'pjson')]")
+
+
+def test_form_has_a_field_for_every_parameter() -> None:
+    form = page_of("form").get_element_by_id("export")
+    assert [field.get("name") for field in form.xpath(".//*[@name]")] == [item.name for item in PARAMETERS]
+    assert form.xpath(".//select[@id='exportBy']/option/text()") == ["LevelID", "Resolution", "Scale"]
+    assert form.xpath(".//select[@id='exportBy']/option[@selected]/text()") == ["LevelID"]
+    assert form.xpath(".//select[@id='storageFormatType']/option[@value='']/text()") == ["not given"]
+    quality = form.get_element_by_id("compressionQuality")
+    assert (quality.get("min"), quality.get("max"), quality.get("value")) == ("0", "100", "")
+    assert form.get_element_by_id("levels").get("value") == HOSTILE
+    assert form.get_element_by_id("areaOfInterest").text == HOSTILE
+    assert form.xpath(".//input[@checked]/@name") == ["tilePackage"]
+
+
+def test_a_box_that_is_not_ticked_means_the_default() -> None:
+    assert {item.default for item in PARAMETERS if item.type == "GPBoolean"} == {False}
+
+
+def test_form_sends_to_either_operation() -> None:
+    form = page_of("form").get_element_by_id("export")
+    assert form.get("action") == FORM["form_url"]
+    assert form.xpath(".//button/@formaction") == [FORM["export_url"], FORM["estimate_url"]]
+    assert form.get("method") == "post"
+
+
+def test_map_gets_the_service_whole() -> None:
+    place = page_of("form", TOKEN).get_element_by_id("map")
+    assert json.loads(place.get("data-service")) == SERVICE
+    assert (place.get("data-tiles"), place.get("data-token")) == (f"{BASE}/tile", TOKEN)
+
+
+def test_running_job_refreshes_itself_without_scripts() -> None:
+    page = page_of("running", "t")
+    assert page.xpath("//noscript/meta/@content") == [f"2; url={JOB}?token=t"]
+    assert page.xpath("//progress/@value") == ["40"]
+    assert page.xpath(f"//form[@action='{JOB}/cancel']//button")
+    assert json.loads(page.get_element_by_id("job").get("data-words"))["esriJobExecuting"] == "Running"
+
+
+def test_ended_job_offers_its_files_and_no_more_to_wait_for() -> None:
+    page = page_of("ended")
+    assert not list(page.iter("noscript", "progress", "form", "script"))
+    [package, _] = page.xpath("//a[@download]")
+    assert "6.5 MB" in package.text_content()
+    assert page.xpath("//dl[@class='amounts']//dd/text()") == ["1,234", "5.6 MB"]
+
+
+def test_dataset_and_estimate_have_pages_of_their_own_kind() -> None:
+    dataset = shown("job.html", **job_context("esriJobSucceeded", folder="/out"))
+    assert dataset.xpath("//a[@href='/out']/text()") == ["Files of the dataset"]
+    weighed = {"totalSize": 999, "totalTilesToExport": 7}
+    estimate = shown("job.html", **job_context("esriJobSucceeded", planned=None, estimate=weighed))
+    assert estimate.xpath("//dl[@class='amounts']//dd/text()") == ["7", "999 bytes"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (f"http://host:1{ROOT}/directories/x", [f"{ROOT}/directories/x"]),
+        (f"http://elsewhere{ROOT}/../x", [f"{ROOT}/../x"]),
+        ("http://elsewhere/x", []),
+        (f"javascript:{ROOT}/x", []),
+        (f"//elsewhere{ROOT}/x", []),
+        ("http://[", []),
+        (7, []),
+    ],
+)
+def test_values_lead_to_this_service_alone(value: object, expected: list[str]) -> None:
+    page = shown("result.html", result={"value": value, "inner": {"url": value}})
+    assert page.xpath("//dd//a/@href") == 2 * expected
+    assert [str(value)] * 2 == [item.text_content().strip() for item in page.xpath("//dd")]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(999, "999 bytes"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (5e15, "5,000.0 TB")],
+)
+def test_sizes_in_words(count: float, expected: str) -> None:
+    weighed = {"totalSize": count, "totalTilesToExport": 0}
+    assert shown("job.html", **job_context(estimate=weighed)).get_element_by_id("estimate-bytes").text == expected
+
+
+def luminance(colour: str) -> float:
+    """WCAG's, of #rrggbb."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_either_colour_scheme(scheme: str) -> None:
+    style = static_files()["style.css"].decode()
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part)) for part in style.split("@media")[:2])
+    colours = light if scheme == "light" else dark
+    texts = ("ink", "quiet", "accent", "accent-strong", "good", "warn", "bad")
+    pairs = chain(((text, back) for text in texts for back in ("card", "paper", "tint")), [("on-accent", "accent")])
+    for text, back in pairs:
+        lower, higher = sorted((luminance(colours[text]), luminance(colours[back])))
+        assert (higher + 0.05) / (lower + 0.05) >= 4.5, (text, back)
+
+
+def test_leaflet_brings_its_licence() -> None:
+    assert b"BSD 2-Clause" in static_files()["leaflet/LICENSE"]
+    assert b"sourceMappingURL" not in static_files()["leaflet/leaflet.js"]

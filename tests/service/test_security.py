@@ -1,0 +1,226 @@
+"""Who may do what: other sites' pages, other hosts' names, limits, and paths that lead out."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gptool.cli import main
+from helpers.rest_client import RestClient
+from helpers.service_process import ServiceProcess
+
+WORLD = "services/World/ImageServer"
+START = f"{WORLD}/exportTiles"
+LEVEL = {"levels": "0", "f": "json"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("open")
+    limits = "[service]\nmaxBodyBytes = 20000\nmaxAreaBytes = 5000\nmaxAreaVertices = 100\n"
+    (folder / "service.toml").write_text(f"{limits}[caches.World]\nlocation = {json.dumps(str(cache))}\n")
+    (folder / "secret.txt").write_text("secret")
+    with ServiceProcess(folder, "--config", folder / "service.toml") as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> RestClient:
+    return RestClient(service.address)
+
+
+FOREIGN = [
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site", "Origin": "http://127.0.0.1:1"},
+    {"Origin": "https://elsewhere.example"},
+    {"Origin": "null"},
+    {"Referer": "http://elsewhere.example/page"},
+    {"Referer": "https://127.0.0.1.elsewhere.example/"},
+]
+CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"
+STARTS = [
+    START,
+    f"{START}/submitJob",
+    f"{WORLD}/estimateExportTilesSize",
+    "services/ExportTiles/GPServer/ExportTiles/submitJob",
+]
+
+
+class TestOtherSites:
+    @pytest.mark.parametrize("headers", FOREIGN)
+    @pytest.mark.parametrize("path", STARTS)
+    def test_their_pages_start_nothing(self, client: RestClient, headers: dict[str, str], path: str) -> None:
+        target = client.path(path) + "?levels=0&f=json"
+        for method in ("GET", "POST"):
+            assert client.ask(method, target, **headers).error()["code"] == 403
+
+    @pytest.mark.parametrize("headers", FOREIGN)
+    def test_their_pages_cancel_nothing(self, client: RestClient, headers: dict[str, str]) -> None:
+        job, _ = client.run(START, levels="0")
+        assert client.ask("POST", client.path(f"{job}/cancel") + "?f=json", **headers).error()["code"] == 403
+
+    def test_looking_at_the_head_of_an_answer_starts_nothing(self, service: ServiceProcess, client: RestClient) -> None:
+        before = service.log().count("starts:")
+        assert client.ask("HEAD", client.path(START) + "?levels=0&f=json").status == 200
+        client.run(START, levels="0")
+        assert service.log().count("starts:") == before + 1
+
+    def test_an_image_in_a_page_that_does_not_say_whose_it_is_starts_nothing(self, client: RestClient) -> None:
+        reply = client.ask("GET", client.path(START) + "?levels=0&f=json", User_Agent=CHROMIUM)
+        assert reply.error()["code"] == 403
+
+    def test_what_clients_say_they_come_from_is_no_page(self, client: RestClient) -> None:
+        for referer in ("http", "@esri/arcgis-rest-js"):
+            reply = client.ask("GET", client.path(START) + "?levels=0&f=json", Referer=referer)
+            assert "jobId" in reply.json()
+
+    def test_own_pages_do(self, client: RestClient) -> None:
+        own = f"http://{client.address}"
+        for headers in (
+            {"Sec_Fetch_Site": "same-origin"},
+            {"Origin": own},
+            {"Referer": f"{own}/arcgis/rest/services", "User_Agent": CHROMIUM},
+        ):
+            assert "jobId" in client.ask("POST", client.path(START) + "?levels=0&f=json", **headers).json()
+
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:6080", "127.0.0.1.evil.example", "[::2]", ""])
+    def test_a_name_that_was_made_to_point_here_is_not_answered(self, client: RestClient, host: str) -> None:
+        assert client.ask("GET", client.path("services") + "?f=json", Host=host).status == 421
+
+    def test_the_machines_own_names_are(self, client: RestClient) -> None:
+        for host in ("localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:6080"):
+            assert client.ask("GET", client.path("services") + "?f=json", Host=host).status == 200
+
+    @pytest.mark.parametrize("path", ["services", WORLD, START, "nothing", "static/style.css", f"{WORLD}/tile/0/0/0"])
+    def test_pages_can_run_nothing_but_what_is_served_here(self, client: RestClient, path: str) -> None:
+        reply = client.get(path)
+        policy = reply.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "unsafe" not in policy
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert not {"set-cookie", "access-control-allow-origin", "server"} & set(reply.headers)
+
+
+OUT = [
+    "..",
+    "../..",
+    "../../secret.txt",
+    "%2e%2e/%2e%2e/secret.txt",
+    "..%2f..%2fsecret.txt",
+    "//etc/passwd",
+    "%2fetc%2fpasswd",
+    "World.tpkx/..",
+    "World.tpkx/World.tpkx",
+    "World.tpkx%00",
+    ".",
+    "%ff",
+    "world.tpkx",
+]
+
+
+class TestPaths:
+    @pytest.fixture
+    def folder(self, client: RestClient) -> str:
+        job, value = client.run(START, levels="0", tilePackage="true")
+        assert value["jobStatus"] == "esriJobSucceeded"
+        return client.path(client.result(job))
+
+    @pytest.mark.parametrize("way", OUT)
+    def test_none_leads_out_of_a_result(self, client: RestClient, folder: str, way: str) -> None:
+        error = client.ask("GET", f"{folder}/{way}").error()
+        assert error["code"] == 404
+
+    def test_links_are_not_followed(self, service: ServiceProcess, client: RestClient, folder: str) -> None:
+        [result] = service.output.glob(f"results/{folder.rpartition('/')[2]}")
+        (result / "link").symlink_to(service.output.parent / "secret.txt")
+        assert client.get(f"{folder}/link").error()["code"] == 404
+
+    @pytest.mark.parametrize(
+        "path", ["static/../../secret.txt", "static/%2e%2e/__init__.py", "services/../../secret.txt/ImageServer"]
+    )
+    def test_none_leads_out_elsewhere(self, client: RestClient, path: str) -> None:
+        reply = client.ask("GET", f"/arcgis/rest/{path}?f=json")
+        assert reply.status == 404 or reply.error()["code"] == 404
+        assert b"secret" not in reply.body.replace(b"secret.txt", b"")
+
+
+class TestLimits:
+    def test_a_body_that_is_too_large(self, client: RestClient) -> None:
+        error = client.post(START, **LEVEL, areaOfInterest="x" * 30_000).error()
+        assert error["code"] == 413
+        assert re.fullmatch(
+            "the body is too large, found .* bytes or more, expected 20000 at most", error["details"][0]
+        )
+
+    @pytest.mark.parametrize(
+        ("area", "message"),
+        [
+            (json.dumps({"rings": [[[i % 7, i] for i in range(101)]]}), "found 101"),
+            ("x" * 6000, "found 6000"),
+        ],
+    )
+    def test_an_area_that_is_too_large_fails_its_job(self, client: RestClient, area: str, message: str) -> None:
+        job, value = client.run(START, levels="0", areaOfInterest=area)
+        assert value["jobStatus"] == "esriJobFailed"
+        assert any(message in item["description"] for item in value["messages"]), value
+        assert client.get(f"{job}/inputs/areaOfInterest", f="json").error()["code"] == 400
+
+    def test_a_body_that_says_it_is_too_large_is_not_waited_for(self, client: RestClient) -> None:
+        reply = client.ask("POST", client.path(START) + "?f=json", b"levels=0", Content_Length="99999999999")
+        assert reply.error()["code"] == 413
+
+    def test_more_parameters_than_any_operation_has(self, client: RestClient) -> None:
+        target = client.path("services") + "?f=json&" + "&".join(f"p{i}=1" for i in range(1001))
+        assert client.ask("GET", target).error()["code"] == 400
+
+    def test_half_a_request_holds_up_nobody(self, service: ServiceProcess, client: RestClient) -> None:
+        host, port = service.address.split(":")
+        with socket.create_connection((host, int(port))) as waiting:
+            waiting.sendall(b"POST /arcgis/rest/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nf=")
+            assert client.get("services", f="json").status == 200
+
+    def test_an_area_by_get_has_room(self, client: RestClient) -> None:
+        reply = client.get(f"{WORLD}/estimateExportTilesSize", **LEVEL, areaOfInterest="x" * 100_000)
+        assert "jobId" in reply.json()
+
+
+NO_START = {
+    "no caches": ([], "caches: none are named, expected at least one", 2),
+    "no cache there": (["World=nowhere"], "nowhere: cache not found", 1),
+    "a name": (["a;b=w"], "caches: a cache's name, found 'a;b', expected letters", 2),
+    "no name": (["w"], "caches: found w, expected NAME=CACHE", 2),
+    "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address, found", 2),
+    "no token file": (["World={cache}", "--token-file", "none"], "none: can't be read: No such file", 2),
+    "a port that is taken": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: can't listen there: ", 1),
+    "no jobs": (["World={cache}", "--jobs", "0"], "jobs: none could run, found 0, expected at least 1", 2),
+    "no port": (["World={cache}", "--port", "70000"], "port: no port, found 70000, expected 0 to 65535", 2),
+    "an output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_START)
+def test_what_keeps_it_from_starting_is_said_in_a_line(name: str, cache: Path, tmp_path: Path, monkeypatch) -> None:
+    words, message, status = NO_START[name]
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        places = {"cache": cache, "taken": taken.getsockname()[1]}
+        done = CliRunner().invoke(main, ["serve", *(word.format(**places) for word in words)])
+    assert done.exit_code == status, done.output
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message.format(**places) in last
+
+
+def test_others_are_answered_where_that_is_allowed(cache: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={cache}", "--host", "0.0.0.0", "--allow-anonymous") as service:
+        connection = http.client.HTTPConnection("127.0.0.1", int(service.address.rpartition(":")[2]))
+        connection.request("GET", "/arcgis/rest/services?f=json", headers={"Host": "gis.example.com"})
+        assert connection.getresponse().status == 200
+        connection.close()

@@ -1,0 +1,140 @@
+"""Tokens: who has one sees what is his, who has none sees nothing, and none can be read from a file or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gptool.cli import main
+from gptool.errors import ServiceError, SettingsError
+from gptool.service.tokens import Tokens, add_token
+from helpers.rest_client import RestClient
+from helpers.service_process import ServiceProcess
+
+WORLD = "services/World/ImageServer"
+START = f"{WORLD}/exportTiles"
+LEVEL = {"levels": "0", "f": "json"}
+
+
+class TestTokens:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("tokens")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def tokens(cls, folder: Path) -> list[str]:
+        return [add_token(folder / "tokens", name) for name in ("crew", "office")]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def closed(cls, folder: Path, tokens: list[str], cache: Path) -> Iterator[ServiceProcess]:
+        with ServiceProcess(folder, f"World={cache}", "--token-file", folder / "tokens") as running:
+            yield running
+            assert not any(token in running.log() for token in tokens)
+
+    def test_all_but_info_needs_one(self, closed: ServiceProcess) -> None:
+        client = RestClient(closed.address)
+        assert client.json("info")["authInfo"] == {"isTokenBasedSecurity": True}
+        for path in ("services", WORLD, f"{WORLD}/tile/0/0/0", START, "openapi.json", "directories/arcgisoutput/j0"):
+            error = client.get(path, f="json").error()
+            assert error == {"code": 499, "message": "Token Required", "details": []}
+            assert client.get(path, f="json", token="wrong").error()["code"] == 498
+
+    def test_it_is_sent_by_parameter_or_header(self, closed: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(closed.address)
+        assert "services" in client.json("services", token=tokens[0])
+        assert "services" in client.post("services", f="json", token=tokens[0]).json()
+        for header in ("Authorization", "X_Esri_Authorization"):
+            assert (
+                "services"
+                in client.ask("GET", client.path("services") + "?f=json", **{header: f"Bearer {tokens[0]}"}).json()
+            )
+
+    def test_jobs_are_their_tokens_own(self, closed: ServiceProcess, tokens: list[str]) -> None:
+        crew, office = (RestClient(closed.address, Authorization=f"Bearer {token}") for token in tokens)
+        job, value = crew.run(START, levels="0", tilePackage="true")
+        assert value["jobStatus"] == "esriJobSucceeded"
+        folder = crew.result(job)
+        [file] = crew.get(folder).json()["files"]
+        for path in (
+            job,
+            f"{job}/results/out_service_url",
+            f"{job}/inputs/levels",
+            f"{job}/cancel",
+            folder,
+            file["url"],
+        ):
+            assert crew.get(path, f="json").status == 200
+            assert office.get(path, f="json").error()["code"] == 404
+
+    def test_one_lets_another_sites_page_start_jobs(self, closed: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(closed.address, Origin="https://maps.example", Sec_Fetch_Site="cross-site")
+        assert "jobId" in client.post(START, **LEVEL, token=tokens[0]).json()
+
+    def test_pages_hand_it_on(self, closed: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(closed.address)
+        page = client.get("services", token=tokens[0]).body.decode()
+        assert f"/arcgis/rest/services/World/ImageServer?token={tokens[0]}" in page
+        asked = client.get("services").body.decode()
+        assert 'name="token"' in asked
+        reply = client.post(f"{WORLD}/estimateExportTilesSize", levels="0", token=tokens[0])
+        assert reply.headers["location"].endswith(f"?token={tokens[0]}")
+
+    def test_one_that_is_added_or_taken_out_counts_at_once(
+        self, closed: ServiceProcess, folder: Path, tokens: list[str]
+    ) -> None:
+        client = RestClient(closed.address)
+        late = add_token(folder / "tokens", "late")
+        assert "services" in client.json("services", token=late)
+        lines = (folder / "tokens").read_text().splitlines(keepends=True)
+        (folder / "tokens").write_text("".join(line for line in lines if not line.startswith("late ")))
+        assert client.get("services", f="json", token=late).error()["code"] == 498
+        assert "services" in client.json("services", token=tokens[1])
+
+    def test_the_file_says_nothing_of_them(self, folder: Path, tokens: list[str]) -> None:
+        text = (folder / "tokens").read_text()
+        assert not any(token in text for token in tokens)
+        assert (folder / "tokens").stat().st_mode & 0o077 == 0
+
+
+class TestTokenFiles:
+    def test_names_are_unique_and_plain(self, tmp_path: Path) -> None:
+        add_token(tmp_path / "t", "crew")
+        with pytest.raises(SettingsError, match="t: has a token of this name, found crew, expected another name"):
+            add_token(tmp_path / "t", "crew")
+        with pytest.raises(SettingsError, match="t: a token's name, found 'a b', expected letters"):
+            add_token(tmp_path / "t", "a b")
+
+    def test_a_last_line_without_its_end_is_not_written_into(self, tmp_path: Path) -> None:
+        first = add_token(tmp_path / "t", "crew")
+        (tmp_path / "t").write_text((tmp_path / "t").read_text().rstrip("\n"))
+        second = add_token(tmp_path / "t", "office")
+        tokens = Tokens(tmp_path / "t")
+        assert tokens.owner(first) != tokens.owner(second)
+
+    def test_a_line_that_is_none_is_not_shown(self, tmp_path: Path) -> None:
+        (tmp_path / "t").write_text("# fine\n\ncrew myOwnPassword\n")
+        with pytest.raises(SettingsError, match="t: line 3, expected a name and 64 hexadecimal digits") as caught:
+            Tokens(tmp_path / "t")
+        assert "myOwnPassword" not in str(caught.value)
+
+    def test_a_file_that_went_away_lets_nobody_in(self, tmp_path: Path) -> None:
+        token = add_token(tmp_path / "t", "crew")
+        tokens = Tokens(tmp_path / "t")
+        assert len(tokens.owner(token)) == 64
+        (tmp_path / "t").unlink()
+        with pytest.raises(ServiceError) as caught:
+            tokens.owner(token)
+        assert caught.value.code == 500
+
+    def test_the_command(self, tmp_path: Path) -> None:
+        done = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
+        assert done.exit_code == 0
+        assert Tokens(tmp_path / "t").owner(done.output.strip())
+        again = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
+        assert again.exit_code == 2
