@@ -1,22 +1,41 @@
-"""The one tree of errors. Each message is one line: where, what, and where it helps what was found and expected."""
+"""The exceptions of this package, one tree.
+
+Each message is one line, `where: what; found X, expected Y`: the file or parameter, what is wrong with it, and, where
+they help, the value found and what a right value is.
+"""
 
 from __future__ import annotations
 
-LONGEST_FOUND = 300
-"""Characters of what was found that a message repeats: files may hold anything."""
+MAX_FOUND = 300
+"""Characters of the value found that a message repeats: files may hold anything."""
 
 
 class GptoolError(Exception):
-    """The root: anything this package raises on purpose."""
+    """The base class of all exceptions that this package raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong.
+    where : object, optional
+        The file, parameter or place it is wrong in.
+    found : object, optional
+        The value that was found.
+    expected : object, optional
+        A description of a right value.
+    """
 
     def __init__(self, what: str, *, where: object = None, found: object = None, expected: object = None) -> None:
-        line = what if where is None else f"{where}: {what}"
+        details = []
         if found is not None:
             text = str(found)
-            line += f", found {text if len(text) <= LONGEST_FOUND else text[:LONGEST_FOUND] + '...'}"
+            details.append(f"found {text if len(text) <= MAX_FOUND else text[:MAX_FOUND] + '...'}")
         if expected is not None:
-            line += f", expected {expected}"
-        # One line that can be shown anywhere, whatever a library or a file put into the parts.
+            details.append(f"expected {expected}")
+        line = what if where is None else f"{where}: {what}"
+        if details:
+            line += f"; {', '.join(details)}"
+        # One printable line, whatever a library or a file put into the parts.
         super().__init__("".join(c if c.isprintable() else "?" for c in " ".join(line.split())))
 
 

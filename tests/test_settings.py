@@ -63,18 +63,18 @@ def test_an_editors_mark_in_front_does_not_matter(tmp_path: Path) -> None:
 
 CACHE = '[caches.World]\nlocation = "w"\n'
 BAD = {
-    "no caches": ("", "caches: missing, expected a table"),
+    "no caches": ("", "caches: missing; expected a table"),
     "no TOML": ("[caches.World\n", "no TOML: .*line 1"),
-    "another table": (f"{CACHE}[cache]\n", "cache: no such key, expected caches$"),
-    "caches are no table": ("caches = 1", "caches: a value it can't have, found 1, expected a table"),
+    "another table": (f"{CACHE}[cache]\n", "cache: no such key; expected caches$"),
+    "caches are no table": ("caches = 1", "caches: a value it can't have; found 1, expected a table"),
     "a cache is no table": (
         "[caches]\nWorld = 'w'",
-        "caches.World: a value it can't have, found 'w', expected a table",
+        "caches.World: a value it can't have; found 'w', expected a table",
     ),
-    "a name": ('[caches."a;b"]\nlocation = "w"', "caches: a cache's name, found 'a;b', expected letters"),
-    "no location": ("[caches.World]", "caches.World.location: missing, expected a text in quotes"),
+    "a name": ('[caches."a;b"]\nlocation = "w"', "caches: a cache's name; found 'a;b', expected letters"),
+    "no location": ("[caches.World]", "caches.World.location: missing; expected a text in quotes"),
     "an empty location": ("[caches.World]\nlocation = ''", "caches.World.location: .*found '', expected a text"),
-    "a misspelt key": (f"{CACHE}maxExportTileCount = 1", "caches.World.maxExportTileCount: no such key, expected loc"),
+    "a misspelt key": (f"{CACHE}maxExportTileCount = 1", "caches.World.maxExportTileCount: no such key; expected loc"),
     "another letter case": (f"{CACHE}exporttilesallowed = true", "caches.World.exporttilesallowed: no such key"),
     "a dotted name": ('[caches.World.Big]\nlocation = "w"', "caches.World.Big: no such key"),
     "a word for a truth": (

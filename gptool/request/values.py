@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any, TypeVar
 
-from gptool.errors import LONGEST_FOUND, ParameterError
+from gptool.errors import MAX_FOUND, ParameterError
 from gptool.model import NumberText
 
 Meaning = TypeVar("Meaning")
@@ -22,7 +22,7 @@ MOST_JSON = 64 * 1024 * 1024
 def shown(sent: Any) -> str:
     """Return what was sent as a message shows it, whatever it is: in short, since it may be of any size and depth."""
     if isinstance(sent, str | bytes):
-        return repr(sent[: LONGEST_FOUND + 1])
+        return repr(sent[: MAX_FOUND + 1])
     return reprlib.repr(sent)
 
 

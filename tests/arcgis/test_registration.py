@@ -92,7 +92,7 @@ BAD = {
     "a page": (["--server", f"{SITE}/rest/services", "--folder", "T", "--caches", "W=CACHE"], 2, "without a user or a"),
     "a query": (["--server", f"{SITE}?token=1", "--folder", "T", "--caches", "W=CACHE"], 2, "the address of a site"),
     "a folder's name": (["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: a folder's name"),
-    "a cache's name": ([*GOOD, "a b=CACHE"], 2, "caches: a cache's name, found 'a b', expected letters"),
+    "a cache's name": ([*GOOD, "a b=CACHE"], 2, "caches: a cache's name; found 'a b', expected letters"),
     "no name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
     "no location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
     "a name twice": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two are called W"),

@@ -261,7 +261,7 @@ def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder
     write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, export_tiles_allowed=False)})
     with pytest.raises(arcpy.ExecuteError):
         export.execute(parameters, None)
-    assert arcpy.messages == [("Error", "cache: no cache to export tiles from, found World")]
+    assert arcpy.messages == [("Error", "cache: no cache to export tiles from; found World")]
 
 
 @pytest.mark.parametrize("looks", [0, 3])

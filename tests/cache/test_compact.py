@@ -124,14 +124,14 @@ def with_entry(offset: int, size: int) -> bytes:
 
 SIZE = len(bundle_bytes({(0, 0): jpeg_tile(1)}))
 BAD_BUNDLES = {
-    "empty": (b"", "shorter than header and index, found 0 bytes, expected 131136 or more"),
+    "empty": (b"", "shorter than header and index; found 0 bytes, expected 131136 or more"),
     "shorter than its header": (patched()[:63], "found 63 bytes"),
     "shorter than its index": (patched()[:131135], "found 131135 bytes"),
     "another version": (patched(version=2), r"found \(2, 5, 40, 131072\), expected \(3, 5, 40, 131072\)"),
     "offsets of 4 bytes": (patched(offset_bytes=4), "header"),
     "a user header elsewhere": (patched(user_header=1 << 60), "header"),
     "another index size": (patched(index_size=0), "header"),
-    "an entry past the end": (with_entry(SIZE, 1), f"level 8, row 3, column 133, found 1 bytes at offset {SIZE}"),
+    "an entry past the end": (with_entry(SIZE, 1), f"level 8, row 3, column 133; found 1 bytes at offset {SIZE}"),
     "an entry that ends past the end": (with_entry(SIZE - 5, 6), "level 8, row 3, column 133"),
     "an entry at 2^40 - 1": (
         with_entry((1 << 40) - 1, (1 << 24) - 1),

@@ -202,7 +202,7 @@ SIZE = len(DATA)
 LAST = SIZE - 12
 HERE = "level 8, row 3, column 133"
 BAD_BUNDLES = {
-    "an empty index": (DATA, b"", ".bundlx", "shorter than an index, found 0 bytes, expected 81936 or more"),
+    "an empty index": (DATA, b"", ".bundlx", "shorter than an index; found 0 bytes, expected 81936 or more"),
     "an index cut": (DATA, INDEX[:81935], ".bundlx", "found 81935 bytes"),
     "an index of another version": (DATA, b"\4" + INDEX[1:], ".bundlx", r"found \(4, 16, 16384, 5\)"),
     "an index of 8-byte entries": (
@@ -213,16 +213,16 @@ BAD_BUNDLES = {
     ),
     "an index of 2^32 - 1 entries": (DATA, INDEX[:8] + b"\xff" * 4 + INDEX[12:], ".bundlx", "4294967295"),
     "a bundle in the index's place": (INDEX, DATA, ".bundlx", f"found {SIZE} bytes"),
-    "an empty bundle": (b"", INDEX, ".bundle", "level 8, row 0, column 128, found 4 bytes at offset 65596"),
+    "an empty bundle": (b"", INDEX, ".bundle", "level 8, row 0, column 128; found 4 bytes at offset 65596"),
     "a bundle cut in a tile": (DATA[:-1], INDEX, ".bundle", "level 8, row 0, column 128"),
     "a bundle cut in a size": (DATA[: FIRST_WORD + 3], INDEX, ".bundle", "level 8, row 0, column 128"),
-    "an entry in the header": (*with_entry(59), ".bundle", f"{HERE}, found 4 bytes at offset 59"),
-    "an entry at the end": (*with_entry(SIZE), ".bundle", f"{HERE}, found 4 bytes at offset {SIZE}"),
-    "a size that is cut": (*with_entry(SIZE - 3), ".bundle", f"{HERE}, found 4 bytes"),
-    "an entry at 2^40 - 1": (*with_entry(2**40 - 1), ".bundle", f"{HERE}, found 4 bytes at offset {2**40 - 1}"),
-    "a tile that ends past the end": (*with_entry(LAST, 9), ".bundle", f"{HERE}, found 9 bytes at offset {LAST + 4}"),
-    "a tile of 2^24 bytes": (*with_entry(LAST, 2**24), ".bundle", f"{HERE}, found {2**24} bytes"),
-    "a tile of 2^32 - 1 bytes": (*with_entry(LAST, 2**32 - 1), ".bundle", f"{HERE}, found {2**32 - 1} bytes"),
+    "an entry in the header": (*with_entry(59), ".bundle", f"{HERE}; found 4 bytes at offset 59"),
+    "an entry at the end": (*with_entry(SIZE), ".bundle", f"{HERE}; found 4 bytes at offset {SIZE}"),
+    "a size that is cut": (*with_entry(SIZE - 3), ".bundle", f"{HERE}; found 4 bytes"),
+    "an entry at 2^40 - 1": (*with_entry(2**40 - 1), ".bundle", f"{HERE}; found 4 bytes at offset {2**40 - 1}"),
+    "a tile that ends past the end": (*with_entry(LAST, 9), ".bundle", f"{HERE}; found 9 bytes at offset {LAST + 4}"),
+    "a tile of 2^24 bytes": (*with_entry(LAST, 2**24), ".bundle", f"{HERE}; found {2**24} bytes"),
+    "a tile of 2^32 - 1 bytes": (*with_entry(LAST, 2**32 - 1), ".bundle", f"{HERE}; found {2**32 - 1} bytes"),
 }
 
 
@@ -254,7 +254,7 @@ def test_the_largest_tile(tmp_path: Path, size: int, refused: bool) -> None:
             assert not refused
     except BundleError as error:
         assert refused
-        assert "level 0, row 0, column 0, found 16777216 bytes" in str(error)
+        assert "level 0, row 0, column 0; found 16777216 bytes" in str(error)
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:

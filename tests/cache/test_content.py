@@ -95,11 +95,11 @@ def test_nothing_is_read_beyond_the_end(tmp_path: Path, way: str) -> None:
     stored = b"0123456789" if way == "stored" else deflate(b"0123456789" * 2)  # there is more, but it is not the file's
     with made(tmp_path / "x", stored, unpacked=unpacked) as (content, path):
         for offset, size in ((0, 11), (10, 1), (11, 0), (1 << 40, 1 << 24), (1 << 64, 1)):
-            with pytest.raises(BundleError, match=f"too short, found 10 bytes, expected {offset + size} or more") as it:
+            with pytest.raises(BundleError, match=f"too short; found 10 bytes, expected {offset + size} or more") as it:
                 content.read(offset, size)
             assert str(it.value).startswith(f"{path}: ")
         for offset in (7, 10, 1 << 40, (1 << 64) - 1):
-            with pytest.raises(BundleError, match=f"too short, found 10 bytes, expected {offset + 4} or more"):
+            with pytest.raises(BundleError, match=f"too short; found 10 bytes, expected {offset + 4} or more"):
                 content.read_words(np.array([6, offset, 0], np.uint64))
         assert content.read_words(np.empty(0, np.uint64)).tolist() == []
         assert content.read(10, 0).tobytes() == b""
@@ -110,9 +110,9 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     with made(tmp_path / "x", b"0123456789") as (content, path):
         os.truncate(path, 37 + 5)
         assert content.read(0, 5).tobytes() == b"01234"
-        with pytest.raises(BundleError, match=r"x: became shorter while it was read, found 5 bytes, expected 10"):
+        with pytest.raises(BundleError, match=r"x: became shorter while it was read; found 5 bytes, expected 10"):
             content.read(2, 8)
-        with pytest.raises(BundleError, match=r"x: became shorter while it was read, found 2 bytes, expected 6"):
+        with pytest.raises(BundleError, match=r"x: became shorter while it was read; found 2 bytes, expected 6"):
             content.read_words(np.array([1, 2, 0], np.uint64))
 
 
@@ -135,7 +135,7 @@ def test_a_stream_that_ends_early(tmp_path: Path, name: str) -> None:
     for stored, unpacked in ((packed, len(data) + 1), (packed[:-5], len(data)), (b"", len(data)), (packed, 1 << 32)):
         with (
             made(tmp_path / "x", stored, unpacked=unpacked) as (content, _),
-            pytest.raises(BundleError, match=f"x: its compressed bytes end too early, found .*, expected {unpacked}"),
+            pytest.raises(BundleError, match=f"x: its compressed bytes end too early; found .*, expected {unpacked}"),
         ):
             content.read(unpacked - 1, 1)
 

@@ -131,11 +131,11 @@ def make_hole(path: Path, size: int) -> None:
 BAD_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a file of 2^24 bytes": (
         lambda path: make_hole(path, 2**24),
-        "column 1: too large for a tile, found 16777216 bytes",
+        "column 1: too large for a tile; found 16777216 bytes",
     ),
     "a file of 2^40 bytes": (
         lambda path: make_hole(path, 2**40),
-        "column 1: too large for a tile, found 1099511627776 bytes",
+        "column 1: too large for a tile; found 1099511627776 bytes",
     ),
     "a folder": (Path.mkdir, "not a file"),
     "a pipe": (os.mkfifo, "not a file"),
@@ -172,7 +172,7 @@ def test_two_files_of_one_place(one: Path, name: str) -> None:
 
 def test_two_folders_of_one_row(one: Path) -> None:
     row_folder(one).with_name("R0").mkdir()
-    with pytest.raises(BundleError, match=r"L00: two names of one place, found R0.* and R0"):
+    with pytest.raises(BundleError, match=r"L00: two names of one place; found R0.* and R0"):
         read_all(open_cache(one))
 
 

@@ -126,7 +126,7 @@ def test_entries_in_several_folders(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     for path in ("b/conf.xml", "a/Conf.xml"):
         (tmp_path / path).touch()
-    with pytest.raises(CacheError, match=r"several conf\.xml, found a/Conf\.xml, b/conf\.xml, expected one"):
+    with pytest.raises(CacheError, match=r"several conf\.xml; found a/Conf\.xml, b/conf\.xml, expected one"):
         find(FolderFiles(tmp_path), "", "conf.xml")
 
 
@@ -169,7 +169,7 @@ def test_what_can_not_be_read(files: FolderFiles, path: str) -> None:
         pass
     with pytest.raises(CacheError, match=message) as of_small:
         files.read_small(path)
-    with pytest.raises(CacheError, match=r"can't be read: |changed while it was read, expected 1 bytes") as of_whole:
+    with pytest.raises(CacheError, match=r"can't be read: |changed while it was read; expected 1 bytes") as of_whole:
         files.read_whole(["file", path, "empty"], np.array([3, 1, 0], np.uint32))
     for caught in (of_sizes, of_open, of_small, of_whole):
         assert str(caught.value).startswith(f"{files.where(path)}: ")
@@ -177,18 +177,18 @@ def test_what_can_not_be_read(files: FolderFiles, path: str) -> None:
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_a_file_of_another_size_than_told(files: FolderFiles, size: int) -> None:
-    with pytest.raises(CacheError, match=f"file: changed while it was read, expected {size} bytes"):
+    with pytest.raises(CacheError, match=f"file: changed while it was read; expected {size} bytes"):
         files.read_whole(["empty", "file"], np.array([0, size], np.uint32))
 
 
 def test_a_small_file_has_a_limit(files: FolderFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     with files.where("sparse").open("wb") as file:
         file.truncate(MAX_SMALL + 1)
-    with pytest.raises(ConfError, match=f"sparse: too large, found {MAX_SMALL + 1} bytes"):
+    with pytest.raises(ConfError, match=f"sparse: too large; found {MAX_SMALL + 1} bytes"):
         files.read_small("sparse")
     monkeypatch.setattr(files_module, "MAX_SMALL", 3)
     assert files.read_small("file") == b"abc"
-    with pytest.raises(ConfError, match="tile: too large, found 10 bytes"):
+    with pytest.raises(ConfError, match="tile: too large; found 10 bytes"):
         files.read_small("folder/tile")
 
 

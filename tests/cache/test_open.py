@@ -97,7 +97,7 @@ def test_a_bundle_of_empty_files_only(tmp_path: Path) -> None:
     assert {level: report.tiles for level, report in result.levels.items()} == {0: 1, 3: 0, 8: 0}
     assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").damaged == []
     empty = make_exploded_cache(tmp_path / "empty", {(8, 0, 0): b""})
-    with pytest.raises(errors.ParameterError, match="holds no tiles; empty files at level 8: 1, expected tiles of"):
+    with pytest.raises(errors.ParameterError, match="holds no tiles; empty files at level 8: 1; expected tiles of"):
         export_tiles(empty, tmp_path / "z.tpkx")
 
 
@@ -119,9 +119,9 @@ def test_neighbours_of_a_cache(tmp_path: Path) -> None:
 
 def test_nothing_is_not_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_cache(tmp_path / "cache", ONE))
-    with pytest.raises(errors.CacheNotFoundError, match="cache: no cache is named, found ''"):
+    with pytest.raises(errors.CacheNotFoundError, match="cache: no cache is named; found ''"):
         open_cache("")
-    with pytest.raises(errors.ParameterError, match="output: no result is named, found ''"):
+    with pytest.raises(errors.ParameterError, match="output: no result is named; found ''"):
         export_tiles(".", "", overwrite=True)
 
 

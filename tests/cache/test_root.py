@@ -105,40 +105,40 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "not JSON"),
     "cut": (root_text()[:400], "not JSON"),
     "not UTF-8": (root_text().encode().replace(b"world", b"w\xffrld"), "not JSON"),
-    "no object": ("[]", "not a JSON object, found list"),
+    "no object": ("[]", "not a JSON object; found list"),
     "null": ("null", "not a JSON object"),
-    "another document": ("{}", "tileInfo, found none, expected a tile package's tiling scheme"),
+    "another document": ("{}", "tileInfo; found none, expected a tile package's tiling scheme"),
     "arrays without end": ("[" * DEEP, "not JSON"),
     "objects without end": ('{"a":' * DEEP, "not JSON"),
     "deep in a field nobody needs": (root_text(name="[" * DEEP + "]" * DEEP), "not JSON"),
-    "a million digits": (root_text().replace('"x":-', '"x":' + "9" * 10**6), r"tileInfo\.origin\.x, found 999"),
-    "a million decimals": (root_text().replace('"x":-', '"x":0.' + "9" * 10**6 + ',"z":'), r"\.x, found 0\.999"),
-    "no levels": (root_text([]), "tileInfo.lods, found none, expected at least one level"),
+    "a million digits": (root_text().replace('"x":-', '"x":' + "9" * 10**6), r"tileInfo\.origin\.x; found 999"),
+    "a million decimals": (root_text().replace('"x":-', '"x":0.' + "9" * 10**6 + ',"z":'), r"\.x; found 0\.999"),
+    "no levels": (root_text([]), "tileInfo.lods; found none, expected at least one level"),
     "levels that are none": (changed("tileInfo", lods=[1]), "tileInfo.lods.*expected an array of objects"),
-    "a level twice": (root_text([1, 1]), r"tileInfo\.lods\[0\]\.level, found .*1.*1.*, expected each level once"),
+    "a level twice": (root_text([1, 1]), r"tileInfo\.lods\[0\]\.level; found .*1.*1.*, expected each level once"),
     "a level of 20 digits": (
         root_text().replace('"level":3', f'"level":{"9" * 20}'),
-        r"tileInfo\.lods\[3\]\.level, found 99999999999999999999, expected a whole number from 0 to 99",
+        r"tileInfo\.lods\[3\]\.level; found 99999999999999999999, expected a whole number from 0 to 99",
     ),
-    "a level of 3.5": (root_text().replace('"level":3', '"level":3.5'), r"lods\[3\]\.level, found 3\.5"),
+    "a level of 3.5": (root_text().replace('"level":3', '"level":3.5'), r"lods\[3\]\.level; found 3\.5"),
     "a resolution of 0": (re.sub('"resolution":[^,]*', '"resolution":0', root_text()), "found 0, expected a number ab"),
-    "a resolution of NaN": (re.sub('"resolution":[^,]*', '"resolution":NaN', root_text()), "resolution, found NaN"),
-    "an endless scale": (re.sub('"scale":[^}]*', '"scale":1e999', root_text()), "scale, found 1e999"),
-    "an endless origin": (root_text().replace('"x":-', '"x":-Infinity,"z":-'), r"tileInfo\.origin\.x, found -Infinity"),
+    "a resolution of NaN": (re.sub('"resolution":[^,]*', '"resolution":NaN', root_text()), "resolution; found NaN"),
+    "an endless scale": (re.sub('"scale":[^}]*', '"scale":1e999', root_text()), "scale; found 1e999"),
+    "an endless origin": (root_text().replace('"x":-', '"x":-Infinity,"z":-'), r"tileInfo\.origin\.x; found -Infinity"),
     "an origin out of this world": (root_text().replace('"x":-', '"x":1e300,"z":-'), "found 1e300.*that a map can h"),
-    "tiles of 0 pixels": (changed("tileInfo", rows=0), r"tileInfo\.rows, found 0, expected a whole number from 1"),
-    "tiles of 10^40 pixels": (changed("tileInfo", cols=10**39), r"tileInfo\.cols, found 1000000000"),
-    "no origin": (changed("tileInfo", origin=None), r"tileInfo\.origin, found none"),
-    "no format": (changed("tileImageInfo", format=None), r"tileImageInfo\.format, found none, expected JPEG"),
-    "a quality of 101": (changed("tileImageInfo", compressionQuality=101), "compressionQuality, found 101"),
-    "an unknown storage": (changed("storageInfo", storageFormat="zarr"), "storageFormat, found zarr"),
-    "a packet of 64": (changed("storageInfo", packetSize=64), "packetSize, found 64"),
-    "an endless extent": (root_text(fullExtent='{"xmin":-Infinity}'), r"fullExtent\.xmin, found -Infinity"),
+    "tiles of 0 pixels": (changed("tileInfo", rows=0), r"tileInfo\.rows; found 0, expected a whole number from 1"),
+    "tiles of 10^40 pixels": (changed("tileInfo", cols=10**39), r"tileInfo\.cols; found 1000000000"),
+    "no origin": (changed("tileInfo", origin=None), r"tileInfo\.origin; found none"),
+    "no format": (changed("tileImageInfo", format=None), r"tileImageInfo\.format; found none, expected JPEG"),
+    "a quality of 101": (changed("tileImageInfo", compressionQuality=101), "compressionQuality; found 101"),
+    "an unknown storage": (changed("storageInfo", storageFormat="zarr"), "storageFormat; found zarr"),
+    "a packet of 64": (changed("storageInfo", packetSize=64), "packetSize; found 64"),
+    "an endless extent": (root_text(fullExtent='{"xmin":-Infinity}'), r"fullExtent\.xmin; found -Infinity"),
     "an absolute path": (
         root_text(tileBundlesPath=json.dumps("/etc")),
-        "Path, found /etc, expected a folder",
+        "Path; found /etc, expected a folder",
     ),
-    "a path upwards": (root_text(tileBundlesPath='"tile/../../x"'), "tileBundlesPath, found tile/../../x"),
+    "a path upwards": (root_text(tileBundlesPath='"tile/../../x"'), "tileBundlesPath; found tile/../../x"),
     "a path upwards, Windows": (root_text(tileBundlesPath=json.dumps("..\\x")), "tileBundlesPath"),
     "a drive": (root_text(tileBundlesPath=json.dumps("C:\\tile")), "tileBundlesPath"),
     "an address": (root_text(tileBundlesPath='"file:///etc"'), "tileBundlesPath"),
@@ -257,7 +257,7 @@ def test_errors_name_the_member(tmp_path: Path) -> None:
 def test_two_caches_in_a_tpk(tmp_path: Path) -> None:
     with zipfile.ZipFile(make_tpk(tmp_path / "x.tpk", ONE), "a") as package:
         package.writestr("v101/Other/conf.xml", conf_text())
-    with pytest.raises(CacheError, match=r"several conf\.xml, found v101/Other/conf\.xml, v101/TPK R"):
+    with pytest.raises(CacheError, match=r"several conf\.xml; found v101/Other/conf\.xml, v101/TPK R"):
         open_cache(tmp_path / "x.tpk")
 
 
@@ -279,7 +279,7 @@ def test_every_cache_pickles_and_equals_itself(tmp_path: Path, make: Callable[..
 def test_a_root_that_is_too_large(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.tpkx", "w", zipfile.ZIP_DEFLATED) as package:
         package.writestr("root.json", b" " * 2**25)
-    with pytest.raises(ConfError, match="too large, found 33554432 bytes") as caught:
+    with pytest.raises(ConfError, match="too large; found 33554432 bytes") as caught:
         open_cache(tmp_path / "x.tpkx")
     check_refusal(caught.value, tmp_path / "x.tpkx" / "root.json")
 

@@ -22,21 +22,21 @@ property_test = settings(derandomize=True, database=None, deadline=None, max_exa
 
 BOMB = deflate(bytes(1 << 20))
 END = len(zip_bytes([Made("a")]))
-PLACE = "its place in the package, found [0-9]+ bytes behind byte [0-9]+, expected an end before byte [0-9]+"
+PLACE = "its place in the package; found [0-9]+ bytes behind byte [0-9]+, expected an end before byte [0-9]+"
 
 REFUSED: dict[str, tuple[list[Made], str]] = {
-    "an absolute name": ([Made("/etc/passwd")], "leads out of the package, found '/etc/passwd'"),
+    "an absolute name": ([Made("/etc/passwd")], "leads out of the package; found '/etc/passwd'"),
     "an absolute name of Windows": ([Made("\\\\server\\a")], "leads out of the package"),
-    "a drive": ([Made("C:\\x")], r"leads out of the package, found 'C:\\\\x'"),
+    "a drive": ([Made("C:\\x")], r"leads out of the package; found 'C:\\\\x'"),
     "the folder above": ([Made("a"), Made("../b")], "leads out of the package"),
     "the folder above, within": ([Made("tile\\..\\..\\b")], "leads out of the package"),
     "the folder above, at the end": ([Made("tile/..")], "leads out of the package"),
     "a name of lines": ([Made("../a\n\u2028b")], "leads out of the package"),
-    "17 deep": ([Made("a/" * 16 + "b")], "too deep in folders, found 17, expected 16"),
-    "30,000 deep": ([Made("a/" * 30_000)], "a member's name, found 60000 characters, expected 255"),
-    "two of one name": ([Made("a"), Made("b"), Made("a")], "two members of one name, found a"),
-    "two of one path": ([Made("t/a"), Made(".\\t\\\\a")], "two members of one name, found t/a"),
-    "a name cut at its byte of 0": ([Made("a\0b"), Made("a\0c")], "two members of one name, found a"),
+    "17 deep": ([Made("a/" * 16 + "b")], "too deep in folders; found 17, expected 16"),
+    "30,000 deep": ([Made("a/" * 30_000)], "a member's name; found 60000 characters, expected 255"),
+    "two of one name": ([Made("a"), Made("b"), Made("a")], "two members of one name; found a"),
+    "two of one path": ([Made("t/a"), Made(".\\t\\\\a")], "two members of one name; found t/a"),
+    "a name cut at its byte of 0": ([Made("a\0b"), Made("a\0c")], "two members of one name; found a"),
     "one place for two": ([Made("a"), Made("b", says_offset=0)], PLACE),
     "one in another": ([Made("a", zip_bytes([Made("b")])), Made("b", says_offset=31)], PLACE),
     "into the next": ([Made("a", says_size=50, says_packed=50), Made("b")], PLACE),
@@ -48,37 +48,37 @@ REFUSED: dict[str, tuple[list[Made], str]] = {
     "the last byte": ([Made("a", says_offset=END - 1)], PLACE),
     "2^32 - 2": ([Made("a", says_offset=MAX32 - 1)], PLACE),
     "2^32 - 1": ([Made("a", says_offset=MAX32)], PLACE),
-    "2^40": ([Made("a", says_offset=1 << 40)], f"its place in the package, found 10 bytes behind byte {1 << 40}"),
+    "2^40": ([Made("a", says_offset=1 << 40)], f"its place in the package; found 10 bytes behind byte {1 << 40}"),
     "2^64 - 1": ([Made("a", says_offset=(1 << 64) - 1)], PLACE),
     "no header there": (
         [Made("a"), Made("b", b"0" * 40, says_offset=42)],
-        "x.zip/b: no member where the zip's directory says, found byte 42",
+        "x.zip/b: no member where the zip's directory says; found byte 42",
     ),
-    "another signature": ([Made("a", signature=b"PK\3\5")], "no member where the zip's directory says, found byte 0"),
+    "another signature": ([Made("a", signature=b"PK\3\5")], "no member where the zip's directory says; found byte 0"),
     "a stored size past the end": (
         [Made("a", says_size=1 << 24, says_packed=1 << 24)],
-        f"its place in the package, found {1 << 24} bytes behind byte 0, expected an end before byte 41",
+        f"its place in the package; found {1 << 24} bytes behind byte 0, expected an end before byte 41",
     ),
     "a stored size of 2^40": ([Made("a", says_size=1 << 40, says_packed=1 << 40)], PLACE),
     "sizes of 2^64 - 1": ([Made("a", says_size=2**64 - 1, says_packed=2**64 - 1)], PLACE),
-    "a stored file of two sizes": ([Made("a", says_size=11)], "of two sizes, found 10 and 11"),
+    "a stored file of two sizes": ([Made("a", says_size=11)], "of two sizes; found 10 and 11"),
     "a deflated size past the end": ([Made("a", method=DEFLATED, says_packed=1 << 40)], PLACE),
-    "unpacks to less": ([Made("a", bytes(9), DEFLATED, says_size=1 << 32)], "end too early, found 9 bytes"),
-    "unpacks to more": ([Made("a", bytes(1 << 20), DEFLATED, says_size=100)], "x.zip/a: damaged, found CRC-32"),
+    "unpacks to less": ([Made("a", bytes(9), DEFLATED, says_size=1 << 32)], "end too early; found 9 bytes"),
+    "unpacks to more": ([Made("a", bytes(1 << 20), DEFLATED, says_size=100)], "x.zip/a: damaged; found CRC-32"),
     "unpacks to too much": (
         [Made("a", b"", DEFLATED, stream=BOMB, says_size=1 << 33)],
-        f"x.zip/a: too large to be read compressed, found {1 << 33} bytes",
+        f"x.zip/a: too large to be read compressed; found {1 << 33} bytes",
     ),
     "a damaged stream": ([Made("a", method=DEFLATED, stream=b"\xff" * 12)], "a: its compressed bytes are damaged"),
     "a stream cut off": ([Made("a", method=DEFLATED, stream=deflate(b"0123456789")[:-3])], "bytes end too early"),
-    "a stream of nothing": ([Made("a", method=DEFLATED, stream=b"\0\0\0\xff\xff" * 9)], "end too early, found 0"),
+    "a stream of nothing": ([Made("a", method=DEFLATED, stream=b"\0\0\0\xff\xff" * 9)], "end too early; found 0"),
     "encrypted": ([Made("a", flags=0x801)], "x.zip/a: encrypted"),
-    "bzip2": ([Made("a", method=BZIP2)], "x.zip/a: its compression, found method 12, expected 0 or 8"),
+    "bzip2": ([Made("a", method=BZIP2)], "x.zip/a: its compression; found method 12, expected 0 or 8"),
     "LZMA": ([Made("a", method=LZMA)], "found method 14, expected 0 or 8"),
     "deflate64": ([Made("a", method=9)], "found method 9, expected 0 or 8"),
-    "another CRC-32": ([Made("a", says_crc=1)], "x.zip/a: damaged, found CRC-32 a684c7c6, expected 00000001"),
-    "another CRC-32, deflated": ([Made("a", method=DEFLATED, says_crc=1)], "x.zip/a: damaged, found CRC-32 a684c7c6"),
-    "too large for a small file": ([Made("a", bytes(1 << 25), DEFLATED)], "x.zip/a: too large, found 33554432 bytes"),
+    "another CRC-32": ([Made("a", says_crc=1)], "x.zip/a: damaged; found CRC-32 a684c7c6, expected 00000001"),
+    "another CRC-32, deflated": ([Made("a", method=DEFLATED, says_crc=1)], "x.zip/a: damaged; found CRC-32 a684c7c6"),
+    "too large for a small file": ([Made("a", bytes(1 << 25), DEFLATED)], "x.zip/a: too large; found 33554432 bytes"),
     "a name that is no UTF-8": ([Made(b"\xff")], "not a package that can be read"),
 }  # fmt: skip
 
@@ -209,7 +209,7 @@ def test_too_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     path = make(tmp_path / "x.zip", *(Made(f"{i}{'x' * 200}" + "/a" * 15) for i in range(20)))
     assert len(open_zip(path).folders) == 20 * 15 + 1
     monkeypatch.setattr(zip_files, "MAX_FOLDERS", 99)
-    with pytest.raises(CacheError, match="too many folders, found 106, expected 99 at most") as caught:
+    with pytest.raises(CacheError, match="too many folders; found 106, expected 99 at most") as caught:
         open_zip(path)
     check_refused(path, caught.value)
 

@@ -101,16 +101,16 @@ EXPORT, ESTIMATE = "export-tiles good x.tpkx", "estimate good"
 BAD = {
     "no cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
     "a broken conf.xml": ("info broken", 1, "conf.xml: not well-formed XML"),
-    "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index, found 1000 bytes"),
+    "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index; found 1000 bytes"),
     "a level that does not exist": (
         f"{EXPORT} --levels 0-20",
         2,
-        "levels: no such level in the tiling scheme, found 20 in 0-20, expected",
+        "levels: no such level in the tiling scheme; found 20 in 0-20, expected",
     ),
     "an empty selection": (
         f"{EXPORT} --levels 7",
         2,
-        "levels: the selection holds no tiles, found levels 7, expected tiles of good, which has levels 0-2, 8",
+        "levels: the selection holds no tiles; found levels 7, expected tiles of good, which has levels 0-2, 8",
     ),
     "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),

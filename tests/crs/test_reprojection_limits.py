@@ -31,10 +31,10 @@ UNKNOWN = SpatialReference(999999, None, None)
 @pytest.mark.parametrize(
     ("polygon", "source", "target", "message"),
     [
-        (WORLD, UNKNOWN, reference(3857), "of the polygon is not known, found WKID 999999, expected a WKID of EPSG"),
-        (WORLD, reference(3857), UNKNOWN, "of the cache is not known, found WKID 999999, expected a WKID"),
-        (WORLD, SpatialReference(None, None, "x"), reference(3857), "is not known, found no WKID or text"),
-        (WORLD, reference(5703), reference(3857), "of the polygon is not known, found NAVD_1988, expected"),
+        (WORLD, UNKNOWN, reference(3857), "of the polygon is not known; found WKID 999999, expected a WKID of EPSG"),
+        (WORLD, reference(3857), UNKNOWN, "of the cache is not known; found WKID 999999, expected a WKID"),
+        (WORLD, SpatialReference(None, None, "x"), reference(3857), "is not known; found no WKID or text"),
+        (WORLD, reference(5703), reference(3857), "of the polygon is not known; found NAVD_1988, expected"),
         (WORLD, reference(4978), reference(3857), "of the polygon is not known"),
         (WORLD, reference(104903), reference(3857), "there is no way from .*Moon.* to WGS 84 / Pseudo-Mercator"),
         (box(100, -10, 110, 10), reference(4326), reference(25833), "lies outside of what .*UTM_Zone_33N can show"),
@@ -58,7 +58,7 @@ def test_what_can_not_be_done(
 
 def test_too_many_vertices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(densify, "MOST_VERTICES", 1000)
-    with pytest.raises(ParameterError, match="area of interest: takes too many vertices, expected at most 1000"):
+    with pytest.raises(ParameterError, match="area of interest: takes too many vertices; expected at most 1000"):
         reproject(box(0, 40, 30, 60), reference(4326), reference(3035), 0.01, "area of interest")
 
 

@@ -156,19 +156,19 @@ class TestBadRequests:
     @pytest.mark.parametrize(
         ("request_", "error", "message"),
         [
-            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme, found 9 in 0-9"),
+            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme; found 9 in 0-9"),
             ({"levels": "3"}, errors.ParameterError, "holds no tiles"),
-            ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range, found 101"),
+            ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range; found 101"),
             ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
             ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: not a box"),
-            ({"workers": 2.5}, errors.ParameterError, "workers: no whole number, found 2.5"),
-            ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels, found .None."),
-            ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme, found 2.5"),
+            ({"workers": 2.5}, errors.ParameterError, "workers: no whole number; found 2.5"),
+            ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels; found .None."),
+            ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme; found 2.5"),
             ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: no whole number"),
             (
                 {"workers": 0},
                 errors.ParameterError,
-                "workers: out of range, found 0, expected a whole number 1 to 1024",
+                "workers: out of range; found 0, expected a whole number 1 to 1024",
             ),
             (
                 {"max_export_tiles_count": 20},
@@ -268,7 +268,7 @@ def _replace_a_bundle(folder: Path) -> None:
         (_remove_a_bundle, r"R0080C0080\.bundle: "),
         (
             _replace_a_bundle,
-            r"L08/R\w+\.bundle changed while it was exported, found 1 tiles of \d+ bytes, expected 36 of",
+            r"L08/R\w+\.bundle changed while it was exported; found 1 tiles of \d+ bytes, expected 36 of",
         ),
     ],
 )

@@ -285,11 +285,11 @@ class TestQuality:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "a level that does not exist": ({"levels": "9"}, "levels: no such level in the tiling scheme, found 9, expected"),
-    "no levels": ({"levels": "all"}, "levels: not a list of levels, found 'all', expected values and ranges such as"),
+    "a level that does not exist": ({"levels": "9"}, "levels: no such level in the tiling scheme; found 9, expected"),
+    "no levels": ({"levels": "all"}, "levels: not a list of levels; found 'all', expected values and ranges such as"),
     "an exponent is no range": (
         {"exportBy": "Resolution", "levels": "1e-05"},
-        "levels: no such level in the tiling scheme, found 1e-05, expected a resolution",
+        "levels: no such level in the tiling scheme; found 1e-05, expected a resolution",
     ),
     "a scale near none": (
         {"exportBy": "Scale", "levels": "500000000"},
@@ -298,48 +298,48 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a scale by the wrong name": ({"levels": "591657527.591555"}, "found 591657527.591555, expected a level ID"),
     "exportBy": (
         {"exportBy": "zoom"},
-        "exportBy: not one of its words, found 'zoom', expected LevelID, Resolution or Scale",
+        "exportBy: not one of its words; found 'zoom', expected LevelID, Resolution or Scale",
     ),
-    "tilePackage": ({"tilePackage": "yes"}, "tilePackage: not one of its words, found 'yes', expected true or false"),
-    "storageFormatType": ({"storageFormatType": "tpkx"}, "storageFormatType: not one of its words, found 'tpkx'"),
+    "tilePackage": ({"tilePackage": "yes"}, "tilePackage: not one of its words; found 'yes', expected true or false"),
+    "storageFormatType": ({"storageFormatType": "tpkx"}, "storageFormatType: not one of its words; found 'tpkx'"),
     "compressionQuality above": (
         {"compressionQuality": "101"},
-        "compressionQuality: out of range, found 101, expected a whole number 0 to 100",
+        "compressionQuality: out of range; found 101, expected a whole number 0 to 100",
     ),
     "compressionQuality below": (
         {"compressionQuality": "-1", "optimizeTilesForSize": "true"},
-        "compressionQuality: out of range, found -1, expected a whole number 0 to 100",
+        "compressionQuality: out of range; found -1, expected a whole number 0 to 100",
     ),
     "compressionQuality no number": (
         {"compressionQuality": "high"},
-        "compressionQuality: no whole number, found",
+        "compressionQuality: no whole number; found",
     ),
     "a box of three": (
         {"exportExtent": "1,2,3"},
-        "exportExtent: not a box, found '1,2,3', expected xmin,ymin,xmax,ymax",
+        "exportExtent: not a box; found '1,2,3', expected xmin,ymin,xmax,ymax",
     ),
     "MapImageLayer: an extent taken apart": (
         {"exportExtent": ["xmin", "ymin", "xmax", "ymax", "spatialReference"]},
-        "exportExtent: not a box, found ['xmin', 'ymin'",
+        "exportExtent: not a box; found ['xmin', 'ymin'",
     ),
     "MapImageLayer: an area taken apart": (
         {"areaOfInterest": "features"},
-        "areaOfInterest: not JSON (Expecting value: line 1 column 1 (char 0)), found 'features', expected a",
+        "areaOfInterest: not JSON (Expecting value: line 1 column 1 (char 0)); found 'features', expected a",
     ),
     "an envelope of words": ({"exportExtent": '{"xmin":"NaN","ymin":0,"xmax":1,"ymax":1}'}, "exportExtent: not a box"),
     "an envelope without a side": ({"exportExtent": '{"xmin":0,"ymin":0,"xmax":1}'}, "exportExtent: not a box"),
-    "a box upside down": ({"exportExtent": "0,5,5,0"}, "exportExtent: the box has no area, found 0.0,5.0,5.0,0.0"),
+    "a box upside down": ({"exportExtent": "0,5,5,0"}, "exportExtent: the box has no area; found 0.0,5.0,5.0,0.0"),
     "an unknown reference": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": 999999}})},
         "exportExtent: ",
     ),
     "a reference that is none": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": "web"}})},
-        "exportExtent: wkid: no whole number, found 'web'",
+        "exportExtent: wkid: no whole number; found 'web'",
     ),
     "nothing in the box": (
         {"levels": "8", "exportExtent": "1e7,1e7,1.1e7,1.1e7"},
-        "levels, exportExtent: the selection holds no tiles, found levels 8, 10000000.0,10000000.0,11000000.0,"
+        "levels, exportExtent: the selection holds no tiles; found levels 8, 10000000.0,10000000.0,11000000.0,"
         "11000000.0 in its reference, expected tiles of world, which has levels 0-2, 8",
     ),
 }

@@ -94,11 +94,11 @@ def test_tiles_cut_short_are_told_even_where_nothing_is_decoded() -> None:
 def test_a_quality_out_of_range(wanted: object) -> None:
     with pytest.raises(
         ParameterError,
-        match=r"compressionQuality: (out of range|no whole number), found .* expected a whole number 0 to 100",
+        match=r"compressionQuality: (out of range|no whole number); found .* expected a whole number 0 to 100",
     ):
         Recompression(wanted)  # type: ignore[arg-type]
 
 
 def test_unknown_tables() -> None:
-    with pytest.raises(ParameterError, match="tables: unknown, found 'best', expected efficient or exact"):
+    with pytest.raises(ParameterError, match="tables: unknown; found 'best', expected efficient or exact"):
         Recompression(50, "best")  # type: ignore[arg-type]

@@ -187,8 +187,8 @@ def test_spellings_of_the_storage(one: Path, tmp_path: Path, word: str | None, s
     ("name", "word", "message"),
     [
         ("x.tpkx", "compact", r"a \.tpkx has a storage format of its own"),
-        ("x.tpk", "compactV2", r"a \.tpk has a storage format of its own, found esriMapCacheStorageModeCompactV2"),
-        ("x", "exploded", "storageFormatType: not one of its words, found 'exploded', expected esriMap.* or Compact"),
+        ("x.tpk", "compactV2", r"a \.tpk has a storage format of its own; found esriMapCacheStorageModeCompactV2"),
+        ("x", "exploded", "storageFormatType: not one of its words; found 'exploded', expected esriMap.* or Compact"),
         ("x", "esriMapCacheStorageModeExploded", "storageFormatType: not one of its words"),
         ("x.tpkx", "v2", "storageFormatType: not one of its words"),
     ],

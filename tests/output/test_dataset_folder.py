@@ -72,7 +72,7 @@ def _add_a_file(path: Path) -> None:
     [
         (lambda path: path.write_text("precious"), "can't replace a file by a folder"),
         (lambda path: path.symlink_to("nowhere"), "can't replace a file by a folder"),
-        (_add_a_file, r"can't replace a folder that holds other things, found thesis\.doc, expected a cache raster"),
+        (_add_a_file, r"can't replace a folder that holds other things; found thesis\.doc, expected a cache raster"),
     ],
     ids=["a file", "a link to nothing", "a folder of other things"],
 )
@@ -118,7 +118,7 @@ def test_the_source_is_never_replaced_nor_written_into(tmp_path: Path, make: Cal
     source = make(tmp_path / "a" / "_alllayers", square(0, range(1), range(1)))
     (tmp_path / "link").symlink_to(source)
     before = contents(tmp_path)
-    with pytest.raises(errors.GptoolError, match=r"is the cache itself, or a part of it|holds other things, found L00"):
+    with pytest.raises(errors.GptoolError, match=r"is the cache itself, or a part of it|holds other things; found L00"):
         export_tiles(source, tmp_path / output, overwrite=True)
     assert contents(tmp_path) == before
     check_nothing_left(tmp_path, "a", "link")

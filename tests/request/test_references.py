@@ -160,7 +160,7 @@ def test_the_whole_world_is_all_of_a_local_cache(utm: Path) -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ({"wkid": 999999}, "of the polygon is not known, found WKID 999999"),
+        ({"wkid": 999999}, "of the polygon is not known; found WKID 999999"),
         ({"wkt": "nonsense"}, "of the polygon is not known"),
     ],
 )

@@ -92,7 +92,7 @@ def test_no_levels_are_all(scheme: TilingScheme) -> None:
 )
 def test_levels_that_can_not_be_read(levels: object) -> None:
     with pytest.raises(
-        ParameterError, match=r"levels: not a list of levels, found .*, expected values and ranges such"
+        ParameterError, match=r"levels: not a list of levels; found .*, expected values and ranges such"
     ):
         read_levels(levels)
 
@@ -111,7 +111,7 @@ def test_levels_that_can_not_be_read(levels: object) -> None:
 def test_levels_that_do_not_exist_come_with_the_nearest(
     scheme: TilingScheme, levels: str, found: str, nearest: str
 ) -> None:
-    with pytest.raises(ParameterError, match=rf"no such level .*, found {found}, expected .* nearest are .*{nearest}"):
+    with pytest.raises(ParameterError, match=rf"no such level .*; found {found}, expected .* nearest are .*{nearest}"):
         chosen(scheme, levels)
 
 
@@ -185,7 +185,7 @@ def test_words_for_all(extent: str) -> None:
     ],
 )
 def test_what_is_no_box(extent: object) -> None:
-    with pytest.raises(ParameterError, match=r"exportExtent: not a box, found .*, expected xmin,ymin,xmax,ymax"):
+    with pytest.raises(ParameterError, match=r"exportExtent: not a box; found .*, expected xmin,ymin,xmax,ymax"):
         read_extent(extent)
 
 
@@ -235,4 +235,4 @@ class TestTable:
     def test_faults_are_found_for_each_without_a_cache(self) -> None:
         faults = find_faults({"levels": "x", "tilePackage": "maybe", "exportExtent": "1,2", "exportBy": "scale"})
         assert list(faults) == ["levels", "tilePackage", "exportExtent"]
-        assert faults["tilePackage"] == "tilePackage: not one of its words, found 'maybe', expected true or false"
+        assert faults["tilePackage"] == "tilePackage: not one of its words; found 'maybe', expected true or false"

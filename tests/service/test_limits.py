@@ -80,8 +80,8 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("area", "message"),
         [
-            (f'{{"rings":[{RING}],"a":"{"x" * 3000}"}}', "too many bytes, found 3048, expected at most 3000"),
-            (f'{{"rings":[{",".join([RING] * 6)}]}}', "too many vertices, found 24, expected at most 20"),
+            (f'{{"rings":[{RING}],"a":"{"x" * 3000}"}}', "too many bytes; found 3048, expected at most 3000"),
+            (f'{{"rings":[{",".join([RING] * 6)}]}}', "too many vertices; found 24, expected at most 20"),
             (f'{{"rings":[{",".join([RING] * 5)}]}}', None),
             (f'{{"rings":[{RING}],"a":"\\"{"[1" * 30}","b":[{"[]," * 30}[]]}}', None),
         ],
@@ -117,7 +117,7 @@ class TestPlace:
                 assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
                 line = re.fullmatch(
-                    f"no place for the result, found {job.planned.tiles} tiles, which may take {job.planned.room} "
+                    f"no place for the result; found {job.planned.tiles} tiles, which may take {job.planned.room} "
                     "bytes, expected at most "
                     "([0-9]+) bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",

@@ -142,7 +142,7 @@ class TestForms:
 
     def test_other_forms_and_scripts_for_other_sites_are_refused(self, client: RestClient) -> None:
         assert client.get("services", f="kmz").error()["details"] == [
-            "f: not one of its words, found 'kmz', expected html, json or pjson"
+            "f: not one of its words; found 'kmz', expected html, json or pjson"
         ]
         refused = client.get("services", f="json", callback="steal")
         assert refused.error()["code"] == 400
@@ -151,7 +151,7 @@ class TestForms:
     def test_a_body_that_is_no_form(self, client: RestClient) -> None:
         reply = client.ask("POST", client.path(WORLD), b'{"f": "json"}', Content_Type="application/json")
         assert reply.error()["details"] == [
-            "the body is no form, found application/json, expected application/x-www-form-urlencoded"
+            "the body is no form; found application/json, expected application/x-www-form-urlencoded"
         ]
 
     @pytest.mark.parametrize("path", ["nothing", "services/World/ImageServer/nothing/else", "static/nothing.js"])
@@ -301,7 +301,7 @@ class TestFailures:
 
     def test_errors_are_json_for_programs_and_pages_for_people(self, client: RestClient) -> None:
         error = client.get("services/<b>/ImageServer", f="json").error()
-        assert (error["code"], error["details"]) == (404, ["no such service, found <b>"])
+        assert (error["code"], error["details"]) == (404, ["no such service; found <b>"])
         page = client.get("services/<b>/ImageServer").body.decode()
         assert "&lt;b&gt;" in page
         assert "<b>" not in page

@@ -152,7 +152,7 @@ def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(ca
 
     jobs = asyncio.run(run())
     assert [job.status for job in jobs] == ["esriJobSucceeded", "esriJobFailed", "esriJobSucceeded"]
-    assert said(jobs[1])[0] == "no such service, found Gone"
+    assert said(jobs[1])[0] == "no such service; found Gone"
     first, _, second = (job.ended for job in jobs)
     assert first
     assert second

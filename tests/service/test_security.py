@@ -156,7 +156,7 @@ class TestLimits:
         error = client.post(START, **LEVEL, areaOfInterest="x" * 30_000).error()
         assert error["code"] == 413
         assert re.fullmatch(
-            "the body is too large, found .* bytes or more, expected 20000 at most", error["details"][0]
+            "the body is too large; found .* bytes or more, expected 20000 at most", error["details"][0]
         )
 
     @pytest.mark.parametrize(
@@ -192,15 +192,15 @@ class TestLimits:
 
 
 NO_START = {
-    "no caches": ([], "caches: none are named, expected at least one", 2),
+    "no caches": ([], "caches: none are named; expected at least one", 2),
     "no cache there": (["World=nowhere"], "nowhere: cache not found", 1),
-    "a name": (["a;b=w"], "caches: a cache's name, found 'a;b', expected letters", 2),
+    "a name": (["a;b=w"], "caches: a cache's name; found 'a;b', expected letters", 2),
     "no name": (["w"], "caches: found w, expected NAME=CACHE", 2),
-    "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address, found", 2),
+    "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address; found", 2),
     "no token file": (["World={cache}", "--token-file", "none"], "none: can't be read: No such file", 2),
     "a port that is taken": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: can't listen there: ", 1),
-    "no jobs": (["World={cache}", "--jobs", "0"], "jobs: none could run, found 0, expected at least 1", 2),
-    "no port": (["World={cache}", "--port", "70000"], "port: no port, found 70000, expected 0 to 65535", 2),
+    "no jobs": (["World={cache}", "--jobs", "0"], "jobs: none could run; found 0, expected at least 1", 2),
+    "no port": (["World={cache}", "--port", "70000"], "port: no port; found 70000, expected 0 to 65535", 2),
     "an output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
 }  # fmt: skip
 

@@ -53,14 +53,14 @@ def test_the_table_may_be_left_out(tmp_path: Path) -> None:
 
 CACHE = '[caches.World]\nlocation = "w"\n'
 BAD = {
-    "a key": (f"{CACHE}[service]\nmaxqueued = 1", "service.maxqueued: no such key, expected host, port"),
+    "a key": (f"{CACHE}[service]\nmaxqueued = 1", "service.maxqueued: no such key; expected host, port"),
     "a text for a number": (f"{CACHE}[service]\nport = '1'", "service.port: .*found '1', expected a whole number"),
     "less than none": (f"{CACHE}[service]\njobs = -1", "service.jobs: .*found -1, expected a whole number from 0"),
     "a number for a truth": (f"{CACHE}[service]\nallowAnonymous = 1", "found 1, expected true or false"),
     "an empty path": (f"{CACHE}[service]\ntokenFile = ''", "service.tokenFile: .*found '', expected a text"),
     "a folder in a folder": ('[caches."A/B/C"]\nlocation = "w"', "found 'A/B/C', expected letters.*Maps/World"),
     "above the folder": ('[caches."../C"]\nlocation = "w"', "found '../C', expected letters"),
-    "another table": (f"{CACHE}[server]", "server: no such key, expected service, caches"),
+    "another table": (f"{CACHE}[server]", "server: no such key; expected service, caches"),
 }
 
 

@@ -105,9 +105,9 @@ class TestTokens:
 class TestTokenFiles:
     def test_names_are_unique_and_plain(self, tmp_path: Path) -> None:
         add_token(tmp_path / "t", "crew")
-        with pytest.raises(SettingsError, match="t: has a token of this name, found crew, expected another name"):
+        with pytest.raises(SettingsError, match="t: has a token of this name; found crew, expected another name"):
             add_token(tmp_path / "t", "crew")
-        with pytest.raises(SettingsError, match="t: a token's name, found 'a b', expected letters"):
+        with pytest.raises(SettingsError, match="t: a token's name; found 'a b', expected letters"):
             add_token(tmp_path / "t", "a b")
 
     def test_a_last_line_without_its_end_is_not_written_into(self, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ class TestTokenFiles:
 
     def test_a_line_that_is_none_is_not_shown(self, tmp_path: Path) -> None:
         (tmp_path / "t").write_text("# fine\n\ncrew myOwnPassword\n")
-        with pytest.raises(SettingsError, match="t: line 3, expected a name and 64 hexadecimal digits") as caught:
+        with pytest.raises(SettingsError, match="t: line 3; expected a name and 64 hexadecimal digits") as caught:
             Tokens(tmp_path / "t")
         assert "myOwnPassword" not in str(caught.value)
 

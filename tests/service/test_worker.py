@@ -218,5 +218,5 @@ class TestMessagesTellNoPathOfTheMachine:
         location = Path("/", *("<" + re.sub("[/\0<]", "-", name) + ">" for name in names))
         error = GptoolError("not XML", where=location / "conf.xml", found=repr(str(location.parent / "<others>")))
         text = wording_for("World", location, Path("/out"))(str(error))
-        assert text.startswith("World/conf.xml: not XML, found ")
+        assert text.startswith("World/conf.xml: not XML; found ")
         assert "<" not in text
