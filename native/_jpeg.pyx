@@ -19,7 +19,11 @@ from buffers cimport check_places, first_byte
 
 
 class Outcome(IntEnum):
-    """What became of a tile: recompressed, or why it was kept byte for byte."""
+    """The outcome of a tile: recompressed, or why it was kept byte for byte.
+
+    The functions of this module never return `NOT_REQUESTED`: it is for tiles that are copied because no recompression
+    was requested.
+    """
 
     RECOMPRESSED = tc.TRANSCODE_RECOMPRESSED
     KEPT_QUALITY = tc.TRANSCODE_KEPT_QUALITY
@@ -28,6 +32,7 @@ class Outcome(IntEnum):
     KEPT_NOT_JPEG = tc.TRANSCODE_KEPT_NOT_JPEG
     KEPT_UNSUPPORTED = tc.TRANSCODE_KEPT_UNSUPPORTED
     DAMAGED = tc.TRANSCODE_DAMAGED
+    NOT_REQUESTED = tc.TRANSCODE_NOT_REQUESTED
 
 
 tc.transcode_init()

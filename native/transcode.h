@@ -19,7 +19,8 @@ enum transcode_outcome {
     TRANSCODE_KEPT_NOT_SMALLER = 3, /* recompressed, it would not be smaller */
     TRANSCODE_KEPT_NOT_JPEG = 4,
     TRANSCODE_KEPT_UNSUPPORTED = 5, /* a kind of JPEG libjpeg-turbo's coefficient interface does not take */
-    TRANSCODE_DAMAGED = 6
+    TRANSCODE_DAMAGED = 6,
+    TRANSCODE_NOT_REQUESTED = 7 /* copied, since no recompression was requested: of callers that copy tiles */
 };
 
 enum transcode_tables {

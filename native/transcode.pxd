@@ -9,6 +9,7 @@ cdef extern from "transcode.h" nogil:
         TRANSCODE_KEPT_NOT_JPEG
         TRANSCODE_KEPT_UNSUPPORTED
         TRANSCODE_DAMAGED
+        TRANSCODE_NOT_REQUESTED
 
     enum transcode_tables:
         TRANSCODE_EFFICIENT

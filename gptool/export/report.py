@@ -43,7 +43,7 @@ class LevelReport:
     bytes_read, bytes_written : int
         The tiles' bytes in the cache and in the result.
     outcomes : Counter
-        Tiles for each value of `Outcome`, and `recompress.NOT_ASKED`.
+        Tiles for each value of `Outcome`.
     qualities : Counter
         JPEG tiles of the result for each quality, rounded.
     capped : Counter

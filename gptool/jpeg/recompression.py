@@ -18,14 +18,11 @@ from gptool.jpeg.quality_steps import Step, lowest_that_keeps
 from gptool.model import ImageInfo, Tables
 from gptool.request import whole_number
 
-NOT_ASKED = len(Outcome)
-"""Stands beside the values of `Outcome`: kept, since no recompression was asked for."""
-
 # Members of an enumeration are slow to look up.
 KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED
-DAMAGED, JPEG, UNKNOWN = Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
+NOT_REQUESTED, DAMAGED, JPEG, UNKNOWN = Outcome.NOT_REQUESTED, Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
 
-LOOKED_AT_ONLY = np.isin(np.arange(NOT_ASKED + 1), (NOT_ASKED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
+LOOKED_AT_ONLY = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
 """By outcome: whether what the bytes look like decides about damage; elsewhere libjpeg has read all of the tile."""
 
 REASONS = {
@@ -36,7 +33,7 @@ REASONS = {
     Outcome.KEPT_NOT_JPEG: "not JPEG",
     Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
     Outcome.DAMAGED: "damaged",
-    NOT_ASKED: "as requested",
+    Outcome.NOT_REQUESTED: "as requested",
 }
 
 
@@ -82,7 +79,7 @@ class Tally(NamedTuple):
     Attributes
     ----------
     outcomes : Counter
-        Tiles for each value of `Outcome`, and `NOT_ASKED`.
+        Tiles for each value of `Outcome`.
     qualities : Counter
         JPEG tiles for each quality, rounded, as they are now.
     capped : Counter
@@ -126,7 +123,7 @@ def _look_at(batch: TileBatch, kinds: NDArray[np.uint8], whole: NDArray[np.bool_
     """Tell what there is to tell of tiles that nothing is asked of."""
     is_sound = whole & (kinds != UNKNOWN)
     damaged = _damaged(batch, kinds, ~is_sound)
-    outcomes = Counter({NOT_ASKED: len(kinds) - len(damaged), int(DAMAGED): len(damaged)})
+    outcomes = Counter({int(NOT_REQUESTED): len(kinds) - len(damaged), int(DAMAGED): len(damaged)})
     _, rounded = _qualities(batch, is_sound & (kinds == JPEG))
     return Tally(+outcomes, _count(rounded), Counter(), Counter(), damaged)
 

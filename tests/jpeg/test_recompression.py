@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gptool._jpeg import Outcome, quality
 from gptool.cache import TileBatch
 from gptool.errors import ParameterError
-from gptool.jpeg.recompression import NOT_ASKED, Recompression, recompress_tiles
+from gptool.jpeg.recompression import Recompression, recompress_tiles
 from helpers.caches import jpeg_tile, png_tile
 
 LERC = b"Lerc2 " + bytes(50)
@@ -26,7 +26,7 @@ def test_without_a_quality_every_tile_passes_through() -> None:
     tiles = jpeg_tile(1), png_tile(1), LERC
     batch, tally = recompress_tiles(make_batch(*tiles), Recompression())
     assert tuple(batch.tile(i) for i in range(3)) == tiles
-    assert tally.outcomes == {NOT_ASKED: 3}
+    assert tally.outcomes == {Outcome.NOT_REQUESTED: 3}
     assert tally.qualities == {85: 1}
     assert tally.damaged == []
 
@@ -69,7 +69,7 @@ def test_stray_bytes_between_segments_are_no_damage() -> None:
     tile = jpeg_tile(1)
     start = tile.index(b"\xff\xdb")
     stray = tile[:start] + b"\0\0\xff\xff" + tile[start + 1 :]
-    for quality_, outcome in ((None, NOT_ASKED), (50, Outcome.RECOMPRESSED)):
+    for quality_, outcome in ((None, Outcome.NOT_REQUESTED), (50, Outcome.RECOMPRESSED)):
         _, tally = recompress_tiles(make_batch(stray), Recompression(quality_))
         assert tally.outcomes == {outcome: 1}
 

@@ -244,8 +244,3 @@ def test_what_any_bytes_are(tile: bytes) -> None:
     kinds, wholes = inspect(tile, np.zeros(1, np.uint64), np.array([len(tile)], np.uint32))
     assert kinds[0] == kind
     assert end is None or wholes[0] == (end in tile)
-
-
-def test_kinds_keep_their_numbers() -> None:
-    assert [kind.name for kind in sorted(TileKind)] == ["UNKNOWN", "JPEG", "PNG", "LERC"]
-    assert sorted(TileKind) == list(range(4))
