@@ -19,9 +19,10 @@ from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
 from gptool.output.registry import kind_for
 from gptool.output.staging import Staging, made, writing
-from gptool.plan.limit import check_count, read_limit, room_for
+from gptool.plan.limit import check_count, room_for
 from gptool.plan.plan import Plan, make_plan
 from gptool.request import Request, read_request
+from gptool.request.limits import read_limit
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 
 OnChange = Callable[[Job], None]

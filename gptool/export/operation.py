@@ -21,9 +21,10 @@ from gptool.output.kind import Kind
 from gptool.output.registry import choose_kind
 from gptool.output.staging import Staging, check_target, writing
 from gptool.output.writer import ResultWriter, gather_facts
-from gptool.plan.limit import check_count, read_limit
+from gptool.plan.limit import check_count
 from gptool.plan.plan import BundlePlan, Plan, make_plan
 from gptool.request import read_call, whole_number
+from gptool.request.limits import read_limit
 
 EMPTY = "an empty file, left out"
 MOST_WORKERS = 1024

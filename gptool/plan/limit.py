@@ -7,22 +7,10 @@ from itertools import accumulate
 
 from gptool.errors import TooManyTilesError
 from gptool.plan.plan import LevelPlan, Plan
-from gptool.request import whole_number
 
 TILE_ROOM, BUNDLE_ROOM, METADATA_ROOM = 4, 160 * 1024, 1024 * 1024
 """Bytes in a result besides those of its tiles: the size before each; a bundle's header and index; metadata, a picture
 and the report."""
-
-
-def read_limit(limit: int | None) -> int | None:
-    """Return a limit, None for none.
-
-    Raises
-    ------
-    ParameterError
-        When it is no number of tiles.
-    """
-    return None if limit is None else whole_number(limit, "max_export_tiles_count", 0)
 
 
 def room_for(plan: Plan) -> int:
