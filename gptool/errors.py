@@ -6,6 +6,10 @@ they help, the value found and what a right value is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 MAX_FOUND = 300
 """Characters of the value found that a message repeats: files may hold anything."""
 
@@ -101,3 +105,14 @@ class OutputExistsError(OutputError, FileExistsError):
 
 class ExportCancelledError(GptoolError):
     """Raised in the threads of an export that was stopped from outside them."""
+
+
+@contextmanager
+def translate_os_errors(path: Path) -> Iterator[None]:
+    """Raise an OSError of the context, in which `path` is written, as an OutputError that names the path."""
+    try:
+        yield
+    except GptoolError:
+        raise
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror or error}", where=path) from error

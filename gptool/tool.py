@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
+from gptool.errors import translate_os_errors
 from gptool.export.estimate import CONFIDENCE, Estimate, weigh
 from gptool.export.notices import remark_on_plan, remark_on_request
 from gptool.export.operation import Order, check_apart, count_threads, run_export
@@ -17,8 +18,8 @@ from gptool.jobs.job import OUT, Job, JobProgress, Planned, Wording
 from gptool.jobs.report import write_report
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
-from gptool.output.registry import kind_for
-from gptool.output.staging import Staging, made, writing
+from gptool.output.registry import kind_for_request
+from gptool.output.staging import Staging, created_folder
 from gptool.plan.limit import check_count, room_for
 from gptool.plan.plan import Plan, make_plan
 from gptool.request import Request, read_request
@@ -73,18 +74,18 @@ def export_tiles_job(
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache, service)
         check_count(plan, read_limit(max_export_tiles_count), service)
-        kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
+        kind = kind_for_request(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, request))
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
         check_apart(target, plan.cache)
         threads = count_threads(workers)
-        with made(target.parent), Staging(target, folder=True, overwrite=False) as staging:
+        with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
             folder = staging.folder / job.job_id
-            with writing(target):
+            with translate_os_errors(target):
                 folder.mkdir()
-            name, capped = f"{plan.cache.name}{suffix}", recompression.capped(plan.cache.image)
+            name, capped = f"{plan.cache.name}{kind.suffix}", recompression.capped(plan.cache.image)
             result = _export(job, plan, Order(folder / name, kind, capped, False, threads))
-            with writing(target):
+            with translate_os_errors(target):
                 write_report(job, request, plan, capped, result)
             job.check()
             staging.commit(folder)
@@ -118,10 +119,10 @@ def estimate_export_tiles_size_job(
 
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache, service)
-        kind, suffix = kind_for(request.storage, tile_package=request.tile_package)
+        kind = kind_for_request(request.storage, tile_package=request.tile_package)
         job.say(remark_on_plan(plan, kind, recompression, request))
         job.show(JobProgress("default", "Weighing a sample of the tiles"))
-        estimate = weigh(plan, kind, suffix, recompression.capped(plan.cache.image), check=job.check)
+        estimate = weigh(plan, kind, recompression.capped(plan.cache.image), check=job.check)
         job.say([*estimate.messages, Message("Informative", _in_words(estimate))])
         job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
 

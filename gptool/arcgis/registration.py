@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptool.cache import open_cache
-from gptool.errors import ParameterError
-from gptool.output.staging import Staging, writing
+from gptool.errors import ParameterError, translate_os_errors
+from gptool.output.staging import Staging
 from gptool.settings import NAME, NAME_RULE, CacheSettings, write_settings
 
 SOURCES = Path(__file__).parent / "toolbox"
@@ -111,7 +111,7 @@ def register(
     if not settings:
         raise ParameterError("none are named", where="caches", expected="at least one")
     target = Path(output).absolute()
-    with writing(target), _placing(target, overwrite=overwrite) as staged:
+    with translate_os_errors(target), _placing(target, overwrite=overwrite) as staged:
         shutil.copyfile(SOURCES / TOOLBOX, staged / TOOLBOX)
         write_settings(staged / SETTINGS, settings)
         (staged / SCRIPT).write_text(_script(server, folder, next(iter(settings))), encoding="utf-8")
@@ -151,7 +151,7 @@ def _script(server: str, folder: str, cache: str) -> str:
 def _placing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a hidden folder to write the files in; when all are written, they appear in `target`."""
     if not target.is_dir():
-        with Staging(target, folder=True, overwrite=False) as staging:
+        with Staging(target, is_folder=True, overwrite=False) as staging:
             folder = staging.folder / "made"
             folder.mkdir()
             yield folder
@@ -159,7 +159,7 @@ def _placing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         return
     names = TOOLBOX, SETTINGS, SCRIPT
     with ExitStack() as stack:
-        stagings = [stack.enter_context(Staging(target / name, folder=False, overwrite=overwrite)) for name in names]
+        stagings = [stack.enter_context(Staging(target / name, is_folder=False, overwrite=overwrite)) for name in names]
         folder = stagings[0].folder
         yield folder
         for name, staging in zip(names, stagings, strict=True):

@@ -24,11 +24,11 @@ def command(folder: Path, overwrite: bool) -> None:
     The cache, FOLDER/world, is drawn once; the package is FOLDER/world.tpkx.
     """
     from gptool.demo import make_cache
+    from gptool.errors import translate_os_errors
     from gptool.export.operation import export_tiles
-    from gptool.output.staging import writing
 
     cache, package = folder / "world", folder / "world.tpkx"
-    with writing(folder):
+    with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not cache.exists():
             click.echo(f"Drawing a world: {cache}", err=True)

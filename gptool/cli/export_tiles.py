@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,9 +50,9 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     """
     from gptool.export.operation import export_tiles
     from gptool.jobs.job import OUT, Job
-    from gptool.output.registry import PACKAGES
+    from gptool.output.registry import is_tile_package
 
-    job = Job("ExportTiles", {**options, "tilePackage": Path(output).suffix.lower() in PACKAGES})
+    job = Job("ExportTiles", {**options, "tilePackage": is_tile_package(output)})
     with running(job, as_json), show_progress("Exporting") as progress:
         result = export_tiles(cache, output, progress=progress, **options)
     show_messages(result.messages)

@@ -14,7 +14,7 @@ from gptool.demo.relief import draw_shaded_relief, halve
 from gptool.errors import OutputExistsError
 from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
-from gptool.output.bundle import CompactV2Writer, places_below
+from gptool.output.bundle import CompactV2Writer, bundle_regions
 
 TILE = 256
 QUALITY = 75
@@ -101,8 +101,8 @@ def make_cache(folder: Path, levels: int = 5) -> None:
 
 def _write_bundle(tiles: Path, address: BundleAddress, world: NDArray[np.uint8]) -> None:
     """Write a level; up to level 7 it fits into one bundle."""
-    places = places_below(tiles, StorageFormat.COMPACT_V2, address)
-    with CompactV2Writer(address, places, checksums=False) as writer:
+    regions = bundle_regions(tiles, StorageFormat.COMPACT_V2, address)
+    with CompactV2Writer(address, regions, checksums=False) as writer:
         for row, strip in enumerate(np.split(world, len(world) // TILE)):
             writer.append(_batch(row, list(_encode(strip))))
 

@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache import TileCache
-from gptool.crs.reference import well_known_id
 from gptool.export.notices import remark_on_plan, remark_on_quality
 from gptool.export.report import LevelReport
 from gptool.export.units import Progress
 from gptool.jpeg.recompression import Recompression, recompress_tiles
 from gptool.model import Message, StorageFormat, Tables
-from gptool.output.kind import Kind
-from gptool.output.registry import kind_for
-from gptool.output.writer import gather_facts, result_size
+from gptool.output.kind import OutputKind, collect_result_info
+from gptool.output.registry import kind_for_request
+from gptool.output.tpkx import TPKX
 from gptool.plan.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.request import read_call
 
@@ -155,16 +154,15 @@ def estimate_export_tiles_size(
     plan = make_plan(cache, request, partial(progress, 0) if progress else None)
     if tile_package is None:
         compact = request.storage is StorageFormat.COMPACT
-        tile_package = compact or well_known_id(plan.cache.scheme.reference) is not None
-    kind, suffix = kind_for(request.storage, tile_package=tile_package)
+        tile_package = compact or TPKX.can_hold(plan.cache)
+    kind = kind_for_request(request.storage, tile_package=tile_package)
     said = remark_on_plan(plan, kind, recompression, request)
-    return weigh(plan, kind, suffix, recompression.capped(plan.cache.image), said)
+    return weigh(plan, kind, recompression.capped(plan.cache.image), said)
 
 
 def weigh(
     plan: Plan,
-    kind: Kind,
-    suffix: str,
+    kind: OutputKind,
     recompression: Recompression,
     said: Sequence[Message] = (),
     check: Callable[[], None] | None = None,
@@ -178,14 +176,14 @@ def weigh(
         for bundle in _apportion(level, estimate.bytes_written)
     ]
     # The quality's digits do not matter: metadata have room for those of any.
-    facts = gather_facts(kind, plan, plan.cache.name, plan.cache.image.compression_quality)
-    size = result_size(kind, facts, bundles)
+    info = collect_result_info(kind, plan, plan.cache.name, plan.cache.image.compression_quality)
+    size = kind.result_size(info, bundles)
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(*(level.deviation for level in levels))
     fixed = size - sum(level.bytes_written for level in levels)
     found = LevelReport.sum(sample.found for sample in samples)
     remarks = remark_on_quality(found, recompression, "tiles" if found.tiles == plan.tiles else "sampled tiles")
     interval = max(math.floor(size - reach), fixed), min(math.ceil(size + reach), fixed + plan.bytes)
-    result = f"a {suffix}" if suffix else "a cache raster dataset"
+    result = f"a {kind.suffix or kind.description}"
     return Estimate(plan.tiles, size, interval, result, levels, (*said, *remarks))
 
 

@@ -9,7 +9,7 @@ from gptool.export.report import LevelReport
 from gptool.jpeg.quality_steps import Step
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
-from gptool.output.kind import Kind
+from gptool.output.kind import OutputKind
 from gptool.plan.plan import Plan
 from gptool.request import Request
 
@@ -40,7 +40,7 @@ def remark_on_request(request: Request) -> list[Message]:
     return said
 
 
-def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, request: Request) -> list[Message]:
+def remark_on_plan(plan: Plan, kind: OutputKind, recompression: Recompression, request: Request) -> list[Message]:
     """Tell of what is known before the work: levels without tiles, what can't be read, what is capped or guessed.
 
     Parameters
@@ -59,7 +59,7 @@ def remark_on_plan(plan: Plan, kind: Kind, recompression: Recompression, request
             f"compressionQuality {recompression.quality} is above {cap}, the quality that the cache declares: capped "
             f"from {recompression.quality} to {cap}"
         )
-    if kind.is_package and to_wgs84(plan.cache.scheme.reference) is None:
+    if kind.is_file and to_wgs84(plan.cache.scheme.reference) is None:
         warnings.append(
             f"the spatial reference (WKID {plan.cache.scheme.reference.wkid or 'none'}) can't be brought to degrees: "
             "the package states the whole world as its extent there"

@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 
 from gptool.cache import TileCache
 from gptool.cache.compact import bundle_name
-from gptool.errors import CacheError, ParameterError
+from gptool.errors import CacheError, ParameterError, translate_os_errors
 from gptool.export.notices import remark_on_plan, remark_on_tiles
 from gptool.export.report import DamagedTile, ExportResult, LevelReport, stated_quality
 from gptool.export.units import Progress, Unit, UnitResult, run_units
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Lod, Tables
-from gptool.output.kind import Kind
-from gptool.output.registry import choose_kind
-from gptool.output.staging import Staging, check_target, writing
-from gptool.output.writer import ResultWriter, gather_facts
+from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
+from gptool.output.registry import resolve_output
+from gptool.output.staging import Staging, check_target
 from gptool.plan.limit import check_count
 from gptool.plan.plan import BundlePlan, Plan, make_plan
 from gptool.request import read_call, whole_number
@@ -101,10 +100,10 @@ def export_tiles(
         storage_format_type=storage_format_type,
         compression_quality=compression_quality,
     )
-    target, kind = choose_kind(output, request.storage)
+    target, kind = resolve_output(output, request.storage)
     recompression, threads = Recompression(request.quality, tables), count_threads(workers)
     limit = read_limit(max_export_tiles_count)
-    check_target(target, folder=not kind.is_package, overwrite=overwrite)
+    check_target(target, is_folder=not kind.is_file, overwrite=overwrite)
     plan = make_plan(cache, request, partial(progress, 0) if progress else None)
     check_count(plan, limit)
     said = remark_on_plan(plan, kind, recompression, request)
@@ -117,7 +116,7 @@ class Order(NamedTuple):
     """What is to become of a plan's tiles."""
 
     target: Path
-    kind: Kind
+    kind: OutputKind
     recompression: Recompression
     overwrite: bool
     threads: int
@@ -140,27 +139,27 @@ def run_export(plan: Plan, order: Order, progress: Progress | None = None) -> Ex
     """Make the result of a plan. Raises as `export_tiles`."""
     target, kind, recompression, overwrite, threads = order
     check_apart(target, plan.cache)
-    with Staging(target, folder=not kind.is_package, overwrite=overwrite) as staging:
+    with Staging(target, is_folder=not kind.is_file, overwrite=overwrite) as staging:
         # First: what picture or metadata need should not be found missing after the work.
-        facts = gather_facts(kind, plan, target.stem, plan.cache.image.compression_quality)
+        info = collect_result_info(kind, plan, target.stem, plan.cache.image.compression_quality)
         staged = staging.folder / target.name
-        with writing(target):
-            writer = ResultWriter(staged, kind, facts, staging.folder)
+        with translate_os_errors(target):
+            writer = kind.open_writer(staged, info, staging.folder)
         reports, planned = _empty_reports(plan), _bundles(plan)
         with writer:
 
             def take(result: UnitResult) -> None:
                 _check_unchanged(plan, next(expected), result.report)
                 reports[result.bundle.address.level].add(result.report)
-                writer.add(result.bundle)
+                writer.add_bundle(result.bundle)
 
-            with writing(target):
+            with translate_os_errors(target):
                 units = [_unit(plan, lod, bundle, recompression, kind, writer) for bundle, lod in planned]
             expected = (bundle for bundle, _ in planned)
             run_units(units, plan.tiles, threads, progress, take, target)
             total = LevelReport.sum(reports.values())
-            with writing(target):
-                size = writer.finish(replace(facts, quality=stated_quality(plan, total)))
+            with translate_os_errors(target):
+                size = writer.finish(replace(info, quality=stated_quality(plan, total)))
         staging.commit(staged)
     return ExportResult(target, size, reports, tuple(remark_on_tiles(total, recompression)))
 
@@ -171,10 +170,19 @@ def _bundles(plan: Plan) -> list[tuple[BundlePlan, Lod]]:
 
 
 def _unit(
-    plan: Plan, lod: Lod, bundle: BundlePlan, recompression: Recompression, kind: Kind, writer: ResultWriter
+    plan: Plan, lod: Lod, bundle: BundlePlan, recompression: Recompression, kind: OutputKind, writer: ResultWriter
 ) -> Unit:
-    places = writer.places(bundle, sizes_known=recompression.quality is None)
-    return Unit(plan.cache, plan.selection, lod, bundle.address, recompression, kind.storage, kind.is_package, places)
+    regions = writer.allocate(bundle, sizes_known=recompression.quality is None)
+    return Unit(
+        plan.cache,
+        plan.selection,
+        lod,
+        bundle.address,
+        recompression,
+        kind.storage_format,
+        kind.needs_checksums,
+        regions,
+    )
 
 
 def check_apart(target: Path, cache: TileCache) -> None:

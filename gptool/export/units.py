@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from gptool.cache import Room, TileBatch, TileCache
-from gptool.errors import ExportCancelledError, GptoolError
+from gptool.errors import ExportCancelledError, GptoolError, translate_os_errors
 from gptool.export.report import LevelReport
 from gptool.jpeg.recompression import Recompression, Tally, recompress_tiles
 from gptool.model import BundleAddress, Lod, StorageFormat
-from gptool.output.bundle import WRITERS, Place
-from gptool.output.kind import WrittenBundle
-from gptool.output.staging import writing
+from gptool.output.bundle import BUNDLE_WRITERS, FileRegion, WrittenBundle
 from gptool.request import Selection
 
 Progress = Callable[[int, int], None]
@@ -47,7 +45,7 @@ class Spread(Protocol):
 
 
 class Unit(NamedTuple):
-    """One unit of work: a function of its fields alone that writes one bundle to its places. It pickles."""
+    """One unit of work: a function of its fields alone that writes one bundle to its regions. It pickles."""
 
     cache: TileCache
     selection: Selection
@@ -56,7 +54,7 @@ class Unit(NamedTuple):
     recompression: Recompression
     storage: StorageFormat
     checksums: bool
-    places: tuple[Place, ...]
+    regions: tuple[FileRegion, ...]
 
 
 class UnitResult(NamedTuple):
@@ -85,7 +83,7 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
         When it can't be written.
     """
     report = LevelReport()
-    writer = WRITERS[unit.storage](unit.address, unit.places, checksums=unit.checksums)
+    writer = BUNDLE_WRITERS[unit.storage](unit.address, unit.regions, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.quality is None:
@@ -186,7 +184,7 @@ def run_units(
                 if not pending:
                     return
                 wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
-                with writing(target):
+                with translate_os_errors(target):
                     for future in pending:
                         if future.done() and future.exception() is not None:
                             future.result()

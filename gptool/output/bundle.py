@@ -26,7 +26,7 @@ class BundleFile(NamedTuple):
     size: int
 
 
-class Place(NamedTuple):
+class FileRegion(NamedTuple):
     """Where a file is written: a new one when `start` is 0, else from that byte on of one that is there."""
 
     path: Path
@@ -45,9 +45,16 @@ class WrittenFile(NamedTuple):
     """A finished file of a bundle. `crc32`: 0 where nobody needs it."""
 
     name: str
-    place: Place
+    region: FileRegion
     size: int
     crc32: int
+
+
+class WrittenBundle(NamedTuple):
+    """A finished bundle."""
+
+    address: BundleAddress
+    files: tuple[WrittenFile, ...]
 
 
 class BundleWriter(ABC):
@@ -62,14 +69,14 @@ class BundleWriter(ABC):
     files: tuple[WrittenFile, ...]
     first_tile: int
 
-    def __init__(self, address: BundleAddress, places: Sequence[Place], *, checksums: bool) -> None:
-        """Write to these places, one for each of `bundle_files`; `checksums`: whether anyone needs a CRC-32."""
-        self._address, self._places, self._checksums = address, places, checksums
+    def __init__(self, address: BundleAddress, regions: Sequence[FileRegion], *, checksums: bool) -> None:
+        """Write to these regions, one for each of `bundle_files`; `checksums`: whether anyone needs a CRC-32."""
+        self._address, self._regions, self._checksums = address, regions, checksums
         self._offsets, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
         self._size, self._crc32 = self.first_tile, 0
 
     def __enter__(self) -> Self:
-        self._file = self._places[0].open()
+        self._file = self._regions[0].open()
         self._file.seek(self.first_tile, io.SEEK_CUR)
         return self
 
@@ -94,14 +101,14 @@ class BundleWriter(ABC):
         """Write what the tiles' offsets, those of their first bytes, and sizes decide."""
 
     def _write_head(self, head: bytes) -> WrittenFile:
-        self._file.seek(self._places[0].start)
+        self._file.seek(self._regions[0].start)
         write_all(self._file, memoryview(head))
         crc32 = (
             isal_zlib.crc32_combine(isal_zlib.crc32(head), self._crc32, self._size - len(head))
             if self._checksums
             else 0
         )
-        return WrittenFile(bundle_name(self._address), self._places[0], self._size, crc32)
+        return WrittenFile(bundle_name(self._address), self._regions[0], self._size, crc32)
 
 
 class CompactV2Writer(BundleWriter):
@@ -153,10 +160,10 @@ class CompactV1Writer(BundleWriter):
         absent = compact_v1.HEADER.size + np.arange(0, WORD * PACKET_TILES, WORD, dtype=np.uint64)
         entries = np.where(offsets > 0, offsets - np.uint64(WORD), absent)
         data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _five_bytes(entries) + compact_v1.INDEX_TAIL
-        with self._places[1].open() as file:
+        with self._regions[1].open() as file:
             write_all(file, memoryview(data))
         return WrittenFile(
-            bundle_name(self._address, compact_v1.INDEX), self._places[1], len(data), isal_zlib.crc32(data)
+            bundle_name(self._address, compact_v1.INDEX), self._regions[1], len(data), isal_zlib.crc32(data)
         )
 
 
@@ -170,20 +177,20 @@ def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
     return entries.astype("<u8").view(np.uint8).reshape(PACKET_TILES, 8)[:, :5].tobytes()
 
 
-WRITERS: dict[StorageFormat, type[BundleWriter]] = {
+BUNDLE_WRITERS: dict[StorageFormat, type[BundleWriter]] = {
     StorageFormat.COMPACT: CompactV1Writer,
     StorageFormat.COMPACT_V2: CompactV2Writer,
 }
 
 
-def places_below(tiles: Path, storage: StorageFormat, address: BundleAddress) -> tuple[Place, ...]:
+def bundle_regions(tiles: Path, storage: StorageFormat, address: BundleAddress) -> tuple[FileRegion, ...]:
     """Return the places of a bundle's files below the folder of the tiles, which must exist."""
-    return tuple(Place(tiles / file.name, 0) for file in bundle_files(storage, address, 0, 0))
+    return tuple(FileRegion(tiles / file.name, 0) for file in bundle_files(storage, address, 0, 0))
 
 
 def bundle_files(storage: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int) -> list[BundleFile]:
     """Return the files of a bundle with that many tiles of that many bytes together, in the order of their names."""
-    size = WRITERS[storage].first_tile + WORD * tiles + tile_bytes
+    size = BUNDLE_WRITERS[storage].first_tile + WORD * tiles + tile_bytes
     files = [BundleFile(bundle_name(address), size)]
     if storage is StorageFormat.COMPACT:
         index = compact_v1.INDEX_END + len(compact_v1.INDEX_TAIL)

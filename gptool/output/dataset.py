@@ -1,18 +1,72 @@
-"""A cache raster dataset: a folder of conf.xml, conf.cdi and the level folders of bundles."""
+"""Cache raster datasets: a folder with conf.xml, conf.cdi and the bundles in `_alllayers`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
+from types import TracebackType
 
 from gptool.model import StorageFormat
-from gptool.output.conf import conf_cdi, conf_xml
-from gptool.output.kind import Facts, Kind, with_room
+from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
+from gptool.output.conf_xml import conf_cdi, conf_xml
+from gptool.output.kind import OutputKind, ResultInfo, ResultWriter, pad_metadata
+from gptool.plan.plan import BundlePlan
+
+TILES_FOLDER = "_alllayers"
 
 
-def dataset(storage: StorageFormat) -> Kind:
-    """Return the kind of a dataset with bundles of that storage."""
+class Dataset(OutputKind):
+    """A cache raster dataset of one storage format."""
 
-    def metadata(facts: Facts) -> dict[str, bytes]:
-        return {"conf.xml": with_room(partial(conf_xml, storage), facts, 0), "conf.cdi": conf_cdi(facts.plan)}
+    description = "cache raster dataset"
 
-    return Kind(storage, "_alllayers", is_package=False, metadata=metadata)
+    def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> DatasetWriter:
+        """Create a dataset; see `OutputKind.open_writer`."""
+        return DatasetWriter(path, self, info)
+
+    def result_size(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> int:
+        """Return the size of the files of a dataset; see `OutputKind.result_size`."""
+        size = sum(map(len, self.metadata(info).values()))
+        for bundle in bundles:
+            files = bundle_files(self.storage_format, bundle.address, bundle.tiles, bundle.bytes)
+            size += sum(file.size for file in files)
+        return size
+
+    def metadata(self, info: ResultInfo) -> dict[str, bytes]:
+        """Return the metadata files by name."""
+        build = partial(conf_xml, self.storage_format)
+        return {"conf.xml": pad_metadata(build, info, reserved=0), "conf.cdi": conf_cdi(info.plan)}
+
+
+COMPACT_DATASET = Dataset("", StorageFormat.COMPACT)
+COMPACT_V2_DATASET = Dataset("", StorageFormat.COMPACT_V2)
+
+
+class DatasetWriter(ResultWriter):
+    """A cache raster dataset that is being written: bundles are files of its folder from the start."""
+
+    def __init__(self, path: Path, kind: Dataset, info: ResultInfo) -> None:
+        self._path, self._kind = path, kind
+        self._bundle_bytes = 0
+        self._tiles = path / TILES_FOLDER
+        self._tiles.mkdir(parents=True)
+        kind.metadata(info)  # raises before any work if the metadata cannot be built
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Do nothing: no file is open."""
+
+    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
+        """Return a region for each of the bundle's files, in the dataset's own folder."""
+        return bundle_regions(self._tiles, self._kind.storage_format, bundle.address)
+
+    def add_bundle(self, bundle: WrittenBundle) -> None:
+        """Add the sizes of a written bundle."""
+        self._bundle_bytes += sum(file.size for file in bundle.files)
+
+    def finish(self, info: ResultInfo) -> int:
+        """Write the metadata and return the size of all files."""
+        metadata = self._kind.metadata(info)
+        for name, data in metadata.items():
+            (self._path / name).write_bytes(data)
+        return sum(map(len, metadata.values())) + self._bundle_bytes

@@ -1,38 +1,41 @@
-"""The kinds of results: where each has its tiles, how they are stored, and what it states of itself."""
+"""The interface of a kind of result: its suffix, its storage format, what it can hold, and its writer."""
 
 from __future__ import annotations
 
-import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
 
-from gptool.model import BundleAddress, StorageFormat
-from gptool.output.bundle import WrittenFile
-from gptool.plan.plan import Plan
+from gptool.cache import TileCache
+from gptool.model import StorageFormat
+from gptool.output.bundle import FileRegion, WrittenBundle
+from gptool.output.thumbnail import draw_thumbnail
+from gptool.plan.plan import BundlePlan, Plan
 
-
-class WrittenBundle(NamedTuple):
-    """A finished bundle."""
-
-    address: BundleAddress
-    files: tuple[WrittenFile, ...]
+RESERVED_FOR_NAME = 2 * 255 * 6
+"""Bytes that a metadata file reserves for the result's name: it states the name twice at most, a name has at most 255
+bytes, and JSON escapes some of them as six."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What metadata are made of.
+class ResultInfo:
+    """The information that a result's metadata are made of.
 
     Attributes
     ----------
+    plan : Plan
+        The selected tiles and their cache.
     name : str
-        The result's own name.
+        The name of the result, without suffix.
     quality : int
-        0..100, the effective one: what the tiles' tables say.
+        The effective quality, 0 to 100, as the tiles' quantisation tables state it.
     thumbnail : bytes
-        A PNG; empty where the result has none.
+        A PNG; empty if the kind of result has no thumbnail.
     guid : str
-        The item's id.
+        The id of the item; empty until it is known.
     """
 
     plan: Plan
@@ -42,57 +45,150 @@ class Facts:
     guid: str = ""
 
 
-ROOM = 2 * 255 * 6
-"""Bytes that a file of metadata keeps free for the result's name: it states it twice at most, a name has 255 bytes at
-most, and JSON writes some of them as six."""
+class ResultWriter(ABC):
+    """A result that is being written.
 
-
-def with_room(make: Callable[[Facts], bytes], facts: Facts, room: int = ROOM) -> bytes:
-    """Make a file of metadata of a size that neither name nor quality decide: blanks at its end, which no reader minds.
-
-    So what a result weighs is known, to the byte, before its name and the quality of its tiles are.
-    """
-    largest = make(replace(facts, name="", quality=100))
-    return make(facts).ljust(len(largest) + room)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of result.
-
-    Attributes
-    ----------
-    storage : StorageFormat
-        Of its bundles.
-    tiles : str
-        The folder of its level folders.
-    is_package : bool
-        Whether it is one file, a zip, or a folder.
-    metadata : callable
-        Returns its other files by path, in their order. Raises ConfError for what they can't state.
+    Units of work write its bundles to the regions that `allocate` returns, in any order and process; then `add_bundle`
+    takes the bundles in the order of their allocation, and `finish` completes the result. A context manager: leaving
+    the context closes the result's files, whether it is complete or not.
     """
 
-    storage: StorageFormat
-    tiles: str
-    is_package: bool
-    metadata: Callable[[Facts], dict[str, bytes]]
+    def __enter__(self) -> Self:
+        return self
 
-    def metadata_with_guid(self, facts: Facts, bundles: Iterable[WrittenBundle]) -> dict[str, bytes]:
-        """Return the metadata, in packages with an id that follows from all content: the same content has the same.
+    @abstractmethod
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the result's files."""
+
+    @abstractmethod
+    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
+        """Return the regions that a bundle's files are to be written to.
+
+        Parameters
+        ----------
+        bundle : BundlePlan
+        sizes_known : bool
+            True if the bundle will have the tiles and bytes that the plan states, since its tiles are copied.
+
+        Raises
+        ------
+        OSError
+            If the result cannot be written.
+        """
+
+    @abstractmethod
+    def add_bundle(self, bundle: WrittenBundle) -> None:
+        """Add a written bundle to the result.
+
+        Raises
+        ------
+        ValueError
+            If a file's size differs from the size that was allocated for it.
+        OSError
+            If the result cannot be written.
+        """
+
+    @abstractmethod
+    def finish(self, info: ResultInfo) -> int:
+        """Complete the result and return its size in bytes.
 
         Raises
         ------
         ConfError
-            When they can't state what they must.
+            If the metadata cannot state a required value.
+        OSError
+            If the result cannot be written.
         """
-        if not self.is_package:
-            return self.metadata(facts)
-        digest = hashlib.sha256()
-        for path, data in self.metadata(facts).items():
-            digest.update(f"{path} {len(data)}\n".encode() + data)
-        for bundle in bundles:
-            for file in bundle.files:
-                digest.update(f"{file.name} {file.size} {file.crc32}\n".encode())
-        text = digest.hexdigest()[:32].upper()
-        guid = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-        return self.metadata(replace(facts, guid=guid))
+
+
+@dataclass(frozen=True)
+class OutputKind(ABC):
+    """A kind of result.
+
+    Attributes
+    ----------
+    suffix : str
+        The suffix of the result's name in lower case, as in `.tpkx`; empty if the result is a folder.
+    storage_format : StorageFormat
+        The format of the bundles that units of work write for it.
+    """
+
+    suffix: str
+    storage_format: StorageFormat
+
+    description: ClassVar[str]
+    """A noun phrase for messages."""
+
+    has_thumbnail: ClassVar[bool] = False
+
+    needs_checksums: ClassVar[bool] = False
+    """Whether its writer needs the CRC-32 of each bundle."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the result is one file rather than a folder."""
+        return bool(self.suffix)
+
+    def can_hold(self, cache: TileCache) -> bool:
+        """Return True if a result of this kind can hold tiles of the cache."""
+        return True
+
+    @abstractmethod
+    def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> ResultWriter:
+        """Create a result and return its writer.
+
+        Parameters
+        ----------
+        path : Path
+            The file or folder to create; it must not exist.
+        info : ResultInfo
+            As far as it is known. Metadata have the same size with the final `name`, `quality` and `guid`.
+        staging : Path
+            A folder for files that are moved into the result later.
+
+        Raises
+        ------
+        ConfError
+            If the metadata cannot state a required value.
+        OSError
+            If the result cannot be created.
+        """
+
+    @abstractmethod
+    def result_size(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> int:
+        """Return the size in bytes of a result with bundles of these tiles and bytes, without writing it.
+
+        Raises
+        ------
+        ConfError
+            If the metadata cannot state a required value.
+        """
+
+
+def collect_result_info(kind: OutputKind, plan: Plan, name: str, quality: int) -> ResultInfo:
+    """Return the information for a result's metadata, with a thumbnail if the kind has one.
+
+    Raises
+    ------
+    CacheError
+        If the tiles for the thumbnail cannot be read.
+    """
+    return ResultInfo(plan, name, quality, draw_thumbnail(plan) if kind.has_thumbnail else b"")
+
+
+def pad_metadata(build: Callable[[ResultInfo], bytes], info: ResultInfo, reserved: int = RESERVED_FOR_NAME) -> bytes:
+    """Build a metadata file whose size depends on neither name nor quality, padded with blanks at its end.
+
+    So the size of a result is known to the byte before its name and the quality of its tiles are. Readers of JSON and
+    XML ignore the blanks.
+
+    Parameters
+    ----------
+    build : callable
+        Returns the file's content.
+    info : ResultInfo
+    reserved : int
+        The bytes that are reserved for the name.
+    """
+    longest = build(replace(info, name="", quality=100))
+    return build(info).ljust(len(longest) + reserved)

@@ -1,64 +1,88 @@
-"""Which kind of result a name and a storage format ask for."""
+"""The kinds of results, and which of them an output name or a request asks for.
+
+To add a kind, write one module with its `OutputKind` and add that to `FILE_KINDS`.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from gptool.errors import ParameterError
+from gptool.errors import ParameterError, translate_os_errors
 from gptool.model import StorageFormat
-from gptool.output.dataset import dataset
-from gptool.output.kind import Kind
-from gptool.output.staging import writing
+from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
+from gptool.output.kind import OutputKind
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
 
-PACKAGES = {".tpkx": TPKX, ".tpk": TPK}
-OTHER_KINDS = (".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk", ".tif", ".tiff", ".xml", ".json")
-"""Names of files that people would not take for a folder."""
+FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
+"""Kinds that are one file, chosen by the suffix of the output's name."""
+
+TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
+"""Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
+
+DATASETS: dict[StorageFormat, OutputKind] = {
+    StorageFormat.COMPACT_V2: COMPACT_V2_DATASET,
+    StorageFormat.COMPACT: COMPACT_DATASET,
+}
+"""Cache raster datasets, the kind of any folder, by storage format."""
+
+DEFAULT_STORAGE_FORMAT = StorageFormat.COMPACT_V2
+
+UNSUPPORTED_SUFFIXES = (
+    *(".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk", ".tif", ".tiff", ".xml", ".json"),
+)
+"""Suffixes of files of other formats: an output of such a name is refused, since nobody means a folder by it."""
 
 
-def kind_for(storage: StorageFormat | None, *, tile_package: bool) -> tuple[Kind, str]:
-    """Return the kind of result that parameters ask for, and how its name ends; compact V2 when no storage is given."""
-    if not tile_package:
-        return dataset(storage or StorageFormat.COMPACT_V2), ""
-    return (TPK, ".tpk") if storage is StorageFormat.COMPACT else (TPKX, ".tpkx")
+def kind_for_request(storage_format: StorageFormat | None, *, tile_package: bool) -> OutputKind:
+    """Return the kind of result for the parameters storageFormatType and tilePackage; compact V2 by default."""
+    kinds = TILE_PACKAGES if tile_package else DATASETS
+    return kinds[storage_format or DEFAULT_STORAGE_FORMAT]
 
 
-def choose_kind(output: str | os.PathLike[str], storage: StorageFormat | None) -> tuple[Path, Kind]:
-    """Return the absolute path of the result, and its kind.
+def is_tile_package(output: str | os.PathLike[str]) -> bool:
+    """Return True if an output of this name is one of Esri's tile packages."""
+    suffix = Path(output).suffix.lower()
+    return any(kind.suffix == suffix for kind in TILE_PACKAGES.values())
+
+
+def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat | None) -> tuple[Path, OutputKind]:
+    """Return the absolute path of a result, and the kind of result that its name and the storage format ask for.
 
     Parameters
     ----------
     output : path
-        A name that ends in `.tpkx` or `.tpk`, else that of a folder: a cache raster dataset.
-    storage : StorageFormat or None
-        For a dataset, COMPACT_V2 when None; a package has one of its own.
+        A name with the suffix of one of `FILE_KINDS`, else the name of a folder: a cache raster dataset.
+    storage_format : StorageFormat or None
+        The storage format of a dataset, compact V2 by default; a package has only one.
 
     Raises
     ------
     ParameterError
-        When there is no such kind of result, or the package has another storage.
+        If the name is empty or has the suffix of an unsupported format, or if the package has another storage format.
     OutputError
-        When the folder that names begin at is gone.
+        If the working folder no longer exists.
     """
     if not os.fspath(output):
         raise ParameterError("no result is named", where="output", found=repr(""))
-    with writing(Path(output)):
+    with translate_os_errors(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - `..` must not name a part of what is made
     suffix = target.suffix.lower()
-    if suffix in OTHER_KINDS or not target.name:
+    kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
+    if not target.name or (kind is None and suffix in UNSUPPORTED_SUFFIXES):
         raise ParameterError(
             "a kind of result that can't be made",
             where=target,
             expected="a name that ends in .tpkx or .tpk, or a folder for a cache raster dataset",
         )
-    kind = PACKAGES.get(suffix) or dataset(storage or StorageFormat.COMPACT_V2)
-    if storage not in (None, kind.storage):
+    if kind is None:
+        return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]
+    if storage_format not in (None, kind.storage_format):
         raise ParameterError(
             f"a {suffix} has a storage format of its own",
             where="storageFormatType",
-            found=storage,
-            expected=f"{kind.storage}, or the name of a folder as output",
+            found=storage_format,
+            expected=f"{kind.storage_format}, or the name of a folder as output",
         )
     return target, kind

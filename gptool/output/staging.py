@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gptool.errors import GptoolError, OutputError, OutputExistsError
+from gptool.errors import OutputError, OutputExistsError, translate_os_errors
 
 PREFIX = ".gptool-"
 """How the names of staging folders start, in case a machine stops and leaves one behind."""
@@ -21,7 +21,7 @@ DATASET = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 """What may be in a folder that is replaced: nobody's files go because of a wrong name."""
 
 
-def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
+def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
     """Tell early, before any work, whether a file, or a folder, can go there.
 
     Raises
@@ -31,16 +31,17 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
     OutputError
         When there is no folder to put the result in.
     """
-    with writing(target):
+    with translate_os_errors(target):
         if os.path.lexists(target):
-            if target.is_dir() != folder:
+            if target.is_dir() != is_folder:
                 raise OutputExistsError(
-                    "can't replace a file by a folder" if folder else "can't replace a folder by a file", where=target
+                    "can't replace a file by a folder" if is_folder else "can't replace a folder by a file",
+                    where=target,
                 )
             if not overwrite:
                 raise _exists(target)
             others = (
-                sorted(path.name for path in target.iterdir() if path.name.lower() not in DATASET) if folder else []
+                sorted(path.name for path in target.iterdir() if path.name.lower() not in DATASET) if is_folder else []
             )
             if others:
                 raise OutputExistsError(
@@ -56,18 +57,7 @@ def _exists(target: Path) -> OutputExistsError:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system refuses while `path` is written into an OutputError that names it."""
-    try:
-        yield
-    except GptoolError:
-        raise
-    except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror or error}", where=path) from error
-
-
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
+def created_folder(folder: Path) -> Iterator[None]:
     """Make a folder that is not there; it goes again when what is done within fails.
 
     Raises
@@ -77,7 +67,7 @@ def made(folder: Path) -> Iterator[None]:
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        with writing(folder):
+        with translate_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -90,13 +80,13 @@ def made(folder: Path) -> Iterator[None]:
 class Staging:
     """A hidden folder beside the target; it goes when the context is left, with all that was not committed."""
 
-    def __init__(self, target: Path, *, folder: bool, overwrite: bool) -> None:
-        check_target(target, folder=folder, overwrite=overwrite)
-        self._target, self._is_folder, self._overwrite = target, folder, overwrite
+    def __init__(self, target: Path, *, is_folder: bool, overwrite: bool) -> None:
+        check_target(target, is_folder=is_folder, overwrite=overwrite)
+        self._target, self._is_folder, self._overwrite = target, is_folder, overwrite
         self._keep = False
 
     def __enter__(self) -> Self:
-        with writing(self._target):
+        with translate_os_errors(self._target):
             self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=".part", dir=self._target.parent))
         return self
 
@@ -120,7 +110,7 @@ class Staging:
         OutputExistsError
             When the target appeared meanwhile.
         """
-        with writing(self._target):
+        with translate_os_errors(self._target):
             if self._overwrite and os.path.lexists(self._target):
                 _flush_all(staged)
             if self._is_folder:
@@ -132,7 +122,7 @@ class Staging:
 
     def _replace_folder(self, staged: Path) -> None:
         """Put a folder in the target's place. What was there goes with the staging, and comes back when that fails."""
-        check_target(self._target, folder=True, overwrite=self._overwrite)
+        check_target(self._target, is_folder=True, overwrite=self._overwrite)
         if not self._target.exists():
             staged.rename(self._target)
             return
@@ -155,7 +145,7 @@ def _rename_to_new(staged: Path, target: Path) -> None:
     except FileExistsError:
         raise _exists(target) from None
     except OSError:  # a file system without links
-        check_target(target, folder=False, overwrite=False)
+        check_target(target, is_folder=False, overwrite=False)
         staged.replace(target)
 
 

@@ -12,10 +12,11 @@ from lxml import etree
 
 from gptool.crs.reference import reference_name, units, wgs84_extent
 from gptool.model import Extent, StorageFormat
-from gptool.output.conf import conf_cdi, conf_properties, conf_xml
+from gptool.output.conf_xml import conf_cdi, conf_properties, conf_xml
 from gptool.output.esri_json import extent_json, layer_json, reference_json, summary
 from gptool.output.json_text import Json, to_json_bytes
-from gptool.output.kind import Facts, Kind, with_room
+from gptool.output.kind import ResultInfo, pad_metadata
+from gptool.output.tile_package import TilePackage
 from gptool.output.xml_text import add, to_xml_bytes
 from gptool.plan.plan import Plan
 
@@ -29,35 +30,38 @@ ITEM_TYPE = "Tile Package"
 KEYWORDS = "Data", "Tile Package", "ArcMap", "ArcGlobe", "tpk"
 
 
-def _metadata(facts: Facts) -> dict[str, bytes]:
-    plan = facts.plan
-    return {
-        "esriinfo/item.pkinfo": with_room(_item_pkinfo, facts),
-        "esriinfo/iteminfo.xml": with_room(_iteminfo_xml, facts),
-        "esriinfo/thumbnail/thumbnail.png": facts.thumbnail,
-        "servicedescriptions/mapserver/mapserver.json": with_room(_mapserver_json, facts),
-        f"{LAYERS}/conf.cdi": conf_cdi(plan),
-        f"{LAYERS}/conf.properties": conf_properties(plan),
-        f"{LAYERS}/conf.xml": with_room(partial(conf_xml, StorageFormat.COMPACT), facts, 0),
-    }
+class Tpk(TilePackage):
+    """The kind of a .tpk."""
+
+    def metadata(self, info: ResultInfo) -> dict[str, bytes]:
+        """Return the members other than bundles by name; see `TilePackage.metadata`."""
+        return {
+            "esriinfo/item.pkinfo": pad_metadata(_item_pkinfo, info),
+            "esriinfo/iteminfo.xml": pad_metadata(_iteminfo_xml, info),
+            "esriinfo/thumbnail/thumbnail.png": info.thumbnail,
+            "servicedescriptions/mapserver/mapserver.json": pad_metadata(_mapserver_json, info),
+            f"{LAYERS}/conf.cdi": conf_cdi(info.plan),
+            f"{LAYERS}/conf.properties": conf_properties(info.plan),
+            f"{LAYERS}/conf.xml": pad_metadata(partial(conf_xml, self.storage_format), info, reserved=0),
+        }
 
 
-TPK = Kind(StorageFormat.COMPACT, f"{LAYERS}/_alllayers", is_package=True, metadata=_metadata)
+TPK = Tpk(".tpk", StorageFormat.COMPACT, tiles_folder=f"{LAYERS}/_alllayers")
 
 
-def _item_pkinfo(facts: Facts) -> bytes:
+def _item_pkinfo(info: ResultInfo) -> bytes:
     root = etree.Element("pkinfo", {"Culture": "en-US"})
-    _add(root, ID=facts.guid, name=facts.name, version=VERSION, size="-1", created="", type=ITEM_TYPE)
+    _add(root, ID=info.guid, name=info.name, version=VERSION, size="-1", created="", type=ITEM_TYPE)
     _add(root, servable="false", packagelocation="", pkinfolocation="")
     return to_xml_bytes(root)
 
 
-def _iteminfo_xml(facts: Facts) -> bytes:
-    plan = facts.plan
+def _iteminfo_xml(info: ResultInfo) -> bytes:
+    plan = info.plan
     reference = plan.cache.scheme.reference
     root = etree.Element("ESRI_ItemInformation", {"Culture": "en-US"})
-    _add(root, name=facts.name, guid=facts.guid, catalogpath="", snippet=summary(plan), description="")
-    _add(root, summary=summary(plan), title=facts.name, tags="", type=ITEM_TYPE)
+    _add(root, name=info.name, guid=info.guid, catalogpath="", snippet=summary(plan), description="")
+    _add(root, summary=summary(plan), title=info.name, tags="", type=ITEM_TYPE)
     keywords = add(root, "typekeywords")
     for keyword in KEYWORDS:
         _add(keywords, typekeyword=keyword)
@@ -68,8 +72,8 @@ def _iteminfo_xml(facts: Facts) -> bytes:
     return to_xml_bytes(root)
 
 
-def _mapserver_json(facts: Facts) -> bytes:
-    plan = facts.plan
+def _mapserver_json(info: ResultInfo) -> bytes:
+    plan = info.plan
     scheme = plan.cache.scheme
     reference = reference_json(scheme.reference)
     extent, geographic = extent_json(plan.extent(), reference), dict(_wgs84(plan)._asdict())
@@ -82,7 +86,7 @@ def _mapserver_json(facts: Facts) -> bytes:
         "description": "",
         "copyrightText": "",
         "supportsDynamicLayers": False,
-        "layers": [layer_json(facts.name)],
+        "layers": [layer_json(info.name)],
         "tables": [],
         "spatialReference": reference,
         "singleFusedMapCache": False,
@@ -92,7 +96,7 @@ def _mapserver_json(facts: Facts) -> bytes:
         "maxScale": last.scale,
         **({"units": unit} if unit else {}),
         "supportedImageFormatTypes": "PNG32,PNG24,PNG,JPG",
-        "documentInfo": {"Title": facts.name, "Author": "", "Comments": "", "Subject": "", "Category": ""},
+        "documentInfo": {"Title": info.name, "Author": "", "Comments": "", "Subject": "", "Category": ""},
         "capabilities": "Map",
         "exportTilesAllowed": False,
     }

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from gptool.crs.reference import units, wgs84_extent
+from gptool.cache import TileCache
+from gptool.crs.reference import units, well_known_id, wgs84_extent
 from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, StorageFormat
 from gptool.output.esri_json import band_count, extent_json, layer_json, reference_json, summary, tile_info_json
 from gptool.output.json_text import Json, to_json_bytes
-from gptool.output.kind import Facts, Kind, with_room
+from gptool.output.kind import ResultInfo, pad_metadata
+from gptool.output.tile_package import TilePackage
 from gptool.plan.plan import Plan
 
 ITEM_TYPE = "Compact Tile Package"
 
 
-def _metadata(facts: Facts) -> dict[str, bytes]:
-    return {
-        "iteminfo.json": with_room(_iteminfo_json, facts),
-        "root.json": with_room(_root_json, facts),
-        "thumbnail.png": facts.thumbnail,
-    }
+class Tpkx(TilePackage):
+    """The kind of a .tpkx."""
+
+    def can_hold(self, cache: TileCache) -> bool:
+        """Return True if root.json can state the cache's spatial reference, which it does by its well-known id."""
+        return well_known_id(cache.scheme.reference) is not None
+
+    def metadata(self, info: ResultInfo) -> dict[str, bytes]:
+        """Return the members other than bundles by name; see `TilePackage.metadata`."""
+        return {
+            "iteminfo.json": pad_metadata(_iteminfo_json, info),
+            "root.json": pad_metadata(_root_json, info),
+            "thumbnail.png": info.thumbnail,
+        }
 
 
-TPKX = Kind(StorageFormat.COMPACT_V2, "tile", is_package=True, metadata=_metadata)
+TPKX = Tpkx(".tpkx", StorageFormat.COMPACT_V2, tiles_folder="tile")
 
 
-def _root_json(facts: Facts) -> bytes:
-    plan, name = facts.plan, facts.name
+def _root_json(info: ResultInfo) -> bytes:
+    plan, name = info.plan, info.name
     scheme, image = plan.cache.scheme, plan.cache.image
     reference = _reference(plan)
     extent = extent_json(plan.extent(), reference)
@@ -48,7 +58,7 @@ def _root_json(facts: Facts) -> bytes:
         "storageInfo": {"storageFormat": StorageFormat.COMPACT_V2.value, "packetSize": PACKET_SIZE},
         "tileImageInfo": {
             "format": image.format,
-            "compressionQuality": facts.quality,
+            "compressionQuality": info.quality,
             "bandCount": band_count(image),
             "lercError": image.lerc_error or 0,
         },
@@ -60,14 +70,14 @@ def _root_json(facts: Facts) -> bytes:
     return to_json_bytes(root)
 
 
-def _iteminfo_json(facts: Facts) -> bytes:
+def _iteminfo_json(info: ResultInfo) -> bytes:
     """Return iteminfo.json. `created` is 0, as in Esri's own packages: the same request gives the same bytes."""
-    plan, name = facts.plan, facts.name
+    plan, name = info.plan, info.name
     wgs84: dict[str, Json] = {"wkid": 4326, "latestWkid": 4326}
     keywords: list[Json] = [ITEM_TYPE, "Tile Package", "tpkx"]
     item: dict[str, Json] = {
         "name": name,
-        "guid": facts.guid,
+        "guid": info.guid,
         "version": 1.0,
         "created": 0,
         "snippet": summary(plan),

@@ -8,8 +8,7 @@ import re
 import secrets
 from pathlib import Path
 
-from gptool.errors import ServiceError, SettingsError
-from gptool.output.staging import writing
+from gptool.errors import ServiceError, SettingsError, translate_os_errors
 from gptool.settings import NAME, NAME_RULE
 
 LINE = re.compile(rf"({NAME.pattern})\s+([0-9a-f]{{64}})")
@@ -40,7 +39,7 @@ def add_token(path: str | os.PathLike[str], name: str) -> str:
     if path.exists() and name in _read(path).values():
         raise SettingsError("has a token of this name", where=path, found=name, expected="another name")
     token = secrets.token_urlsafe(32)
-    with writing(path):
+    with translate_os_errors(path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         # Editors may have left the last line without its end.
         before = HEAD if not text else "" if text.endswith("\n") else "\n"

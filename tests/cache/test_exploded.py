@@ -24,7 +24,7 @@ from gptool.errors import BundleError, CacheError
 from gptool.export.units import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, StorageFormat
-from gptool.output.bundle import places_below
+from gptool.output.bundle import bundle_regions
 from gptool.plan.plan import make_plan
 from gptool.request import Selection
 from helpers.caches import Address, conf_text, jpeg_tile, make_exploded_cache, png_tile, square
@@ -216,7 +216,7 @@ def test_a_unit_sees_what_came_after_the_cache_was_opened(one: Path, tmp_path: P
     lod, nothing = cache.scheme.lods[0], Recompression(None, "efficient")
     meant, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
     storage = StorageFormat.COMPACT_V2
-    unit = Unit(cache, meant, lod, address, nothing, storage, False, places_below(tmp_path, storage, address))
+    unit = Unit(cache, meant, lod, address, nothing, storage, False, bundle_regions(tmp_path, storage, address))
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
     assert read_all(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}

@@ -22,7 +22,7 @@ from gptool._jpeg import Outcome, quality
 from gptool.export.units import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
 from gptool.model import StorageFormat
-from gptool.output.bundle import places_below
+from gptool.output.bundle import bundle_regions
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan.plan import Plan
 from gptool.request import Area, Selection
@@ -129,8 +129,8 @@ def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_pat
     for name in ("a", "b"):
         address, storage = opened.bundles(lod)[0], StorageFormat.COMPACT_V2
         (tmp_path / name).mkdir()
-        places = places_below(tmp_path / name, storage, address)
-        unit = Unit(opened, selection, lod, address, Recompression(50), storage, True, places)
+        regions = bundle_regions(tmp_path / name, storage, address)
+        unit = Unit(opened, selection, lod, address, Recompression(50), storage, True, regions)
         results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
     assert results[0].report == results[1].report
     assert 0 < results[0].report.tiles < 36
@@ -283,7 +283,7 @@ def test_a_cache_that_changes_under_the_export(
         break_it(folder)
         return thumbnail
 
-    monkeypatch.setattr("gptool.output.writer.draw_thumbnail", draw_and_break)
+    monkeypatch.setattr("gptool.output.kind.draw_thumbnail", draw_and_break)
     with pytest.raises(errors.CacheError, match=message):
         export_tiles(folder, tmp_path / "x.tpkx")
     check_nothing_left(tmp_path, "cache")

@@ -17,8 +17,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from gptool.errors import OutputError
-from gptool.output.staging import writing
+from gptool.errors import OutputError, translate_os_errors
 
 JOB_ID = re.compile("j[0-9a-f]{32}")
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
@@ -46,7 +45,7 @@ class OutputDirectory:
         OutputError
             When it can't be written, or another service has it.
         """
-        with writing(self.path):
+        with translate_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             for folder in (self._work, self._results):
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
@@ -60,7 +59,7 @@ class OutputDirectory:
 
     async def _wait_for_lock(self, file: int) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
-        with writing(self.path):
+        with translate_os_errors(self.path):
             while not _locks(file):
                 if time.monotonic() > deadline:
                     raise OutputError(
@@ -96,7 +95,7 @@ class OutputDirectory:
             When it can't be moved.
         """
         target = self.result(job_id)
-        with writing(target):
+        with translate_os_errors(target):
             (self.work(job_id) / job_id).rename(target)
             self.work(job_id).rmdir()
 
@@ -117,7 +116,7 @@ class OutputDirectory:
         OutputError
             When the folders can't be listed.
         """
-        with writing(self.path):
+        with translate_os_errors(self.path):
             left = [path for path in self._work.iterdir() if JOB_ID.fullmatch(path.name)]
             left += [path for path in self._results.iterdir() if JOB_ID.fullmatch(path.name) and path.name not in kept]
         for path in left:
@@ -125,7 +124,7 @@ class OutputDirectory:
 
     def free(self) -> int:
         """Return the bytes that the disk has free."""
-        with writing(self.path):
+        with translate_os_errors(self.path):
             return shutil.disk_usage(self.path).free
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gptool.errors import OutputError
+from gptool.errors import OutputError, translate_os_errors
 from gptool.jobs.job import JobProgress, Planned, Status
 from gptool.model import Message
-from gptool.output.staging import writing
 from gptool.service.queue.output_directory import PRIVATE_FILE
 
 FILE = "jobs.sqlite"
@@ -136,7 +135,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
-        with writing(path):
+        with translate_os_errors(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
             path.chmod(PRIVATE_FILE)  # SQLite gives its -wal and -shm files the mode of the database
         with _using(path):

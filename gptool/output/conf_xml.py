@@ -13,7 +13,7 @@ from lxml import etree
 from gptool.cache.conf import children, parse_xml
 from gptool.crs.reference import is_geographic, well_known_text
 from gptool.model import PACKET_SIZE, ImageInfo, SpatialReference, StorageFormat, TilingScheme
-from gptool.output.kind import Facts
+from gptool.output.kind import ResultInfo
 from gptool.output.xml_text import add, to_xml_bytes
 from gptool.plan.plan import Plan
 
@@ -26,15 +26,15 @@ NAMESPACES: dict[str, str] = {"xsi": XSI, "xs": XS, "typens": TYPES}
 ENVELOPE = ("XMin", "YMin", "XMax", "YMax")
 
 
-def conf_xml(storage: StorageFormat, facts: Facts) -> bytes:
+def conf_xml(storage: StorageFormat, info: ResultInfo) -> bytes:
     """Return conf.xml."""
-    root = _conf(facts.plan)
+    root = _conf(info.plan)
     [image] = children(root, "TileImageInfo")[:1]
-    _set(image, "CompressionQuality", str(facts.quality), after="CacheTileFormat")
+    _set(image, "CompressionQuality", str(info.quality), after="CacheTileFormat")
     stored = children(root, "CacheStorageInfo")
-    info = stored[0] if stored else _add(root, "CacheStorageInfo", kind="CacheStorageInfo")
-    _set(info, "StorageFormat", storage.value)
-    _set(info, "PacketSize", str(PACKET_SIZE), after="StorageFormat")
+    storage_info = stored[0] if stored else _add(root, "CacheStorageInfo", kind="CacheStorageInfo")
+    _set(storage_info, "StorageFormat", storage.value)
+    _set(storage_info, "PacketSize", str(PACKET_SIZE), after="StorageFormat")
     return to_xml_bytes(root)
 
 
