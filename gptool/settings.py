@@ -1,6 +1,7 @@
-"""The settings file of a service: the caches it offers, and what may be exported from each.
+"""Settings file: the caches that a service or a toolbox exports tiles from.
 
-A TOML table for each cache; the last two keys have the names and the defaults of ArcGIS Server's service properties:
+A TOML file with one table per cache. The last two keys have the names and the defaults of ArcGIS Server's service
+properties:
 
     [caches.World]
     location = "/data/caches/World"
@@ -22,32 +23,40 @@ from typing import Any
 from gptool.errors import ParameterError, SettingsError
 
 MAX_EXPORT_TILES_COUNT = 100_000
-"""Tiles of one export, unless the settings say otherwise: ArcGIS Server's default."""
+"""Maximum number of tiles of one export by default, as in ArcGIS Server."""
 
-NAME = re.compile(r"\w[\w.-]*")
-BARE = re.compile(r"[A-Za-z0-9_-]+")
-"""Names that TOML takes without quotes."""
+NAME_PATTERN = re.compile(r"\w[\w.-]*")
+NAME_RULE = "letters, digits, '_', '-' and '.', starting with a letter, a digit or '_'"
 
-NAME_RULE = "letters, digits, _, - and ., first a letter, a digit or _"
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML accepts without quotes (TOML 1.0, "Keys")."""
 
-HEAD = """\
-# The caches that the tools offer. Exports of more than maxExportTilesCount tiles are refused; a cache with
-# exportTilesAllowed = false is not offered. A relative location is relative to this file.
+FILE_COMMENT = """\
+# Caches that tiles can be exported from. An export of more than maxExportTilesCount tiles is rejected, and so is every
+# export from a cache with exportTilesAllowed = false. A relative location is relative to the folder of this file.
 """
+
+TYPE_DESCRIPTIONS = {
+    dict: "a table",
+    str: "a non-empty string",
+    bool: "true or false",
+    int: "an integer from 0",
+}
+"""Valid values of a key, by the type that `read_value` expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
-    """What a service does with one cache.
+    """Settings of one cache.
 
     Attributes
     ----------
     location : Path
-        Of the cache folder or package.
+        Path of the cache folder or tile package.
     export_tiles_allowed : bool
-        Whether the cache is offered.
+        Whether tiles can be exported from the cache.
     max_export_tiles_count : int
-        The most tiles of one export.
+        Maximum number of tiles of one export.
     """
 
     location: Path
@@ -57,26 +66,36 @@ class CacheSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The caches of a service, by the names that clients know them by."""
+    """Contents of a settings file.
+
+    Attributes
+    ----------
+    caches : mapping of str to CacheSettings
+        The caches by name.
+    """
 
     caches: Mapping[str, CacheSettings]
 
     @property
-    def allowed(self) -> list[str]:
-        """The names of the caches that are offered."""
+    def exportable(self) -> list[str]:
+        """Names of the caches that tiles can be exported from, in the order of the file."""
         return [name for name, cache in self.caches.items() if cache.export_tiles_allowed]
 
     def cache(self, name: str) -> CacheSettings:
-        """Return what is said of a cache that is offered.
+        """Return the settings of a cache that tiles can be exported from.
 
         Raises
         ------
         ParameterError
-            When there is none of this name.
+            If there is no such cache, or exporting from it is not allowed.
         """
-        if name not in self.allowed:
+        if name not in self.exportable:
+            names = ", ".join(self.exportable)
             raise ParameterError(
-                "no cache to export tiles from", where="cache", found=name, expected=", ".join(self.allowed) or None
+                "not available for export",
+                where="cache",
+                found=repr(name),
+                expected=f"one of {names}" if names else None,
             )
         return self.caches[name]
 
@@ -87,66 +106,121 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     Raises
     ------
     SettingsError
-        When it can't be read, is no TOML, or a key is unknown, missing, or has a value it can't have.
+        If the file cannot be read or is not valid TOML, or if a key is unknown, is missing or has an invalid value.
     """
     path = Path(path).absolute()
     tables = read_tables(path, ("caches",))
-    return Settings(read_caches(path, tables, NAME, NAME_RULE))
+    return Settings(read_caches(path, tables, NAME_PATTERN, NAME_RULE))
 
 
 def read_tables(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a TOML file holds. Raises SettingsError when it can't be read, or has a key that is not known."""
+    """Return the tables of a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+    known : tuple of str
+        The allowed keys of the top level.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, is not valid TOML, or has an unknown key.
+    """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors of Windows put a mark in front
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some Windows editors write a byte order mark
     except OSError as error:
-        raise SettingsError(f"can't be read: {error.strerror or error}", where=path) from error
+        raise SettingsError(f"cannot be read: {error.strerror or error}", where=path) from error
     except ValueError as error:
-        raise SettingsError(f"no TOML: {error}", where=path) from None
+        raise SettingsError(f"is not valid TOML: {error}", where=path) from None
     check_keys(path, "", tables, known)
     return tables
 
 
-def read_caches(path: Path, tables: dict[str, Any], name: re.Pattern[str], rule: str) -> dict[str, CacheSettings]:
-    """Return the caches of a settings file whose names follow a rule. Raises SettingsError."""
+def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], rule: str) -> dict[str, CacheSettings]:
+    """Return the caches of a settings file by name.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for error messages.
+    tables : dict
+        Its tables, see `read_tables`.
+    pattern, rule : re.Pattern, str
+        What a cache name must match, and its description for error messages.
+
+    Raises
+    ------
+    SettingsError
+        If a name is invalid, or a key is unknown, is missing or has an invalid value.
+    """
     caches = read_value(path, "", tables, "caches", dict)
     found = {}
-    for key in caches:
-        table = read_value(path, "caches.", caches, key, dict)
-        if not name.fullmatch(key):
-            raise SettingsError("a cache's name", where=f"{path}: caches", found=repr(key), expected=rule)
-        found[key] = _cache(path, f"caches.{key}.", table)
+    for name in caches:
+        table = read_value(path, "caches.", caches, name, dict)
+        if not pattern.fullmatch(name):
+            raise SettingsError("invalid cache name", where=path, found=repr(name), expected=rule)
+        found[name] = _read_cache(path, f"caches.{name}.", table)
     return found
 
 
-def _cache(path: Path, where: str, table: dict[str, Any]) -> CacheSettings:
-    check_keys(path, where, table, ("location", "exportTilesAllowed", "maxExportTilesCount"))
+def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> CacheSettings:
+    check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount"))
     return CacheSettings(
-        location=path.parent / read_value(path, where, table, "location", str),
-        export_tiles_allowed=read_value(path, where, table, "exportTilesAllowed", bool, True),
-        max_export_tiles_count=read_value(path, where, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
+        location=path.parent / read_value(path, prefix, table, "location", str),
+        export_tiles_allowed=read_value(path, prefix, table, "exportTilesAllowed", bool, True),
+        max_export_tiles_count=read_value(path, prefix, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
     )
 
 
-KINDS = {dict: "a table", str: "a text in quotes", bool: "true or false", int: "a whole number from 0"}
+def read_value(path: Path, prefix: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:
+    """Return the value of a key of a table.
 
+    Parameters
+    ----------
+    path : Path
+        The file, for error messages.
+    prefix : str
+        The name of the table followed by a dot, or an empty string for the top level; for error messages.
+    table : dict
+    key : str
+    kind : type
+        The type of the value, one of `TYPE_DESCRIPTIONS`. Subtypes are rejected: `true` is not an integer.
+    default : object, optional
+        The value if the key is missing. By default the key is required.
 
-def read_value(path: Path, where: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:
-    """Return the value of a key, which is of this very type: true is no number. Raises SettingsError."""
+    Raises
+    ------
+    SettingsError
+        If a required key is missing, or the value is of another type, an empty string or a negative number.
+    """
     if key not in table and default is None:
-        raise SettingsError("missing", where=f"{path}: {where}{key}", expected=KINDS[kind])
+        raise SettingsError(f"{prefix}{key} is missing", where=path, expected=TYPE_DESCRIPTIONS[kind])
     value = table.get(key, default)
     if type(value) is not kind or value == "" or (isinstance(value, int) and value < 0):
         raise SettingsError(
-            "a value it can't have", where=f"{path}: {where}{key}", found=repr(value), expected=KINDS[kind]
+            f"{prefix}{key} has an invalid value", where=path, found=repr(value), expected=TYPE_DESCRIPTIONS[kind]
         )
     return value
 
 
-def check_keys(path: Path, where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
-    """Make sure that a table has no key but these. Raises SettingsError."""
+def check_keys(path: Path, prefix: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Check that a table has only known keys.
+
+    Parameters
+    ----------
+    path, prefix, table
+        See `read_value`.
+    known : tuple of str
+
+    Raises
+    ------
+    SettingsError
+        If the table has another key.
+    """
     for key in table:
         if key not in known:
-            raise SettingsError("no such key", where=f"{path}: {where}{key}", expected=", ".join(known))
+            raise SettingsError(f"unknown key {prefix}{key}", where=path, expected=f"one of {', '.join(known)}")
 
 
 def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSettings]) -> None:
@@ -155,23 +229,24 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
     Raises
     ------
     SettingsError
-        When a location has no name in Unicode.
+        If a location cannot be encoded as Unicode.
     """
-    text = HEAD
+    text = FILE_COMMENT
     for name, cache in caches.items():
+        key = name if BARE_KEY.fullmatch(name) else _toml_string(name)
         text += (
-            f"\n[caches.{name if BARE.fullmatch(name) else _quoted(name)}]\nlocation = {_quoted(str(cache.location))}\n"
+            f"\n[caches.{key}]\nlocation = {_toml_string(str(cache.location))}\n"
             f"exportTilesAllowed = {str(cache.export_tiles_allowed).lower()}\n"
             f"maxExportTilesCount = {cache.max_export_tiles_count}\n"
         )
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
-        around = text[max(error.start - 50, 0) : error.end]
-        raise SettingsError("a location that is no Unicode", where=path, found=repr(around)) from None
+        excerpt = text[max(error.start - 50, 0) : error.end]
+        raise SettingsError("location is not valid Unicode", where=path, found=repr(excerpt)) from None
     Path(path).write_bytes(data)
 
 
-def _quoted(text: str) -> str:
-    """Return a text as TOML writes it, which is as JSON does, but for one more character that must not stand bare."""
+def _toml_string(text: str) -> str:
+    """Return a basic string of TOML: a JSON string in which DEL is escaped too (TOML 1.0, "String")."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,4 +1,4 @@
-"""The settings file: what it says, and that no slip in it is silent."""
+"""Settings files are read as written, and invalid ones are rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from gptool.errors import GptoolError, ParameterError, SettingsError
 from gptool.settings import CacheSettings, read_settings, write_settings
 
-SAID = """
+SETTINGS = """
 [caches.World]
 location = "/data/caches/World"
 
@@ -25,90 +25,107 @@ exportTilesAllowed = false
 """
 
 
-def file(folder: Path, text: str) -> Path:
+def write_file(folder: Path, text: str) -> Path:
     path = folder / "ExportTiles.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_what_it_says_and_what_stands_where_it_is_silent(tmp_path: Path) -> None:
-    settings = read_settings(file(tmp_path, SAID))
+def test_values_and_defaults(tmp_path: Path) -> None:
+    settings = read_settings(write_file(tmp_path, SETTINGS))
     assert settings.caches == {
         "World": CacheSettings(Path("/data/caches/World"), True, 100_000),
         "Roads-2": CacheSettings(tmp_path / "roads.tpkx", True, 5),
         "Secret": CacheSettings(tmp_path / "../secret", False, 100_000),
     }
-    assert settings.allowed == ["World", "Roads-2"]
+    assert settings.exportable == ["World", "Roads-2"]
     assert settings.cache("Roads-2").max_export_tiles_count == 5
 
 
 def test_relative_locations_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file(tmp_path, SAID)
+    write_file(tmp_path, SETTINGS)
     monkeypatch.chdir(tmp_path.parent)
     settings = read_settings(Path(tmp_path.name) / "ExportTiles.toml")
     assert settings.caches["Roads-2"].location == tmp_path / "roads.tpkx"
 
 
 @pytest.mark.parametrize("name", ["Secret", "Nowhere", ""])
-def test_only_caches_that_are_offered_can_be_had(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ParameterError, match=f"cache: no cache .*found {name}, expected World, Roads-2$"):
-        read_settings(file(tmp_path, SAID)).cache(name)
+def test_unknown_and_disallowed_caches_are_rejected(tmp_path: Path, name: str) -> None:
+    with pytest.raises(
+        ParameterError, match=f"cache: not available for export; found '{name}', expected one of World, Roads-2$"
+    ):
+        read_settings(write_file(tmp_path, SETTINGS)).cache(name)
 
 
-def test_an_editors_mark_in_front_does_not_matter(tmp_path: Path) -> None:
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "ExportTiles.toml"
-    path.write_text(SAID, encoding="utf-8-sig")
+    path.write_text(SETTINGS, encoding="utf-8-sig")
     assert len(read_settings(path).caches) == 3
 
 
 CACHE = '[caches.World]\nlocation = "w"\n'
-BAD = {
-    "no caches": ("", "caches: missing; expected a table"),
-    "no TOML": ("[caches.World\n", "no TOML: .*line 1"),
-    "another table": (f"{CACHE}[cache]\n", "cache: no such key; expected caches$"),
-    "caches are no table": ("caches = 1", "caches: a value it can't have; found 1, expected a table"),
-    "a cache is no table": (
+INVALID = {
+    "no caches": ("", "caches is missing; expected a table"),
+    "not TOML": ("[caches.World\n", "is not valid TOML: .*line 1"),
+    "unknown table": (f"{CACHE}[cache]\n", "unknown key cache; expected one of caches$"),
+    "caches not a table": ("caches = 1", "caches has an invalid value; found 1, expected a table"),
+    "cache not a table": (
         "[caches]\nWorld = 'w'",
-        "caches.World: a value it can't have; found 'w', expected a table",
+        "caches.World has an invalid value; found 'w', expected a table",
     ),
-    "a name": ('[caches."a;b"]\nlocation = "w"', "caches: a cache's name; found 'a;b', expected letters"),
-    "no location": ("[caches.World]", "caches.World.location: missing; expected a text in quotes"),
-    "an empty location": ("[caches.World]\nlocation = ''", "caches.World.location: .*found '', expected a text"),
-    "a misspelt key": (f"{CACHE}maxExportTileCount = 1", "caches.World.maxExportTileCount: no such key; expected loc"),
-    "another letter case": (f"{CACHE}exporttilesallowed = true", "caches.World.exporttilesallowed: no such key"),
-    "a dotted name": ('[caches.World.Big]\nlocation = "w"', "caches.World.Big: no such key"),
-    "a word for a truth": (
+    "invalid name": ('[caches."a;b"]\nlocation = "w"', "invalid cache name; found 'a;b', expected letters"),
+    "no location": ("[caches.World]", "caches.World.location is missing; expected a non-empty string"),
+    "empty location": (
+        "[caches.World]\nlocation = ''",
+        "caches.World.location has an invalid value; found '', expected a non-empty string",
+    ),
+    "misspelt key": (
+        f"{CACHE}maxExportTileCount = 1",
+        "unknown key caches.World.maxExportTileCount; expected one of location, exportTilesAllowed",
+    ),
+    "other letter case": (f"{CACHE}exporttilesallowed = true", "unknown key caches.World.exporttilesallowed;"),
+    "dotted name": ('[caches.World.Big]\nlocation = "w"', "unknown key caches.World.Big;"),
+    "string for a boolean": (
         f"{CACHE}exportTilesAllowed = 'true'",
-        "exportTilesAllowed: .*found 'true', expected true or",
+        "exportTilesAllowed has an invalid value; found 'true', expected true or false",
     ),
-    "a number for a truth": (f"{CACHE}exportTilesAllowed = 1", "exportTilesAllowed: .*found 1, expected true or false"),
-    "a truth for a number": (
+    "number for a boolean": (
+        f"{CACHE}exportTilesAllowed = 1",
+        "exportTilesAllowed has an invalid value; found 1, expected true or false",
+    ),
+    "boolean for a number": (
         f"{CACHE}maxExportTilesCount = true",
-        "maxExportTilesCount: .*found True, expected a whole",
+        "maxExportTilesCount has an invalid value; found True, expected an integer from 0",
     ),
-    "half a tile": (f"{CACHE}maxExportTilesCount = 1.5", "maxExportTilesCount: .*found 1.5, expected a whole number"),
-    "less than none": (f"{CACHE}maxExportTilesCount = -1", "maxExportTilesCount: .*found -1, expected a whole number"),
+    "fraction": (
+        f"{CACHE}maxExportTilesCount = 1.5",
+        "maxExportTilesCount has an invalid value; found 1.5, expected an integer from 0",
+    ),
+    "negative number": (
+        f"{CACHE}maxExportTilesCount = -1",
+        "maxExportTilesCount has an invalid value; found -1, expected an integer from 0",
+    ),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_errors_name_file_key_found_and_expected(tmp_path: Path, name: str) -> None:
-    text, message = BAD[name]
+@pytest.mark.parametrize("name", INVALID)
+def test_errors_state_file_key_found_and_expected(tmp_path: Path, name: str) -> None:
+    text, message = INVALID[name]
     with pytest.raises(SettingsError, match=message) as caught:
-        read_settings(file(tmp_path, text))
+        read_settings(write_file(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path / 'ExportTiles.toml'}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nowhere\.toml: can't be read: No such file"):
+def test_missing_and_binary_files_are_rejected(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read: No such file"):
         read_settings(tmp_path / "nowhere.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match=r"binary\.toml: no TOML"):
+    with pytest.raises(SettingsError, match=r"binary\.toml: is not valid TOML"):
         read_settings(tmp_path / "binary.toml")
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_written_settings_are_read_back(tmp_path: Path) -> None:
     odd = tmp_path / 'a "quoted" \\ na\u0308me\t\x7f\x01 \U0001f5fa'
     caches = {"World": CacheSettings(odd), "B.2": CacheSettings(tmp_path / "b", False, 0)}
     write_settings(tmp_path / "ExportTiles.toml", caches)
@@ -118,7 +135,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert all(line.startswith("#") for line in text.split("\n\n")[0].splitlines())
 
 
-def test_a_location_that_is_no_unicode_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(GptoolError, match="a location that is no Unicode"):
+def test_location_that_is_not_unicode_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(GptoolError, match="location is not valid Unicode"):
         write_settings(tmp_path / "x.toml", {"World": CacheSettings(Path("/data/\udcff"))})
     assert not (tmp_path / "x.toml").exists()

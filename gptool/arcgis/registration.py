@@ -13,7 +13,7 @@ from pathlib import Path
 from gptool.cache import open_cache
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import Staging
-from gptool.settings import NAME, NAME_RULE, CacheSettings, write_settings
+from gptool.settings import NAME_PATTERN, NAME_RULE, CacheSettings, write_settings
 
 SOURCES = Path(__file__).parent / "toolbox"
 """Where the package keeps the two files that are handed on."""
@@ -133,7 +133,7 @@ def _checked_server(server: str) -> str:
 
 def _checked_cache(name: str, location: str | os.PathLike[str]) -> CacheSettings:
     """Return the settings of a cache that can be read, with a location that does not depend on the working folder."""
-    if not NAME.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise ParameterError("a cache's name", where="caches", found=repr(name), expected=NAME_RULE)
     open_cache(location)
     return CacheSettings(Path(location).absolute())

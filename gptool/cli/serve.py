@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gptool.cli.options import Command
-from gptool.service.settings import KEYS, ServiceSettings
+from gptool.service.settings import SERVICE_KEYS, ServiceSettings
 
 EPILOG = """\b
 Example:
@@ -23,9 +23,9 @@ FILES = {"output_directory": "DIR", "token_file": "FILE"}
 
 def settings_options(command: Command) -> Command:
     """Add an option for each setting of a service."""
-    for item in reversed(KEYS.values()):
+    for item in reversed(SERVICE_KEYS.values()):
         option = "--" + item.name.replace("_", "-")
-        text = item.metadata["text"]
+        text = item.metadata["help"]
         if isinstance(item.default, bool):
             command = click.option(option, is_flag=True, default=None, help=text)(command)
             continue

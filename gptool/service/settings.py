@@ -1,6 +1,6 @@
-"""What a service is told: the caches it offers, where it listens, and what it grants to those who ask.
+"""Settings of the service: the published caches, the address to listen on, and the limits.
 
-A file of settings has the tables of `gptool.settings`, whose names may have a folder here, and one more:
+A settings file has the tables of `gptool.settings`, where a cache name may have a folder, and a table `service`:
 
     [service]
     port = 6080
@@ -21,85 +21,99 @@ from pathlib import Path
 from typing import Any
 
 from gptool.errors import SettingsError
-from gptool.settings import NAME, NAME_RULE, CacheSettings, check_keys, read_caches, read_tables, read_value
+from gptool.settings import (
+    NAME_PATTERN,
+    NAME_RULE,
+    CacheSettings,
+    check_keys,
+    read_caches,
+    read_tables,
+    read_value,
+)
 
-SERVICE_NAME = re.compile(rf"(?:({NAME.pattern})/)?({NAME.pattern})")
-SERVICE_NAME_RULE = f"{NAME_RULE}; before it may stand a folder's, as in Maps/World"
+SERVICE_NAME = re.compile(rf"(?:({NAME_PATTERN.pattern})/)?({NAME_PATTERN.pattern})")
+SERVICE_NAME_RULE = f"{NAME_RULE}, optionally preceded by a folder name as in Maps/World"
 
-OUTPUT = Path("gptool-output")
-AREA_BYTES = 8 * 1024 * 1024
+DEFAULT_OUTPUT_DIRECTORY = Path("gptool-output")
+DEFAULT_MAX_AREA_BYTES = 8 * 1024 * 1024
 NO_CACHES: Mapping[str, CacheSettings] = {}
 
 
-def _said(default: Any, text: str) -> Any:
-    """Return a field that has a key of its own in the table [service]."""
-    return field(default=default, metadata={"text": text})
+def _setting(default: Any, help_text: str) -> Any:
+    """Return a dataclass field that is a key of the table `service` and an option of `gptool serve`."""
+    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """What a service is told; the keys of a file are these names, as in `maxQueued`.
+    """Settings of a service; the keys of a settings file are these names in camel case, as in `maxQueued`.
 
     Attributes
     ----------
     caches : mapping of str to CacheSettings
-        By the names of their services, `World` or `Maps/World`.
+        The published caches by service name: `World` or `Maps/World`.
     """
 
     caches: Mapping[str, CacheSettings] = field(default_factory=lambda: NO_CACHES)
-    host: str = _said("127.0.0.1", "The address to listen at.")
-    port: int = _said(6080, "The port to listen at; 0: any that is free.")
-    output_directory: Path = _said(OUTPUT, "Where jobs and their results are kept.")  # noqa: RUF009 - a field
-    jobs: int = _said(2, "Exports that run at once, each in a process of its own.")
-    max_queued: int = _said(20, "Jobs that may wait behind those; more are refused.")
-    max_jobs_per_token: int = _said(10, "Jobs of one token that may wait or run.")
-    keep_hours: int = _said(24, "How long a job and its result are kept after they were last asked for.")
-    disk_quota: int = _said(
-        0, "Bytes that jobs and results may take together; 0: what the disk has, but for a gigabyte."
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(6080, "Port to listen on; 0 selects a free port.")
+    output_directory: Path = _setting(DEFAULT_OUTPUT_DIRECTORY, "Folder of the jobs and their results.")  # noqa: RUF009
+    jobs: int = _setting(2, "Number of exports that run at the same time, each in its own process.")
+    max_queued: int = _setting(20, "Maximum number of waiting jobs; further jobs are rejected.")
+    max_jobs_per_token: int = _setting(10, "Maximum number of waiting and running jobs of one token.")
+    keep_hours: int = _setting(24, "Hours that a job and its result are kept after they were last accessed.")
+    disk_quota: int = _setting(
+        0, "Maximum size of all jobs and results in bytes; 0: the free space of the disk except 1 GB."
     )
-    max_body_bytes: int = _said(2 * AREA_BYTES, "Bytes of one request's body.")
-    max_area_bytes: int = _said(AREA_BYTES, "Bytes of an area of interest.")
-    max_area_vertices: int = _said(100_000, "Vertices of an area of interest.")
-    token_file: Path | None = _said(None, "The file of those who may ask; see gptool token.")  # noqa: RUF009 - a field
-    allow_anonymous: bool = _said(False, "Answer everybody, at an address that others can reach.")
+    max_body_bytes: int = _setting(2 * DEFAULT_MAX_AREA_BYTES, "Maximum size of a request body in bytes.")
+    max_area_bytes: int = _setting(DEFAULT_MAX_AREA_BYTES, "Maximum size of an area of interest in bytes.")
+    max_area_vertices: int = _setting(100_000, "Maximum number of vertices of an area of interest.")
+    token_file: Path | None = _setting(None, "File of the accepted tokens; see gptool token.")  # noqa: RUF009
+    allow_anonymous: bool = _setting(False, "Accept requests without a token, also from other machines.")
 
 
-def key_of(name: str) -> str:
-    """Return the key in files of a setting: `maxQueued` of `max_queued`."""
+def settings_key(name: str) -> str:
+    """Return the settings file's key of an attribute: `maxQueued` for `max_queued`."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
 
 
-KEYS = {key_of(item.name): item for item in fields(ServiceSettings) if item.metadata}
-"""The keys of the table [service]."""
+SERVICE_KEYS = {settings_key(item.name): item for item in fields(ServiceSettings) if item.metadata}
+"""The fields of `ServiceSettings` by their keys in the table `service`."""
 
 
 def read_service_settings(path: str | os.PathLike[str]) -> ServiceSettings:
-    """Read a file of settings; relative paths in it are relative to it.
+    """Read a settings file; relative paths in it are relative to its folder.
 
     Raises
     ------
     SettingsError
-        When it can't be read, is no TOML, or a key is unknown, missing, or has a value it can't have.
+        If the file cannot be read or is not valid TOML, or if a key is unknown, is missing or has an invalid value.
     """
     path = Path(path).absolute()
     tables = read_tables(path, ("service", "caches"))
     caches = read_caches(path, tables, SERVICE_NAME, SERVICE_NAME_RULE)
     table = read_value(path, "", tables, "service", dict, {})
-    check_keys(path, "service.", table, tuple(KEYS))
-    return ServiceSettings(caches, **{KEYS[key].name: _setting(path, table, key) for key in table})
+    check_keys(path, "service.", table, tuple(SERVICE_KEYS))
+    return ServiceSettings(caches, **{SERVICE_KEYS[key].name: _read_setting(path, table, key) for key in table})
 
 
 def named_caches(locations: Mapping[str, Path]) -> dict[str, CacheSettings]:
-    """Return the settings of caches that are only named. Raises SettingsError when a name can't be."""
+    """Return the default settings of caches that are given by name and location only.
+
+    Raises
+    ------
+    SettingsError
+        If a name is invalid.
+    """
     for name in locations:
         if not SERVICE_NAME.fullmatch(name):
-            raise SettingsError("a cache's name", where="caches", found=repr(name), expected=SERVICE_NAME_RULE)
+            raise SettingsError("invalid cache name", found=repr(name), expected=SERVICE_NAME_RULE)
     return {name: CacheSettings(location.absolute()) for name, location in locations.items()}
 
 
-def _setting(path: Path, table: dict[str, Any], key: str) -> Any:
-    default = KEYS[key].default
+def _read_setting(path: Path, table: dict[str, Any], key: str) -> Any:
+    default = SERVICE_KEYS[key].default
     if default is None or isinstance(default, Path):
         return path.parent / read_value(path, "service.", table, key, str)
     return read_value(path, "service.", table, key, type(default))

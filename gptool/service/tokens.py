@@ -9,9 +9,9 @@ import secrets
 from pathlib import Path
 
 from gptool.errors import ServiceError, SettingsError, translate_os_errors
-from gptool.settings import NAME, NAME_RULE
+from gptool.settings import NAME_PATTERN, NAME_RULE
 
-LINE = re.compile(rf"({NAME.pattern})\s+([0-9a-f]{{64}})")
+LINE = re.compile(rf"({NAME_PATTERN.pattern})\s+([0-9a-f]{{64}})")
 
 HEAD = (
     "# Who may ask the service: names, and SHA-256 digests of their tokens. A line that is taken out ends its token.\n"
@@ -34,7 +34,7 @@ def add_token(path: str | os.PathLike[str], name: str) -> str:
         When the file can't be written.
     """
     path = Path(path)
-    if not NAME.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise SettingsError("a token's name", where=path, found=repr(name), expected=NAME_RULE)
     if path.exists() and name in _read(path).values():
         raise SettingsError("has a token of this name", where=path, found=name, expected="another name")

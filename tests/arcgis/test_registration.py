@@ -41,7 +41,7 @@ def test_the_three_files_and_the_steps(cache: Path, tmp_path: Path) -> None:
 def test_what_is_silent_and_another_way_to_name_caches(cache: Path, tmp_path: Path) -> None:
     caches = ["--caches", f"World={cache}", "--caches", f"Twin={cache}"]
     assert run("register", "--server", SITE, "--folder", "Tiles", *caches, cwd=tmp_path).returncode == 0
-    assert read_settings(tmp_path / "ExportTiles" / "ExportTiles.toml").allowed == ["World", "Twin"]
+    assert read_settings(tmp_path / "ExportTiles" / "ExportTiles.toml").exportable == ["World", "Twin"]
 
 
 def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Path) -> None:

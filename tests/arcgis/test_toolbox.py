@@ -261,7 +261,7 @@ def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder
     write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, export_tiles_allowed=False)})
     with pytest.raises(arcpy.ExecuteError):
         export.execute(parameters, None)
-    assert arcpy.messages == [("Error", "cache: no cache to export tiles from; found World")]
+    assert arcpy.messages == [("Error", "cache: not available for export; found 'World'")]
 
 
 @pytest.mark.parametrize("looks", [0, 3])
@@ -295,4 +295,4 @@ def test_a_toolbox_without_its_settings_opens_and_says_so_when_it_runs(arcpy: Ar
     parameters[0].value = "World"
     with pytest.raises(arcpy.ExecuteError):
         export.execute(parameters, None)
-    assert "ExportTiles.toml: can't be read: No such file" in arcpy.GetMessages(2)
+    assert "ExportTiles.toml: cannot be read: No such file" in arcpy.GetMessages(2)

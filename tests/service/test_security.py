@@ -194,7 +194,7 @@ class TestLimits:
 NO_START = {
     "no caches": ([], "caches: none are named; expected at least one", 2),
     "no cache there": (["World=nowhere"], "nowhere: cache not found", 1),
-    "a name": (["a;b=w"], "caches: a cache's name; found 'a;b', expected letters", 2),
+    "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
     "no name": (["w"], "caches: found w, expected NAME=CACHE", 2),
     "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address; found", 2),
     "no token file": (["World={cache}", "--token-file", "none"], "none: can't be read: No such file", 2),

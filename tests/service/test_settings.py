@@ -1,4 +1,4 @@
-"""The settings of a service: caches in folders, a table of its own, and no slip in it is silent."""
+"""Settings of a service: folders of caches, the table `service`, and invalid values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gptool.errors import SettingsError
-from gptool.service.settings import KEYS, ServiceSettings, read_service_settings
+from gptool.service.settings import SERVICE_KEYS, ServiceSettings, read_service_settings
 from gptool.settings import CacheSettings
 
-SAID = """
+SETTINGS = """
 [service]
 port = 6081
 outputDirectory = "output"
@@ -28,14 +28,14 @@ maxExportTilesCount = 5
 """
 
 
-def file(folder: Path, text: str) -> Path:
+def write_file(folder: Path, text: str) -> Path:
     path = folder / "service.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_what_it_says_and_what_stands_where_it_is_silent(tmp_path: Path) -> None:
-    assert read_service_settings(file(tmp_path, SAID)) == ServiceSettings(
+def test_values_and_defaults(tmp_path: Path) -> None:
+    assert read_service_settings(write_file(tmp_path, SETTINGS)) == ServiceSettings(
         {"World": CacheSettings(tmp_path / "w"), "Maps/Roads.2": CacheSettings(Path("/data/roads.tpkx"), True, 5)},
         port=6081,
         output_directory=tmp_path / "output",
@@ -46,32 +46,41 @@ def test_what_it_says_and_what_stands_where_it_is_silent(tmp_path: Path) -> None
     )
 
 
-def test_the_table_may_be_left_out(tmp_path: Path) -> None:
-    settings = read_service_settings(file(tmp_path, '[caches.World]\nlocation = "w"'))
+def test_table_service_is_optional(tmp_path: Path) -> None:
+    settings = read_service_settings(write_file(tmp_path, '[caches.World]\nlocation = "w"'))
     assert (settings.host, settings.port, settings.jobs, settings.allow_anonymous) == ("127.0.0.1", 6080, 2, False)
 
 
 CACHE = '[caches.World]\nlocation = "w"\n'
-BAD = {
-    "a key": (f"{CACHE}[service]\nmaxqueued = 1", "service.maxqueued: no such key; expected host, port"),
-    "a text for a number": (f"{CACHE}[service]\nport = '1'", "service.port: .*found '1', expected a whole number"),
-    "less than none": (f"{CACHE}[service]\njobs = -1", "service.jobs: .*found -1, expected a whole number from 0"),
-    "a number for a truth": (f"{CACHE}[service]\nallowAnonymous = 1", "found 1, expected true or false"),
-    "an empty path": (f"{CACHE}[service]\ntokenFile = ''", "service.tokenFile: .*found '', expected a text"),
-    "a folder in a folder": ('[caches."A/B/C"]\nlocation = "w"', "found 'A/B/C', expected letters.*Maps/World"),
-    "above the folder": ('[caches."../C"]\nlocation = "w"', "found '../C', expected letters"),
-    "another table": (f"{CACHE}[server]", "server: no such key; expected service, caches"),
+INVALID = {
+    "unknown key": (f"{CACHE}[service]\nmaxqueued = 1", "unknown key service.maxqueued; expected one of host, port"),
+    "string for a number": (
+        f"{CACHE}[service]\nport = '1'",
+        "service.port has an invalid value; found '1', expected an integer from 0",
+    ),
+    "negative number": (
+        f"{CACHE}[service]\njobs = -1",
+        "service.jobs has an invalid value; found -1, expected an integer from 0",
+    ),
+    "number for a boolean": (f"{CACHE}[service]\nallowAnonymous = 1", "found 1, expected true or false"),
+    "empty path": (
+        f"{CACHE}[service]\ntokenFile = ''",
+        "service.tokenFile has an invalid value; found '', expected a non-empty string",
+    ),
+    "folder in a folder": ('[caches."A/B/C"]\nlocation = "w"', "found 'A/B/C', expected letters.*Maps/World"),
+    "parent folder": ('[caches."../C"]\nlocation = "w"', "found '../C', expected letters"),
+    "unknown table": (f"{CACHE}[server]", "unknown key server; expected one of service, caches"),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_errors_name_file_key_found_and_expected(tmp_path: Path, name: str) -> None:
-    text, message = BAD[name]
+@pytest.mark.parametrize("name", INVALID)
+def test_errors_state_file_key_found_and_expected(tmp_path: Path, name: str) -> None:
+    text, message = INVALID[name]
     with pytest.raises(SettingsError, match=message) as caught:
-        read_service_settings(file(tmp_path, text))
+        read_service_settings(write_file(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path / 'service.toml'}: ")
 
 
-def test_every_key_says_what_it_is() -> None:
-    assert "maxAreaVertices" in KEYS
-    assert all(item.metadata["text"].endswith(".") for item in KEYS.values())
+def test_every_key_has_a_help_text() -> None:
+    assert "maxAreaVertices" in SERVICE_KEYS
+    assert all(item.metadata["help"].endswith(".") for item in SERVICE_KEYS.values())

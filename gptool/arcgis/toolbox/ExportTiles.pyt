@@ -45,7 +45,7 @@ def settings() -> Settings:
 def offered() -> list[str]:
     """Return the caches to choose from; none where the settings can't be read, which the tools say when they run."""
     try:
-        return settings().allowed
+        return settings().exportable
     except GptoolError:
         return []
 
