@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from gptool.export.estimate import CONFIDENCE, Estimate, weigh
 from gptool.export.notices import remark_on_plan, remark_on_request
 from gptool.export.operation import Order, check_apart, count_threads, run_export
 from gptool.export.report import ExportResult
-from gptool.jobs.job import OUT, Job, JobProgress, Planned, Wording
+from gptool.jobs.job import Job, Redactor
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT, PlannedSize
 from gptool.jobs.report import write_report
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Message
+from gptool.model import Message, Phase
 from gptool.output.registry import kind_for_request
 from gptool.output.staging import Staging, created_folder
 from gptool.plan.limit import check_count, room_for
@@ -39,7 +41,7 @@ def export_tiles_job(
     workers: int | None = None,
     on_change: OnChange | None = None,
     job_id: str | None = None,
-    wording: Wording | None = None,
+    redact: Redactor | None = None,
     service: str | None = None,
 ) -> Job:
     """Run exportTiles with the operation's own parameters.
@@ -58,7 +60,7 @@ def export_tiles_job(
         Threads; None: as many as there are processors.
     on_change : callable or None
         See `OnChange`. What it raises ends the job, unless that has ended.
-    job_id, wording
+    job_id, redact
         See `Job`.
     service : str or None
         The service that the cache is offered as, `Maps/World:ImageServer`: results are named as it is, `World`, and
@@ -69,13 +71,13 @@ def export_tiles_job(
     Job
         It has ended: succeeded, failed or cancelled.
     """
-    job = Job("ExportTiles", parameters, on_change, job_id=job_id, wording=wording)
+    job = Job(EXPORT_TILES, parameters, on_change, job_id=job_id, redact=redact)
 
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache, service)
         check_count(plan, read_limit(max_export_tiles_count), service)
         kind = kind_for_request(request.storage, tile_package=request.tile_package)
-        job.say(remark_on_plan(plan, kind, recompression, request))
+        job.add_messages(remark_on_plan(plan, kind, recompression, request))
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - links stay as they are named
         check_apart(target, plan.cache)
         threads = count_threads(workers)
@@ -87,7 +89,7 @@ def export_tiles_job(
             result = _export(job, plan, Order(folder / name, kind, capped, False, threads))
             with translate_os_errors(target):
                 write_report(job, request, plan, capped, result)
-            job.check()
+            job.check_cancelled()
             staging.commit(folder)
         job.results[OUT] = str(target)
 
@@ -96,8 +98,8 @@ def export_tiles_job(
 
 def _export(job: Job, plan: Plan, order: Order) -> ExportResult:
     """Make the result, and tell how far it is, and what shows."""
-    result = run_export(plan, order, lambda done, total: job.show(_exporting(done, total)))
-    job.say(result.messages)
+    result = run_export(plan, order, partial(job.report_progress, Phase.EXPORTING))
+    job.add_messages(result.messages)
     return result
 
 
@@ -107,7 +109,7 @@ def estimate_export_tiles_size_job(
     cache: TileCache | str | os.PathLike[str],
     on_change: OnChange | None = None,
     job_id: str | None = None,
-    wording: Wording | None = None,
+    redact: Redactor | None = None,
     service: str | None = None,
 ) -> Job:
     """Run estimateExportTilesSize with the operation's own parameters.
@@ -115,15 +117,15 @@ def estimate_export_tiles_size_job(
     Parameters as for `export_tiles_job`. The value of the result `out_service_url` is a dict of `totalSize`, bytes of
     the result, and `totalTilesToExport`.
     """
-    job = Job("EstimateExportTilesSize", parameters, on_change, job_id=job_id, wording=wording)
+    job = Job(ESTIMATE_SIZE, parameters, on_change, job_id=job_id, redact=redact)
 
     def work() -> None:
         request, recompression, plan = _plan(job, parameters, cache, service)
         kind = kind_for_request(request.storage, tile_package=request.tile_package)
-        job.say(remark_on_plan(plan, kind, recompression, request))
-        job.show(JobProgress("default", "Weighing a sample of the tiles"))
-        estimate = weigh(plan, kind, recompression.capped(plan.cache.image), check=job.check)
-        job.say([*estimate.messages, Message("Informative", _in_words(estimate))])
+        job.add_messages(remark_on_plan(plan, kind, recompression, request))
+        job.report_progress(Phase.ESTIMATING, 0, 0)
+        estimate = weigh(plan, kind, recompression.capped(plan.cache.image), check=job.check_cancelled)
+        job.add_messages([*estimate.messages, Message("Informative", _in_words(estimate))])
         job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
 
     return job.run(work)
@@ -134,22 +136,14 @@ def _plan(
 ) -> tuple[Request, Recompression, Plan]:
     """Understand the parameters, and count the tiles; the job's next messages tell the plan."""
     request = read_request(parameters)
-    job.say(remark_on_request(request))
+    job.add_messages(remark_on_request(request))
     recompression = Recompression(request.quality if request.optimize else None)
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
     if service is not None:
         opened = replace(opened, name=service.partition(":")[0].rpartition("/")[2])
-    plan = make_plan(opened, request, lambda tiles: job.show(_counting(tiles)))
-    job.planned = Planned(plan.tiles, plan.bytes, room_for(plan))
+    plan = make_plan(opened, request, lambda tiles: job.report_progress(Phase.COUNTING, tiles, 0))
+    job.planned = PlannedSize(plan.tiles, plan.bytes, room_for(plan))
     return request, recompression, plan
-
-
-def _counting(tiles: int) -> JobProgress:
-    return JobProgress("default", f"Counting tiles: {tiles:,}")
-
-
-def _exporting(done: int, total: int) -> JobProgress:
-    return JobProgress("step", f"Exporting tiles: {done:,} of {total:,}", 100 * done // max(total, 1))
 
 
 def _in_words(estimate: Estimate) -> str:

@@ -49,7 +49,8 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     cache raster dataset.
     """
     from gptool.export.operation import export_tiles
-    from gptool.jobs.job import OUT, Job
+    from gptool.jobs.job import Job
+    from gptool.jobs.record import OUT
     from gptool.output.registry import is_tile_package
 
     job = Job("ExportTiles", {**options, "tilePackage": is_tile_package(output)})
@@ -57,7 +58,7 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
         result = export_tiles(cache, output, progress=progress, **options)
     show_messages(result.messages)
     if as_json:
-        job.say(result.messages)
+        job.add_messages(result.messages)
         job.results[OUT] = str(result.path)
         job.succeed()
         print_json({**job.to_json(), **result.to_json()})

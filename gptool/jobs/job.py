@@ -1,202 +1,192 @@
-"""A geoprocessing job: its states, messages, progress, inputs and results, as ArcGIS's REST API words them."""
+"""A geoprocessing job: runs work and records its status, messages, progress and results."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from dataclasses import replace
 from threading import Event
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Self
 
-from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
-from gptool.model import Message
+from gptool.errors import ExportCancelledError, GptoolError
+from gptool.jobs.messages import closing_messages, start_message
+from gptool.jobs.record import JobProgress, JobRecord, PlannedSize, final_status, new_job_id
+from gptool.jobs.status import JobStatus
+from gptool.model import Message, Phase
 from gptool.request import INPUTS, known
 from gptool.request.parameters import BY_NAME
 
-Status = Literal[
-    "esriJobSubmitted",
-    "esriJobExecuting",
-    "esriJobSucceeded",
-    "esriJobFailed",
-    "esriJobCancelling",
-    "esriJobCancelled",
-]
+Redactor = Callable[[str], str]
+"""Returns a message without what its readers must not learn."""
 
-Wording = Callable[[str], str]
-"""Returns the text that is shown for a message's."""
-
-BETWEEN_CHANGES = 0.1
-"""Seconds that must have passed before progress is told again."""
+MIN_REPORT_SECONDS = 0.1
+"""Seconds between two reports of progress, at least."""
 
 LOG = logging.getLogger(__name__)
 
-OUT = "out_service_url"
-"""The name of an export's result, and of an estimate's."""
-
-
-class JobProgress(NamedTuple):
-    """How far a job is; `percent`, 0..100, counts where the type is step."""
-
-    type: Literal["default", "step"]
-    message: str
-    percent: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the REST API words it."""
-        step = {"percent": self.percent} if self.type == "step" else {}
-        return {"type": self.type, "message": self.message, **step}
-
-
-class Planned(NamedTuple):
-    """What a job is about to take: tiles, their bytes in the cache, and the bytes to set aside for its result."""
-
-    tiles: int
-    bytes: int
-    room: int
-
 
 class Job:
-    """One run of a tool. It is worked on in one thread; others may look at it, and cancel it.
+    """A runner of work, and the record of it. The work runs in one thread; other threads may read and cancel the job.
 
     Attributes
     ----------
-    job_id : str
-        `j` and 32 hexadecimal digits that can't be guessed.
-    tool : str
-        The name of the tool.
-    messages : list of Message
-        Only ever added to.
-    progress : JobProgress or None
-        While it is executing.
-    inputs : dict
-        The parameters that were sent, under their own names, and the defaults of others.
+    record : JobRecord
+        The state of the job. Each change replaces it.
     results : dict
-        By name, once it has succeeded.
-    planned : Planned or None
-        Once tiles are counted: before any is copied.
+        Values of the results, by name; set by the work.
 
     Parameters
     ----------
-    on_change : callable or None
-        Called in the job's thread when its status, messages, progress or plan have changed.
-    job_id : str or None
-        An id that it has already.
-    wording : callable or None
-        Returns the text that is shown for a message's: a service's clients are not to learn where its files lie.
+    operation : str
+        Name of the operation, which messages repeat.
+    parameters : mapping
+        The parameters as they were sent.
+    on_change : callable, optional
+        Called in the job's thread with the job when its status, messages, progress or planned size have changed.
+    job_id : str, optional
+        By default a new one.
+    redact : callable, optional
+        Applied to the text of each message: the clients of a service must not learn where its files are.
     """
 
     def __init__(
         self,
-        tool: str,
+        operation: str,
         parameters: Mapping[str, Any],
         on_change: Callable[[Job], None] | None = None,
         *,
         job_id: str | None = None,
-        wording: Wording | None = None,
+        redact: Redactor | None = None,
     ) -> None:
-        self.job_id = job_id or new_job_id()
-        self.tool = tool
-        self._status: Status = "esriJobSubmitted"
-        self.messages: list[Message] = []
-        self.progress: JobProgress | None = None
-        defaults = {item.name: item.default for item in INPUTS if item.default is not None}
-        # What is no mapping is refused when the job runs.
-        self.inputs: dict[str, Any] = {**defaults, **(known(parameters) if isinstance(parameters, Mapping) else {})}
+        # If the parameters are not a mapping, the work fails with a message.
+        sent = known(parameters) if isinstance(parameters, Mapping) else {}
+        self._record = JobRecord(job_id or new_job_id(), operation, {**default_inputs(), **sent}, created=time.time())
         self.results: dict[str, Any] = {}
-        self.planned: Planned | None = None
         self._on_change = on_change
-        self._wording = wording
-        self._cancelled = Event()
-        self._started = self._told = time.monotonic()
+        self._redact = redact
+        self._cancel_requested = Event()
+        self._start_seconds = self._reported_seconds = time.monotonic()
 
     def run(self, work: Callable[[], None]) -> Self:
-        """Do the job's work, and end as that ends; an error becomes the job's. Return the job.
+        """Run the work and record how it ends, also by an exception. Return the job.
 
         Raises
         ------
         BaseException
-            What is no Exception, such as KeyboardInterrupt.
+            If the work raises one that is not an `Exception`, such as `KeyboardInterrupt`.
         """
         try:
             self.start()
             work()
-        except ExportCancelledError:
-            self._end("esriJobCancelled", cancellation(self.tool, self._seconds()))
         except GptoolError as error:
-            self.fail(error)
+            self._end(error)
         except Exception as error:
-            # Nobody's request should end a service; whoever mends it finds the trace in the log.
+            # No request may end a service; the log has the traceback.
             LOG.exception("job %s", self.job_id)
-            # What another library says may name files in ways that no wording knows.
-            details = "" if self._wording else f": {error}"
-            self.fail(GptoolError(f"an error of the program: {type(error).__name__}{details}"))
-        except BaseException:
-            interrupted = Message("Warning", f"Interrupted ({self.tool}).")
-            self._end("esriJobCancelled", [interrupted, _at_end("Cancelled", self._seconds())])
+            # The text of another library's exception may contain paths in a form that redaction does not recognise.
+            details = "" if self._redact else f": {error}"
+            self.fail(GptoolError(f"internal error: {type(error).__name__}{details}"))
+        except BaseException as error:
+            self._end(error)
             raise
         else:
             self.succeed()
         return self
 
     def start(self) -> None:
-        """Go from submitted to executing."""
-        self._change()
-        self._started = time.monotonic()
-        self._status, self.progress = "esriJobExecuting", JobProgress("default", "Executing...")
-        self.say([Message("Informative", f"Start Time: {_now()}")])
+        """Change the status from submitted to executing."""
+        self._report()
+        self._start_seconds = time.monotonic()
+        self._record = replace(
+            self._record, status=JobStatus.EXECUTING, progress=JobProgress(), started=time.time()
+        )  # fmt: skip
+        self.add_messages([start_message()])
 
     def succeed(self) -> None:
-        """End well."""
-        self._end("esriJobSucceeded", [_at_end("Succeeded", self._seconds())])
+        """End the job as succeeded."""
+        self._end(None)
 
     def fail(self, error: GptoolError) -> None:
-        """End with an error, and what would help."""
-        self._end("esriJobFailed", failure(self.tool, error, self._seconds()))
+        """End the job as failed, with the error and its advice as messages."""
+        self._end(error)
 
-    def say(self, messages: Iterable[Message]) -> None:
+    def add_messages(self, messages: Iterable[Message]) -> None:
         """Add messages."""
-        wording = self._wording
-        self.messages.extend(
-            message._replace(description=wording(message.description)) if wording else message for message in messages
-        )
-        self._change()
+        redact = self._redact
+        if redact:
+            messages = [message._replace(description=redact(message.description)) for message in messages]
+        self._record = self._record.add_messages(messages)
+        self._report()
 
-    def show(self, progress: JobProgress) -> None:
-        """Show how far the job is, now and then, and stop it here when it is to be cancelled.
+    def report_progress(self, phase: Phase, done: int, total: int, /) -> None:
+        """Record the progress, unless the last report is too recent (`MIN_REPORT_SECONDS`).
 
-        Raises
-        ------
-        ExportCancelledError
-            When it is.
-        """
-        self.check()
-        if time.monotonic() - self._told >= BETWEEN_CHANGES:
-            self.progress = progress
-            self._change()
-
-    def check(self) -> None:
-        """Stop the job here when it is to be cancelled.
+        This is the job's `gptool.model.Progress`.
 
         Raises
         ------
         ExportCancelledError
-            When it is.
+            If the job is to be cancelled.
         """
-        if self._cancelled.is_set():
-            raise ExportCancelledError("the job was cancelled")
+        self.check_cancelled()
+        if time.monotonic() - self._reported_seconds >= MIN_REPORT_SECONDS:
+            self._record = replace(self._record, progress=JobProgress(phase, done, total))
+            self._report()
+
+    def check_cancelled(self) -> None:
+        """Raise ExportCancelledError if the job is to be cancelled."""
+        if self._cancel_requested.is_set():
+            raise ExportCancelledError("job was cancelled")
 
     def cancel(self) -> None:
-        """Ask the job to stop; it does so soon. One that has ended stays as it is."""
-        self._cancelled.set()
+        """Request that the job stops. A job that has ended is not changed."""
+        self._cancel_requested.set()
 
     @property
-    def status(self) -> Status:
-        """How far the job is, in the words of the REST API."""
-        if self._cancelled.is_set() and self._status in ("esriJobSubmitted", "esriJobExecuting"):
-            return "esriJobCancelling"
-        return self._status
+    def record(self) -> JobRecord:
+        """The state of the job."""
+        return replace(self._record, status=self.status)
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job."""
+        return self._record.job_id
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation."""
+        return self._record.operation
+
+    @property
+    def status(self) -> JobStatus:
+        """The status of the job."""
+        status = self._record.status
+        return JobStatus.CANCELLING if status.is_cancellable and self._cancel_requested.is_set() else status
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages so far."""
+        return self._record.messages
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """The progress; None unless the job is executing."""
+        return self._record.progress
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The parameters that were sent, by their own names, and the defaults of those that were omitted."""
+        return self._record.inputs
+
+    @property
+    def planned(self) -> PlannedSize | None:
+        """The planned size; None until the tiles are counted."""
+        return self._record.planned
+
+    @planned.setter
+    def planned(self, planned: PlannedSize) -> None:
+        self._record = replace(self._record, planned=planned)
 
     def result(self, name: str) -> dict[str, Any]:
         """Return a result: `paramName`, `dataType` and `value`.
@@ -204,79 +194,38 @@ class Job:
         Raises
         ------
         KeyError
-            When the job has none of that name, as long as it has not succeeded.
+            If there is no result of that name, or the job has not succeeded.
         """
         return {"paramName": name, "dataType": "GPString", "value": self.results[name]}
 
     def input(self, name: str) -> dict[str, Any]:
-        """Return an input: `paramName`, `dataType` and `value`. Raises KeyError when there is none of that name."""
+        """Return an input: `paramName`, `dataType` and `value`.
+
+        Raises
+        ------
+        KeyError
+            If there is no input of that name.
+        """
         return {"paramName": name, "dataType": BY_NAME[name].type, "value": self.inputs[name]}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the job as the REST API words it; results and inputs are there once it has succeeded."""
-        return job_json(self.job_id, self.status, self.results, self.inputs, self.messages, self.progress)
+        """Return the job in the form of the REST API; it has results and inputs if the job has succeeded."""
+        return self.record.to_json(results=self.results)
 
-    def _seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    def _end(self, status: Status, messages: list[Message]) -> None:
-        self._status, self.progress = status, None
+    def _end(self, error: BaseException | None) -> None:
+        self._record = self._record.end(final_status(error), time.time())
+        seconds = time.monotonic() - self._start_seconds
         try:
-            self.say(messages)
+            self.add_messages(closing_messages(self.operation, error, seconds))
         except Exception:
-            LOG.exception("job %s has ended, and that could not be shown", self.job_id)
+            LOG.exception("job %s: the end of the job could not be reported", self.job_id)
 
-    def _change(self) -> None:
-        self._told = time.monotonic()
+    def _report(self) -> None:
+        self._reported_seconds = time.monotonic()
         if self._on_change:
             self._on_change(self)
 
 
-def new_job_id() -> str:
-    """Return the id of a new job: `j` and 32 hexadecimal digits that can't be guessed."""
-    return f"j{secrets.token_hex(16)}"
-
-
-def job_json(
-    job_id: str,
-    status: Status,
-    results: Iterable[str],
-    inputs: Iterable[str],
-    messages: Iterable[Message],
-    progress: JobProgress | None,
-) -> dict[str, Any]:
-    """Return a job as the REST API words it, of the names of its results and inputs: they show once it succeeded."""
-    value: dict[str, Any] = {"jobId": job_id, "jobStatus": status}
-    if status == "esriJobSucceeded":
-        value["results"] = {name: {"paramUrl": f"results/{name}"} for name in results}
-        value["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in inputs}
-    value["messages"] = [message.to_json() for message in messages]
-    if status == "esriJobExecuting" and progress:
-        value["progress"] = progress.to_json()
-    return value
-
-
-def failure(tool: str, error: GptoolError, seconds: float) -> list[Message]:
-    """Return the last messages of a job that failed after so many seconds: the error, and what would help."""
-    advice = error.advice if isinstance(error, TooManyTilesError) else ()
-    return [
-        Message("Error", str(error)),
-        *(Message("Informative", line) for line in advice),
-        Message("Error", f"Failed to execute ({tool})."),
-        _at_end("Failed", seconds),
-    ]
-
-
-def cancellation(tool: str, seconds: float) -> list[Message]:
-    """Return the last messages of a job that was cancelled after so many seconds."""
-    return [Message("Warning", f"Cancelled ({tool})."), _at_end("Cancelled", seconds)]
-
-
-def _at_end(word: str, seconds: float) -> Message:
-    return Message("Informative", f"{word} at {_now()} (Elapsed Time: {seconds:.2f} seconds)")
-
-
-def _now() -> str:
-    """Return the local time as ArcGIS writes it: Tuesday, February 19, 2019 2:23:39 PM."""
-    now = datetime.now().astimezone()
-    return f"{now:%A, %B} {now.day}, {now.year} {now.hour % 12 or 12}:{now:%M:%S %p}"
+def default_inputs() -> dict[str, Any]:
+    """Return the defaults of the parameters that have one."""
+    return {item.name: item.default for item in INPUTS if item.default is not None}

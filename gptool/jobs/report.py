@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gptool.export.report import ExportResult, LevelReport
-from gptool.jobs.job import Job, JobProgress
+from gptool.jobs.job import Job
 from gptool.jpeg.recompression import Recompression
-from gptool.model import StorageFormat
+from gptool.model import Phase, StorageFormat
 from gptool.output.esri_json import extent_json, reference_json
 from gptool.plan.plan import LevelPlan, Plan
 from gptool.request import Request
@@ -99,8 +99,10 @@ def _outcomes(report: LevelReport) -> dict[str, Any]:
 
 def _sha256(path: Path, job: Job) -> str:
     digest = hashlib.sha256()
+    done, size = 0, path.stat().st_size
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            job.show(JobProgress("step", "Computing the package's SHA-256", 100))
+            job.report_progress(Phase.HASHING, done, size)
             digest.update(chunk)
+            done += len(chunk)
     return digest.hexdigest()

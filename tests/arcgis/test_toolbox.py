@@ -223,7 +223,7 @@ def test_messages_come_in_order_and_once(arcpy: ArcPy, export: Any) -> None:
 
 
 def test_the_progressor_steps(arcpy: ArcPy, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0.0)
+    monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0.0)
     arcpy.run(export, CACHE | {"tilePackage": True})
     progressors = [call for call in arcpy.calls if call[0] == "SetProgressor"]
     assert [call[1] for call in progressors] == ["default", "step"]
@@ -267,7 +267,7 @@ def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder
 @pytest.mark.parametrize("looks", [0, 3])
 def test_a_cancelled_job_leaves_nothing(arcpy: ArcPy, export: Any, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled at once, and when ArcGIS has been asked some times."""
-    monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0.0)
+    monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0.0)
     answers = iter([False] * looks)
     arcpy.env.cancel_when(lambda: next(answers, True))
     with pytest.raises(arcpy.ExecuteError):

@@ -136,7 +136,7 @@ def test_damaged_tiles_are_reported_and_said(tmp_path: Path) -> None:
 
 
 def test_progress_tells_percent_while_it_executes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0)
+    monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0)
     cache = make_cache(tmp_path / "cache", square(8, range(120, 136), range(120, 136)))
     answers: list[dict[str, Any]] = []
     export_tiles_job({}, cache=cache, output_directory=tmp_path, on_change=lambda job: answers.append(job.to_json()))
@@ -193,7 +193,7 @@ class TestFailure:
         monkeypatch.setattr("gptool.tool.write_report", fail)
         with caplog.at_level(logging.ERROR):
             job = export_tiles_job({}, cache=cache, output_directory=tmp_path)
-        assert job.messages[1] == ("Error", "an error of the program: TypeError: oh no")
+        assert job.messages[1] == ("Error", "internal error: TypeError: oh no")
         assert job.job_id in caplog.text
         assert "Traceback" in caplog.text
         check_nothing_left(tmp_path)
@@ -202,7 +202,7 @@ class TestFailure:
 class TestForAService:
     """What a service gives a job, and what it learns of it."""
 
-    SERVICE: ClassVar = {"job_id": "j1", "service": "Maps/World:ImageServer", "wording": lambda text: text.upper()}
+    SERVICE: ClassVar = {"job_id": "j1", "service": "Maps/World:ImageServer", "redact": lambda text: text.upper()}
 
     def test_its_id_its_name_and_its_words(self, cache: Path, tmp_path: Path) -> None:
         job = export_tiles_job(SENT, cache=cache, output_directory=tmp_path, **self.SERVICE)
@@ -229,7 +229,7 @@ class TestForAService:
 
         monkeypatch.setattr("gptool.tool.write_report", fail)
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path, **self.SERVICE)
-        assert job.messages[-3].description == "AN ERROR OF THE PROGRAM: TYPEERROR"
+        assert job.messages[-3].description == "INTERNAL ERROR: TYPEERROR"
 
     def test_the_plan_is_told_before_a_byte_is_copied(self, cache: Path, tmp_path: Path) -> None:
         def look(job: Job) -> None:
@@ -297,7 +297,7 @@ class TestCancel:
                 raise KeyboardInterrupt
 
         handed: list[Job] = []
-        monkeypatch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0)
+        monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0)
         with pytest.raises(KeyboardInterrupt):
             export_tiles_job({}, cache=cache, output_directory=tmp_path, on_change=interrupt)
         assert handed[-1].status == "esriJobCancelled"
@@ -315,7 +315,7 @@ class TestOnChange:
 
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "jobs", on_change=fail)
         assert (job.status, job.results) == ("esriJobFailed", {})
-        assert ("Error", "an error of the program: RuntimeError: no more") in job.messages
+        assert ("Error", "internal error: RuntimeError: no more") in job.messages
         check_nothing_left(tmp_path)
 
     def test_always(self, cache: Path, tmp_path: Path) -> None:
@@ -358,12 +358,12 @@ def test_a_place_within_the_cache_is_refused_and_not_made(cache: Path) -> None:
 class TestEstimate:
     def test_it_can_be_cancelled_while_it_recompresses(self, cache: Path) -> None:
         def cancel(job: Job) -> None:
-            if job.progress and "Weighing" in job.progress.message:
+            if job.progress and "Estimating" in job.progress.message:
                 job.cancel()
 
         sent = {"optimizeTilesForSize": "true", "compressionQuality": "40"}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gptool.jobs.job.BETWEEN_CHANGES", 0)
+            patch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0)
             job = estimate_export_tiles_size_job(sent, cache=cache, on_change=cancel)
         assert job.status == "esriJobCancelled"
 
@@ -381,7 +381,7 @@ class TestEstimate:
         cache = make_cache(tmp_path / "cache", square(8, range(120, 140), range(120, 140)))
         sent = {"optimizeTilesForSize": "true", "compressionQuality": "40"}
         job = estimate_export_tiles_size_job(sent, cache=cache)
-        assert job.tool == "EstimateExportTilesSize"
+        assert job.operation == "EstimateExportTilesSize"
         [line] = [message.description for message in job.messages if "confidence" in message.description]
         assert re.fullmatch(
             r"400 tiles, [0-9]+ bytes as a cache raster dataset, with 95% confidence [0-9]+ to [0-9]+, from 256 tiles "

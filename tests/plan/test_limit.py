@@ -83,4 +83,4 @@ def test_what_is_set_aside_is_enough_for_any_result(
     assert job.status == "esriJobSucceeded"
     assert job.planned
     assert job.planned.tiles == 165
-    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= job.planned.room
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= job.planned.reserved_bytes

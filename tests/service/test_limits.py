@@ -117,8 +117,8 @@ class TestPlace:
                 assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
                 line = re.fullmatch(
-                    f"no place for the result; found {job.planned.tiles} tiles, which may take {job.planned.room} "
-                    "bytes, expected at most "
+                    f"no place for the result; found {job.planned.tiles} tiles, which may take "
+                    f"{job.planned.reserved_bytes} bytes, expected at most "
                     "([0-9]+) bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",
                     said(job)[-3],

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from lxml import html
 
-from gptool.jobs.job import Planned
+from gptool.jobs.record import PlannedSize
 from gptool.request import PARAMETERS
 from gptool.service.pages import link, render, static_files
 from gptool.service.resources.call import ROOT
@@ -65,7 +65,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "service_name": HOSTILE,
         "running": status == "esriJobExecuting",
         "elapsed": "1.5 seconds",
-        "planned": Planned(1234, 5_600_000, 0),
+        "planned": PlannedSize(1234, 5_600_000, 0),
         "estimate": None,
         "files": [],
         "folder": None,

@@ -16,6 +16,7 @@ import pytest
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import OutputError
+from gptool.jobs.status import JobStatus
 from gptool.service.queue.queue import Engine
 from gptool.service.queue.store import NewJob, Store, StoredJob
 from gptool.service.settings import ServiceSettings
@@ -134,7 +135,7 @@ def test_stopped_it_puts_the_job_back(slow_cache: Path, tmp_path: Path) -> None:
         job = store.find(job_id)
         assert job
         assert (job.status, job.deaths, job.progress) == ("esriJobSubmitted", 0, None)
-        store.change(job_id, "esriJobCancelling")
+        store.change(job_id, JobStatus.CANCELLING)
     job = asyncio.run(again(settings, job_id))
     assert job.status == "esriJobCancelled"
     assert "The service was stopped while the job was executing: it starts again." in said(job)

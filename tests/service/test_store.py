@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gptool.errors import OutputError
-from gptool.jobs.job import JobProgress, Planned
-from gptool.model import Message
+from gptool.jobs.record import JobProgress, PlannedSize
+from gptool.jobs.status import JobStatus
+from gptool.model import Message, Phase
 from gptool.service.queue.store import FILE, NewJob, Store
 
 INPUTS = {"levels": "0-2", "areaOfInterest": "{}" * 100_000, "tilePackage": False}
@@ -28,19 +29,23 @@ def test_all_of_a_job_is_there_when_the_file_is_opened_again(tmp_path: Path) -> 
     with closing(Store(tmp_path)) as store:
         store.add(job, 100.5)
         store.change(
-            job.job_id, "esriJobExecuting", MESSAGES[:1], progress=JobProgress("step", "x", 7), planned=Planned(3, 4, 5)
+            job.job_id,
+            JobStatus.EXECUTING,
+            MESSAGES[:1],
+            progress=JobProgress(Phase.EXPORTING, 7, 100),
+            planned=PlannedSize(3, 4, 5),
         )
-        store.change(job.job_id, "esriJobExecuting", MESSAGES[1:])
+        store.change(job.job_id, JobStatus.EXECUTING, MESSAGES[1:])
     with closing(Store(tmp_path)) as store:
         stored = store.find(job.job_id)
         assert stored
         assert (*[getattr(stored, name) for name in NewJob._fields[:5]],) == job[:5]
         assert (stored.status, stored.messages) == ("esriJobExecuting", MESSAGES)
-        assert (stored.progress, stored.planned) == (JobProgress("step", "x", 7), Planned(3, 4, 5))
+        assert (stored.progress, stored.planned) == (JobProgress(Phase.EXPORTING, 7, 100), PlannedSize(3, 4, 5))
         assert (list(stored.inputs), stored.inputs) == (list(INPUTS), INPUTS)
         assert (stored.created, stored.ended, stored.accessed, stored.deaths) == (100.5, None, 100.5, 0)
         result: dict[str, Any] = {"package": "World", "is_file": False, "size": 2**40, "estimate": {"totalSize": 1}}
-        store.change(job.job_id, "esriJobSucceeded", ended=200.0, progress=None, **result)
+        store.change(job.job_id, JobStatus.SUCCEEDED, ended=200.0, progress=None, **result)
         stored = store.find(job.job_id)
         assert stored
         assert {name: getattr(stored, name) for name in result} == result
@@ -52,7 +57,7 @@ def test_jobs_keep_their_order(tmp_path: Path) -> None:
     with closing(Store(tmp_path)) as store:
         for number in (3, 1, 2, 4):
             store.add(new_job(number), 1.0)
-        store.change(new_job(1).job_id, "esriJobFailed", ended=2.0)
+        store.change(new_job(1).job_id, JobStatus.FAILED, ended=2.0)
         assert [job.job_id for job in store.unended()] == [new_job(number).job_id for number in (3, 2, 4)]
 
 
@@ -60,7 +65,7 @@ def test_what_has_expired_and_what_has_a_result(tmp_path: Path) -> None:
     with closing(Store(tmp_path)) as store:
         for number, ended in ((1, 5.0), (2, 5.0), (3, None), (4, 5.0)):
             store.add(new_job(number), 1.0)
-            store.change(new_job(number).job_id, "esriJobSucceeded", ended=ended, package=None if number == 4 else "x")
+            store.change(new_job(number).job_id, JobStatus.SUCCEEDED, ended=ended, package=None if number == 4 else "x")
         store.touch(new_job(2).job_id, 9.0)
         assert store.expired(8.0) == [new_job(1).job_id, new_job(4).job_id]
         assert store.succeeded() == {new_job(number).job_id for number in (1, 2, 3)}
@@ -70,7 +75,7 @@ def test_nothing_remains_of_what_is_deleted(tmp_path: Path) -> None:
     with closing(Store(tmp_path)) as store:
         for number in (1, 2):
             store.add(new_job(number), 1.0)
-            store.change(new_job(number).job_id, "esriJobExecuting", MESSAGES)
+            store.change(new_job(number).job_id, JobStatus.EXECUTING, MESSAGES)
         store.delete([new_job(1).job_id])
         assert store.find(new_job(1).job_id) is None
     with closing(sqlite3.connect(tmp_path / FILE)) as connection:

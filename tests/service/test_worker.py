@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptool.errors import GptoolError
-from gptool.jobs.job import new_job_id
+from gptool.jobs.record import new_job_id
 from gptool.model import Message
 from gptool.service.queue.protocol import News, Order, line_of, read_news
-from gptool.service.queue.redaction import wording_for
+from gptool.service.queue.redaction import path_redactor
 from helpers.caches import bundle_path, jpeg_tile, make_cache, make_tpkx, world
 
 Worker = subprocess.Popen[bytes]
@@ -211,12 +211,12 @@ class TestMessagesTellNoPathOfTheMachine:
         ],
     )
     def test_words(self, text: str, expected: str) -> None:
-        assert wording_for("Maps/World", Path("/data/World"), Path("/srv/out put"))(text) == expected
+        assert path_redactor("Maps/World", Path("/data/World"), Path("/srv/out put"))(text) == expected
 
     @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
     def test_whatever_folders_are_called(self, names: list[str]) -> None:
         location = Path("/", *("<" + re.sub("[/\0<]", "-", name) + ">" for name in names))
         error = GptoolError("not XML", where=location / "conf.xml", found=repr(str(location.parent / "<others>")))
-        text = wording_for("World", location, Path("/out"))(str(error))
+        text = path_redactor("World", location, Path("/out"))(str(error))
         assert text.startswith("World/conf.xml: not XML; found ")
         assert "<" not in text

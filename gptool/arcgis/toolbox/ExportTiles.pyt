@@ -12,6 +12,7 @@ import arcpy
 
 from gptool.errors import GptoolError
 from gptool.jobs.job import Job
+from gptool.jobs.status import JobStatus
 from gptool.request import INPUTS, find_faults
 from gptool.request import Parameter as Row
 from gptool.request.area import NO_POLYGONS
@@ -147,7 +148,7 @@ class Tool:
         except GptoolError as error:
             arcpy.AddError(str(error))
             raise arcpy.ExecuteError from None
-        if job.status != "esriJobSucceeded":
+        if job.status is not JobStatus.SUCCEEDED:
             raise arcpy.ExecuteError
         self.finish(job.result("out_service_url")["value"], by_name)
 

@@ -33,17 +33,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 import gptool
+from gptool.jobs.status import JobStatus
 from gptool.service.resources.call import ROOT
 
 HERE = Path(__file__).parent
 
 STATUS_WORDS = {
-    "esriJobSubmitted": "Waiting",
-    "esriJobExecuting": "Running",
-    "esriJobSucceeded": "Succeeded",
-    "esriJobFailed": "Failed",
-    "esriJobCancelling": "Being cancelled",
-    "esriJobCancelled": "Cancelled",
+    JobStatus.SUBMITTED: "Waiting",
+    JobStatus.EXECUTING: "Running",
+    JobStatus.SUCCEEDED: "Succeeded",
+    JobStatus.FAILED: "Failed",
+    JobStatus.CANCELLING: "Being cancelled",
+    JobStatus.CANCELLED: "Cancelled",
 }
 """What people read for a job's status."""
 

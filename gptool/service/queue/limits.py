@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gptool.errors import GptoolError, ParameterError, ServiceError
-from gptool.jobs.job import Planned
+from gptool.jobs.record import PlannedSize
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import EXPORT
@@ -92,13 +92,13 @@ class Place(NamedTuple):
 
     def find_fault(self, run: Run, runs: Iterable[Run]) -> GptoolError | None:
         """Return the error of an export whose tiles are counted, and find no place beside those of other jobs."""
-        planned = run.planned or Planned(0, 0, 0)
+        planned = run.planned or PlannedSize(0, 0, 0)
         free = self._free([other for other in runs if other is not run])
-        if planned.room <= free:
+        if planned.reserved_bytes <= free:
             return None
         return GptoolError(
             "no place for the result",
-            found=f"{planned.tiles} tiles, which may take {planned.room} bytes",
+            found=f"{planned.tiles} tiles, which may take {planned.reserved_bytes} bytes",
             expected=f"at most {max(free, 0)} bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, "
             "or try again later",
         )
@@ -111,5 +111,5 @@ class Place(NamedTuple):
         return (
             self.store.results_size()
             + self.store.own_size()
-            + sum(run.planned.room for run in runs if run.task == EXPORT and run.planned)
+            + sum(run.planned.reserved_bytes for run in runs if run.task == EXPORT and run.planned)
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from gptool.jobs.job import JobProgress, Planned, Status
+from gptool.jobs.record import JobProgress, PlannedSize
+from gptool.jobs.status import JobStatus
 from gptool.model import Message
 
 EXPORT, ESTIMATE = "ExportTiles", "EstimateExportTilesSize"
@@ -51,7 +52,7 @@ class Order(NamedTuple):
 class Ended(NamedTuple):
     """How a job ended; all but the status as in `gptool.service.queue.store.StoredJob`."""
 
-    status: Status
+    status: JobStatus
     package: str | None = None
     is_file: bool = False
     size: int = 0
@@ -67,7 +68,7 @@ class News(NamedTuple):
         Those after the ones that were told.
     progress : JobProgress or None
         How far it is.
-    planned : Planned or None
+    planned : PlannedSize or None
         Once tiles are counted.
     ended : Ended or None
         None while it goes on.
@@ -75,7 +76,7 @@ class News(NamedTuple):
 
     messages: list[Message]
     progress: JobProgress | None
-    planned: Planned | None
+    planned: PlannedSize | None
     ended: Ended | None = None
 
 
@@ -95,7 +96,7 @@ def read_news(line: bytes) -> News:
     messages, progress, planned, ended = json.loads(line)
     return News(
         [Message(*message) for message in messages],
-        JobProgress(*progress) if progress else None,
-        Planned(*planned) if planned else None,
-        Ended(*ended) if ended else None,
+        JobProgress.from_values(progress) if progress else None,
+        PlannedSize(*planned) if planned else None,
+        Ended(JobStatus(ended[0]), *ended[1:]) if ended else None,
     )

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
-from gptool.jobs.job import Job, failure, new_job_id
+from gptool.jobs.job import Job
+from gptool.jobs.messages import closing_messages
+from gptool.jobs.record import new_job_id
+from gptool.jobs.status import JobStatus
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.queue.limits import Place, check_area, offered
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory
@@ -93,7 +96,7 @@ class Engine:
             When the service does not take it; what is wrong with its parameters, the job itself will say.
         """
         self._check_allowed(task, service, owner)
-        inputs = Job(task, parameters).inputs
+        inputs = dict(Job(task, parameters).inputs)
         error = await check_area(inputs, self._settings)
         self._check_allowed(task, service, owner)  # others came meanwhile
         job_id = new_job_id()
@@ -102,7 +105,7 @@ class Engine:
         self._store.add(NewJob(job_id, task, service, kind, owner, inputs), time.time())
         if error:
             now = time.time()
-            self._store.change(job_id, "esriJobFailed", failure(task, error, 0.0), ended=now, accessed=now)
+            self._store.change(job_id, JobStatus.FAILED, closing_messages(task, error, 0.0), ended=now, accessed=now)
         else:
             self._add(self._found(job_id))
         return self._found(job_id)
@@ -164,10 +167,10 @@ class Engine:
         if run in lane.waiting:
             lane.waiting.remove(run)
             now = time.time()
-            self._store.change(run.job_id, "esriJobCancelled", run.last_words(cancelled), ended=now, accessed=now)
+            self._store.change(run.job_id, JobStatus.CANCELLED, run.last_words(cancelled), ended=now, accessed=now)
             self._forget(run)
         else:
-            self._store.change(run.job_id, "esriJobCancelling")
+            self._store.change(run.job_id, JobStatus.CANCELLING)
             lane.end(run, cancelled)
 
     def _forget(self, run: Run) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
 from gptool.export.operation import count_threads
-from gptool.jobs.job import Status
+from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import Ended, Order
-from gptool.service.queue.redaction import wording_for
+from gptool.service.queue.redaction import path_redactor
 from gptool.service.queue.run import Run
 from gptool.service.queue.store import Store
 from gptool.service.settings import ServiceSettings
@@ -43,7 +43,7 @@ class Books:
         """Note that a job starts, and return the order for its worker."""
         job = self.store.find(run.job_id)
         assert job, "jobs are not forgotten before they have ended"
-        self.store.change(run.job_id, "esriJobExecuting")
+        self.store.change(run.job_id, JobStatus.EXECUTING)
         run.started = time.monotonic()
         LOG.info("job %s starts: %s of %s", run.job_id, run.task, run.service)
         cache = self._settings.caches[run.service]
@@ -88,7 +88,7 @@ class Books:
         """Note that a job is to be started again when the service is."""
         await asyncio.to_thread(self._output.remove_work, run.job_id)
         self._unstored.discard(run)
-        self.store.change(run.job_id, "esriJobSubmitted", [*run.unsaid, STOPPED], progress=None, planned=None)
+        self.store.change(run.job_id, JobStatus.SUBMITTED, [*run.unsaid, STOPPED], progress=None, planned=None)
         LOG.info("job %s is put back", run.job_id)
 
     def close(self) -> None:
@@ -102,13 +102,13 @@ class Books:
             self._output.keep(run.job_id)
         except OutputError as error:
             location = Path(os.path.abspath(self._settings.caches[run.service].location))  # noqa: PTH100
-            return OutputError(wording_for(run.service, location, self._output.path)(str(error)))
+            return OutputError(path_redactor(run.service, location, self._output.path)(str(error)))
         return ended
 
     def _write_end(self, run: Run, outcome: Ended | GptoolError) -> None:
         if isinstance(outcome, GptoolError):
             cancelled = isinstance(outcome, ExportCancelledError)
-            ended = Ended("esriJobCancelled" if cancelled else "esriJobFailed")
+            ended = Ended(JobStatus.CANCELLED if cancelled else JobStatus.FAILED)
             messages = run.last_words(outcome)
         else:
             ended, messages = outcome, run.unsaid
@@ -121,8 +121,8 @@ class Books:
         self._later = None
         while self._unstored:
             run = self._unstored.pop()
-            status: Status = (
-                "esriJobCancelling" if isinstance(run.verdict, ExportCancelledError) else "esriJobExecuting"
+            status: JobStatus = (
+                JobStatus.CANCELLING if isinstance(run.verdict, ExportCancelledError) else JobStatus.EXECUTING
             )
             try:
                 self.store.change(run.job_id, status, run.unsaid, progress=run.progress, planned=run.planned)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gptool.errors import GptoolError
-from gptool.jobs.job import Wording
+from gptool.jobs.job import Redactor
 
 OUTPUT = "the output directory"
 A_PATH = "a path"
@@ -18,7 +18,7 @@ REST = r"""[^\s'",;:)\]]*"""
 """What follows on the start of a path, as far as it can be told from what follows on the path."""
 
 
-def wording_for(service: str, location: Path, output: Path) -> Wording:
+def path_redactor(service: str, location: Path, output: Path) -> Redactor:
     """Return what takes paths out of a job's messages.
 
     Parameters

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from gptool.errors import ExportCancelledError, GptoolError
-from gptool.jobs.job import JobProgress, Planned, cancellation, failure
+from gptool.errors import GptoolError
+from gptool.jobs.messages import closing_messages
+from gptool.jobs.record import JobProgress, PlannedSize
 from gptool.model import Message
 from gptool.service.queue.process import WorkerProcess
 from gptool.service.queue.protocol import EXPORT, News
@@ -33,7 +34,7 @@ class Run:
     worker: WorkerProcess | None = None
     verdict: GptoolError | None = None
     progress: JobProgress | None = None
-    planned: Planned | None = None
+    planned: PlannedSize | None = None
     unsaid: list[Message] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
@@ -48,11 +49,9 @@ class Run:
         """Bytes that it will still write, as far as that is known."""
         if self.task != EXPORT or self.planned is None:
             return 0
-        return self.planned.room * (100 - (self.progress.percent if self.progress else 0)) // 100
+        return self.planned.reserved_bytes * (100 - (self.progress.percent if self.progress else 0)) // 100
 
     def last_words(self, error: GptoolError) -> list[Message]:
         """Return what is still to be said of it when it ends by an error of the service."""
         seconds = time.monotonic() - self.started
-        if isinstance(error, ExportCancelledError):
-            return [*self.unsaid, *cancellation(self.task, seconds)]
-        return [*self.unsaid, *failure(self.task, error, seconds)]
+        return [*self.unsaid, *closing_messages(self.task, error, seconds)]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.errors import OutputError, translate_os_errors
-from gptool.jobs.job import JobProgress, Planned, Status
+from gptool.jobs.record import JobProgress, PlannedSize
+from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.service.queue.output_directory import PRIVATE_FILE
 
@@ -77,7 +78,7 @@ class StoredJob:
         Who may see it: a token's digest, "" where there is none.
     inputs : mapping
         As `Job.inputs`. A value is read from the disk when it is asked for; then the job must still be stored.
-    planned : Planned or None
+    planned : PlannedSize or None
         Once tiles are counted.
     package : str or None
         The name of the file or folder that an export has made, in its result's folder.
@@ -98,11 +99,11 @@ class StoredJob:
     service: str
     kind: str
     owner: str
-    status: Status
+    status: JobStatus
     inputs: Mapping[str, Any]
     messages: list[Message]
     progress: JobProgress | None
-    planned: Planned | None
+    planned: PlannedSize | None
     package: str | None
     is_file: bool
     size: int
@@ -157,13 +158,13 @@ class Store:
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO jobs (job_id, task, service, kind, owner, status, created, accessed)"
-                " VALUES (?, ?, ?, ?, ?, 'esriJobSubmitted', ?, ?)",
-                (*job[:5], now, now),
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*job[:5], JobStatus.SUBMITTED, now, now),
             )
             values = ((job.job_id, name, json.dumps(value)) for name, value in job.inputs.items())
             connection.executemany("INSERT INTO inputs VALUES (?, ?, ?)", values)
 
-    def change(self, job_id: str, status: Status, messages: Iterable[Message] = (), **values: Any) -> None:
+    def change(self, job_id: str, status: JobStatus, messages: Iterable[Message] = (), **values: Any) -> None:
         """Store a job's status, other values by the names of `StoredJob`, and messages after those that it has."""
         values["status"] = status
         assignments = ", ".join(f"{name} = ?" for name in values)
@@ -194,7 +195,7 @@ class Store:
 
     def succeeded(self) -> set[str]:
         """Return the ids of the exports that have a result."""
-        rows = self._rows("SELECT job_id FROM jobs WHERE status = 'esriJobSucceeded' AND package IS NOT NULL")
+        rows = self._rows("SELECT job_id FROM jobs WHERE status = ? AND package IS NOT NULL", JobStatus.SUCCEEDED)
         return {row["job_id"] for row in rows}
 
     def expired(self, before: float) -> list[str]:
@@ -226,8 +227,9 @@ class Store:
         values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118 - a row's values iterate
         values["inputs"] = _Inputs(self, job_id, tuple(item["name"] for item in inputs))
         values["messages"] = [Message(*message) for message in messages]
-        values["progress"] = JobProgress(*json.loads(row["progress"])) if row["progress"] else None
-        values["planned"] = Planned(*json.loads(row["planned"])) if row["planned"] else None
+        values["status"] = JobStatus(row["status"])
+        values["progress"] = JobProgress.from_values(json.loads(row["progress"])) if row["progress"] else None
+        values["planned"] = PlannedSize(*json.loads(row["planned"])) if row["planned"] else None
         values["estimate"] = json.loads(row["estimate"]) if row["estimate"] else None
         values["is_file"] = bool(row["is_file"])
         return StoredJob(**values)

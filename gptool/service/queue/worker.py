@@ -15,10 +15,12 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NoReturn
 
-from gptool.jobs.job import OUT, Job
+from gptool.jobs.job import Job
+from gptool.jobs.record import OUT
 from gptool.jobs.report import REPORT
+from gptool.jobs.status import JobStatus
 from gptool.service.queue.protocol import EXPORT, Ended, News, Order, line_of, read_order
-from gptool.service.queue.redaction import wording_for
+from gptool.service.queue.redaction import path_redactor
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
 NICE = 10
@@ -57,12 +59,12 @@ class Worker:
             self._tell(job, _end_of(job))
 
     def _run(self, order: Order) -> Job:
-        wording = wording_for(order.service, Path(order.location), Path(order.output))
+        redact = path_redactor(order.service, Path(order.location), Path(order.output))
         options: dict[str, Any] = {
             "cache": order.location,
             "on_change": self._change,
             "job_id": order.job_id,
-            "wording": wording,
+            "redact": redact,
             "service": order.full_name,
         }
         if order.task != EXPORT:
@@ -80,13 +82,13 @@ class Worker:
         self._job = job
         if self._cancelled == job.job_id:
             job.cancel()
-        if job.status in ("esriJobSubmitted", "esriJobExecuting"):
+        if job.status.is_cancellable:
             self._tell(job)
 
     def _tell(self, job: Job, ended: Ended | None = None) -> None:
         messages = job.messages[self._told :]
         self._told += len(messages)
-        line = memoryview(line_of(News(messages, job.progress, job.planned, ended)))
+        line = memoryview(line_of(News(list(messages), job.progress, job.planned, ended)))
         try:
             while line:
                 line = line[os.write(self._output, line) :]
@@ -96,7 +98,7 @@ class Worker:
 
 def _end_of(job: Job) -> Ended:
     """Return how a job ended, and what it has made."""
-    if job.status != "esriJobSucceeded":
+    if job.status is not JobStatus.SUCCEEDED:
         return Ended(job.status)
     result = job.results[OUT]
     if isinstance(result, dict):

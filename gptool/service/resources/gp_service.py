@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.job import OUT
+from gptool.jobs.record import OUT
 from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
 from gptool.request.area import NO_POLYGONS

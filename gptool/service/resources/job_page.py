@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from gptool.jobs.report import REPORT
+from gptool.jobs.status import JobStatus
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.call import SERVICES, Call, link, trail
 from gptool.service.resources.output_files import OUTPUT
-from gptool.service.resources.visible import ENDED, SUCCEEDED
 
 
 def job_page(
@@ -28,7 +28,7 @@ def job_page(
     """
     path = job_path(call)
     output = f"{OUTPUT}/{job.job_id}"
-    package = quote(job.package) if job.status == SUCCEEDED and job.package is not None else None
+    package = quote(job.package) if job.status is JobStatus.SUCCEEDED and job.package is not None else None
     return {
         "title": f"Job {job.job_id}",
         "trail": job_trail(call),
@@ -37,7 +37,7 @@ def job_page(
         "service_name": job.service,
         "job_url": path,
         "cancel_url": f"{path}/cancel",
-        "running": job.status not in ENDED,
+        "running": not job.status.is_ended,
         "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
         "planned": job.planned,
         "estimate": job.estimate,

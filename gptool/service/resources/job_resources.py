@@ -8,14 +8,15 @@ from typing import Any
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.job import OUT, job_json
+from gptool.jobs.record import OUT, JobRecord
+from gptool.jobs.status import JobStatus
 from gptool.request.parameters import BY_NAME
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import Answer, see
 from gptool.service.resources.call import Call, check_may_act
 from gptool.service.resources.job_page import job_page, job_path, job_trail
 from gptool.service.resources.output_files import output_url
-from gptool.service.resources.visible import SUCCEEDED, find_job
+from gptool.service.resources.visible import find_job
 
 Results = dict[str, tuple[str, Any]]
 """Data types and values, by the names of results."""
@@ -58,18 +59,18 @@ class JobResources:
     async def job(self, call: Call) -> Answer:
         """Say how far a job is, and what there is to say of it."""
         job = self.find(call)
-        results = self.results(call, job) if job.status == SUCCEEDED else {}
+        results = self.results(call, job) if job.status is JobStatus.SUCCEEDED else {}
         inputs = self.inputs(job)
-        messages = job.messages if call.flag("returnMessages", True) else []
-        value = job_json(job.job_id, job.status, results, inputs, messages, job.progress)
+        record = JobRecord(job.job_id, job.task, job.inputs, job.status, tuple(job.messages), job.progress)
+        value = record.to_json(results=results, inputs=inputs, return_messages=call.flag("returnMessages", True))
         page = job_page(call, job, value, list(results), inputs) if call.form == "html" else {}
         return Answer(value, "job.html", page)
 
     async def result(self, call: Call) -> Answer:
         """Return a result of a job that has succeeded."""
         job = self.find(call)
-        if job.status != SUCCEEDED:
-            raise ServiceError("the job has no results", code=400, found=job.status, expected=SUCCEEDED)
+        if job.status is not JobStatus.SUCCEEDED:
+            raise ServiceError("the job has no results", code=400, found=job.status, expected=JobStatus.SUCCEEDED)
         results = self.results(call, job)
         return _named(call, *results[_name(call, results)])
 

@@ -11,11 +11,12 @@ from starlette.responses import FileResponse, Response
 
 from gptool.errors import ServiceError
 from gptool.jobs.report import REPORT
+from gptool.jobs.status import JobStatus
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import json_response
 from gptool.service.resources.call import ROOT, Call, is_known
-from gptool.service.resources.visible import SUCCEEDED, find_job
+from gptool.service.resources.visible import find_job
 
 OUTPUT = f"{ROOT}/directories/arcgisoutput"
 
@@ -28,7 +29,7 @@ def output_url(call: Call, job: StoredJob, *parts: str) -> str:
 async def output(call: Call) -> Response:
     """Return a file of a result, or list a folder of it: always as JSON, clients ask for it without `f`."""
     job = find_job(call)
-    if job.status != SUCCEEDED or job.package is None:
+    if job.status is not JobStatus.SUCCEEDED or job.package is None:
         raise ServiceError("the job has no files", code=404, found=job.status)
     names = [name for name in call.request.path_params.get("path", "").split("/") if name]
     path = await run_in_threadpool(_find, call.site.engine.folder(job), names)

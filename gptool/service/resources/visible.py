@@ -6,9 +6,6 @@ from gptool.errors import ServiceError
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.call import Call
 
-SUCCEEDED = "esriJobSucceeded"
-ENDED = SUCCEEDED, "esriJobFailed", "esriJobCancelled"
-
 
 def find_job(call: Call, task: str | None = None, service: str | None = None) -> StoredJob:
     """Return the job that the path names, where it is of this task and service, and whoever asks made it.
