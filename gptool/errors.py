@@ -66,16 +66,19 @@ class SettingsError(GptoolError, ValueError):
 
 
 class ServiceError(GptoolError):
-    """Raised when a service does not answer what was asked.
+    """Raised if a request to the service is rejected.
 
     Attributes
     ----------
     code : int
-        As ArcGIS's REST API numbers errors.
+        Error code of ArcGIS's REST API.
     """
 
-    def __init__(self, what: str, *, code: int, found: object = None, expected: object = None) -> None:
-        super().__init__(what, found=found, expected=expected)
+    def __init__(
+        self, what: str, *, code: int, where: str | None = None, found: object = None, expected: object = None
+    ) -> None:
+        # A client may send any text as the name of a resource.
+        super().__init__(what, where=where and where[:MAX_FOUND], found=found, expected=expected)
         self.code = code
 
 

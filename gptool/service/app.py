@@ -1,4 +1,4 @@
-"""The routes: which resource is where."""
+"""ASGI application: the routes of the service."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gptool.request.parameters import FORMS
-from gptool.service.catalog import KINDS
-from gptool.service.middleware import Guard
+from gptool.service.catalog import CAPABILITIES
+from gptool.service.middleware import HostCheckMiddleware
 from gptool.service.pages import static_files
 from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
 from gptool.service.resources.answers import Resource, endpoint
-from gptool.service.resources.call import ROOT, SERVICES
 from gptool.service.resources.gp_service import TASKS, TaskJobs
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
-from gptool.service.resources.output_files import OUTPUT
-from gptool.service.site import Site
-
-FILES = f"{OUTPUT}/{{job}}"
+from gptool.service.state import ServiceState
+from gptool.service.urls import OUTPUT_FILES, ROOT, SERVICES, STATIC_FILES
 
 
-def make_app(site: Site, hosts: frozenset[str] | None) -> Guard:
+def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMiddleware:
     """Return the service as an ASGI application.
 
     Parameters
     ----------
+    state : ServiceState
     hosts : frozenset of str or None
-        The names by which it answers; None: by any.
+        The accepted host names; None accepts every name.
     """
     app = Starlette(routes=list(_routes()))
-    app.state.site = site
-    return Guard(app, hosts)
+    app.state.service = state
+    return HostCheckMiddleware(app, hosts)
 
 
 def _routes() -> Iterator[Route]:
@@ -45,13 +43,14 @@ def _routes() -> Iterator[Route]:
         yield _route(path, directory.home, is_open=True)
     yield _route(f"{ROOT}/info", directory.info, is_open=True)
     yield _route(f"{ROOT}/openapi.json", openapi.description)
-    yield Route(f"{ROOT}/static/{{path:path}}", _static)
+    yield Route(f"{STATIC_FILES}/{{path:path}}", _static_file)
     yield _route(SERVICES, directory.services)
-    for path in (FILES, f"{FILES}/{{path:path}}"):
+    result = f"{OUTPUT_FILES}/{{job}}"
+    for path in (result, f"{result}/{{path:path}}"):
         yield _route(path, output_files.output, form_when_silent="json")
     yield from _gp_routes(f"{SERVICES}/{gp_service.SERVICE}/GPServer")
-    for kind in KINDS:
-        yield from _image_routes(f"{SERVICES}/{{service:path}}/{kind}", kind)
+    for service_type in CAPABILITIES:
+        yield from _image_routes(f"{SERVICES}/{{service:path}}/{service_type}", service_type)
     yield _route(f"{SERVICES}/{{folder}}", directory.folder)
 
 
@@ -63,14 +62,14 @@ def _gp_routes(url: str) -> Iterator[Route]:
         yield from _job_routes(f"{url}/{name}", TaskJobs(name))
 
 
-def _image_routes(url: str, kind: str) -> Iterator[Route]:
-    yield _route(url, partial(image_service.service, kind))
+def _image_routes(url: str, service_type: str) -> Iterator[Route]:
+    yield _route(url, partial(image_service.service, service_type))
     yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, form_when_silent="json")
     yield from _job_routes(url, JobResources(None))
     for name, task in OPERATIONS.items():
-        start = partial(image_service.operation, kind, name)
-        yield _route(f"{url}/{name}", start)
-        yield _route(f"{url}/{name}/submitJob", start)
+        operation = partial(image_service.operation, service_type, name)
+        yield _route(f"{url}/{name}", operation)
+        yield _route(f"{url}/{name}/submitJob", operation)
         yield from _job_routes(f"{url}/{name}", JobResources(task))
 
 
@@ -87,11 +86,11 @@ def _route(path: str, resource: Resource, *, is_open: bool = False, form_when_si
     return Route(path, answering, methods=["GET", "POST"])
 
 
-async def _static(request: Request) -> Response:
-    """Return a file of the pages: one of a fixed set, all in memory."""
+async def _static_file(request: Request) -> Response:
+    """Return a static file of the pages. All of them are in memory, so no path reaches the file system."""
     name = request.path_params["path"]
     data = static_files().get(name)
     if data is None:
-        return Response("no such file", 404, media_type="text/plain")
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Response(data, media_type=kind, headers={"Cache-Control": "max-age=3600"})
+        return Response("file not found", 404, media_type="text/plain")
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(data, media_type=media_type, headers={"Cache-Control": "max-age=3600"})

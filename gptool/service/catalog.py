@@ -1,4 +1,4 @@
-"""The caches that a service offers, open, and what it says of each."""
+"""Catalog of the published caches, and their service descriptions."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from gptool.plan.plan import window_around
 from gptool.settings import CacheSettings
 
 CURRENT_VERSION = 11.3
-"""Of ArcGIS's REST API: what is answered is what clients expect of it."""
+"""Version of ArcGIS's REST API that the responses follow."""
 
-KINDS = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
-"""The types of services that each cache is offered as, and what they say they can."""
+CAPABILITIES = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
+"""The service types that each cache is published as, and their `capabilities`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A cache that is offered.
+class CachedService:
+    """A published cache.
 
     Attributes
     ----------
     name : str
-        `World`, or `Maps/World`.
+        The name of the service, `World` or `Maps/World`.
+    settings : CacheSettings
+    cache : TileCache
+        The open cache.
     levels : tuple of Lod
-        Those that hold tiles, coarsest first.
+        The levels that contain tiles, coarsest first.
     extent : Extent
-        The box that the cache declares, else that of the deepest level's tiles.
+        The extent that the cache declares, by default that of the tiles of the finest level.
     """
 
     name: str
@@ -42,119 +45,125 @@ class Offer:
     extent: Extent
 
 
-def _offer(name: str, settings: CacheSettings) -> Offer:
-    cache = replace(open_cache(settings.location), name=name.rpartition("/")[2])
-    levels = tuple(lod for lod in cache.scheme.lods if cache.bundles(lod))
-    return Offer(name, settings, cache, levels, cache.declared_extent or _extent(cache, levels))
-
-
-def _extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
-    """Return the box of the deepest level's tiles, of the bundles at its edges: the others are within those."""
-    for lod in reversed(levels):
-        addresses = cache.bundles(lod)
-        rows, columns = ([getattr(address, side) for address in addresses] for side in ("row", "column"))
-        edges, sides = (min(rows), max(rows)), (min(columns), max(columns))
-        box: TileWindow | None = None
-        for address in addresses:
-            if address.row in edges or address.column in sides:
-                with cache.open_bundle(address) as bundle:
-                    if bundle.sizes.any():
-                        here = window_around(bundle.sizes > 0, address)
-                        box = here if box is None else box.union(here)
-        if box is not None:
-            return cache.scheme.extent(lod, box)
-    return Extent(0, 0, 0, 0)
-
-
 class Catalog:
-    """The caches of a service, by the names of their services.
+    """The published caches by service name.
 
     Raises
     ------
     CacheError
-        When one can't be read.
+        If a cache cannot be read.
     """
 
     def __init__(self, caches: Mapping[str, CacheSettings]) -> None:
         self._caches = caches
-        self._opened: dict[str, tuple[tuple[int, ...], Offer]] = {}
+        self._opened: dict[str, tuple[tuple[int, ...], CachedService]] = {}
         for name in caches:
-            self.offer(name)
+            self.service(name)
 
     @property
     def names(self) -> list[str]:
-        """The names of all services, sorted."""
+        """Names of all services, sorted."""
         return sorted(self._caches)
 
     @property
-    def exported(self) -> list[str]:
-        """The names of those that tiles may be exported of, sorted."""
+    def exportable(self) -> list[str]:
+        """Names of the services that tiles can be exported from, sorted."""
         return [name for name in self.names if self._caches[name].export_tiles_allowed]
 
     @property
     def folders(self) -> list[str]:
-        """The folders that services are in, sorted."""
+        """Names of the folders of services, sorted."""
         return sorted({name.partition("/")[0] for name in self._caches if "/" in name})
 
-    def offer(self, name: str) -> Offer:
-        """Return a cache, opened anew where another was put in its place.
+    def service(self, name: str) -> CachedService:
+        """Return a published cache, which is opened again after it has been replaced.
 
         Raises
         ------
         ServiceError
-            When there is none of this name.
+            If there is no service of this name.
         CacheError
-            When it can't be read.
+            If the cache cannot be read.
         """
         if name not in self._caches:
-            raise ServiceError("no such service", code=404, found=name)
-        if name not in self._opened or self._opened[name][0] != _state(self._opened[name][1].cache):
-            offer = _offer(name, self._caches[name])
-            self._opened[name] = _state(offer.cache), offer
+            raise ServiceError("service not found", code=404, where=name)
+        if name not in self._opened or self._opened[name][0] != _signature(self._opened[name][1].cache):
+            service = _open_service(name, self._caches[name])
+            self._opened[name] = _signature(service.cache), service
         return self._opened[name][1]
 
 
-def _state(cache: TileCache) -> tuple[int, ...]:
-    """Return what changes when a package, conf.xml or a level is put in another's place."""
-    parts = (cache.location, cache.location / cache.tiles) if cache.location.is_dir() else (cache.location,)
+def _open_service(name: str, settings: CacheSettings) -> CachedService:
+    cache = replace(open_cache(settings.location), name=name.rpartition("/")[2])
+    levels = tuple(lod for lod in cache.scheme.lods if cache.bundles(lod))
+    return CachedService(name, settings, cache, levels, cache.declared_extent or _tiles_extent(cache, levels))
+
+
+def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
+    """Return the extent of the tiles of the finest level. Only the outermost bundles are read."""
+    for lod in reversed(levels):
+        addresses = cache.bundles(lod)
+        rows, columns = ([getattr(address, side) for address in addresses] for side in ("row", "column"))
+        outer_rows, outer_columns = (min(rows), max(rows)), (min(columns), max(columns))
+        window: TileWindow | None = None
+        for address in addresses:
+            if address.row in outer_rows or address.column in outer_columns:
+                with cache.open_bundle(address) as bundle:
+                    if bundle.sizes.any():
+                        tiles = window_around(bundle.sizes > 0, address)
+                        window = tiles if window is None else window.union(tiles)
+        if window is not None:
+            return cache.scheme.extent(lod, window)
+    return Extent(0, 0, 0, 0)
+
+
+def _signature(cache: TileCache) -> tuple[int, ...]:
+    """Return numbers that change when a package, a conf.xml or a level is replaced."""
+    paths = (cache.location, cache.location / cache.tiles) if cache.location.is_dir() else (cache.location,)
     try:
-        found = [part.stat() for part in parts]
+        statuses = [path.stat() for path in paths]
     except OSError as error:
-        raise CacheNotFoundError(f"can't be opened: {error.strerror}", where=cache.location) from error
-    return tuple(number for status in found for number in (status.st_mtime_ns, status.st_size, status.st_ino))
+        raise CacheNotFoundError(f"cannot be opened: {error.strerror}", where=cache.location) from error
+    return tuple(number for status in statuses for number in (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
-def service_json(offer: Offer, kind: str) -> dict[str, Any]:
-    """Return what a cached image service, or map service, says of itself.
+def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
+    """Return the JSON description of a cached image service or map service.
 
-    ArcGIS REST API, "Image Service" and "Map Service"; `exportTileCacheCompactV2Allowed` is what the Maps SDKs ask for.
+    ArcGIS REST API, "Image Service" and "Map Service"; the Maps SDKs check `exportTileCacheCompactV2Allowed`.
+
+    Parameters
+    ----------
+    service : CachedService
+    service_type : str
+        `ImageServer` or `MapServer`.
     """
-    cache, settings = offer.cache, offer.settings
+    cache, settings = service.cache, service.settings
     scheme, image = cache.scheme, cache.image
     reference = reference_json(scheme.reference)
-    extent = extent_json(offer.extent, reference)
-    lods = offer.levels or scheme.lods
-    elevation = image.format.startswith("LERC")
-    pixel = scheme.lods[-1].resolution
+    extent = extent_json(service.extent, reference)
+    lods = service.levels or scheme.lods
+    is_elevation = image.format.startswith("LERC")
+    pixel_size = scheme.lods[-1].resolution
     lerc: dict[str, Json] = {"lercError": image.lerc_error} if image.lerc_error else {}
     return {
         "currentVersion": CURRENT_VERSION,
-        "name": offer.name,
+        "name": service.name,
         "serviceDescription": "",
-        **_kind_json(kind, cache.name, elevation, band_count(image)),
+        **_type_json(service_type, cache.name, is_elevation, band_count(image)),
         "spatialReference": reference,
         "extent": extent,
         "initialExtent": extent,
         "fullExtent": extent,
-        "pixelSizeX": pixel,
-        "pixelSizeY": pixel,
+        "pixelSizeX": pixel_size,
+        "pixelSizeY": pixel_size,
         "minScale": lods[0].scale,
         "maxScale": lods[-1].scale,
         "minLOD": lods[0].level,
         "maxLOD": lods[-1].level,
-        "capabilities": KINDS[kind],
+        "capabilities": CAPABILITIES[service_type],
         "singleFusedMapCache": True,
-        "cacheType": "Elevation" if elevation else "Map",
+        "cacheType": "Elevation" if is_elevation else "Map",
         "tileInfo": {
             "format": image.format,
             "compressionQuality": image.compression_quality,
@@ -168,11 +177,12 @@ def service_json(offer: Offer, kind: str) -> dict[str, Any]:
     }
 
 
-def _kind_json(kind: str, name: str, elevation: bool, bands: int) -> dict[str, Any]:
-    if kind == "MapServer":
+def _type_json(service_type: str, name: str, is_elevation: bool, bands: int) -> dict[str, Any]:
+    """Return the members of a description that depend on the type of the service."""
+    if service_type == "MapServer":
         return {"mapName": name, "layers": [], "tables": []}
     return {
-        "serviceDataType": "esriImageServiceDataTypeElevation" if elevation else "esriImageServiceDataTypeRGB",
+        "serviceDataType": "esriImageServiceDataTypeElevation" if is_elevation else "esriImageServiceDataTypeRGB",
         "bandCount": bands,
-        "pixelType": "F32" if elevation else "U8",
+        "pixelType": "F32" if is_elevation else "U8",
     }

@@ -1,4 +1,4 @@
-"""What goes for every request, whatever it asks for: the name of the host, and headers of answers."""
+"""ASGI middleware: host check and security headers."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    # To other sites nothing: addresses may hold a token. To pages of our own the whole: browsers tell by it that a
-    # form is our own.
+    # URLs may contain a token, so other sites receive no referrer. Requests from the service's own pages carry the
+    # full referrer, by which browsers that send no Sec-Fetch-Site are recognised as same-origin.
     "Referrer-Policy": "same-origin",
 }
 
 
-class Guard:
-    """Around the application.
+class HostCheckMiddleware:
+    """Middleware that rejects unknown host names, adds security headers and removes trailing slashes.
 
     Parameters
     ----------
+    app : ASGI application
     hosts : frozenset of str or None
-        The names by which the service answers. One that is open to this machine alone answers by that machine's own
-        names: else a page whose host's name is made to point here could read and start what it likes.
+        The accepted host names; None accepts every name. A service that only this machine can reach must accept local
+        names only: otherwise a page whose host name resolves to 127.0.0.1 (DNS rebinding) could use the service.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
         self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -40,22 +41,22 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
             await send(message)
 
         host = Headers(scope=scope).get("host", "")
-        if self._hosts is not None and _name_of(host) not in self._hosts:
-            refusal = PlainTextResponse("no host of this name is served here", HTTPStatus.MISDIRECTED_REQUEST)
-            await refusal(scope, receive, send_with_headers)
+        if self._hosts is not None and _without_port(host) not in self._hosts:
+            rejection = PlainTextResponse("unknown host name", HTTPStatus.MISDIRECTED_REQUEST)
+            await rejection(scope, receive, send_with_headers)
             return
-        # Clients write folders with a slash at their end, or without.
+        # Clients request folders with and without a trailing slash.
         scope["path"] = scope["path"].rstrip("/") or "/"
         await self._app(scope, receive, send_with_headers)
 
 
-def _name_of(host: str) -> str:
-    """Return the name of a host without its port."""
+def _without_port(host: str) -> str:
+    """Return a host name in lower case, without its port and without the brackets of an IPv6 address."""
     if host.startswith("["):
         return host.partition("]")[0].lstrip("[").lower()
     return host.partition(":")[0].lower()

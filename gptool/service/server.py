@@ -1,4 +1,4 @@
-"""Running the service: from settings to answers, until it is told to stop."""
+"""The server process: starts the service from its settings and runs it until it is stopped by a signal."""
 
 from __future__ import annotations
 
@@ -15,96 +15,102 @@ from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
 from gptool.service.queue.queue import Engine
-from gptool.service.resources.call import SERVICES
 from gptool.service.settings import ServiceSettings
-from gptool.service.site import Site
-from gptool.service.tokens import Tokens
+from gptool.service.state import ServiceState
+from gptool.service.tokens import TokenFile
+from gptool.service.urls import SERVICES
 
-LONGEST_QUERY = 1024 * 1024
-"""Bytes of a request's first line and headers: clients send areas by GET."""
+MAX_HEADER_BYTES = 1024 * 1024
+"""Maximum size of a request line with headers: clients send areas of interest in the query of a GET request."""
 
-SECONDS_FOR_THE_LAST = 3
-"""How long answers that are under way may take when the service stops."""
+SHUTDOWN_SECONDS = 3
+"""How long pending responses may take after the service was told to stop."""
 
-LAST_PORT = 65535
-STOPPING = signal.SIGINT, signal.SIGTERM
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_PORT = 65535
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
-    """Answer until SIGTERM or SIGINT.
+    """Run the service until SIGTERM or SIGINT.
 
     Parameters
     ----------
+    settings : ServiceSettings
     on_ready : callable
-        Called with the address of the list of services, once it is there.
+        Called with the URL of the list of services once the service accepts requests.
 
     Raises
     ------
     SettingsError
-        When there is nothing to offer, or others could reach what is open to all, unasked.
+        If a setting is invalid, no cache is configured, or other machines could use the service without a token
+        although that is not allowed.
     CacheError
-        When a cache can't be read.
+        If a cache cannot be read.
     OutputError
-        When the output directory can't be used, or the port is taken.
+        If the output directory cannot be used, or the address cannot be listened on.
     """
-    _check(settings)
-    tokens = Tokens(settings.token_file) if settings.token_file else None
-    site = Site(settings, Catalog(settings.caches), Engine(settings), tokens)
-    is_open_here_only = _is_local(settings.host) and tokens is None and not settings.allow_anonymous
-    app = make_app(site, LOCAL | {settings.host.lower()} if is_open_here_only else None)
+    _check_settings(settings)
+    tokens = TokenFile(settings.token_file) if settings.token_file else None
+    state = ServiceState(settings, Catalog(settings.caches), Engine(settings), tokens)
+    is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
+    app = make_app(state, LOCAL_NAMES | {settings.host.lower()} if is_local_only else None)
     with _listen(settings) as listener:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off",
-            http="h11", h11_max_incomplete_event_size=LONGEST_QUERY, timeout_graceful_shutdown=SECONDS_FOR_THE_LAST,
+            http="h11", h11_max_incomplete_event_size=MAX_HEADER_BYTES, timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )  # fmt: skip
-        asyncio.run(_run(site, uvicorn.Server(config), listener, on_ready))
+        asyncio.run(_run(state, uvicorn.Server(config), listener, on_ready))
 
 
-def _check(settings: ServiceSettings) -> None:
+def _check_settings(settings: ServiceSettings) -> None:
     if not settings.caches:
-        raise SettingsError("none are named", where="caches", expected="at least one")
+        raise SettingsError("no cache is configured", expected="at least one")
     if settings.jobs < 1:
-        raise SettingsError("none could run", where="jobs", found=settings.jobs, expected="at least 1")
-    if settings.port > LAST_PORT:
-        raise SettingsError("no port", where="port", found=settings.port, expected=f"0 to {LAST_PORT}")
-    if not (_is_local(settings.host) or settings.token_file or settings.allow_anonymous):
+        raise SettingsError("jobs has an invalid value", found=settings.jobs, expected="an integer from 1")
+    if settings.port > MAX_PORT:
         raise SettingsError(
-            "others can reach this address", where="host", found=settings.host,
-            expected="a token file, or to allow anonymous calls",
+            "port has an invalid value", found=settings.port, expected=f"an integer from 0 to {MAX_PORT}"
+        )
+    if not (_is_loopback(settings.host) or settings.token_file or settings.allow_anonymous):
+        raise SettingsError(
+            "host is reachable from other machines", found=settings.host,
+            expected="a loopback address, a token file, or anonymous access to be allowed",
         )  # fmt: skip
 
 
-async def _run(site: Site, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
-    if not await _start(site.engine):
+async def _run(
+    state: ServiceState, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]
+) -> None:
+    if not await _start(state.engine):
         return
     try:
-        # uvicorn stops at these, and then raises them again: to stop when told to is no failure.
-        for number in STOPPING:
+        # uvicorn stops at these signals and then raises them again; stopping the service is not a failure.
+        for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: None)
-        host = f"[{site.settings.host}]" if listener.family is socket.AF_INET6 else site.settings.host
+        host = f"[{state.settings.host}]" if listener.family is socket.AF_INET6 else state.settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
         await server.serve([listener])
     finally:
-        await site.engine.stop()
+        await state.engine.stop()
 
 
 async def _start(engine: Engine) -> bool:
-    """Start the engine, which may take a while; return False when the service was told to stop meanwhile."""
+    """Start the engine, which may take a while. Return False if a stop signal arrived meanwhile."""
     loop, starting = asyncio.get_running_loop(), asyncio.create_task(engine.start())
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, starting.cancel)
     try:
         await starting
     except asyncio.CancelledError:
         return False
     finally:
-        for number in STOPPING:
+        for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
     return True
 
 
-def _is_local(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -112,17 +118,17 @@ def _is_local(host: str) -> bool:
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:
-    """Return a socket that listens at the settings' address."""
+    """Return a socket that listens on the configured address."""
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
     except OSError as error:
         raise OutputError(
-            f"can't listen there: {error.strerror or error}",
-            where=f"{settings.host}:{settings.port}",
+            f"cannot listen on this address: {error.strerror or error}", where=f"{settings.host}:{settings.port}"
         ) from error
-    # Accepted connections inherit it. An answer is sent as head and body: without it, the body of every answer on a
-    # kept-alive connection waits 40 ms for the client's delayed acknowledgement of the head (RFC 896, RFC 1122).
+    # Accepted connections inherit the option. A response is sent as head and body; without the option, the body of
+    # every response on a kept-alive connection waits 40 ms for the client's delayed acknowledgement of the head
+    # (RFC 896, RFC 1122).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

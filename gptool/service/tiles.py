@@ -1,4 +1,4 @@
-"""One stored tile of a cache, as it is."""
+"""Reader of single stored tiles."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from gptool._bundle import TileKind, inspect
 from gptool.cache import TileCache
 from gptool.model import PACKET_SIZE, TileWindow
 
-MEDIA = {TileKind.JPEG: "image/jpeg", TileKind.PNG: "image/png"}
-OTHERS = "application/octet-stream"
+MEDIA_TYPES = {TileKind.JPEG: "image/jpeg", TileKind.PNG: "image/png"}
+DEFAULT_MEDIA_TYPE = "application/octet-stream"
 
 
-class Tile(NamedTuple):
-    """A stored tile, what kind of file it is, and its entity tag."""
+class StoredTile(NamedTuple):
+    """A stored tile, its media type and its entity tag (RFC 9110, 8.8.3)."""
 
     data: bytes
     media_type: str
     etag: str
 
 
-def read_tile(cache: TileCache, level: int, row: int, column: int) -> Tile | None:
-    """Return a stored tile, None where there is none.
+def read_tile(cache: TileCache, level: int, row: int, column: int) -> StoredTile | None:
+    """Return a tile as it is stored, or None if the cache does not contain it.
 
     Raises
     ------
     CacheError
-        When it can't be read.
+        If the tile cannot be read.
     """
     lod = cache.scheme.lod(level)
     if lod is None:
@@ -42,5 +42,6 @@ def read_tile(cache: TileCache, level: int, row: int, column: int) -> Tile | Non
             for batch in bundle.batches(position):
                 data = batch.tile(0)
                 [kind] = inspect(batch.source, batch.offsets, batch.sizes)[0]
-                return Tile(data, MEDIA.get(TileKind(kind), OTHERS), f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+                media_type = MEDIA_TYPES.get(TileKind(kind), DEFAULT_MEDIA_TYPE)
+                return StoredTile(data, media_type, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
     return None

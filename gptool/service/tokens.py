@@ -1,4 +1,7 @@
-"""The tokens that a service takes: a file of names and digests, from which no token can be had."""
+"""Token file: the names and SHA-256 digests of the tokens that a service accepts.
+
+The file contains one `name digest` pair per line, so no token can be recovered from it.
+"""
 
 from __future__ import annotations
 
@@ -13,99 +16,104 @@ from gptool.settings import NAME_PATTERN, NAME_RULE
 
 LINE = re.compile(rf"({NAME_PATTERN.pattern})\s+([0-9a-f]{{64}})")
 
-HEAD = (
-    "# Who may ask the service: names, and SHA-256 digests of their tokens. A line that is taken out ends its token.\n"
-)
+FILE_COMMENT = "# Tokens that the service accepts: names and SHA-256 digests. Removing a line revokes its token.\n"
 
 
-def digest_of(token: str) -> str:
-    """Return what is kept of a token. It has 256 random bits, so its SHA-256 can't be guessed back."""
+def token_digest(token: str) -> str:
+    """Return the SHA-256 digest of a token. A token has 256 random bits, so the digest needs no salt."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def add_token(path: str | os.PathLike[str], name: str) -> str:
-    """Make a token, add its digest to a file that is made where there is none, and return the token.
+    """Create a token, append its digest to a token file, and return the token.
+
+    Parameters
+    ----------
+    path : path-like
+        The token file; it is created if it does not exist, with mode 0600.
+    name : str
 
     Raises
     ------
     SettingsError
-        When the file holds other things, or a token of this name, or the name can't be.
+        If the name is invalid or already used, or the file is not a token file.
     OutputError
-        When the file can't be written.
+        If the file cannot be written.
     """
     path = Path(path)
     if not NAME_PATTERN.fullmatch(name):
-        raise SettingsError("a token's name", where=path, found=repr(name), expected=NAME_RULE)
-    if path.exists() and name in _read(path).values():
-        raise SettingsError("has a token of this name", where=path, found=name, expected="another name")
+        raise SettingsError("invalid token name", where=path, found=repr(name), expected=NAME_RULE)
+    if path.exists() and name in _read_names(path).values():
+        raise SettingsError("token name is already used", where=path, found=repr(name), expected="another name")
     token = secrets.token_urlsafe(32)
     with translate_os_errors(path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        # Editors may have left the last line without its end.
-        before = HEAD if not text else "" if text.endswith("\n") else "\n"
-        # Only its owner can read it, from its first byte on.
+        # Editors may have saved the file without a final newline.
+        prefix = FILE_COMMENT if not text else "" if text.endswith("\n") else "\n"
+        # The mode is set when the file is created: the digests are never readable by others.
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(file, "a", encoding="utf-8") as lines:
-            lines.write(f"{before}{name} {digest_of(token)}\n")
+            lines.write(f"{prefix}{name} {token_digest(token)}\n")
     return token
 
 
-class Tokens:
-    """The tokens of a file, which is read again when it has changed.
+class TokenFile:
+    """The tokens of a token file. The file is read again after it has changed.
 
     Raises
     ------
     SettingsError
-        When it can't be read, or a line is no name and digest.
+        If the file cannot be read or a line is malformed.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._state = _state(path)
-        self._names = _read(path)
+        self._signature = _file_signature(path)
+        self._names = _read_names(path)
 
     def owner(self, token: str) -> str:
-        """Return the digest of a token that the file has.
+        """Return the digest of a token, which identifies the owner of a job.
 
         Raises
         ------
         ServiceError
-            When it has none such, or can't be read any more.
+            If the token is not in the file (code 498), or the file can no longer be read (code 500).
         """
-        digest = digest_of(token)
+        digest = token_digest(token)
         try:
-            state = _state(self._path)
-            if state != self._state:
-                self._names, self._state = _read(self._path), state
+            signature = _file_signature(self._path)
+            if signature != self._signature:
+                self._names, self._signature = _read_names(self._path), signature
         except SettingsError as error:
-            raise ServiceError("the tokens can't be read now", code=500) from error
+            raise ServiceError("token file cannot be read", code=500) from error
         if digest not in self._names:
             raise ServiceError("Invalid Token", code=498)
         return digest
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _file_signature(path: Path) -> tuple[int, int, int]:
+    """Return modification time, size and inode: they change when the file is edited or replaced."""
     try:
         status = path.stat()
     except OSError as error:
-        raise SettingsError(f"can't be read: {error.strerror}", where=path) from error
+        raise SettingsError(f"cannot be read: {error.strerror}", where=path) from error
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Return the names in the file by their digests."""
+def _read_names(path: Path) -> dict[str, str]:
+    """Return the names of the tokens by digest."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise SettingsError(f"can't be read: {error.strerror}", where=path) from error
+        raise SettingsError(f"cannot be read: {error.strerror}", where=path) from error
     except ValueError:
-        raise SettingsError("no text", where=path, expected="names and digests") from None
+        raise SettingsError("is not UTF-8 text", where=path, expected="names and digests of tokens") from None
     names = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = LINE.fullmatch(line.strip())
-        if match is None:  # it may be a token itself, which must not be shown
-            raise SettingsError(f"line {number}", where=path, expected="a name and 64 hexadecimal digits")
+        if match is None:  # the line is not repeated in the message: it may be a token
+            raise SettingsError(f"line {number} is malformed", where=path, expected="a name and 64 hexadecimal digits")
         names[match[2]] = match[1]
     return names

@@ -14,7 +14,7 @@ from lxml import html
 from gptool.jobs.record import PlannedSize
 from gptool.request import PARAMETERS
 from gptool.service.pages import link, render, static_files
-from gptool.service.resources.call import ROOT
+from gptool.service.urls import ROOT
 
 HOSTILE = (
     """'"><script>alert(1)</script></textarea></title><img src=x onerror=alert(2) style="top:0">{{ 7 * 7 }}--&amp;"""

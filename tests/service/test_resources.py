@@ -301,7 +301,7 @@ class TestFailures:
 
     def test_errors_are_json_for_programs_and_pages_for_people(self, client: RestClient) -> None:
         error = client.get("services/<b>/ImageServer", f="json").error()
-        assert (error["code"], error["details"]) == (404, ["no such service; found <b>"])
+        assert (error["code"], error["details"]) == (404, ["<b>: service not found"])
         page = client.get("services/<b>/ImageServer").body.decode()
         assert "&lt;b&gt;" in page
         assert "<b>" not in page
@@ -344,6 +344,6 @@ def test_a_cache_that_is_gone_for_a_while(tmp_path: Path) -> None:
             assert error["details"] == ["the cache can't be read now; the service's log says why"]
         said = [line for line in service.log().splitlines() if "ERROR" in line]
         assert len(said) == 3
-        assert all(line.endswith(f"{cache}: can't be opened: No such file or directory") for line in said)
+        assert all(line.endswith(f"{cache}: cannot be opened: No such file or directory") for line in said)
         (tmp_path / "gone").rename(cache)
         assert client.get(f"{WORLD}/tile/0/0/0").status == 200

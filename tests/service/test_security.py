@@ -192,16 +192,24 @@ class TestLimits:
 
 
 NO_START = {
-    "no caches": ([], "caches: none are named; expected at least one", 2),
-    "no cache there": (["World=nowhere"], "nowhere: cache not found", 1),
+    "no caches": ([], "no cache is configured; expected at least one", 2),
+    "missing cache": (["World=nowhere"], "nowhere: cache not found", 1),
     "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
-    "no name": (["w"], "caches: found w, expected NAME=CACHE", 2),
-    "an address for others": (["World={cache}", "--host", "0.0.0.0"], "host: others can reach this address; found", 2),
-    "no token file": (["World={cache}", "--token-file", "none"], "none: can't be read: No such file", 2),
-    "a port that is taken": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: can't listen there: ", 1),
-    "no jobs": (["World={cache}", "--jobs", "0"], "jobs: none could run; found 0, expected at least 1", 2),
-    "no port": (["World={cache}", "--port", "70000"], "port: no port; found 70000, expected 0 to 65535", 2),
-    "an output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
+    "missing name": (["w"], "caches: found w, expected NAME=CACHE", 2),
+    "public address": (
+        ["World={cache}", "--host", "0.0.0.0"],
+        "host is reachable from other machines; found 0.0.0.0, expected a loopback address, a token file, or",
+        2,
+    ),
+    "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: No such file", 2),
+    "used port": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: cannot listen on this address: ", 1),
+    "no jobs": (["World={cache}", "--jobs", "0"], "jobs has an invalid value; found 0, expected an integer from 1", 2),
+    "invalid port": (
+        ["World={cache}", "--port", "70000"],
+        "port has an invalid value; found 70000, expected an integer from 0 to 65535",
+        2,
+    ),
+    "invalid output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from gptool.cli import main
 from gptool.errors import ServiceError, SettingsError
-from gptool.service.tokens import Tokens, add_token
+from gptool.service.tokens import TokenFile, add_token
 from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
 
@@ -105,36 +105,38 @@ class TestTokens:
 class TestTokenFiles:
     def test_names_are_unique_and_plain(self, tmp_path: Path) -> None:
         add_token(tmp_path / "t", "crew")
-        with pytest.raises(SettingsError, match="t: has a token of this name; found crew, expected another name"):
+        with pytest.raises(SettingsError, match="t: token name is already used; found 'crew', expected another name"):
             add_token(tmp_path / "t", "crew")
-        with pytest.raises(SettingsError, match="t: a token's name; found 'a b', expected letters"):
+        with pytest.raises(SettingsError, match="t: invalid token name; found 'a b', expected letters"):
             add_token(tmp_path / "t", "a b")
 
     def test_a_last_line_without_its_end_is_not_written_into(self, tmp_path: Path) -> None:
         first = add_token(tmp_path / "t", "crew")
         (tmp_path / "t").write_text((tmp_path / "t").read_text().rstrip("\n"))
         second = add_token(tmp_path / "t", "office")
-        tokens = Tokens(tmp_path / "t")
+        tokens = TokenFile(tmp_path / "t")
         assert tokens.owner(first) != tokens.owner(second)
 
     def test_a_line_that_is_none_is_not_shown(self, tmp_path: Path) -> None:
         (tmp_path / "t").write_text("# fine\n\ncrew myOwnPassword\n")
-        with pytest.raises(SettingsError, match="t: line 3; expected a name and 64 hexadecimal digits") as caught:
-            Tokens(tmp_path / "t")
+        with pytest.raises(
+            SettingsError, match="t: line 3 is malformed; expected a name and 64 hexadecimal digits"
+        ) as caught:
+            TokenFile(tmp_path / "t")
         assert "myOwnPassword" not in str(caught.value)
 
     def test_a_file_that_went_away_lets_nobody_in(self, tmp_path: Path) -> None:
         token = add_token(tmp_path / "t", "crew")
-        tokens = Tokens(tmp_path / "t")
+        tokens = TokenFile(tmp_path / "t")
         assert len(tokens.owner(token)) == 64
         (tmp_path / "t").unlink()
-        with pytest.raises(ServiceError) as caught:
+        with pytest.raises(ServiceError, match=r"^token file cannot be read$") as caught:
             tokens.owner(token)
         assert caught.value.code == 500
 
     def test_the_command(self, tmp_path: Path) -> None:
         done = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
         assert done.exit_code == 0
-        assert Tokens(tmp_path / "t").owner(done.output.strip())
+        assert TokenFile(tmp_path / "t").owner(done.output.strip())
         again = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
         assert again.exit_code == 2

@@ -34,7 +34,7 @@ from jinja2.runtime import Context
 
 import gptool
 from gptool.jobs.status import JobStatus
-from gptool.service.resources.call import ROOT
+from gptool.service.urls import ROOT
 
 HERE = Path(__file__).parent
 

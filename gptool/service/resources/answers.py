@@ -15,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
 from gptool.output.json_text import to_json_bytes
 from gptool.service.pages import render
-from gptool.service.resources.call import Call, read_form, read_owner, read_sent, trail
-from gptool.service.site import Site
+from gptool.service.resources.call import Call, read_form, read_owner, read_sent
+from gptool.service.state import ServiceState
+from gptool.service.urls import breadcrumbs
 
 LOG = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def endpoint(resource: Resource, *, is_open: bool, form_when_silent: str) -> Cal
     """
 
     async def answer(request: Request) -> Response:
-        site: Site = request.app.state.site
+        site: ServiceState = request.app.state.service
         form = "json"
         try:
             sent = await read_sent(request, site.settings.max_body_bytes)
@@ -115,7 +116,7 @@ def _say_error(error: Exception, form: str, path: str) -> Response:
         LOG.error("%s: %s", path, "; ".join(known) or "an error of the program", exc_info=None if known else error)
     message = MESSAGES.get(code, MESSAGES[400])
     if form == "html":
-        context = {"title": "Error", "token": "", "trail": trail(), "token_wanted": code in (498, 499)}
+        context = {"title": "Error", "token": "", "trail": breadcrumbs(), "token_wanted": code in (498, 499)}
         page = render("error.html", code=code, message=message, details=details, **context)
         return Response(page, media_type="text/html")
     return json_response({"error": {"code": code, "message": message, "details": details}}, indented=form == "pjson")

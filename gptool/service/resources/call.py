@@ -16,12 +16,8 @@ from gptool.errors import ServiceError
 from gptool.request.parameters import BY_NAME, known
 
 if TYPE_CHECKING:
-    from gptool.service.site import Site
+    from gptool.service.state import ServiceState
 
-ROOT = "/arcgis/rest"
-SERVICES = f"{ROOT}/services"
-SERVERS = "ImageServer", "MapServer", "GPServer"
-"""The types of services."""
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
 SHORT = 64 * 1024
@@ -48,7 +44,7 @@ class Call:
         The digest of the token that was sent; empty when none was.
     """
 
-    site: Site
+    site: ServiceState
     request: Request
     sent: Mapping[str, str]
     form: str
@@ -80,21 +76,6 @@ class Call:
     def with_token(self, path: str) -> str:
         """Return a path with the token, to send a browser to."""
         return path + (f"?{urlencode({'token': self.token})}" if self.token else "")
-
-
-def link(*parts: str) -> str:
-    """Return the path of a service, or of what is below it."""
-    return quote("/".join((SERVICES, *parts)))
-
-
-def trail(*parts: str) -> list[tuple[str, str]]:
-    """Return the way down to a resource below the services: what each step is called, and its path."""
-    steps = [("Services", SERVICES)]
-    for i, part in enumerate(parts):
-        if parts[i + 1 : i + 2] and parts[i + 1] in SERVERS:
-            continue  # a service is there as one of its types only
-        steps.append((f"{parts[i - 1]} ({part})" if part in SERVERS else part, link(*parts[: i + 1])))
-    return steps
 
 
 async def read_sent(request: Request, most: int) -> dict[str, str]:
@@ -158,7 +139,7 @@ def read_form(sent: Mapping[str, str], when_silent: str) -> str:
     return str(parameter.read(sent["f"]) if sent.get("f", "").strip() else when_silent)
 
 
-def read_owner(request: Request, sent: Mapping[str, str], site: Site) -> str:
+def read_owner(request: Request, sent: Mapping[str, str], site: ServiceState) -> str:
     """Return whose call it is: the digest of a token, or nothing where none is needed or known of.
 
     Raises

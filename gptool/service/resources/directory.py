@@ -7,10 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.service.catalog import CURRENT_VERSION, KINDS
+from gptool.service.catalog import CAPABILITIES, CURRENT_VERSION
 from gptool.service.resources.answers import Answer, see
-from gptool.service.resources.call import ROOT, SERVICES, Call, link, trail
+from gptool.service.resources.call import Call
 from gptool.service.resources.gp_service import SERVICE
+from gptool.service.urls import ROOT, SERVICES, breadcrumbs, service_path
 
 
 async def home(call: Call) -> Response:
@@ -31,8 +32,8 @@ async def info(call: Call) -> Answer:
 
 async def services(call: Call) -> Answer:
     """List folders, and services that are in none."""
-    found = [(name, kind) for name in call.site.catalog.names if "/" not in name for kind in KINDS]
-    return _listing(call, [*found, (SERVICE, "GPServer")], call.site.catalog.folders, trail(), "Services")
+    found = [(name, kind) for name in call.site.catalog.names if "/" not in name for kind in CAPABILITIES]
+    return _listing(call, [*found, (SERVICE, "GPServer")], call.site.catalog.folders, breadcrumbs(), "Services")
 
 
 async def folder(call: Call) -> Answer:
@@ -40,8 +41,10 @@ async def folder(call: Call) -> Answer:
     name = call.path("folder")
     if name not in call.site.catalog.folders:
         raise ServiceError("no such folder or service", code=404, found=name)
-    found = [(other, kind) for other in call.site.catalog.names if other.startswith(f"{name}/") for kind in KINDS]
-    return _listing(call, found, [], trail(name), name)
+    found = [
+        (other, kind) for other in call.site.catalog.names if other.startswith(f"{name}/") for kind in CAPABILITIES
+    ]
+    return _listing(call, found, [], breadcrumbs(name), name)
 
 
 def _listing(
@@ -55,7 +58,7 @@ def _listing(
     context = {
         "title": title,
         "trail": crumbs,
-        "folders": [(name, link(name)) for name in folders],
-        "services": [(name, kind, link(name, kind)) for name, kind in found],
+        "folders": [(name, service_path(name)) for name in folders],
+        "services": [(name, kind, service_path(name, kind)) for name, kind in found],
     }
     return Answer(value, "directory.html", context)

@@ -18,10 +18,11 @@ from gptool.request.area import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import Answer
-from gptool.service.resources.call import Call, check_may_act, link, trail
+from gptool.service.resources.call import Call, check_may_act
 from gptool.service.resources.job_resources import JobResources, Results, start_job
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.visible import find_job
+from gptool.service.urls import breadcrumbs, service_path
 
 SERVICE = "ExportTiles"
 ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
@@ -80,8 +81,13 @@ async def service(call: Call) -> Answer:
         "maximumRecords": 1000,
         "capabilities": "",
     }
-    tasks = [(name, link(SERVICE, "GPServer", name)) for name in TASKS]
-    context = {"title": f"{SERVICE} (GPServer)", "trail": trail(SERVICE, "GPServer"), "service": value, "tasks": tasks}
+    tasks = [(name, service_path(SERVICE, "GPServer", name)) for name in TASKS]
+    context = {
+        "title": f"{SERVICE} (GPServer)",
+        "trail": breadcrumbs(SERVICE, "GPServer"),
+        "service": value,
+        "tasks": tasks,
+    }
     return Answer(value, "gp_service.html", context)
 
 
@@ -97,10 +103,10 @@ async def task(name: str, call: Call) -> Answer:
         "executionType": ASYNCHRONOUS,
         "parameters": [_cache(call), *map(_input, INPUTS), *map(_output, said.outputs)],
     }
-    url = link(SERVICE, "GPServer", name)
+    url = service_path(SERVICE, "GPServer", name)
     context = {
         "title": said.label,
-        "trail": trail(SERVICE, "GPServer", name),
+        "trail": breadcrumbs(SERVICE, "GPServer", name),
         "task": value,
         "submit_url": f"{url}/submitJob",
     }
@@ -111,10 +117,10 @@ async def submit(name: str, call: Call) -> Answer | Response:
     """Start a job of a task."""
     check_may_act(call)
     cache = call.sent.get(CACHE, "").strip() or _default(call)
-    if cache not in call.site.catalog.exported:
-        names = ", ".join(call.site.catalog.exported)
+    if cache not in call.site.catalog.exportable:
+        names = ", ".join(call.site.catalog.exportable)
         raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
-    return await start_job(call, name, cache, "GPServer", _drawn(call.inputs), link(SERVICE, "GPServer", name))
+    return await start_job(call, name, cache, "GPServer", _drawn(call.inputs), service_path(SERVICE, "GPServer", name))
 
 
 class TaskJobs(JobResources):
@@ -153,13 +159,13 @@ def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def _default(call: Call) -> str:
     """Return the cache that is meant where none is named: the only one."""
-    names = call.site.catalog.exported
+    names = call.site.catalog.exportable
     return names[0] if len(names) == 1 else ""
 
 
 def _cache(call: Call) -> dict[str, Any]:
     described = _described(CACHE, "GPString", "Cache", "The cache to export tiles of.", "Input", "Required")
-    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.exported}
+    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.exportable}
 
 
 def _input(row: Parameter) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
-from gptool.service.catalog import Offer, service_json
+from gptool.service.catalog import CachedService, service_json
 from gptool.service.queue.limits import offered
 from gptool.service.resources.answers import Answer
-from gptool.service.resources.call import Call, check_may_act, is_known, link, trail, whole_path_number
+from gptool.service.resources.call import Call, check_may_act, is_known, whole_path_number
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
 from gptool.service.tiles import read_tile
+from gptool.service.urls import breadcrumbs, service_path
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
 """The operations of a service, and the tasks that they are."""
@@ -36,7 +37,9 @@ async def service(kind: str, call: Call) -> Answer:
         **_about(call, offer, kind, value),
         "title": f"{offer.name} ({kind})",
         "operations": [
-            (LABELS[name], link(offer.name, kind, name)) for name in OPERATIONS if offer.settings.export_tiles_allowed
+            (LABELS[name], service_path(offer.name, kind, name))
+            for name in OPERATIONS
+            if offer.settings.export_tiles_allowed
         ],
     }
     return Answer(value, "image_service.html", context)
@@ -49,7 +52,7 @@ async def tile(call: Call) -> Response:
     level, row, column = (-1 if number is None else number for number in numbers)
     found = None if -1 in (level, row, column) else await run_in_threadpool(read_tile, offer.cache, level, row, column)
     if found is None:
-        return Response("no such tile", 404, media_type="text/plain")
+        return Response("tile not found", 404, media_type="text/plain")
     headers = {"ETag": found.etag, "Cache-Control": "private, max-age=60"}
     if is_known(call, found.etag):
         return Response(status_code=304, headers=headers)
@@ -63,17 +66,17 @@ async def operation(kind: str, name: str, call: Call) -> Answer | Response:
     if call.form == "html" and not call.inputs:
         return await _form(call, offer, kind, name)
     check_may_act(call)
-    return await start_job(call, OPERATIONS[name], offer.name, kind, call.inputs, link(offer.name, kind, name))
+    return await start_job(call, OPERATIONS[name], offer.name, kind, call.inputs, service_path(offer.name, kind, name))
 
 
-async def find_offer(call: Call) -> Offer:
-    """Return the cache that the path names. Raises as `Catalog.offer`."""
-    return await run_in_threadpool(call.site.catalog.offer, call.path("service"))
+async def find_offer(call: Call) -> CachedService:
+    """Return the cache that the path names. Raises as `Catalog.service`."""
+    return await run_in_threadpool(call.site.catalog.service, call.path("service"))
 
 
-async def _form(call: Call, offer: Offer, kind: str, name: str) -> Answer:
+async def _form(call: Call, offer: CachedService, kind: str, name: str) -> Answer:
     value = await run_in_threadpool(service_json, offer, kind)
-    url = link(offer.name, kind, name)
+    url = service_path(offer.name, kind, name)
     about = _about(call, offer, kind, value)
     context = {
         **about,
@@ -82,21 +85,21 @@ async def _form(call: Call, offer: Offer, kind: str, name: str) -> Answer:
         "title": LABELS[name],
         "parameters": PARAMETERS,
         "values": FOR_PEOPLE,
-        "export_url": link(offer.name, kind, "exportTiles"),
-        "estimate_url": link(offer.name, kind, "estimateExportTilesSize"),
+        "export_url": service_path(offer.name, kind, "exportTiles"),
+        "estimate_url": service_path(offer.name, kind, "estimateExportTilesSize"),
         "limit": offer.settings.max_export_tiles_count,
     }
     return Answer(value, "export_tiles.html", context)
 
 
-def _about(call: Call, offer: Offer, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+def _about(call: Call, offer: CachedService, kind: str, value: dict[str, Any]) -> dict[str, Any]:
     """Return what pages with a map of the cache need."""
-    url = link(offer.name, kind)
+    url = service_path(offer.name, kind)
     return {
         "service": json.loads(to_json_bytes(value)),
         "name": offer.name,
         "kind": kind,
         "url": url,
         "tiles_url": f"{url}/tile",
-        "trail": trail(*offer.name.split("/"), kind),
+        "trail": breadcrumbs(*offer.name.split("/"), kind),
     }

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.queue.store import StoredJob
-from gptool.service.resources.call import SERVICES, Call, link, trail
-from gptool.service.resources.output_files import OUTPUT
+from gptool.service.resources.call import Call
+from gptool.service.urls import OUTPUT_FILES, SERVICES, breadcrumbs, service_path
 
 
 def job_page(
@@ -27,7 +27,7 @@ def job_page(
         Their names.
     """
     path = job_path(call)
-    output = f"{OUTPUT}/{job.job_id}"
+    output = f"{OUTPUT_FILES}/{job.job_id}"
     package = quote(job.package) if job.status is JobStatus.SUCCEEDED and job.package is not None else None
     return {
         "title": f"Job {job.job_id}",
@@ -51,12 +51,12 @@ def job_page(
 
 def job_path(call: Call) -> str:
     """Return the path of the job that a call is about."""
-    return link(*_parts_above(call), "jobs", call.path("job"))
+    return service_path(*_parts_above(call), "jobs", call.path("job"))
 
 
 def job_trail(call: Call) -> list[tuple[str, str]]:
     """Return the way down to a job."""
-    return [*trail(*_parts_above(call)), (f"{call.path('job')[:9]}...", job_path(call))]
+    return [*breadcrumbs(*_parts_above(call)), (f"{call.path('job')[:9]}...", job_path(call))]
 
 
 def _parts_above(call: Call) -> list[str]:

@@ -9,12 +9,12 @@ from starlette.responses import Response
 from gptool import __version__
 from gptool.request import INPUTS, Parameter
 from gptool.request.parameters import BY_NAME
-from gptool.service.catalog import KINDS
+from gptool.service.catalog import CAPABILITIES
 from gptool.service.resources.answers import json_response
-from gptool.service.resources.call import FORM, ROOT, Call
+from gptool.service.resources.call import FORM, Call
 from gptool.service.resources.gp_service import CACHE, SERVICE, TASKS
 from gptool.service.resources.image_service import OPERATIONS
-from gptool.service.resources.output_files import OUTPUT
+from gptool.service.urls import OUTPUT_FILES, ROOT
 
 ANSWER = {
     "200": {
@@ -46,8 +46,8 @@ def _paths(call: Call) -> Json:
     paths = {
         f"{ROOT}/info": _resource(),
         f"{ROOT}/services": _resource(),
-        f"{OUTPUT}/{{job}}": _resource(job),
-        f"{OUTPUT}/{{job}}/{{path}}": {
+        f"{OUTPUT_FILES}/{{job}}": _resource(job),
+        f"{OUTPUT_FILES}/{{job}}/{{path}}": {
             "get": {"parameters": [job, _in_path("path", {"type": "string"})], "responses": RESULT}
         },
         f"{ROOT}/services/{SERVICE}/GPServer": _resource(),
@@ -61,7 +61,7 @@ def _paths(call: Call) -> Json:
         paths[f"{url}/submitJob"] = _resource(cache, *map(_input, INPUTS))
         paths.update(_jobs(url, job))
     service = _in_path("service", {"type": "string", "enum": names})
-    for kind in KINDS:
+    for kind in CAPABILITIES:
         paths.update(_service(f"{ROOT}/services/{{service}}/{kind}", service, job))
     return paths
 

@@ -15,15 +15,14 @@ from gptool.jobs.status import JobStatus
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.answers import json_response
-from gptool.service.resources.call import ROOT, Call, is_known
+from gptool.service.resources.call import Call, is_known
 from gptool.service.resources.visible import find_job
-
-OUTPUT = f"{ROOT}/directories/arcgisoutput"
+from gptool.service.urls import OUTPUT_FILES
 
 
 def output_url(call: Call, job: StoredJob, *parts: str) -> str:
     """Return the address of a job's result, or of what is in it."""
-    return call.address("/".join((OUTPUT, job.job_id, *parts)))
+    return call.address("/".join((OUTPUT_FILES, job.job_id, *parts)))
 
 
 async def output(call: Call) -> Response:

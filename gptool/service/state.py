@@ -1,0 +1,31 @@
+"""State that all requests to a running service share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gptool.service.catalog import Catalog
+from gptool.service.queue.queue import Engine
+from gptool.service.settings import ServiceSettings
+from gptool.service.tokens import TokenFile
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """The parts of a running service.
+
+    Attributes
+    ----------
+    settings : ServiceSettings
+    catalog : Catalog
+        The published caches.
+    engine : Engine
+        The jobs.
+    tokens : TokenFile or None
+        The accepted tokens; None if the service does not require one.
+    """
+
+    settings: ServiceSettings
+    catalog: Catalog
+    engine: Engine
+    tokens: TokenFile | None
