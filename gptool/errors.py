@@ -112,10 +112,10 @@ class ExportCancelledError(GptoolError):
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Raise an OSError of the context, in which `path` is written, as an OutputError that names the path."""
+    """Raise an OutputError that names `path`, the file or folder being written, in place of an OSError."""
     try:
         yield
     except GptoolError:
         raise
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror or error}", where=path) from error
+        raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from error

@@ -85,7 +85,7 @@ def make_cache(folder: Path, levels: int = 5) -> None:
         When `folder` exists.
     """
     if folder.exists():
-        raise OutputExistsError("exists already", where=folder)
+        raise OutputExistsError("output already exists", where=folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as staging:
         made = Path(staging) / folder.name
         (made / "_alllayers").mkdir(parents=True)

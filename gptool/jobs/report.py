@@ -11,7 +11,7 @@ from gptool.export.report import ExportResult, LevelReport
 from gptool.jobs.job import Job
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Phase, StorageFormat
-from gptool.output.esri_json import extent_json, reference_json
+from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan.plan import LevelPlan, Plan
 from gptool.request import Request
 
@@ -54,10 +54,15 @@ def _understood(request: Request, plan: Plan, recompression: Recompression) -> d
     return {
         "levels": [lod.level for lod in selection.lods],
         "exportBy": request.export_by,
-        "exportExtent": extent_json(box.extent, reference_json(box.reference or own)) if box and not shapes else None,
+        "exportExtent": extent_json(box.extent, spatial_reference_json(box.reference or own))
+        if box and not shapes
+        else None,
         "areaOfInterest": shapes
-        and {"polygons": len(shapes), "spatialReferences": [reference_json(reference) for reference in references]},
-        "bounds": extent_json(bounds, reference_json(own)) if bounds else None,
+        and {
+            "polygons": len(shapes),
+            "spatialReferences": [spatial_reference_json(reference) for reference in references],
+        },
+        "bounds": extent_json(bounds, spatial_reference_json(own)) if bounds else None,
         "tilePackage": request.tile_package,
         "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
         "optimizeTilesForSize": request.optimize,

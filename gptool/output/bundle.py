@@ -1,4 +1,7 @@
-"""Writing compact bundles: room for header and index, each tile behind its size, then what stands in front of them."""
+"""Writers of compact bundles.
+
+A writer reserves the bytes of header and index, appends each tile behind its size, and writes header and index last.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,20 @@ from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
 
 
 class BundleFile(NamedTuple):
-    """A file of a bundle: its path below the folder of the tiles, and its bytes."""
+    """A file of a bundle: its path relative to the folder of the tiles, and its size in bytes."""
 
     name: str
     size: int
 
 
 class FileRegion(NamedTuple):
-    """Where a file is written: a new one when `start` is 0, else from that byte on of one that is there."""
+    """A part of a file to write to: a new file if `start` is 0, else the bytes of an existing one from `start` on."""
 
     path: Path
     start: int
 
     def open(self) -> io.FileIO:
-        """Open it for writing; a new file's folder is made."""
+        """Open the region for writing, unbuffered, and create a new file's folder."""
         if self.start == 0:
             self.path.parent.mkdir(exist_ok=True)
         file = io.FileIO(self.path, "r+" if self.start else "x")
@@ -42,7 +45,18 @@ class FileRegion(NamedTuple):
 
 
 class WrittenFile(NamedTuple):
-    """A finished file of a bundle. `crc32`: 0 where nobody needs it."""
+    """A finished file of a bundle.
+
+    Attributes
+    ----------
+    name : str
+        Its path relative to the folder of the tiles.
+    region : FileRegion
+    size : int
+        Bytes.
+    crc32 : int
+        The CRC-32 of its bytes; 0 if checksums are not needed.
+    """
 
     name: str
     region: FileRegion
@@ -51,26 +65,33 @@ class WrittenFile(NamedTuple):
 
 
 class WrittenBundle(NamedTuple):
-    """A finished bundle."""
+    """A finished bundle and its files."""
 
     address: BundleAddress
     files: tuple[WrittenFile, ...]
 
 
 class BundleWriter(ABC):
-    """A bundle in the making. Tiles come in batches; leaving the context completes it.
+    """A bundle that is being written: tiles come in batches, and leaving the context completes the bundle.
+
+    Parameters
+    ----------
+    address : BundleAddress
+    regions : sequence of FileRegion
+        The regions to write to, one for each of `bundle_files`.
+    checksums : bool
+        Whether to compute the CRC-32 of each file.
 
     Attributes
     ----------
     files : tuple of WrittenFile
-        What was written; there when the context was left.
+        The finished files; set when the context is left without an error.
     """
 
     files: tuple[WrittenFile, ...]
     first_tile: int
 
     def __init__(self, address: BundleAddress, regions: Sequence[FileRegion], *, checksums: bool) -> None:
-        """Write to these regions, one for each of `bundle_files`; `checksums`: whether anyone needs a CRC-32."""
         self._address, self._regions, self._checksums = address, regions, checksums
         self._offsets, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
         self._size, self._crc32 = self.first_tile, 0
@@ -86,7 +107,7 @@ class BundleWriter(ABC):
                 self.files = self._complete()
 
     def append(self, batch: TileBatch) -> None:
-        """Add tiles; none may be there already."""
+        """Append tiles that are not in the bundle yet."""
         packed = _bundle.pack(batch.source, batch.offsets, batch.sizes).data
         if self._checksums:
             self._crc32 = isal_zlib.crc32(packed, self._crc32)
@@ -98,13 +119,14 @@ class BundleWriter(ABC):
 
     @abstractmethod
     def _complete(self) -> tuple[WrittenFile, ...]:
-        """Write what the tiles' offsets, those of their first bytes, and sizes decide."""
+        """Write what depends on the tiles' sizes and offsets, the header and the index; return the finished files."""
 
-    def _write_head(self, head: bytes) -> WrittenFile:
+    def _write_preamble(self, preamble: bytes) -> WrittenFile:
+        """Write the bytes in front of the first tile; return the finished file of tiles."""
         self._file.seek(self._regions[0].start)
-        write_all(self._file, memoryview(head))
+        write_all(self._file, memoryview(preamble))
         crc32 = (
-            isal_zlib.crc32_combine(isal_zlib.crc32(head), self._crc32, self._size - len(head))
+            isal_zlib.crc32_combine(isal_zlib.crc32(preamble), self._crc32, self._size - len(preamble))
             if self._checksums
             else 0
         )
@@ -112,15 +134,15 @@ class BundleWriter(ABC):
 
 
 class CompactV2Writer(BundleWriter):
-    """A compact V2 bundle (Esri's CompactCacheV2): one file."""
+    """A writer of compact V2 bundles (Esri's CompactCacheV2 specification): one file."""
 
     first_tile = compact.FIRST_TILE
 
     def _complete(self) -> tuple[WrittenFile, ...]:
-        # The specification's own values; GDAL reads zeros from a folder whose bundles state another record count.
+        # The values of the specification: GDAL reads zeros from folders whose bundles state another record count.
         record_count, user_header_size = PACKET_TILES, 20 + compact.INDEX_BYTES
         legacy = 3, 16, PACKET_TILES, compact.OFFSET_BYTES
-        head = compact.HEADER.pack(
+        header = compact.HEADER.pack(
             compact.VERSION,
             record_count,
             int(self._sizes.max()),
@@ -133,17 +155,17 @@ class CompactV2Writer(BundleWriter):
             compact.INDEX_BYTES,
         )
         index = self._sizes << np.uint64(8 * compact.OFFSET_BYTES) | self._offsets
-        return (self._write_head(head + index.astype("<u8").tobytes()),)
+        return (self._write_preamble(header + index.astype("<u8").tobytes()),)
 
 
 class CompactV1Writer(BundleWriter):
-    """A compact V1 bundle, as ArcGIS Server 10.x writes it: an index beside the tiles."""
+    """A writer of compact V1 bundles as of ArcGIS Server 10.x: a file of tiles and a file of the index."""
 
     first_tile = compact_v1.FIRST_TILE
 
     def _complete(self) -> tuple[WrittenFile, ...]:
         row, column = self._address.row, self._address.column
-        head = compact_v1.HEADER.pack(
+        header = compact_v1.HEADER.pack(
             compact_v1.VERSION,
             PACKET_TILES,
             int(self._sizes.max()),
@@ -153,13 +175,14 @@ class CompactV1Writer(BundleWriter):
             *compact_v1.LEGACY,
             *(row, row + PACKET_SIZE - 1, column, column + PACKET_SIZE - 1),
         )
-        return self._write_head(head + bytes(WORD * PACKET_TILES)), self._write_index()
+        return self._write_preamble(header + bytes(WORD * PACKET_TILES)), self._write_index()
 
     def _write_index(self) -> WrittenFile:
         offsets = self._offsets.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
+        # The entry of an absent tile points to its own zero word between the header and the tiles.
         absent = compact_v1.HEADER.size + np.arange(0, WORD * PACKET_TILES, WORD, dtype=np.uint64)
         entries = np.where(offsets > 0, offsets - np.uint64(WORD), absent)
-        data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _five_bytes(entries) + compact_v1.INDEX_TAIL
+        data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _to_40_bits(entries) + compact_v1.INDEX_TAIL
         with self._regions[1].open() as file:
             write_all(file, memoryview(data))
         return WrittenFile(
@@ -168,12 +191,13 @@ class CompactV1Writer(BundleWriter):
 
 
 def write_all(file: io.FileIO, data: memoryview) -> None:
-    """Write all of it: network drives and quotas take a little at a time."""
+    """Write all bytes: on network drives and near quotas one call may write only some of them."""
     while len(data):
         data = data[file.write(data) :]
 
 
-def _five_bytes(entries: NDArray[np.uint64]) -> bytes:
+def _to_40_bits(entries: NDArray[np.uint64]) -> bytes:
+    """Return the entries as little-endian integers of 5 bytes."""
     return entries.astype("<u8").view(np.uint8).reshape(PACKET_TILES, 8)[:, :5].tobytes()
 
 
@@ -183,16 +207,18 @@ BUNDLE_WRITERS: dict[StorageFormat, type[BundleWriter]] = {
 }
 
 
-def bundle_regions(tiles: Path, storage: StorageFormat, address: BundleAddress) -> tuple[FileRegion, ...]:
-    """Return the places of a bundle's files below the folder of the tiles, which must exist."""
-    return tuple(FileRegion(tiles / file.name, 0) for file in bundle_files(storage, address, 0, 0))
+def bundle_regions(folder: Path, storage_format: StorageFormat, address: BundleAddress) -> tuple[FileRegion, ...]:
+    """Return regions for a bundle's files as new files in `folder`, the folder of the tiles, which must exist."""
+    return tuple(FileRegion(folder / file.name, 0) for file in bundle_files(storage_format, address, 0, 0))
 
 
-def bundle_files(storage: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int) -> list[BundleFile]:
-    """Return the files of a bundle with that many tiles of that many bytes together, in the order of their names."""
-    size = BUNDLE_WRITERS[storage].first_tile + WORD * tiles + tile_bytes
+def bundle_files(
+    storage_format: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int
+) -> list[BundleFile]:
+    """Return the files of a bundle with that many tiles and bytes of tiles, sorted by name."""
+    size = BUNDLE_WRITERS[storage_format].first_tile + WORD * tiles + tile_bytes
     files = [BundleFile(bundle_name(address), size)]
-    if storage is StorageFormat.COMPACT:
+    if storage_format is StorageFormat.COMPACT:
         index = compact_v1.INDEX_END + len(compact_v1.INDEX_TAIL)
         files.append(BundleFile(bundle_name(address, compact_v1.INDEX), index))
     return files

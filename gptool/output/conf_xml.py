@@ -1,7 +1,7 @@
 """conf.xml, conf.cdi and conf.properties of a cache raster dataset or .tpk.
 
-A source's own conf.xml is repeated with its storage and quality changed and nothing else; a source without one (.tpkx)
-gets one of what its root.json states.
+The conf.xml of a source is repeated with only its storage and quality changed. For a source without conf.xml (.tpkx)
+it is built from the values of root.json.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from gptool.output.kind import ResultInfo
 from gptool.output.xml_text import add, to_xml_bytes
 from gptool.plan.plan import Plan
 
-TYPES, XSI, XS = (
+TYPES_URI, XSI, XS = (
     "http://www.esri.com/schemas/ArcGIS/10.3",
     "http://www.w3.org/2001/XMLSchema-instance",
     "http://www.w3.org/2001/XMLSchema",
 )
-NAMESPACES: dict[str, str] = {"xsi": XSI, "xs": XS, "typens": TYPES}
-ENVELOPE = ("XMin", "YMin", "XMax", "YMax")
+NAMESPACES: dict[str, str] = {"xsi": XSI, "xs": XS, "typens": TYPES_URI}
+ENVELOPE_SIDES = ("XMin", "YMin", "XMax", "YMax")
 
 
-def conf_xml(storage: StorageFormat, info: ResultInfo) -> bytes:
-    """Return conf.xml."""
-    root = _conf(info.plan)
-    [image] = children(root, "TileImageInfo")[:1]
-    _set(image, "CompressionQuality", str(info.quality), after="CacheTileFormat")
-    stored = children(root, "CacheStorageInfo")
-    storage_info = stored[0] if stored else _add(root, "CacheStorageInfo", kind="CacheStorageInfo")
-    _set(storage_info, "StorageFormat", storage.value)
+def conf_xml(storage_format: StorageFormat, info: ResultInfo) -> bytes:
+    """Return conf.xml for bundles of that storage format."""
+    root = _cache_info(info.plan)
+    [tile_image_info] = children(root, "TileImageInfo")[:1]
+    _set(tile_image_info, "CompressionQuality", str(info.quality), after="CacheTileFormat")
+    storage_infos = children(root, "CacheStorageInfo")
+    storage_info = storage_infos[0] if storage_infos else _add(root, "CacheStorageInfo", kind="CacheStorageInfo")
+    _set(storage_info, "StorageFormat", storage_format.value)
     _set(storage_info, "PacketSize", str(PACKET_SIZE), after="StorageFormat")
     return to_xml_bytes(root)
 
 
 def conf_cdi(plan: Plan) -> bytes:
-    """Return conf.cdi: the full extent, and the reference as conf.xml states it."""
-    conf = _conf(plan)
-    tag = etree.QName(etree.QName(conf).namespace, "EnvelopeN")
-    envelope = etree.Element(tag, {}, {**NAMESPACES, **conf.nsmap})  # type: ignore[dict-item]
+    """Return conf.cdi: the full extent, with the spatial reference as in conf.xml."""
+    cache_info = _cache_info(plan)
+    tag = etree.QName(etree.QName(cache_info).namespace, "EnvelopeN")
+    envelope = etree.Element(tag, {}, {**NAMESPACES, **cache_info.nsmap})  # type: ignore[dict-item]
     envelope.set(f"{{{XSI}}}type", "typens:EnvelopeN")
-    for name, number in zip(ENVELOPE, plan.extent(), strict=True):
+    for name, number in zip(ENVELOPE_SIDES, plan.extent(), strict=True):
         _add(envelope, name, repr(number))
-    for tiles in children(conf, "TileCacheInfo"):
-        envelope.extend(deepcopy(reference) for reference in children(tiles, "SpatialReference"))
+    for tile_cache_info in children(cache_info, "TileCacheInfo"):
+        envelope.extend(deepcopy(reference) for reference in children(tile_cache_info, "SpatialReference"))
     return to_xml_bytes(envelope)
 
 
 def conf_properties(plan: Plan) -> bytes:
-    """Return conf.properties: whether the tiles show a map or heights."""
+    """Return conf.properties, which states whether the tiles hold a map or elevation values."""
     properties = etree.Element("PropertySet", {}, NAMESPACES)
     properties.set(f"{{{XSI}}}type", "typens:PropertySet")
     array = _add(properties, "PropertyArray", kind="ArrayOfPropertySetProperty")
@@ -63,7 +63,8 @@ def conf_properties(plan: Plan) -> bytes:
     return to_xml_bytes(properties)
 
 
-def _conf(plan: Plan) -> etree._Element:
+def _cache_info(plan: Plan) -> etree._Element:
+    """Return the root element of the source's conf.xml, or one with the same information if it has none."""
     cache = plan.cache
     if cache.document is not None:
         return parse_xml(cache.document, cache.location, comments=True)
@@ -74,15 +75,15 @@ def _conf(plan: Plan) -> etree._Element:
     return root
 
 
-def _add_scheme(tiles: etree._Element, scheme: TilingScheme) -> None:
-    _add_reference(tiles, scheme.reference)
-    origin = _add(tiles, "TileOrigin", kind="PointN")
+def _add_scheme(tile_cache_info: etree._Element, scheme: TilingScheme) -> None:
+    _add_spatial_reference(tile_cache_info, scheme.reference)
+    origin = _add(tile_cache_info, "TileOrigin", kind="PointN")
     _add(origin, "X", scheme.origin_x)
     _add(origin, "Y", scheme.origin_y)
-    _add(tiles, "TileCols", scheme.tile_columns)
-    _add(tiles, "TileRows", scheme.tile_rows)
-    _add(tiles, "DPI", scheme.dpi)
-    lods = _add(tiles, "LODInfos", kind="ArrayOfLODInfo")
+    _add(tile_cache_info, "TileCols", scheme.tile_columns)
+    _add(tile_cache_info, "TileRows", scheme.tile_rows)
+    _add(tile_cache_info, "DPI", scheme.dpi)
+    lods = _add(tile_cache_info, "LODInfos", kind="ArrayOfLODInfo")
     for lod in scheme.lods:
         info = _add(lods, "LODInfo", kind="LODInfo")
         _add(info, "LevelID", lod.level)
@@ -90,9 +91,9 @@ def _add_scheme(tiles: etree._Element, scheme: TilingScheme) -> None:
         _add(info, "Resolution", lod.resolution)
 
 
-def _add_reference(tiles: etree._Element, reference: SpatialReference) -> None:
+def _add_spatial_reference(tile_cache_info: etree._Element, reference: SpatialReference) -> None:
     kind = "GeographicCoordinateSystem" if is_geographic(reference) else "ProjectedCoordinateSystem"
-    element = _add(tiles, "SpatialReference", kind=kind)
+    element = _add(tile_cache_info, "SpatialReference", kind=kind)
     parts = {
         "WKT": well_known_text(reference),
         "WKID": reference.wkid or reference.latest_wkid,
@@ -103,17 +104,17 @@ def _add_reference(tiles: etree._Element, reference: SpatialReference) -> None:
             _add(element, name, value)
 
 
-def _add_image(image: etree._Element, info: ImageInfo) -> None:
-    _add(image, "CacheTileFormat", info.format)
-    _add(image, "CompressionQuality", info.compression_quality)
-    _add(image, "Antialiasing", "false")
-    if info.band_count:
-        _add(image, "BandCount", info.band_count)
-    _add(image, "LERCError", info.lerc_error or 0)
+def _add_image(tile_image_info: etree._Element, image: ImageInfo) -> None:
+    _add(tile_image_info, "CacheTileFormat", image.format)
+    _add(tile_image_info, "CompressionQuality", image.compression_quality)
+    _add(tile_image_info, "Antialiasing", "false")
+    if image.band_count:
+        _add(tile_image_info, "BandCount", image.band_count)
+    _add(tile_image_info, "LERCError", image.lerc_error or 0)
 
 
 def _add(parent: etree._Element, name: str, text: object = None, kind: str | None = None) -> etree._Element:
-    """Add an element; `kind`: its type among Esri's, where their prefix is known."""
+    """Add an element. `kind` is its xsi:type among Esri's types, stated if the document declares their prefix."""
     element = add(parent, name, text)
     if kind is not None and "typens" in parent.nsmap:
         element.set(f"{{{XSI}}}type", f"typens:{kind}")
@@ -121,11 +122,11 @@ def _add(parent: etree._Element, name: str, text: object = None, kind: str | Non
 
 
 def _set(parent: etree._Element, name: str, text: str, after: str | None = None) -> None:
-    """Set a child's text; where there is none it goes behind the child named `after`, or to the end."""
+    """Set a child's text. A new child follows the child named `after`, or is the last one."""
     found = children(parent, name)
     element = found[0] if found else _add(parent, name)
     if len(element) or (element.text or "").strip() != text:
-        for child in element:  # a comment in the middle of the old text
+        for child in element:  # a comment within the old text
             element.remove(child)
         element.text = text
     if not found and after:

@@ -1,4 +1,4 @@
-"""What the metadata of several kinds of results state alike."""
+"""Esri's JSON of spatial references, extents and tiling schemes, for the metadata of results and services."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from gptool.model import Extent, ImageInfo, SpatialReference, TilingScheme
 from gptool.output.json_text import Json
 from gptool.plan.plan import Plan
 
-BANDS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
+TYPICAL_BAND_COUNTS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
+"""Bands by tile format, for caches that do not state them; 4 for other formats."""
 
-LATEST = {102100: 3857}
-"""The id by which clients know web Mercator today, for caches that state only the old one."""
+LATEST_WKIDS = {102100: 3857}
+"""The latest well-known id of web Mercator, for caches that state only its former one."""
 
 
 def summary(plan: Plan) -> str:
-    """Return a line for people: how many tiles, of what, of which levels."""
+    """Return a one-line summary of a result: number of tiles, name of the cache, levels."""
     levels = ", ".join(plan.cache.scheme.level_ranges([level.lod for level in plan.filled_levels]))
     return f"{plan.tiles} tiles of {plan.cache.name}, levels {levels}"
 
 
-def reference_json(reference: SpatialReference) -> dict[str, Json]:
-    """Return a reference as Esri's JSON states it: by its ids, else by its text, empty when it has neither."""
+def spatial_reference_json(reference: SpatialReference) -> dict[str, Json]:
+    """Return a spatial reference by its well-known ids, else by its well-known text; empty if it has neither."""
     wkid = well_known_id(reference)
     if wkid is not None:
-        return {"wkid": wkid, "latestWkid": reference.latest_wkid or LATEST.get(wkid, wkid)}
+        return {"wkid": wkid, "latestWkid": reference.latest_wkid or LATEST_WKIDS.get(wkid, wkid)}
     return {"wkt": reference.wkt} if reference.wkt else {}
 
 
-def extent_json(extent: Extent, reference: dict[str, Json]) -> dict[str, Json]:
-    """Return a box as Esri's JSON states it."""
-    return {**extent._asdict(), "spatialReference": reference}
+def extent_json(extent: Extent, spatial_reference: dict[str, Json]) -> dict[str, Json]:
+    """Return an extent as an envelope with its spatial reference."""
+    return {**extent._asdict(), "spatialReference": spatial_reference}
 
 
-def tile_info_json(scheme: TilingScheme, reference: dict[str, Json]) -> dict[str, Json]:
-    """Return a tiling scheme as Esri's JSON states it, its numbers as the cache has them."""
+def tile_info_json(scheme: TilingScheme, spatial_reference: dict[str, Json]) -> dict[str, Json]:
+    """Return a tiling scheme as `tileInfo`, with its numbers as the cache states them."""
     lods: list[Json] = [{"level": lod.level, "resolution": lod.resolution, "scale": lod.scale} for lod in scheme.lods]
     return {
         "rows": scheme.tile_rows,
         "cols": scheme.tile_columns,
         "dpi": scheme.dpi,
         "origin": {"x": scheme.origin_x, "y": scheme.origin_y},
-        "spatialReference": reference,
+        "spatialReference": spatial_reference,
         "lods": lods,
     }
 
 
 def band_count(image: ImageInfo) -> int:
-    """Return the bands of a cache's tiles, those that its format mostly has where it does not state them."""
-    return image.band_count or BANDS.get(image.format, 4)
+    """Return the number of bands of a cache's tiles: as stated, else the typical number of its format."""
+    return image.band_count or TYPICAL_BAND_COUNTS.get(image.format, 4)
 
 
 def layer_json(name: str) -> Json:
-    """Return the one layer that a result has."""
+    """Return the single layer of a result."""
     return {
         "id": 0,
         "name": name,

@@ -18,6 +18,8 @@ from gptool.output.tpkx import TPKX
 FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 """Kinds that are one file, chosen by the suffix of the output's name."""
 
+SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
+
 TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
 """Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
 
@@ -29,10 +31,10 @@ DATASETS: dict[StorageFormat, OutputKind] = {
 
 DEFAULT_STORAGE_FORMAT = StorageFormat.COMPACT_V2
 
-UNSUPPORTED_SUFFIXES = (
-    *(".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk", ".tif", ".tiff", ".xml", ".json"),
+OTHER_FILE_SUFFIXES = frozenset(
+    {".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk", ".tif", ".tiff", ".xml", ".json"}
 )
-"""Suffixes of files of other formats: an output of such a name is refused, since nobody means a folder by it."""
+"""Suffixes of other file formats: an output of such a name is rejected, since it is not meant to be a folder."""
 
 
 def kind_for_request(storage_format: StorageFormat | None, *, tile_package: bool) -> OutputKind:
@@ -65,22 +67,22 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
         If the working folder no longer exists.
     """
     if not os.fspath(output):
-        raise ParameterError("no result is named", where="output", found=repr(""))
+        raise ParameterError("name is empty", where="output")
     with translate_os_errors(Path(output)):
-        target = Path(os.path.abspath(output))  # noqa: PTH100 - `..` must not name a part of what is made
+        target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
     suffix = target.suffix.lower()
     kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
-    if not target.name or (kind is None and suffix in UNSUPPORTED_SUFFIXES):
+    if not target.name or (kind is None and suffix in OTHER_FILE_SUFFIXES):
         raise ParameterError(
-            "a kind of result that can't be made",
+            "unsupported output format" if target.name else "output has no name",
             where=target,
-            expected="a name that ends in .tpkx or .tpk, or a folder for a cache raster dataset",
+            expected=f"a name that ends in {SUFFIXES}, or the name of a folder for a cache raster dataset",
         )
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]
     if storage_format not in (None, kind.storage_format):
         raise ParameterError(
-            f"a {suffix} has a storage format of its own",
+            f"not the storage format of a {suffix}",
             where="storageFormatType",
             found=storage_format,
             expected=f"{kind.storage_format}, or the name of a folder as output",

@@ -1,4 +1,4 @@
-"""Results appear whole or not at all: made in a folder beside the target, renamed."""
+"""Results appear whole or not at all: they are staged in a hidden folder beside the target, then renamed."""
 
 from __future__ import annotations
 
@@ -13,57 +13,67 @@ from typing import Self
 
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
 
-PREFIX = ".gptool-"
-"""How the names of staging folders start, in case a machine stops and leaves one behind."""
+PREFIX, SUFFIX = ".gptool-", ".part"
+"""Of the names of staging folders, so that those left behind by a crash of the machine can be recognised."""
 
-
-DATASET = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
-"""What may be in a folder that is replaced: nobody's files go because of a wrong name."""
+DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
+"""The only entries of a folder that is replaced: a mistaken output name must not delete other files."""
 
 
 def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
-    """Tell early, before any work, whether a file, or a folder, can go there.
+    """Raise an error early, before any work, if a file or folder cannot be put at the target.
+
+    Parameters
+    ----------
+    target : Path
+    is_folder : bool
+        True if a folder is to be put there, False if a file is.
+    overwrite : bool
+        Whether the target may be replaced if it exists.
 
     Raises
     ------
     OutputExistsError
-        When there is something that is not to be overwritten, or must not be.
+        If the target exists and must not be replaced.
     OutputError
-        When there is no folder to put the result in.
+        If the parent folder of the target does not exist.
     """
     with translate_os_errors(target):
         if os.path.lexists(target):
             if target.is_dir() != is_folder:
-                raise OutputExistsError(
-                    "can't replace a file by a folder" if is_folder else "can't replace a folder by a file",
-                    where=target,
-                )
+                what = "cannot replace a file by a folder" if is_folder else "cannot replace a folder by a file"
+                raise OutputExistsError(what, where=target)
             if not overwrite:
-                raise _exists(target)
-            others = (
-                sorted(path.name for path in target.iterdir() if path.name.lower() not in DATASET) if is_folder else []
-            )
-            if others:
-                raise OutputExistsError(
-                    "can't replace a folder that holds other things", where=target, found=", ".join(others),
-                    expected="a cache raster dataset and nothing else",
-                )  # fmt: skip
+                raise _exists_error(target)
+            if is_folder:
+                _check_only_dataset(target)
         if not target.parent.is_dir():
-            raise OutputError("no folder to put the result in", where=target.parent)
+            raise OutputError("parent folder of the output does not exist", where=target.parent)
 
 
-def _exists(target: Path) -> OutputExistsError:
-    return OutputExistsError("exists already", where=target, expected="a new name, or leave to overwrite it")
+def _check_only_dataset(folder: Path) -> None:
+    others = sorted(path.name for path in folder.iterdir() if path.name.lower() not in DATASET_ENTRIES)
+    if others:
+        raise OutputExistsError(
+            "cannot replace a folder that holds other files",
+            where=folder,
+            found=", ".join(others),
+            expected="only the files of a cache raster dataset",
+        )
+
+
+def _exists_error(target: Path) -> OutputExistsError:
+    return OutputExistsError("output already exists", where=target, expected="a new name, or the overwrite option")
 
 
 @contextmanager
 def created_folder(folder: Path) -> Iterator[None]:
-    """Make a folder that is not there; it goes again when what is done within fails.
+    """Create a folder and its missing parents; remove those created if the body of the context raises.
 
     Raises
     ------
     OutputError
-        When it can't be made.
+        If a folder cannot be created.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -72,13 +82,36 @@ def created_folder(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in missing:
-            with suppress(OSError):  # others may have found it useful meanwhile
+            with suppress(OSError):  # others may have put files there meanwhile
                 path.rmdir()
         raise
 
 
 class Staging:
-    """A hidden folder beside the target; it goes when the context is left, with all that was not committed."""
+    """A hidden folder beside the target, removed with all that was not committed when the context is left.
+
+    Parameters
+    ----------
+    target : Path
+    is_folder : bool
+        True if a folder is to be put at the target, False if a file is.
+    overwrite : bool
+        Whether the target may be replaced if it exists.
+
+    Attributes
+    ----------
+    folder : Path
+        The staging folder; set when the context is entered.
+
+    Raises
+    ------
+    OutputExistsError
+        If the target exists and must not be replaced.
+    OutputError
+        If the parent folder of the target does not exist, or the staging folder cannot be created.
+    """
+
+    folder: Path
 
     def __init__(self, target: Path, *, is_folder: bool, overwrite: bool) -> None:
         check_target(target, is_folder=is_folder, overwrite=overwrite)
@@ -87,7 +120,7 @@ class Staging:
 
     def __enter__(self) -> Self:
         with translate_os_errors(self._target):
-            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=".part", dir=self._target.parent))
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=self._target.parent))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -95,20 +128,22 @@ class Staging:
             return
         try:
             shutil.rmtree(self.folder, ignore_errors=True)
-        except BaseException:  # interrupted once more
+        except BaseException:  # a second interrupt
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def commit(self, staged: Path) -> None:
-        """Put a staged file or folder in the target's place.
+        """Move a staged file or folder to the target.
 
-        What takes another's place is on the disk before. Else it is not flushed: the system does that within half a
-        minute or so, as with what `cp` copied, and to wait for it takes longer than all the rest of a copy.
+        What replaces another file is flushed to the disk first. Otherwise nothing is flushed: the system does so within
+        about half a minute, as for files that `cp` wrote, and waiting for it takes longer than the rest of a copy.
 
         Raises
         ------
         OutputExistsError
-            When the target appeared meanwhile.
+            If the target appeared meanwhile.
+        OutputError
+            If the target cannot be written.
         """
         with translate_os_errors(self._target):
             if self._overwrite and os.path.lexists(self._target):
@@ -121,7 +156,7 @@ class Staging:
                 _rename_to_new(staged, self._target)
 
     def _replace_folder(self, staged: Path) -> None:
-        """Put a folder in the target's place. What was there goes with the staging, and comes back when that fails."""
+        """Move a staged folder to the target; an old target goes to the staging folder, and back on failure."""
         check_target(self._target, is_folder=True, overwrite=self._overwrite)
         if not self._target.exists():
             staged.rename(self._target)
@@ -132,25 +167,28 @@ class Staging:
             staged.rename(self._target)
         except BaseException:
             if old.exists() and not self._target.exists():
-                self._keep = True  # until it is back in its place
+                self._keep = True  # an interrupt here must not delete the old target
                 old.rename(self._target)
                 self._keep = False
             raise
 
 
 def _rename_to_new(staged: Path, target: Path) -> None:
-    """Rename where nothing is yet: a link, unlike a rename, never replaces what someone else put there meanwhile."""
+    """Rename a file to a name that does not exist yet.
+
+    A hard link is created first: unlike a rename, it never replaces a file that another process put there meanwhile.
+    """
     try:
         target.hardlink_to(staged)
     except FileExistsError:
-        raise _exists(target) from None
-    except OSError:  # a file system without links
+        raise _exists_error(target) from None
+    except OSError:  # a file system without hard links
         check_target(target, is_folder=False, overwrite=False)
         staged.replace(target)
 
 
 def _flush_all(path: Path) -> None:
-    """Flush a file, or all in a folder and then itself."""
+    """Flush a file, or the content of a folder and then the folder itself, to the disk."""
     if path.is_dir():
         for entry in path.iterdir():
             _flush_all(entry)

@@ -1,7 +1,8 @@
-"""A zip of stored members with sizes and CRC-32 known beforehand, so that their bytes are copied by the kernel.
+"""A writer of zips whose members are stored without compression.
 
-Follows PKWARE's APPNOTE 6.3.10, sections 4.3 to 4.5. Nothing in the file depends on clock or machine: every member is
-of 1980-01-01, the format's first day. Zip64 fields appear only where a number outgrows its field.
+Sizes and CRC-32 are known before a member is added, so the kernel can copy its bytes. The format follows PKWARE's
+APPNOTE 6.3.10, sections 4.3 to 4.5. Nothing in the file depends on the clock or the machine: every member is dated
+1980-01-01, the first day of the format. Zip64 fields are written only for numbers that exceed their regular field.
 """
 
 from __future__ import annotations
@@ -14,17 +15,30 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-LOCAL = struct.Struct("<4s5H3L2H")
-CENTRAL = struct.Struct("<4s6H3L5H2L")
-END = struct.Struct("<4s4H2LH")
-END_64 = struct.Struct("<4sQ2H2L4Q")
-LOCATOR_64 = struct.Struct("<4sLQL")
-FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF
-VERSION, VERSION_64, UTF_8, STORED, MIDNIGHT, FIRST_DAY = 20, 45, 0x800, 0, 0, 0x21
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+CENTRAL_HEADER = struct.Struct("<4s6H3L5H2L")
+END_RECORD = struct.Struct("<4s4H2LH")
+ZIP64_END_RECORD = struct.Struct("<4sQ2H2L4Q")
+ZIP64_LOCATOR = struct.Struct("<4sLQL")
+MAX_UINT16, MAX_UINT32 = 0xFFFF, 0xFFFFFFFF
+VERSION, ZIP64_VERSION = 20, 45
+UTF8_FLAG, STORED = 0x800, 0
+MIDNIGHT, DATE_1980_01_01 = 0, 0x21
 
 
-class Member(NamedTuple):
-    """One file in the zip."""
+class ZipMember(NamedTuple):
+    """A member of the zip.
+
+    Attributes
+    ----------
+    name : str
+    size : int
+        Bytes.
+    crc32 : int
+        0 until it is known.
+    offset : int
+        The offset of its local header in the file, bytes.
+    """
 
     name: str
     size: int
@@ -33,61 +47,62 @@ class Member(NamedTuple):
 
 
 class StoredZip:
-    """A zip in the making, on a file that is open for writing at its start.
+    """A zip that is being written.
 
-    Members stand in the order they are added, or reserved to be filled later; `close` writes the directory.
+    Members are in the order in which they are added or reserved; `finish` writes the central directory.
 
-    Attributes
+    Parameters
     ----------
     file : binary file
+        An empty file, open for writing; the caller closes it.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, ZipMember] = {}
         self._end = 0
 
     def reserve(self, name: str, size: int) -> int:
-        """Add a member whose bytes come later, and return where they belong in the file."""
-        self._begin(name, size, 0)
+        """Add a member whose bytes are written later; return their offset in the file."""
+        self._append_header(name, size, 0)
         return self._end - size
 
     def fill(self, name: str, size: int, crc32: int) -> None:
-        """Tell that a reserved member's bytes are in their place.
+        """Complete a reserved member whose bytes have been written.
 
         Raises
         ------
         ValueError
-            When they are not as many as there was room for.
+            If `size` differs from the reserved size.
         """
         member = self._members[name]
         if size != member.size:
-            raise ValueError(f"{name}: found {size} bytes, expected {member.size}")
+            raise ValueError(f"{name}: size mismatch; found {size} bytes, expected {member.size}")
         self._members[name] = member._replace(crc32=crc32)
         self.file.seek(member.offset)
         self.file.write(_local_header(self._members[name]))
 
     def fill_bytes(self, name: str, data: bytes) -> None:
-        """Put bytes in the place of a reserved member. Raises as `fill`."""
+        """Write the bytes of a reserved member. Raises as `fill`."""
         self.fill(name, len(data), zlib.crc32(data))
         self.file.write(data)
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
-        """Add a member from a file of that size, in bytes, and CRC-32."""
-        self._begin(name, size, crc32)
+        """Add a member with the content of a file, whose size in bytes and CRC-32 are given."""
+        self._append_header(name, size, crc32)
         with path.open("rb") as source:
-            _copy(source, self.file, size)
+            _copy_file(source, self.file, size)
 
-    def close(self) -> None:
-        """Write the central directory and the end records."""
+    def finish(self) -> None:
+        """Write the central directory and the end records, and flush the file."""
         start = self.file.seek(self._end)
         for member in self._members.values():
             self.file.write(_central_header(member))
         self.file.write(_end_records(len(self._members), self.file.tell() - start, start))
         self.file.flush()
 
-    def _begin(self, name: str, size: int, crc32: int) -> None:
-        member = self._members[name] = Member(name, size, crc32, self._end)
+    def _append_header(self, name: str, size: int, crc32: int) -> None:
+        member = self._members[name] = ZipMember(name, size, crc32, self._end)
         self.file.seek(self._end)
         self.file.write(_local_header(member))
         self.file.flush()
@@ -95,65 +110,67 @@ class StoredZip:
 
 
 def stored_zip_size(members: list[tuple[str, int]]) -> int:
-    """Return the bytes of a zip with members of these names and sizes (bytes), in this order."""
+    """Return the size in bytes of a zip with members of these names and sizes (bytes), in this order."""
     offset = directory = 0
     for name, size in members:
-        member = Member(name, size, 0, offset)
+        member = ZipMember(name, size, 0, offset)
         offset += len(_local_header(member)) + size
         directory += len(_central_header(member))
     return offset + directory + len(_end_records(len(members), directory, offset))
 
 
-def _local_header(member: Member) -> bytes:
-    name, flags = _encoded(member.name)
+def _local_header(member: ZipMember) -> bytes:
+    name, flags = _encode_name(member.name)
     extra = b""
-    if member.size >= FULL_32:
+    if member.size >= MAX_UINT32:
         extra = struct.pack("<2H2Q", 1, 16, member.size, member.size)
-    size = FULL_32 if extra else member.size
-    version = VERSION_64 if extra else VERSION
+    size = MAX_UINT32 if extra else member.size
+    version = ZIP64_VERSION if extra else VERSION
     sizes = member.crc32, size, size, len(name), len(extra)
-    return LOCAL.pack(b"PK\3\4", version, flags, STORED, MIDNIGHT, FIRST_DAY, *sizes) + name + extra
+    return LOCAL_HEADER.pack(b"PK\3\4", version, flags, STORED, MIDNIGHT, DATE_1980_01_01, *sizes) + name + extra
 
 
-def _central_header(member: Member) -> bytes:
-    name, flags = _encoded(member.name)
+def _central_header(member: ZipMember) -> bytes:
+    name, flags = _encode_name(member.name)
     numbers = (member.size, member.size, member.offset)
-    large = [number for number in numbers if number >= FULL_32]
+    large = [number for number in numbers if number >= MAX_UINT32]
     extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-    size, _, offset = (min(number, FULL_32) for number in numbers)
-    version = VERSION_64 if extra else VERSION
-    head = (b"PK\1\2", version, version, flags, STORED, MIDNIGHT, FIRST_DAY, member.crc32, size, size)
-    return CENTRAL.pack(*head, len(name), len(extra), 0, 0, 0, 0, offset) + name + extra
+    size, _, offset = (min(number, MAX_UINT32) for number in numbers)
+    version = ZIP64_VERSION if extra else VERSION
+    head = (b"PK\1\2", version, version, flags, STORED, MIDNIGHT, DATE_1980_01_01, member.crc32, size, size)
+    return CENTRAL_HEADER.pack(*head, len(name), len(extra), 0, 0, 0, 0, offset) + name + extra
 
 
 def _end_records(count: int, size: int, offset: int) -> bytes:
     records = b""
-    if count >= FULL_16 or size >= FULL_32 or offset >= FULL_32:
-        records += END_64.pack(b"PK\6\6", END_64.size - 12, VERSION_64, VERSION_64, 0, 0, count, count, size, offset)
-        records += LOCATOR_64.pack(b"PK\6\7", 0, offset + size, 1)
-    short = min(count, FULL_16)
-    return records + END.pack(b"PK\5\6", 0, 0, short, short, min(size, FULL_32), min(offset, FULL_32), 0)
+    if count >= MAX_UINT16 or size >= MAX_UINT32 or offset >= MAX_UINT32:
+        versions = ZIP64_VERSION, ZIP64_VERSION
+        record_size = ZIP64_END_RECORD.size - 12  # without its first two fields, APPNOTE 4.3.14.1
+        records += ZIP64_END_RECORD.pack(b"PK\6\6", record_size, *versions, 0, 0, count, count, size, offset)
+        records += ZIP64_LOCATOR.pack(b"PK\6\7", 0, offset + size, 1)
+    short = min(count, MAX_UINT16)
+    return records + END_RECORD.pack(b"PK\5\6", 0, 0, short, short, min(size, MAX_UINT32), min(offset, MAX_UINT32), 0)
 
 
-def _encoded(name: str) -> tuple[bytes, int]:
-    return name.encode(), 0 if name.isascii() else UTF_8
+def _encode_name(name: str) -> tuple[bytes, int]:
+    return name.encode(), 0 if name.isascii() else UTF8_FLAG
 
 
-def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    """Copy a whole file to the target's position, in the kernel where it can."""
-    start, left = target.tell(), size
-    while left and hasattr(os, "copy_file_range"):
+def _copy_file(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    """Copy a whole file to the target's position, within the kernel if the system supports it."""
+    start, remaining = target.tell(), size
+    while remaining and hasattr(os, "copy_file_range"):
         try:
-            count = os.copy_file_range(source.fileno(), target.fileno(), left)
+            count = os.copy_file_range(source.fileno(), target.fileno(), remaining)
         except OSError:
-            break  # refused for many reasons (file systems, sandboxes); a disk that is full will say so again
+            break  # unsupported by some file systems and sandboxes; on a full disk the copy below fails, too
         if count == 0:
             break
-        left -= count
+        remaining -= count
     target.seek(0, os.SEEK_END)
-    if left:
-        source.seek(size - left)
+    if remaining:
+        source.seek(size - remaining)
         shutil.copyfileobj(source, target, 1 << 20)
         target.flush()
     if target.tell() - start != size:
-        raise OSError(errno.EIO, f"copied {target.tell() - start} bytes of a member, expected {size}")
+        raise OSError(errno.EIO, f"copied {target.tell() - start} bytes of a zip member, expected {size}")

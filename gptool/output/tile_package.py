@@ -118,7 +118,7 @@ class TilePackageWriter(ResultWriter):
         """Fill in the metadata, write the central directory and return the size of the package."""
         for name, data in self._kind.metadata_with_guid(info, self._bundles).items():
             self._zip.fill_bytes(name, data)
-        self._zip.close()
+        self._zip.finish()
         return self._path.stat().st_size
 
     def _member(self, name: str) -> str:

@@ -1,7 +1,7 @@
-"""A .tpk: compact V1 bundles behind conf.xml and conf.cdi, an item's description, and a map service's.
+"""The .tpk: item information, a map service's description, conf.xml, conf.cdi, and compact V1 bundles.
 
-There is no public specification; the parts are those of packages by ArcMap, but for its binary layer files (.lyr),
-which no reader of tiles looks at.
+There is no public specification. The members are those of packages by ArcMap except its binary layer files (.lyr),
+which readers of tiles do not use.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from lxml import etree
 from gptool.crs.reference import reference_name, units, wgs84_extent
 from gptool.model import Extent, StorageFormat
 from gptool.output.conf_xml import conf_cdi, conf_properties, conf_xml
-from gptool.output.esri_json import extent_json, layer_json, reference_json, summary
+from gptool.output.esri_json import extent_json, layer_json, spatial_reference_json, summary
 from gptool.output.json_text import Json, to_json_bytes
 from gptool.output.kind import ResultInfo, pad_metadata
 from gptool.output.tile_package import TilePackage
 from gptool.output.xml_text import add, to_xml_bytes
 from gptool.plan.plan import Plan
 
-LAYERS = "v101/Layers"
-"""ArcMap's name for the folder of the cache; the file's own name may change."""
+CACHE_FOLDER = "v101/Layers"
+"""The folder of the cache as ArcMap names it, whatever the name of the package."""
 
 VERSION, VERSION_NUMBER = "10.3", 10.31
-"""The release whose packages these are like."""
+"""The release of ArcGIS whose packages are the model."""
 
 ITEM_TYPE = "Tile Package"
 KEYWORDS = "Data", "Tile Package", "ArcMap", "ArcGlobe", "tpk"
@@ -40,13 +40,13 @@ class Tpk(TilePackage):
             "esriinfo/iteminfo.xml": pad_metadata(_iteminfo_xml, info),
             "esriinfo/thumbnail/thumbnail.png": info.thumbnail,
             "servicedescriptions/mapserver/mapserver.json": pad_metadata(_mapserver_json, info),
-            f"{LAYERS}/conf.cdi": conf_cdi(info.plan),
-            f"{LAYERS}/conf.properties": conf_properties(info.plan),
-            f"{LAYERS}/conf.xml": pad_metadata(partial(conf_xml, self.storage_format), info, reserved=0),
+            f"{CACHE_FOLDER}/conf.cdi": conf_cdi(info.plan),
+            f"{CACHE_FOLDER}/conf.properties": conf_properties(info.plan),
+            f"{CACHE_FOLDER}/conf.xml": pad_metadata(partial(conf_xml, self.storage_format), info, reserved=0),
         }
 
 
-TPK = Tpk(".tpk", StorageFormat.COMPACT, tiles_folder=f"{LAYERS}/_alllayers")
+TPK = Tpk(".tpk", StorageFormat.COMPACT, tiles_folder=f"{CACHE_FOLDER}/_alllayers")
 
 
 def _item_pkinfo(info: ResultInfo) -> bytes:
@@ -75,7 +75,7 @@ def _iteminfo_xml(info: ResultInfo) -> bytes:
 def _mapserver_json(info: ResultInfo) -> bytes:
     plan = info.plan
     scheme = plan.cache.scheme
-    reference = reference_json(scheme.reference)
+    reference = spatial_reference_json(scheme.reference)
     extent, geographic = extent_json(plan.extent(), reference), dict(_wgs84(plan)._asdict())
     first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
     unit = units(scheme.reference)

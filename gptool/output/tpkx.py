@@ -1,4 +1,4 @@
-"""A .tpkx: root.json, iteminfo.json (Esri's tile-package-spec, docs/root.md and docs/iteminfo.md), V2 bundles."""
+"""The .tpkx: root.json and iteminfo.json (Esri's tile-package-spec, docs/root.md and docs/iteminfo.md), V2 bundles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gptool.cache import TileCache
 from gptool.crs.reference import units, well_known_id, wgs84_extent
 from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, StorageFormat
-from gptool.output.esri_json import band_count, extent_json, layer_json, reference_json, summary, tile_info_json
+from gptool.output.esri_json import band_count, extent_json, layer_json, spatial_reference_json, summary, tile_info_json
 from gptool.output.json_text import Json, to_json_bytes
 from gptool.output.kind import ResultInfo, pad_metadata
 from gptool.output.tile_package import TilePackage
@@ -37,14 +37,14 @@ TPKX = Tpkx(".tpkx", StorageFormat.COMPACT_V2, tiles_folder="tile")
 def _root_json(info: ResultInfo) -> bytes:
     plan, name = info.plan, info.name
     scheme, image = plan.cache.scheme, plan.cache.image
-    reference = _reference(plan)
+    reference = _spatial_reference(plan)
     extent = extent_json(plan.extent(), reference)
     first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
     unit = units(scheme.reference)
     root: dict[str, Json] = {
         "name": name,
         "version": 1.0,
-        # Early: GDAL looks for it in the first kilobyte only.
+        # Near the start, since GDAL looks for it in the first kilobyte only.
         "tileBundlesPath": "./tile",
         "serviceDescription": "",
         "spatialReference": reference,
@@ -71,7 +71,7 @@ def _root_json(info: ResultInfo) -> bytes:
 
 
 def _iteminfo_json(info: ResultInfo) -> bytes:
-    """Return iteminfo.json. `created` is 0, as in Esri's own packages: the same request gives the same bytes."""
+    """Return iteminfo.json. `created` is 0, as in Esri's own packages, so that equal requests give equal bytes."""
     plan, name = info.plan, info.name
     wgs84: dict[str, Json] = {"wkid": 4326, "latestWkid": 4326}
     keywords: list[Json] = [ITEM_TYPE, "Tile Package", "tpkx"]
@@ -89,18 +89,19 @@ def _iteminfo_json(info: ResultInfo) -> bytes:
         "typeKeywords": keywords,
         "thumbnail": "./thumbnail.png",
         "extent": extent_json(wgs84_extent(plan.cache.scheme.reference, plan.extent()), wgs84),
-        "spatialReference": _reference(plan),
+        "spatialReference": _spatial_reference(plan),
     }
     return to_json_bytes(item)
 
 
-def _reference(plan: Plan) -> dict[str, Json]:
-    reference = reference_json(plan.cache.scheme.reference)
+def _spatial_reference(plan: Plan) -> dict[str, Json]:
+    """Return the spatial reference by its well-known id. Raises ConfError if it has none."""
+    reference = spatial_reference_json(plan.cache.scheme.reference)
     if "wkid" not in reference:
         raise ConfError(
-            "the spatial reference has no well-known id, and a .tpkx can state no other",
+            "spatial reference has no well-known id, which a .tpkx requires",
             where=plan.cache.location,
-            found="neither WKID nor LatestWKID, nor a WKT that PROJ knows by one",
+            found="no WKID, no LatestWKID and no WKT with an id that PROJ knows",
             expected="one of them",
         )
     return reference

@@ -1,4 +1,4 @@
-"""Making XML: elements of text, and the bytes of a document."""
+"""XML elements with text, and the bytes of an XML document."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 
 from lxml import etree
 
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 can't hold (section 2.2): a file's name may be any bytes, a text in JSON any characters."""
+INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 does not allow (section 2.2): names of files and texts in JSON may hold any."""
 
 
 def add(parent: etree._Element, name: str, text: object = None) -> etree._Element:
-    """Add an element of the parent's namespace, with `?` for what XML can't hold of its text."""
+    """Add an element in the parent's namespace, with `?` for characters of its text that XML does not allow."""
     element = etree.SubElement(parent, etree.QName(etree.QName(parent).namespace, name))
     if text is not None:
-        element.text = NOT_XML.sub("?", str(text))
+        element.text = INVALID_XML.sub("?", str(text))
     return element
 
 
 def to_xml_bytes(root: etree._Element) -> bytes:
-    """Return the document in UTF-8."""
+    """Return the document of a root element in UTF-8."""
     return etree.tostring(root.getroottree(), xml_declaration=True, encoding="utf-8")

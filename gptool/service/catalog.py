@@ -9,7 +9,7 @@ from typing import Any
 from gptool.cache import TileCache, open_cache
 from gptool.errors import CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
-from gptool.output.esri_json import band_count, extent_json, reference_json, tile_info_json
+from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
 from gptool.output.json_text import Json
 from gptool.plan.plan import window_around
 from gptool.settings import CacheSettings
@@ -140,7 +140,7 @@ def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
     """
     cache, settings = service.cache, service.settings
     scheme, image = cache.scheme, cache.image
-    reference = reference_json(scheme.reference)
+    reference = spatial_reference_json(scheme.reference)
     extent = extent_json(service.extent, reference)
     lods = service.levels or scheme.lods
     is_elevation = image.format.startswith("LERC")

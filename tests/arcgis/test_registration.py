@@ -51,7 +51,7 @@ def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Pat
     register(SITE, "Tiles", {"World": cache}, out)
     check_nothing_left(out, "notes.txt", *FILES)
     (out / "ExportTiles.toml").write_text("changed")
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="output already exists"):
         register(SITE, "Other", {"World": cache}, out)
     assert (out / "ExportTiles.toml").read_text() == "changed"
     assert "'Tiles'" in (out / "publish.py").read_text()
@@ -64,7 +64,7 @@ def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Pat
 @pytest.mark.parametrize("there", FILES)
 def test_one_file_that_is_there_is_enough_to_refuse(cache: Path, tmp_path: Path, there: str) -> None:
     (tmp_path / there).write_text("mine")
-    with pytest.raises(errors.OutputExistsError, match=f"{there}: exists already"):
+    with pytest.raises(errors.OutputExistsError, match=f"{there}: output already exists"):
         register(SITE, "Tiles", {"World": cache}, tmp_path)
     check_nothing_left(tmp_path, there)
     assert (tmp_path / there).read_text() == "mine"
@@ -78,7 +78,7 @@ def test_nothing_is_left_when_a_file_cannot_be_written(
 
     monkeypatch.setattr("gptool.arcgis.registration.write_settings", fail)
     for output in (tmp_path / "new", tmp_path):
-        with pytest.raises(errors.OutputError, match="can't be written: No space left on device"):
+        with pytest.raises(errors.OutputError, match="cannot be written: No space left on device"):
             register(SITE, "Tiles", {"World": cache}, output)
         check_nothing_left(tmp_path)
 
@@ -98,8 +98,8 @@ BAD = {
     "a name twice": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two are called W"),
     "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "one OUTPUT is enough, found one and two"),
     "no cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
-    "a file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: can't replace a file by a folder"),
-    "a folder that is missing": ([*GOOD, "W=CACHE", "no/where"], 1, "no folder to put the result in"),
+    "a file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file by a folder"),
+    "a folder that is missing": ([*GOOD, "W=CACHE", "no/where"], 1, "parent folder of the output does not exist"),
 }  # fmt: skip
 
 

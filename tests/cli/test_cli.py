@@ -114,9 +114,13 @@ BAD = {
     ),
     "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
-    "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: exists already"),
-    "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "no folder to put the result in"),
-    "another kind of output": ("export-tiles good x.tif", 2, "expected a name that ends in .tpkx or .tpk, or a folder"),
+    "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: output already exists"),
+    "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "parent folder of the output does not exist"),
+    "another kind of output": (
+        "export-tiles good x.tif",
+        2,
+        "expected a name that ends in .tpkx or .tpk, or the name of a folder",
+    ),
     "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected a whole number 0 to 100"),
     "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "the box has no area"),
 }

@@ -28,7 +28,7 @@ def test_the_demo_runs_the_main_job(tmp_path: Path) -> None:
     assert len(package) == 341
     assert sum(map(len, package.values())) < 0.6 * sum(map(len, source.values()))
     again = CliRunner().invoke(main, ["demo", str(tmp_path / "demo")])
-    assert (again.exit_code, "exists already" in again.output) == (1, True)
+    assert (again.exit_code, "output already exists" in again.output) == (1, True)
     assert CliRunner().invoke(main, ["demo", str(tmp_path / "demo"), "--overwrite"]).exit_code == 0
 
 
@@ -41,7 +41,7 @@ def test_a_cache_of_fewer_levels(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(tiles[1, 0, 1])) as image:
         assert (image.format, image.size, image.mode) == ("JPEG", (256, 256), "RGB")
     assert open_cache(tmp_path / "small").declared_extent is not None
-    with pytest.raises(OutputExistsError, match="exists already"):
+    with pytest.raises(OutputExistsError, match="output already exists"):
         make_cache(tmp_path / "small", levels=2)
 
 

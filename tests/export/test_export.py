@@ -190,7 +190,7 @@ class TestBadRequests:
             export_tiles(cache, tmp_path / name)
 
     def test_no_folder_for_the_output(self, cache: Path, tmp_path: Path) -> None:
-        with pytest.raises(errors.OutputError, match="no folder to put the result in"):
+        with pytest.raises(errors.OutputError, match="parent folder of the output does not exist"):
             export_tiles(cache, tmp_path / "nowhere" / "x.tpkx")
 
     def test_no_cache(self, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ class TestBadRequests:
 
 def test_an_existing_output_is_kept_unless_told_otherwise(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").write_text("precious")
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(cache, tmp_path / "x.tpkx")
     assert (tmp_path / "x.tpkx").read_text() == "precious"
     export_tiles(cache, tmp_path / "x.tpkx", overwrite=True)
@@ -212,7 +212,7 @@ def test_an_output_that_appears_meanwhile_is_kept(cache: Path, tmp_path: Path) -
     def someone_else_writes(*_: int) -> None:
         (tmp_path / "x.tpkx").write_text("precious")
 
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(cache, tmp_path / "x.tpkx", progress=someone_else_writes)
     assert (tmp_path / "x.tpkx").read_text() == "precious"
     check_nothing_left(tmp_path, "x.tpkx")
@@ -220,7 +220,7 @@ def test_an_output_that_appears_meanwhile_is_kept(cache: Path, tmp_path: Path) -
 
 def test_a_folder_is_never_replaced(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").mkdir()
-    with pytest.raises(errors.OutputExistsError, match="can't replace a folder"):
+    with pytest.raises(errors.OutputExistsError, match="cannot replace a folder"):
         export_tiles(cache, tmp_path / "x.tpkx", overwrite=True)
 
 
@@ -294,7 +294,7 @@ def test_a_disk_that_takes_no_more(cache: Path, tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
     try:
-        with pytest.raises(errors.OutputError, match=r"x\.tpkx: can't be written: File too large"):
+        with pytest.raises(errors.OutputError, match=r"x\.tpkx: cannot be written: File too large"):
             export_tiles(cache, tmp_path / "x.tpkx")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -182,7 +182,7 @@ class TestFailure:
         (tmp_path / "file").write_text("precious")
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "file" / "jobs")
         assert job.status == "esriJobFailed"
-        assert "can't be written: Not a directory" in job.messages[1].description
+        assert "cannot be written: Not a directory" in job.messages[1].description
 
     def test_an_error_of_the_program_is_a_failed_job_too(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

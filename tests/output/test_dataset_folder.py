@@ -48,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_an_old_dataset_is_replaced_as_a_whole(cache: Path, old: Path, tmp_path: Path) -> None:
     (old / "conf.properties").write_text("of the old one")
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(cache, old)
     check_dataset(export_tiles(cache, old, levels="8", overwrite=True).path, storage=COMPACT_V2, levels={8})
     check_nothing_left(tmp_path, "cache", "x")
@@ -56,7 +56,7 @@ def test_an_old_dataset_is_replaced_as_a_whole(cache: Path, old: Path, tmp_path:
 
 def test_an_empty_folder_may_be_overwritten(one: Path, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(one, tmp_path / "x")
     check_dataset(export_tiles(one, tmp_path / "x", overwrite=True).path, storage=COMPACT_V2, levels={0})
 
@@ -70,9 +70,13 @@ def _add_a_file(path: Path) -> None:
 @pytest.mark.parametrize(
     ("put", "message"),
     [
-        (lambda path: path.write_text("precious"), "can't replace a file by a folder"),
-        (lambda path: path.symlink_to("nowhere"), "can't replace a file by a folder"),
-        (_add_a_file, r"can't replace a folder that holds other things; found thesis\.doc, expected a cache raster"),
+        (lambda path: path.write_text("precious"), "cannot replace a file by a folder"),
+        (lambda path: path.symlink_to("nowhere"), "cannot replace a file by a folder"),
+        (
+            _add_a_file,
+            r"cannot replace a folder that holds other files; found thesis\.doc, "
+            "expected only the files of a cache raster dataset",
+        ),
     ],
     ids=["a file", "a link to nothing", "a folder of other things"],
 )
@@ -91,7 +95,7 @@ def test_what_appears_meanwhile_is_kept(one: Path, tmp_path: Path, overwrite: bo
         if not (tmp_path / "x").exists():
             _add_a_file(tmp_path / "x")
 
-    with pytest.raises(errors.OutputExistsError, match="holds other things" if overwrite else "exists already"):
+    with pytest.raises(errors.OutputExistsError, match="holds other files" if overwrite else "output already exists"):
         export_tiles(one, tmp_path / "x", overwrite=overwrite, progress=someone_else_writes)
     check_nothing_left(tmp_path / "x", "conf.xml", "thesis.doc")
     check_nothing_left(tmp_path, "cache", "x")
@@ -118,7 +122,7 @@ def test_the_source_is_never_replaced_nor_written_into(tmp_path: Path, make: Cal
     source = make(tmp_path / "a" / "_alllayers", square(0, range(1), range(1)))
     (tmp_path / "link").symlink_to(source)
     before = contents(tmp_path)
-    with pytest.raises(errors.GptoolError, match=r"is the cache itself, or a part of it|holds other things; found L00"):
+    with pytest.raises(errors.GptoolError, match=r"is the cache itself, or a part of it|holds other files; found L00"):
         export_tiles(source, tmp_path / output, overwrite=True)
     assert contents(tmp_path) == before
     check_nothing_left(tmp_path, "a", "link")
@@ -185,7 +189,7 @@ def test_the_old_dataset_comes_back_when_the_new_one_cannot_take_its_place(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_once)
-    with pytest.raises(errors.OutputError, match="x: can't be written: Input/output error"):
+    with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
         export_tiles(one, old, overwrite=True)
     assert contents(old) == before
     check_nothing_left(tmp_path, "cache", "x")
@@ -202,7 +206,7 @@ def test_the_old_dataset_stays_aside_when_it_cannot_come_back(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_aside_only)
-    with pytest.raises(errors.OutputError, match="x: can't be written: Input/output error"):
+    with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
         export_tiles(one, old, overwrite=True)
     [aside] = tmp_path.glob(".gptool-*/*/old")
     assert contents(aside) == before

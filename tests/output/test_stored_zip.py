@@ -32,7 +32,7 @@ def test_python_reads_back_what_was_written(members: dict[str, bytes]) -> None:
     package = StoredZip(file)
     for name, data in members.items():
         add(package, name, data)
-    package.close()
+    package.finish()
     assert len(file.getvalue()) == stored_zip_size([(name, len(data)) for name, data in members.items()])
     with zipfile.ZipFile(file) as reader:
         assert reader.testzip() is None
@@ -48,7 +48,7 @@ def test_members_from_files(tmp_path: Path) -> None:
         add(package, "first", b"1")
         package.add_file("tile/member", tmp_path / "member", len(data), zlib.crc32(data))
         add(package, "last", b"2")
-        package.close()
+        package.finish()
     with zipfile.ZipFile(tmp_path / "x.zip") as reader:
         assert reader.testzip() is None
         assert [reader.read(name) for name in reader.namelist()] == [b"1", data, b"2"]
@@ -77,9 +77,9 @@ def test_members_that_are_filled_in_any_order() -> None:
     file.seek(places["second"])
     file.write(b"vwxyz")
     package.fill("second", 5, zlib.crc32(b"vwxyz"))
-    with pytest.raises(ValueError, match="second: found 6 bytes, expected 5"):
+    with pytest.raises(ValueError, match="second: size mismatch; found 6 bytes, expected 5"):
         package.fill("second", 6, 0)
-    package.close()
+    package.finish()
     with zipfile.ZipFile(file) as reader:
         assert reader.testzip() is None
         assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"vwxyz", b"abcde", b"6"]
@@ -89,7 +89,7 @@ def test_a_file_of_another_size_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "member").write_bytes(b"12345")
     with (
         (tmp_path / "x.zip").open("xb") as file,
-        pytest.raises(OSError, match="copied 5 bytes of a member, expected 9"),
+        pytest.raises(OSError, match="copied 5 bytes of a zip member, expected 9"),
     ):
         StoredZip(file).add_file("member", tmp_path / "member", 9, 0)
 
@@ -99,7 +99,7 @@ def test_more_than_65535_members_take_a_zip64_directory() -> None:
     package = StoredZip(file)
     for i in range(70_000):
         add(package, f"{i}", b"")
-    package.close()
+    package.finish()
     assert file.getvalue().endswith(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, *_directory(file), 0))
     with zipfile.ZipFile(file) as reader:
         assert len(reader.namelist()) == 70_000
@@ -122,7 +122,7 @@ def test_members_and_offsets_above_4_gib(tmp_path: Path) -> None:
         add(package, "first", b"1")
         package.add_file("large", tmp_path / "large", size, 0)
         add(package, "last", b"2")
-        package.close()
+        package.finish()
     assert (tmp_path / "x.zip").stat().st_size == stored_zip_size([("first", 1), ("large", size), ("last", 1)])
     with zipfile.ZipFile(tmp_path / "x.zip") as reader:
         assert [info.file_size for info in reader.infolist()] == [1, size, 1]

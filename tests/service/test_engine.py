@@ -195,7 +195,7 @@ def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
             job = await end_of(engine, await submit(engine, PACKAGE))
             assert job.status == "esriJobFailed"
             assert said(job)[-3] == (
-                f"the output directory/results/{job.job_id}: can't be written: No such file or directory"
+                f"the output directory/results/{job.job_id}: cannot be written: No such file or directory"
             )
 
     asyncio.run(run())

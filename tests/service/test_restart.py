@@ -197,7 +197,7 @@ class TestLock:
 
 def test_an_output_directory_that_can_not_be_made(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(OutputError, match="file/out: can't be written: Not a directory"):
+    with pytest.raises(OutputError, match="file/out: cannot be written: Not a directory"):
         asyncio.run(Engine(settings_of(tmp_path / "file" / "out", cache)).start())
 
 

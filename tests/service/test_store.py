@@ -113,7 +113,7 @@ def another_version(path: Path) -> None:
 
 BAD = {
     "no SQLite": (lambda path: path.write_bytes(b"x" * 10_000), "can't be used: file is not a database"),
-    "a folder": (lambda path: path.mkdir(), "can't be written: Is a directory"),
+    "a folder": (lambda path: path.mkdir(), "cannot be written: Is a directory"),
     "damaged": (damage, "the store of jobs (is damaged|can't be used: database disk image is malformed)"),
     "others'": (others, "another version; found 0, expected 1, or a new output directory"),
     "a later one's": (another_version, "another version; found 7, expected 1, or a new output directory"),

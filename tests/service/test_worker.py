@@ -201,7 +201,7 @@ class TestMessagesTellNoPathOfTheMachine:
             ("/data/World/conf.xml: broken", "Maps/World/conf.xml: broken"),
             ("/data/World: no tiles; /data/World2: another", "Maps/World: no tiles; a path: another"),
             ("[Errno 2] No such file: '/data/World'", "[Errno 2] No such file: 'Maps/World'"),
-            ("/srv/out put/work/x: can't be written", "the output directory/work/x: can't be written"),
+            ("/srv/out put/work/x: cannot be written", "the output directory/work/x: cannot be written"),
             ("in /usr/lib/python3/x.py, (/etc/passwd)", "in a path, (a path)"),
             (
                 "found https://example.com/a/b, 1 / 2, 1/2, Maps/World",
