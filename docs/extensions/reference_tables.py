@@ -1,0 +1,113 @@
+"""Sphinx extension: tables generated from the tables of the code, so that code and documentation cannot differ.
+
+`parameter-table`
+    The parameters of the operation, `gptool.request.parameters.INPUTS`.
+`setting-table`
+    The settings of the service, `gptool.service.settings.KEYS`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from gptool.cli.options import SELECTION
+from gptool.request.parameters import INPUTS, Parameter
+from gptool.service.settings import KEYS
+
+Cell = nodes.Node
+
+
+class ReferenceTable(SphinxDirective):
+    """A table of `headings`, of which `rows` yields the rows."""
+
+    headings: ClassVar[Sequence[str]]
+    widths: ClassVar[Sequence[int]]
+
+    @abstractmethod
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each row."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        group = nodes.tgroup(cols=len(self.headings))
+        group += [nodes.colspec(colwidth=width) for width in self.widths]
+        group += nodes.thead("", _row(map(_text, self.headings)))
+        group += nodes.tbody("", *map(_row, self.rows()))
+        return [nodes.table("", group, classes=["colwidths-given", "parameters"])]
+
+
+class ParameterTable(ReferenceTable):
+    """The parameters of the operation."""
+
+    headings = "Parameter and option", "Type and values", "Meaning"
+    widths = 24, 41, 35
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each parameter."""
+        for parameter in INPUTS:
+            yield _lines(*_names(parameter)), _lines(*_values(parameter)), _text(parameter.documentation)
+
+
+class SettingTable(ReferenceTable):
+    """The settings of the service."""
+
+    headings = "Option", "Key in [service]", "Default", "Meaning"
+    widths = 24, 22, 14, 40
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each setting."""
+        for key, setting in KEYS.items():
+            default = "" if setting.default is None else _shown(setting.default)
+            option = "--" + setting.name.replace("_", "-")
+            yield _code(option), _code(key), _code(default), _text(setting.metadata["text"])
+
+
+def _names(parameter: Parameter) -> Iterator[Cell]:
+    """Yield the names of a parameter: in requests, its aliases there, and on the command line."""
+    yield _code(parameter.name)
+    yield from (_code(alias) for alias in parameter.aliases)
+    if parameter.name in SELECTION:
+        yield _code(parameter.option)
+
+
+def _values(parameter: Parameter) -> Iterator[Cell]:
+    """Yield the type of a parameter, its choices or limits, and its default."""
+    yield _code(parameter.type)
+    yield from (_code(choice) for choice in parameter.choices)
+    if parameter.limits:
+        yield _text("{} to {}".format(*parameter.limits))
+    if parameter.default is not None:
+        yield nodes.paragraph("", "", nodes.Text("default "), nodes.literal(text=_shown(parameter.default)))
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _text(text: str) -> Cell:
+    return nodes.paragraph("", text)
+
+
+def _code(text: str) -> Cell:
+    return nodes.paragraph("", "", *([nodes.literal(text=text)] if text else []))
+
+
+def _lines(*lines: Cell) -> Cell:
+    return nodes.container("", *lines)
+
+
+def _row(cells: Iterator[Cell] | Sequence[Cell]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", cell) for cell in cells))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directives."""
+    app.add_directive("parameter-table", ParameterTable)
+    app.add_directive("setting-table", SettingTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
