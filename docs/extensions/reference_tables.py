@@ -3,7 +3,7 @@
 `parameter-table`
     The parameters of the operation, `gptool.request.parameters.INPUTS`.
 `setting-table`
-    The settings of the service, `gptool.service.settings.KEYS`.
+    The settings of the service, `gptool.service.settings.SERVICE_KEYS`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from gptool.cli.options import SELECTION
 from gptool.request.parameters import INPUTS, Parameter
-from gptool.service.settings import KEYS
+from gptool.service.settings import SERVICE_KEYS
 
 Cell = nodes.Node
 
@@ -62,10 +62,10 @@ class SettingTable(ReferenceTable):
 
     def rows(self) -> Iterator[Sequence[Cell]]:
         """Yield the cells of each setting."""
-        for key, setting in KEYS.items():
+        for key, setting in SERVICE_KEYS.items():
             default = "" if setting.default is None else _shown(setting.default)
             option = "--" + setting.name.replace("_", "-")
-            yield _code(option), _code(key), _code(default), _text(setting.metadata["text"])
+            yield _code(option), _code(key), _code(default), _text(setting.metadata["help"])
 
 
 def _names(parameter: Parameter) -> Iterator[Cell]:

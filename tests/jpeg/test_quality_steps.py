@@ -16,7 +16,7 @@ from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 from helpers import jpegs, jpegs_made, jpegs_seen
 from helpers.caches import conf_text, jpeg_tile, make_cache
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "recompression.md"
 
 
 def unchanged(tile: bytes, tables: Tables = "efficient") -> list[int]:
@@ -228,11 +228,11 @@ def test_jobs_say_it_too(tmp_path: Path) -> None:
         assert warnings == [f"compressionQuality 70 changes none of 1 tiles of quality 75 {KEPT}"]
 
 
-# ---- the README's table ----
+# ---- the table in the documentation ----
 
 
-def test_the_readme_shows_the_staircase() -> None:
-    table = re.findall(r"^\| (\d+|quality of a tile) \| (.+?) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_documented_quality_steps_hold() -> None:
+    table = re.findall(r"^\| (\d+|quality of a tile) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     (_, heading), *rows = table
     requests = [int(request) for request in heading.split(" | ")[1:]]
     shown = {int(own): cells.split(" | ") for own, cells in rows}

@@ -1,0 +1,75 @@
+"""Examples in the documentation do what they say: every command and Python block is run as it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gptool.demo import make_cache
+from helpers.command_line import GPTOOL
+from helpers.rest_client import RestClient
+from helpers.service_process import ServiceProcess
+
+ROOT = Path(__file__).parents[2]
+FENCED = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^    ((?:\.venv/bin/)?gptool .*)$", re.MULTILINE)
+SERVE = re.compile(r"^    \.venv/bin/gptool serve (.*)$", re.MULTILINE)
+PAGES = [
+    "README.md",
+    "docs/arcgis.md",
+    "docs/command-line.md",
+    "docs/getting-started.md",
+    "docs/python.md",
+    "docs/rest-service.md",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the README's first command leaves it: the demo's cache, and a program in .venv/bin."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "gptool-demo").mkdir()
+    make_cache(folder / "gptool-demo" / "world")
+    program = folder / ".venv" / "bin" / "gptool"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(GPTOOL)} "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+def examples(page: str) -> Iterator[tuple[str, str]]:
+    """Yield the language and text of each example of a page, in their order; the README's two commands are CI's."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = [(match.start(), match[1], match[2]) for match in FENCED.finditer(text)]
+    found += [(match.start(), "sh", match[1]) for match in INDENTED.finditer(text)]
+    for _, language, example in sorted(found):
+        if not re.search(r"apt-get|pytest|gptool serve", example):
+            yield language, example
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_run_as_written(page: str, demo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(demo, tmp_path / "clone")
+    environment = {**os.environ, "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"}
+    found = list(examples(page))
+    program = "\n".join(example for language, example in found if language == "python")
+    commands = [["sh", "-euc", example] for language, example in found if language == "sh"]
+    commands += [[sys.executable, "-P", "-c", program]] if program else []
+    assert commands
+    for command in commands:
+        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"{command[-1]}\n{ended.stderr}"
+
+
+def test_service_of_the_readme_answers(demo: Path, tmp_path: Path) -> None:
+    [arguments] = SERVE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    with ServiceProcess(shutil.copytree(demo, tmp_path / "clone"), *shlex.split(arguments)) as service:
+        assert RestClient(service.address).json("services/World/ImageServer")["name"] == "World"
