@@ -1,4 +1,4 @@
-"""What ArcGIS needs to publish the tools as a geoprocessing service: toolbox, settings, and a script that publishes."""
+"""Files with which ArcGIS publishes the tools as a geoprocessing service: toolbox, settings, publishing script."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import Staging
 from gptool.settings import NAME_PATTERN, NAME_RULE, CacheSettings, write_settings
 
-SOURCES = Path(__file__).parent / "toolbox"
-"""Where the package keeps the two files that are handed on."""
+TEMPLATE_FOLDER = Path(__file__).parent / "toolbox"
+"""The folder of the toolbox and of the template of the publishing script."""
 
 TOOLBOX, SETTINGS, SCRIPT = "ExportTiles.pyt", "ExportTiles.toml", "publish.py"
 SERVICE = "ExportTiles"
 
-SITE = re.compile(r"https?://[^\s/?#@]+(/[^\s/?#@]+)*/?", re.IGNORECASE)
-"""A site's address; without a user and a password, which must not get into files."""
+SITE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s/?#@]+)*/?", re.IGNORECASE)
+"""URL of a site, without user name and password: those must not be written to files."""
 
-PAGES = {"rest", "admin", "manager", "services"}
-"""What the addresses of a site's pages have behind that of the site itself."""
+PAGE_NAMES = {"rest", "admin", "manager", "services"}
+"""Path segments of the URLs of a site's pages, which the URL of the site itself does not have."""
 
-FOLDER = re.compile(r"[A-Za-z0-9_]{1,120}")
-"""A folder's name, as ArcGIS Server takes it."""
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_]{1,120}")
+FOLDER_NAME_RULE = "1 to 120 letters, digits and underscores"
+"""The names of folders that ArcGIS Server accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What was written.
+    """The files that were written, and the service that they publish.
 
     Attributes
     ----------
     output : Path
         The folder of toolbox, settings and script.
     url : str
-        Where the service will be.
+        The URL of the service once it is published.
     locations : tuple of Path
-        Of the caches.
+        The locations of the caches.
     """
 
     output: Path
@@ -51,20 +52,21 @@ class Registration:
 
     @property
     def steps(self) -> list[str]:
-        """What is left to do by hand."""
+        """The steps that remain to be done by hand."""
         locations = "".join(f"\n       {location}" for location in self.locations)
         return [
-            "Install gptool in the Python environment of ArcGIS Server, on every machine of the site, and in that of "
-            "the ArcGIS Pro that publishes: in clones of arcgispro-py3, with Python 3.11 or newer. (Its native part is "
-            "built on Linux and macOS so far, not on Windows.)",
-            "Let ArcGIS Server's account read the caches, and register their folders with the site as data stores:"
-            f"{locations}\n   Where the site has them under other paths, state those in {self.output / SETTINGS}.",
-            "A site that is federated with a portal: sign in to the portal in ArcGIS Pro, and stay signed in. A site "
-            "that stands alone: make a connection file, x.ags, in ArcGIS Pro, for a user who may publish.",
-            "Run with the Python of that ArcGIS Pro, x.ags only for a site that stands alone:\n"
+            "Install gptool on every machine of the ArcGIS Server site and on the ArcGIS Pro machine that publishes, "
+            "in clones of the environment arcgispro-py3 with Python 3.11 or newer. (The native modules are built for "
+            "Linux and macOS so far, not for Windows.)",
+            "Give the ArcGIS Server account read access to the caches, and register their folders with the site as "
+            f"data stores:{locations}\n   If the site sees them under other paths, edit the locations in "
+            f"{self.output / SETTINGS}.",
+            "If the site is federated with a portal, sign in to the portal in ArcGIS Pro and stay signed in. For a "
+            "stand-alone site, create a server connection file (x.ags) in ArcGIS Pro for a user who may publish.",
+            "Run the publishing script with the Python of that ArcGIS Pro; x.ags is for a stand-alone site only:\n"
             f"       propy {self.output / SCRIPT} [x.ags]",
-            f"The service is then {self.url}, with the tasks ExportTiles and EstimateExportTilesSize. After a change "
-            "of the settings publish it again.",
+            f"The service is then available at {self.url}, with the tasks ExportTiles and EstimateExportTilesSize. "
+            "Publish it again after a change of the settings.",
         ]
 
 
@@ -76,20 +78,20 @@ def register(
     *,
     overwrite: bool = False,
 ) -> Registration:
-    """Write what ArcGIS needs to publish the tools.
+    """Write the files with which ArcGIS publishes the tools as a geoprocessing service.
 
     Parameters
     ----------
     server : str
-        The address of an ArcGIS Server site, as in `https://gis.example.com/server`.
+        URL of an ArcGIS Server site, as in `https://gis.example.com/server`.
     folder : str
-        The folder of the site that the service goes to.
+        The folder of the site for the service: 1 to 120 letters, digits and underscores.
     caches : mapping of str to path
-        The caches that the service offers, by the names it offers them by.
+        The caches that the service offers, by name.
     output : path
-        A folder, made where there is none.
+        The folder for the files; created if it does not exist.
     overwrite : bool
-        Whether files of these names that are there may be replaced.
+        Whether existing files of the same names may be replaced.
 
     Returns
     -------
@@ -98,61 +100,71 @@ def register(
     Raises
     ------
     ParameterError
-        When an address or a name can't be.
+        If the URL or a name is invalid, or no cache is given.
     CacheError
-        When a cache can't be read.
+        If a cache cannot be read.
     OutputError
-        When the files can't be written, or are there already.
+        If the files cannot be written.
+    OutputExistsError
+        If a file exists and `overwrite` is False.
     """
-    server = _checked_server(server)
-    if not FOLDER.fullmatch(folder):
-        raise ParameterError("a folder's name", where="folder", found=repr(folder), expected="letters, digits and _")
-    settings = {name: _checked_cache(name, location) for name, location in caches.items()}
+    server = _site_url(server)
+    if not FOLDER_NAME.fullmatch(folder):
+        raise ParameterError("invalid folder name", where="folder", found=repr(folder), expected=FOLDER_NAME_RULE)
+    settings = {name: _cache_settings(name, location) for name, location in caches.items()}
     if not settings:
-        raise ParameterError("none are named", where="caches", expected="at least one")
+        raise ParameterError("no cache is given", where="caches", expected="at least one")
     target = Path(output).absolute()
-    with translate_os_errors(target), _placing(target, overwrite=overwrite) as staged:
-        shutil.copyfile(SOURCES / TOOLBOX, staged / TOOLBOX)
+    with translate_os_errors(target), _staged_files(target, overwrite=overwrite) as staged:
+        shutil.copyfile(TEMPLATE_FOLDER / TOOLBOX, staged / TOOLBOX)
         write_settings(staged / SETTINGS, settings)
         (staged / SCRIPT).write_text(_script(server, folder, next(iter(settings))), encoding="utf-8")
     url = f"{server}/rest/services/{folder}/{SERVICE}/GPServer"
     return Registration(target, url, tuple(cache.location for cache in settings.values()))
 
 
-def _checked_server(server: str) -> str:
-    """Return a site's address without a slash at its end."""
-    if not SITE.fullmatch(server) or PAGES & set(server.lower().split("/")[3:]):
+def _site_url(server: str) -> str:
+    """Return the URL of a site without trailing slash. Raises ParameterError if it is none."""
+    if not SITE_URL.fullmatch(server) or PAGE_NAMES & set(server.lower().split("/")[3:]):
         raise ParameterError(
-            "the address of a site",
+            "invalid site URL",
             where="server",
             found=repr(server.rpartition("@")[2]),
-            expected="one such as https://gis.example.com/server, without a user or a page",
+            expected="a URL such as https://gis.example.com/server, without user name, page or query",
         )
     return server.rstrip("/")
 
 
-def _checked_cache(name: str, location: str | os.PathLike[str]) -> CacheSettings:
-    """Return the settings of a cache that can be read, with a location that does not depend on the working folder."""
+def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSettings:
+    """Return the settings of a cache with an absolute location.
+
+    Raises
+    ------
+    ParameterError
+        If the name is invalid.
+    CacheError
+        If the cache cannot be read.
+    """
     if not NAME_PATTERN.fullmatch(name):
-        raise ParameterError("a cache's name", where="caches", found=repr(name), expected=NAME_RULE)
+        raise ParameterError("invalid cache name", where="caches", found=repr(name), expected=NAME_RULE)
     open_cache(location)
     return CacheSettings(Path(location).absolute())
 
 
 def _script(server: str, folder: str, cache: str) -> str:
-    """Return the script that publishes, for this site and with this cache for the runs that drafts are made of."""
-    text = (SOURCES / SCRIPT).read_text(encoding="utf-8")
-    for place, value in (("@server@", server), ("@folder@", folder), ("@cache@", cache)):
-        text = text.replace(f'"{place}"', repr(value))
+    """Return the publishing script for a site and folder; drafts are made from runs with this cache."""
+    text = (TEMPLATE_FOLDER / SCRIPT).read_text(encoding="utf-8")
+    for placeholder, value in (("@server@", server), ("@folder@", folder), ("@cache@", cache)):
+        text = text.replace(f'"{placeholder}"', repr(value))
     return text
 
 
 @contextmanager
-def _placing(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a hidden folder to write the files in; when all are written, they appear in `target`."""
+def _staged_files(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a hidden folder for the files. When the context is left without an error, they are moved to `target`."""
     if not target.is_dir():
         with Staging(target, is_folder=True, overwrite=False) as staging:
-            folder = staging.folder / "made"
+            folder = staging.folder / "files"
             folder.mkdir()
             yield folder
             staging.commit(folder)

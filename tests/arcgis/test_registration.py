@@ -1,4 +1,4 @@
-"""`gptool register`: the three files, the steps, and what the publishing script asks of arcpy."""
+"""`gptool register`: the files, the printed steps, and the calls of arcpy by the publishing script."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from helpers.command_line import run
 
 SITE = "https://gis.example.com/server"
 FILES = ["ExportTiles.pyt", "ExportTiles.toml", "publish.py"]
-LONGEST = 86400
+MAX_SECONDS = 86400
 
 
-def test_the_three_files_and_the_steps(cache: Path, tmp_path: Path) -> None:
+def test_register_writes_three_files_and_prints_five_steps(cache: Path, tmp_path: Path) -> None:
     arguments = ["--server", f"{SITE}/", "--folder", "Tiles", "--caches", f"World={cache}", f"Twin={cache}", "out"]
     done = run("register", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -38,13 +38,13 @@ def test_the_three_files_and_the_steps(cache: Path, tmp_path: Path) -> None:
         assert word in done.stdout
 
 
-def test_what_is_silent_and_another_way_to_name_caches(cache: Path, tmp_path: Path) -> None:
+def test_output_folder_by_default_and_repeated_caches_option(cache: Path, tmp_path: Path) -> None:
     caches = ["--caches", f"World={cache}", "--caches", f"Twin={cache}"]
     assert run("register", "--server", SITE, "--folder", "Tiles", *caches, cwd=tmp_path).returncode == 0
     assert read_settings(tmp_path / "ExportTiles" / "ExportTiles.toml").exportable == ["World", "Twin"]
 
 
-def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Path) -> None:
+def test_existing_folder_keeps_its_other_files(cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "notes.txt").write_text("mine")
@@ -61,18 +61,16 @@ def test_a_folder_that_is_there_keeps_its_other_files(cache: Path, tmp_path: Pat
     assert "'Other'" in (out / "publish.py").read_text()
 
 
-@pytest.mark.parametrize("there", FILES)
-def test_one_file_that_is_there_is_enough_to_refuse(cache: Path, tmp_path: Path, there: str) -> None:
-    (tmp_path / there).write_text("mine")
-    with pytest.raises(errors.OutputExistsError, match=f"{there}: output already exists"):
+@pytest.mark.parametrize("existing", FILES)
+def test_one_existing_file_is_enough_to_refuse(cache: Path, tmp_path: Path, existing: str) -> None:
+    (tmp_path / existing).write_text("mine")
+    with pytest.raises(errors.OutputExistsError, match=f"{existing}: output already exists"):
         register(SITE, "Tiles", {"World": cache}, tmp_path)
-    check_nothing_left(tmp_path, there)
-    assert (tmp_path / there).read_text() == "mine"
+    check_nothing_left(tmp_path, existing)
+    assert (tmp_path / existing).read_text() == "mine"
 
 
-def test_nothing_is_left_when_a_file_cannot_be_written(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_leaves_no_file(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -84,27 +82,30 @@ def test_nothing_is_left_when_a_file_cannot_be_written(
 
 
 GOOD = ["--server", SITE, "--folder", "Tiles", "--caches"]
+ONE_CACHE = ["--folder", "T", "--caches", "W=CACHE"]
 BAD = {
-    "no address": (["--server", "gis", "--folder", "T", "--caches", "W=CACHE"], 2, "server: the address of a site"),
-    "a user's address": (
-        ["--server", "https://me:secret@gis/server", "--folder", "T", "--caches", "W=CACHE"], 2, "found 'gis/server'",
+    "not a URL": (["--server", "gis", *ONE_CACHE], 2, "server: invalid site URL; found 'gis'"),
+    "URL with user name": (["--server", "https://me:secret@gis/server", *ONE_CACHE], 2, "found 'gis/server'"),
+    "URL of a page": (
+        ["--server", f"{SITE}/rest/services", *ONE_CACHE], 2, f"expected a URL such as {SITE}, without user name, page",
     ),
-    "a page": (["--server", f"{SITE}/rest/services", "--folder", "T", "--caches", "W=CACHE"], 2, "without a user or a"),
-    "a query": (["--server", f"{SITE}?token=1", "--folder", "T", "--caches", "W=CACHE"], 2, "the address of a site"),
-    "a folder's name": (["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: a folder's name"),
-    "a cache's name": ([*GOOD, "a b=CACHE"], 2, "caches: a cache's name; found 'a b', expected letters"),
-    "no name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
-    "no location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
-    "a name twice": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two are called W"),
+    "URL with query": (["--server", f"{SITE}?token=1", *ONE_CACHE], 2, "invalid site URL"),
+    "invalid folder name": (
+        ["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: invalid folder name; found 'a/b'",
+    ),
+    "invalid cache name": ([*GOOD, "a b=CACHE"], 2, "caches: invalid cache name; found 'a b', expected letters"),
+    "missing cache name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
+    "missing location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
+    "duplicate cache name": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two are called W"),
     "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "one OUTPUT is enough, found one and two"),
-    "no cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
-    "a file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file by a folder"),
-    "a folder that is missing": ([*GOOD, "W=CACHE", "no/where"], 1, "parent folder of the output does not exist"),
+    "nonexistent cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
+    "file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file by a folder"),
+    "missing parent folder": ([*GOOD, "W=CACHE", "no/where"], 1, "parent folder of the output does not exist"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_errors_are_told_and_leave_nothing(cache: Path, tmp_path: Path, name: str) -> None:
+def test_errors_are_reported_and_leave_no_file(cache: Path, tmp_path: Path, name: str) -> None:
     arguments, status, message = BAD[name]
     (tmp_path / "taken").write_text("mine")
     done = run("register", *(word.replace("CACHE", str(cache)) for word in arguments), cwd=tmp_path)
@@ -116,7 +117,7 @@ def test_errors_are_told_and_leave_nothing(cache: Path, tmp_path: Path, name: st
 
 @pytest.fixture
 def registered(cache: Path, tmp_path: Path) -> Path:
-    """The folder that `register` makes, for two caches."""
+    """The folder that `register` creates for two caches."""
     return register(SITE, "Tiles", {"World": cache, "Twin": cache}, tmp_path / "out").output
 
 
@@ -144,8 +145,8 @@ def test_publishing_drafts_stages_and_uploads(
         "executionType": "Asynchronous",
         "showMessages": "Info",
         "resultMapServer": False,
-        "maxUsageTime": LONGEST,
-        "maxWaitTime": LONGEST,
+        "maxUsageTime": MAX_SECONDS,
+        "maxWaitTime": MAX_SECONDS,
     }
     *calls, (name, tools, given), staged, uploaded = arcpy.calls
     assert calls == [
@@ -157,10 +158,10 @@ def test_publishing_drafts_stages_and_uploads(
     assert given | draft == given
     assert (staged, uploaded) == (("StageService",), ("UploadServiceDefinition", connection or SITE))
     assert f"{SITE}/rest/services/Tiles/ExportTiles/GPServer" in capsys.readouterr().out
-    assert not list(Path(arcpy.env.scratchFolder).iterdir())  # nothing was exported on the way
+    assert not list(Path(arcpy.env.scratchFolder).iterdir())  # the runs exported nothing
 
 
-def test_nothing_is_published_when_the_analyzer_finds_errors(
+def test_analyzer_errors_prevent_publishing(
     registered: Path, arcpy: ArcPy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arcpy.draft_errors = {("broken project data source", 68): []}
@@ -170,8 +171,8 @@ def test_nothing_is_published_when_the_analyzer_finds_errors(
     assert "errors: 68: broken project data source" in capsys.readouterr().out
 
 
-def test_the_toolbox_survives_what_publishing_makes_of_it(registered: Path, arcpy: ArcPy, tmp_path: Path) -> None:
-    """ArcGIS puts lines at the top, moves the files apart, and a variable in the place of the string that names one."""
+def test_toolbox_works_after_the_changes_of_publishing(registered: Path, arcpy: ArcPy, tmp_path: Path) -> None:
+    """ArcGIS inserts lines at the top, moves the files apart, and replaces the literal of a file name by a variable."""
     for folder, name in (("p30", "ExportTiles.pyt"), ("cd", "ExportTiles.toml")):
         (tmp_path / folder).mkdir()
         (registered / name).rename(tmp_path / folder / name)

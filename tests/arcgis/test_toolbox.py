@@ -1,4 +1,4 @@
-"""ExportTiles.pyt, driven as ArcGIS drives it, by a stand-in of arcpy."""
+"""ExportTiles.pyt, run as ArcGIS runs it, with a stand-in for arcpy."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CACHE = {"cache": "World"}
 
 @pytest.fixture
 def folder(cache: Path, tmp_path: Path) -> Path:
-    """Where toolbox and settings lie: one cache is offered, another not."""
-    made = register("https://gis.example.com/server", "Tiles", {"World": cache}, tmp_path / "out").output
+    """The folder of toolbox and settings: exports are allowed for one cache and not for another."""
+    output = register("https://gis.example.com/server", "Tiles", {"World": cache}, tmp_path / "out").output
     write_settings(
-        made / "ExportTiles.toml",
+        output / "ExportTiles.toml",
         {"Secret": CacheSettings(cache, export_tiles_allowed=False), "World": CacheSettings(cache, True, 200)},
     )
-    return made
+    return output
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def outputs(result: Any) -> dict[str, Any]:
 
 
 def square(*, west: float, south: float, side: float, wkid: int = 102100) -> FeatureSet:
-    """One square, whose reference stands on its geometry, as map clients send it."""
+    """One square with its spatial reference on the geometry, as map clients send it."""
     x, y = (west, west + side), (south, south + side)
     rings = [[[x[0], y[0]], [x[0], y[1]], [x[1], y[1]], [x[1], y[0]], [x[0], y[0]]]]
     geometry = {"rings": rings, "spatialReference": {"wkid": wkid}}
@@ -73,30 +73,36 @@ def square(*, west: float, south: float, side: float, wkid: int = 102100) -> Fea
         ),
     ],
 )
-def test_parameters_are_those_of_the_table(tools: dict[str, Any], label: str, derived: dict[str, str]) -> None:
+def test_parameters_follow_the_parameter_table(tools: dict[str, Any], label: str, derived: dict[str, str]) -> None:
     cache, *rest = tools[label].getParameterInfo()
     assert (cache.name, cache.datatype, cache.parameterType) == ("cache", "String", "Required")
     assert (cache.filter.type, cache.filter.list) == ("ValueList", ["World"])
     table, results = rest[: len(INPUTS)], rest[len(INPUTS) :]
-    for row, made in zip(INPUTS, table, strict=True):
-        assert (made.name, made.displayName, made.parameterType) == (row.name, row.label, "Optional")
-        assert made.datatype == DATATYPES[row.type][0]
-        choices = list(row.choices or row.limits or (["Polygon"] if made.datatype == "Feature Set" else []))
-        assert made.filter.list == choices
-        assert made.filter.type == "Range" or not row.limits
-        assert made.datatype == "Feature Set" or made.value == row.default
-    assert {made.name: made.datatype for made in results} == derived
-    assert {made.parameterType for made in results} == {"Derived"}
+    for definition, parameter in zip(INPUTS, table, strict=True):
+        assert (parameter.name, parameter.displayName, parameter.parameterType) == (
+            definition.name,
+            definition.label,
+            "Optional",
+        )
+        assert parameter.datatype == DATATYPES[definition.type][0]
+        choices = list(
+            definition.choices or definition.limits or (["Polygon"] if parameter.datatype == "Feature Set" else [])
+        )
+        assert parameter.filter.list == choices
+        assert parameter.filter.type == "Range" or not definition.limits
+        assert parameter.datatype == "Feature Set" or parameter.value == definition.default
+    assert {parameter.name: parameter.datatype for parameter in results} == derived
+    assert {parameter.parameterType for parameter in results} == {"Derived"}
 
 
-def test_the_area_is_published_as_polygons(export: Any) -> None:
+def test_area_of_interest_has_a_polygon_schema(export: Any) -> None:
     [area] = [p for p in export.getParameterInfo() if p.name == "areaOfInterest"]
     schema = json.loads(area.value.JSON)
     assert (schema["geometryType"], schema["features"]) == ("esriGeometryPolygon", [])
 
 
 def messages_of(tool: Any, **values: Any) -> dict[str, str]:
-    """What ArcGIS shows beside the parameters once they have these values."""
+    """The messages that ArcGIS shows beside the parameters when they have these values."""
     parameters: list[Parameter] = tool.getParameterInfo()
     for parameter in parameters:
         parameter.value = values.get(parameter.name, parameter.value)
@@ -115,26 +121,28 @@ def messages_of(tool: Any, **values: Any) -> dict[str, str]:
         ("compressionQuality", 101, "compressionQuality: .*found 101, expected a whole number 0 to 100"),
     ],
 )
-def test_a_bad_value_is_told_beside_it(export: Any, estimate: Any, name: str, value: Any, message: str) -> None:
+def test_invalid_value_sets_the_message_of_its_parameter(
+    export: Any, estimate: Any, name: str, value: Any, message: str
+) -> None:
     for tool in (export, estimate):
-        told = messages_of(tool, **CACHE, **{name: value})
-        assert list(told) == [name]
-        assert re.search(message, told[name])
+        shown = messages_of(tool, **CACHE, **{name: value})
+        assert list(shown) == [name]
+        assert re.search(message, shown[name])
 
 
-def test_good_values_have_no_message(export: Any) -> None:
+def test_valid_values_have_no_message(export: Any) -> None:
     good = {"levels": "0-2", "exportExtent": "DEFAULT", "compressionQuality": 50, "tilePackage": True}
     assert messages_of(export, **CACHE, **good) == {}
-    # ArcGIS takes the words of a list as they are written there, clients of image services write them anyhow.
+    # ArcGIS accepts only the exact values of a list; clients of image services write them in any letter case.
     assert messages_of(export, **CACHE, exportBy="levelId", storageFormatType="compact") == {}
 
 
-def test_what_arcgis_says_of_the_cache_stays(export: Any) -> None:
+def test_messages_of_arcgis_about_the_cache_are_kept(export: Any) -> None:
     assert messages_of(export) == {"cache": "ERROR 000735: Value is required"}
     assert list(messages_of(export, cache="Secret")) == ["cache"]
 
 
-def test_export_makes_a_package_below_the_scratch_folder(arcpy: ArcPy, export: Any) -> None:
+def test_export_writes_a_package_in_the_scratch_folder(arcpy: ArcPy, export: Any) -> None:
     given = {"levels": "0-2,8", "tilePackage": True, "optimizeTilesForSize": True, "compressionQuality": 50}
     result = outputs(arcpy.run(export, CACHE | given))
     job = Path(result["out_service_url"])
@@ -149,19 +157,19 @@ def test_export_makes_a_package_below_the_scratch_folder(arcpy: ArcPy, export: A
     assert arcpy.messages[-1][1].startswith("Succeeded at ")
 
 
-def test_a_compact_package_is_a_tpk(arcpy: ArcPy, export: Any) -> None:
+def test_compact_package_is_a_tpk(arcpy: ArcPy, export: Any) -> None:
     given = {"tilePackage": True, "storageFormatType": "esriMapCacheStorageModeCompact", "levels": "0"}
     assert outputs(arcpy.run(export, CACHE | given))["package"].endswith(".tpk")
 
 
-def test_a_dataset_is_a_folder_and_no_package(arcpy: ArcPy, export: Any) -> None:
-    result = outputs(arcpy.run(export, CACHE))  # a tile package is made only when it is asked for
+def test_dataset_is_a_folder_and_not_a_package(arcpy: ArcPy, export: Any) -> None:
+    result = outputs(arcpy.run(export, CACHE))  # a dataset by default
     assert result["package"] is None
     [dataset] = [path for path in Path(result["out_service_url"]).iterdir() if path.is_dir()]
     check_dataset(dataset, storage="esriMapCacheStorageModeCompactV2", levels={0, 1, 2, 8})
 
 
-def test_an_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
+def test_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
     """A square in the middle of one tile of level 8, in the world's south-east."""
     tile = LEVEL_0[1] / 2**8
     area = square(west=2.4 * tile, south=-3.6 * tile, side=0.2 * tile)
@@ -172,7 +180,7 @@ def test_an_area_selects_tiles(arcpy: ArcPy, export: Any) -> None:
     assert list(read_package(Path(package))) == [(8, 131, 130)]
 
 
-def test_an_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
+def test_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
     area = square(west=10, south=-10, side=1, wkid=4326)
     package = outputs(arcpy.run(export, CACHE | {"areaOfInterest": area, "tilePackage": True, "levels": "1"}))[
         "package"
@@ -180,13 +188,15 @@ def test_an_area_in_degrees(arcpy: ArcPy, export: Any) -> None:
     assert list(read_package(Path(package))) == [(1, 1, 1)]
 
 
-def test_what_is_passed_on(arcpy: ArcPy, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The values as they are, and an area as JSON that states the reference of its polygons."""
+def test_values_are_passed_to_the_operation(
+    arcpy: ArcPy, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values are passed unchanged, an area as JSON that states the spatial reference of its polygons."""
     passed: dict[str, Any] = {}
 
     def export_tiles_job(sent: dict[str, Any], **others: Any) -> None:
         passed.update(sent, **others)
-        raise ParameterError("that is enough")
+        raise ParameterError("stop")
 
     monkeypatch.setattr("gptool.tool.export_tiles_job", export_tiles_job)
     tool = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
@@ -210,7 +220,7 @@ def test_what_is_passed_on(arcpy: ArcPy, folder: Path, cache: Path, monkeypatch:
     }
 
 
-def test_messages_come_in_order_and_once(arcpy: ArcPy, export: Any) -> None:
+def test_messages_are_shown_once_and_in_order(arcpy: ArcPy, export: Any) -> None:
     arcpy.run(export, CACHE | {"levels": "1,3", "tilePackage": True})
     kinds = [kind for kind, _ in arcpy.messages]
     assert "Warning" in kinds  # level 3 holds no tiles
@@ -222,7 +232,7 @@ def test_messages_come_in_order_and_once(arcpy: ArcPy, export: Any) -> None:
     assert texts[-1].startswith("Succeeded at ")
 
 
-def test_the_progressor_steps(arcpy: ArcPy, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progressor_advances(arcpy: ArcPy, export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0.0)
     arcpy.run(export, CACHE | {"tilePackage": True})
     progressors = [call for call in arcpy.calls if call[0] == "SetProgressor"]
@@ -235,7 +245,7 @@ def test_the_progressor_steps(arcpy: ArcPy, export: Any, monkeypatch: pytest.Mon
     assert any("165 of 165" in label for label in labels)
 
 
-def test_too_many_tiles_fail_the_job_with_the_servers_words(
+def test_too_many_tiles_fail_with_the_message_of_arcgis_server(
     arcpy: ArcPy, export: Any, folder: Path, cache: Path
 ) -> None:
     write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, max_export_tiles_count=100)})
@@ -248,14 +258,14 @@ def test_too_many_tiles_fail_the_job_with_the_servers_words(
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 
-def test_a_fault_that_only_the_run_finds(arcpy: ArcPy, export: Any) -> None:
+def test_empty_selection_fails_the_run(arcpy: ArcPy, export: Any) -> None:
     with pytest.raises(arcpy.ExecuteError):
         arcpy.run(export, CACHE | {"levels": "7"})
     assert "the selection holds no tiles" in arcpy.GetMessages(2)
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 
-def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder: Path, cache: Path) -> None:
+def test_cache_disallowed_after_it_was_chosen(arcpy: ArcPy, export: Any, folder: Path, cache: Path) -> None:
     parameters = export.getParameterInfo()
     parameters[0].value = "World"
     write_settings(folder / "ExportTiles.toml", {"World": CacheSettings(cache, export_tiles_allowed=False)})
@@ -264,11 +274,11 @@ def test_a_cache_that_was_taken_away_meanwhile(arcpy: ArcPy, export: Any, folder
     assert arcpy.messages == [("Error", "cache: not available for export; found 'World'")]
 
 
-@pytest.mark.parametrize("looks", [0, 3])
-def test_a_cancelled_job_leaves_nothing(arcpy: ArcPy, export: Any, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cancelled at once, and when ArcGIS has been asked some times."""
+@pytest.mark.parametrize("polls", [0, 3])
+def test_cancelled_job_leaves_no_files(arcpy: ArcPy, export: Any, polls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled at once, and after some polls of `isCancelled`."""
     monkeypatch.setattr("gptool.jobs.job.MIN_REPORT_SECONDS", 0.0)
-    answers = iter([False] * looks)
+    answers = iter([False] * polls)
     arcpy.env.cancel_when(lambda: next(answers, True))
     with pytest.raises(arcpy.ExecuteError):
         arcpy.run(export, CACHE | {"tilePackage": True})
@@ -277,7 +287,7 @@ def test_a_cancelled_job_leaves_nothing(arcpy: ArcPy, export: Any, looks: int, m
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 
-def test_estimate(arcpy: ArcPy, estimate: Any) -> None:
+def test_estimate_outputs(arcpy: ArcPy, estimate: Any) -> None:
     result = outputs(arcpy.run(estimate, CACHE | {"levels": "8", "tilePackage": True}))
     assert json.loads(result["out_service_url"]) == {
         "totalSize": int(result["totalSize"]),
@@ -287,7 +297,7 @@ def test_estimate(arcpy: ArcPy, estimate: Any) -> None:
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 
-def test_a_toolbox_without_its_settings_opens_and_says_so_when_it_runs(arcpy: ArcPy, folder: Path) -> None:
+def test_toolbox_without_settings_opens_and_fails_when_run(arcpy: ArcPy, folder: Path) -> None:
     (folder / "ExportTiles.toml").unlink()
     export = load_toolbox(folder / "ExportTiles.pyt").tools[0]()
     parameters = export.getParameterInfo()

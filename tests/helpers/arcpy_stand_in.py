@@ -1,7 +1,7 @@
-"""A stand-in of the calls of arcpy that the toolbox and its publishing script make, as Esri's documentation has them.
+"""A stand-in for the arcpy functions that the toolbox and its publishing script call, after Esri's documentation.
 
-Strict where arcpy may be lenient: an attribute, a keyword or a word that is not documented is an error. What was called
-stands in `calls`, what clients would be told in `messages`. It can't show what ArcGIS itself makes of these calls.
+It is stricter than arcpy may be: an undocumented attribute, keyword or value is an error. Calls are recorded in
+`calls`, messages for clients in `messages`. It does not show how ArcGIS itself handles these calls.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DATATYPES = {
     "DEFile": ("File", str),
     "GPFeatureRecordSetLayer": ("Feature Set", None),
 }
-"""By their keywords: what `datatype` reads as, and the type of a value."""
+"""By keyword of a data type: the text of `Parameter.datatype`, and the Python type of a value."""
 
 FILTERS = {"GPString": ("ValueList",), "GPLong": ("ValueList", "Range"), "GPDouble": ("ValueList", "Range")}
 SHAPES = {"Point", "Multipoint", "Polyline", "Polygon", "MultiPatch"}
@@ -29,11 +29,11 @@ MESSAGE_LEVELS = {"None", "Error", "Warning", "Info"}
 
 
 class ExecuteError(Exception):
-    """What a tool raises after it has added its error messages."""
+    """Raised by a tool after it has added its error messages."""
 
 
 class FeatureSet:
-    """Features with their schema, from the path of a table, a feature set's JSON, or another feature set."""
+    """Features with their schema, from the JSON of a feature set or another feature set."""
 
     __slots__ = ("_content",)
 
@@ -49,7 +49,7 @@ class FeatureSet:
         self._content = {
             "displayFieldName": "",
             "geometryType": content["geometryType"],
-            # A feature class has one reference, so its JSON states it on the set, and never on a geometry.
+            # A feature class has one spatial reference, so its JSON states it on the set, never on a geometry.
             "spatialReference": content.get("spatialReference") or references[0],
             "fields": content["fields"],
             "features": [
@@ -64,7 +64,7 @@ class FeatureSet:
 
 
 class Filter:
-    """The values a parameter takes."""
+    """The values that a parameter accepts."""
 
     __slots__ = ("_datatype", "_list", "_type")
 
@@ -77,9 +77,9 @@ class Filter:
         return self._type
 
     @type.setter
-    def type(self, word: str) -> None:
-        assert word in FILTERS.get(self._datatype, ()), f"no filter {word} for {self._datatype}"
-        self._type = word
+    def type(self, filter_type: str) -> None:
+        assert filter_type in FILTERS.get(self._datatype, ()), f"no filter {filter_type} for {self._datatype}"
+        self._type = filter_type
 
     @property
     def list(self) -> list[Any]:
@@ -96,8 +96,8 @@ class Filter:
             assert all(isinstance(value, DATATYPES[self._datatype][1]) for value in values)
         self._list = values
 
-    def refuses(self, value: Any) -> bool:
-        """Whether internal validation finds fault with a value."""
+    def rejects(self, value: Any) -> bool:
+        """Return True if internal validation rejects a value."""
         if not self._list or self._type == "FeatureClass":
             return False
         return not self._list[0] <= value <= self._list[1] if self._type == "Range" else value not in self._list
@@ -120,7 +120,7 @@ class Parameter:
 
     @property
     def datatype(self) -> str:
-        """Not the keyword: what people read."""
+        """The name of the data type, not its keyword."""
         return DATATYPES[self._keyword][0]
 
     @property
@@ -130,7 +130,7 @@ class Parameter:
     @value.setter
     def value(self, value: Any) -> None:
         kind = DATATYPES[self._keyword][1] or FeatureSet
-        assert value is None or type(value) is kind, f"{self.name}: no {kind.__name__}: {value!r}"
+        assert value is None or type(value) is kind, f"{self.name}: expected {kind.__name__}, found {value!r}"
         assert self._keyword != "GPLong" or value is None or -(2**31) <= value < 2**31, "a long has 32 bits"
         self._value = value
 
@@ -149,16 +149,16 @@ class Parameter:
         return self._message is not None
 
     def validate(self) -> None:
-        """Find the faults that ArcGIS finds by itself; not a call of arcpy."""
+        """Validate the value as ArcGIS does internally; not a function of arcpy."""
         self._message = None
         if self._value is None and self.parameterType == "Required":
             self._message = "ERROR", "ERROR 000735: Value is required"
-        elif self._value is not None and self.filter.refuses(self._value):
+        elif self._value is not None and self.filter.rejects(self._value):
             self._message = "ERROR", "ERROR 000800: The value is not a member of the list"
 
 
 class Environment:
-    """`arcpy.env`: of its many settings, those that the toolbox has to do with."""
+    """`arcpy.env`, with the settings that concern the toolbox."""
 
     __slots__ = ("_cancelled", "autoCancelling", "packageWorkspace", "scratchFolder")
 
@@ -171,12 +171,12 @@ class Environment:
         return self._cancelled()
 
     def cancel_when(self, cancelled: Callable[[], bool]) -> None:
-        """Let a user cancel; not a call of arcpy."""
+        """Set the function that `isCancelled` calls; not a function of arcpy."""
         self._cancelled = cancelled
 
 
 class Result:
-    """What a tool's run leaves: the values of its parameters."""
+    """The result of a run of a tool: the values of its parameters."""
 
     def __init__(self, tool: str, parameters: list[Parameter]) -> None:
         self.tool, self.parameters = tool, parameters
@@ -187,7 +187,7 @@ class Result:
 
 
 class ArcPy(types.ModuleType):
-    """The module, new for each test."""
+    """The module `arcpy`, a new one for each test."""
 
     ExecuteError, FeatureSet, Parameter = ExecuteError, FeatureSet, Parameter
 
@@ -245,7 +245,7 @@ class ArcPy(types.ModuleType):
         return run
 
     def run(self, tool: Any, values: dict[Any, Any]) -> Result:
-        """Run a tool as ArcGIS does, with values by index or name; not a call of arcpy."""
+        """Run a tool as ArcGIS does, with values by index or name; not a function of arcpy."""
         assert tool.isLicensed()
         parameters = tool.getParameterInfo()
         by_key = dict(enumerate(parameters)) | {parameter.name: parameter for parameter in parameters}
@@ -255,9 +255,9 @@ class ArcPy(types.ModuleType):
         for parameter in parameters:
             parameter.validate()
         tool.updateMessages(parameters)
-        faults = [parameter.message for parameter in parameters if parameter.hasError()]
-        if faults:
-            raise ExecuteError("Failed to execute. Parameters are not valid.", *faults)
+        errors = [parameter.message for parameter in parameters if parameter.hasError()]
+        if errors:
+            raise ExecuteError("Failed to execute. Parameters are not valid.", *errors)
         tool.execute(parameters, None)
         return Result(type(tool).__name__, parameters)
 
@@ -307,7 +307,7 @@ class ArcPy(types.ModuleType):
 
 
 def load_toolbox(path: Path) -> Any:
-    """Run a .pyt, and return its toolbox, checked as the documentation asks for it."""
+    """Execute a .pyt file and return its toolbox, checked against the documented requirements."""
     module = types.ModuleType("toolbox")
     module.__file__ = str(path)
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), vars(module))

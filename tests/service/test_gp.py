@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gptool import export_tiles
-from gptool.arcgis.registration import SOURCES, TOOLBOX
+from gptool.arcgis.registration import TEMPLATE_FOLDER, TOOLBOX
 from helpers.arcpy_stand_in import ArcPy, load_toolbox
 from helpers.caches import make_cache, world
 from helpers.checks import read_tiles
@@ -49,7 +49,7 @@ def test_the_service(client: RestClient) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_tasks_are_described_as_the_toolbox_describes_them(client: RestClient, arcpy: ArcPy, task: str) -> None:
     value = client.json(f"{GP}/{task}")
-    [tool] = (made() for made in load_toolbox(SOURCES / TOOLBOX).tools if made.__name__ == task)
+    [tool] = (made() for made in load_toolbox(TEMPLATE_FOLDER / TOOLBOX).tools if made.__name__ == task)
     assert (value["displayName"], value["description"]) == (tool.label, tool.description)
     described = [(p.name, p.displayName, p.direction, p.parameterType) for p in tool.getParameterInfo()]
     assert [

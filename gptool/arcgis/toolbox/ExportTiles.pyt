@@ -1,6 +1,6 @@
-"""Export Tiles and Estimate Export Tiles Size as geoprocessing tools: what they take and show. gptool does the work.
+"""The geoprocessing tools Export Tiles and Estimate Export Tiles Size: a thin adapter over `gptool.tool`.
 
-`gptool register` lays this file beside its settings, ExportTiles.toml.
+`gptool register` copies this file beside its settings, ExportTiles.toml.
 """
 
 import json
@@ -13,24 +13,25 @@ import arcpy
 from gptool.errors import GptoolError
 from gptool.jobs.job import Job
 from gptool.jobs.status import JobStatus
+from gptool.output.registry import is_tile_package
 from gptool.request import INPUTS, find_faults
-from gptool.request import Parameter as Row
+from gptool.request import Parameter as ParameterDefinition
 from gptool.request.area import NO_POLYGONS
 from gptool.settings import CacheSettings, Settings, read_settings
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
-# When ArcGIS publishes a toolbox it takes along the files beside it that strings in it name, and puts a variable with
-# the file's new, absolute path in the place of such a string: joining it to a folder makes of either what is right. It
-# also puts lines of its own at the top of the file, so `from __future__ import annotations` must not be there.
+# When ArcGIS publishes a toolbox, it also uploads files beside it that its string literals name, and replaces such a
+# literal by a variable with the new, absolute path: joined to a folder, both the name and the path give the right file.
+# It also inserts lines at the top of this file, so `from __future__ import annotations` would be a syntax error.
 SETTINGS = "ExportTiles.toml"
 
-FEATURES = "GPFeatureRecordSetLayer"
+FEATURE_SET = "GPFeatureRecordSetLayer"
 
-MESSAGES = {"Informative": arcpy.AddMessage, "Warning": arcpy.AddWarning, "Error": arcpy.AddError}
+ADD_MESSAGE = {"Informative": arcpy.AddMessage, "Warning": arcpy.AddWarning, "Error": arcpy.AddError}
 
 
 class Toolbox:
-    """The toolbox, as ArcGIS looks for it."""
+    """The toolbox; ArcGIS looks for this class name."""
 
     def __init__(self) -> None:
         self.label = "Export Tiles"
@@ -38,75 +39,77 @@ class Toolbox:
         self.tools = [ExportTiles, EstimateExportTilesSize]
 
 
-def settings() -> Settings:
-    """Return what the file of settings says now."""
+def load_settings() -> Settings:
+    """Read the settings file beside the toolbox."""
     return read_settings(Path(__file__).parent / SETTINGS)
 
 
-def offered() -> list[str]:
-    """Return the caches to choose from; none where the settings can't be read, which the tools say when they run."""
+def exportable_caches() -> list[str]:
+    """Return the names of the caches to choose from; none if the settings cannot be read, an error of `execute`."""
     try:
-        return settings().exportable
+        return load_settings().exportable
     except GptoolError:
         return []
 
 
-def parameter(
-    name: str, label: str, datatype: str, kind: str = "Derived", direction: str = "Output"
+def new_parameter(
+    name: str, label: str, datatype: str, parameter_type: str = "Derived", direction: str = "Output"
 ) -> arcpy.Parameter:
-    """Return a new parameter, an output unless something else is said."""
-    return arcpy.Parameter(name=name, displayName=label, datatype=datatype, parameterType=kind, direction=direction)
+    """Return a new parameter, by default a derived output."""
+    return arcpy.Parameter(
+        name=name, displayName=label, datatype=datatype, parameterType=parameter_type, direction=direction
+    )
 
 
-def inputs() -> list[arcpy.Parameter]:
-    """Return the parameters that are filled in: the cache, and the operation's."""
-    cache = parameter("cache", "Cache", "GPString", "Required", "Input")
-    cache.filter.type, cache.filter.list = "ValueList", offered()
-    return [cache, *map(optional_input, INPUTS)]
+def input_parameters() -> list[arcpy.Parameter]:
+    """Return the input parameters: the cache, then those of the operation."""
+    cache = new_parameter("cache", "Cache", "GPString", "Required", "Input")
+    cache.filter.type, cache.filter.list = "ValueList", exportable_caches()
+    return [cache, *map(operation_parameter, INPUTS)]
 
 
-def optional_input(row: Row) -> arcpy.Parameter:
-    """Return the parameter that a row of the operation's table describes."""
-    made = parameter(row.name, row.label, row.type, "Optional", "Input")
-    if row.choices:
-        made.filter.type, made.filter.list = "ValueList", list(row.choices)
-    elif row.limits:
-        made.filter.type, made.filter.list = "Range", list(row.limits)
-    elif row.type == FEATURES:
-        made.filter.list = ["Polygon"]
-        made.value = arcpy.FeatureSet(json.dumps(NO_POLYGONS))
-    if row.default is not None:
-        made.value = row.default
-    return made
+def operation_parameter(definition: ParameterDefinition) -> arcpy.Parameter:
+    """Return the input parameter that an entry of the operation's parameter table describes."""
+    parameter = new_parameter(definition.name, definition.label, definition.type, "Optional", "Input")
+    if definition.choices:
+        parameter.filter.type, parameter.filter.list = "ValueList", list(definition.choices)
+    elif definition.limits:
+        parameter.filter.type, parameter.filter.list = "Range", list(definition.limits)
+    elif definition.type == FEATURE_SET:
+        parameter.filter.list = ["Polygon"]
+        parameter.value = arcpy.FeatureSet(json.dumps(NO_POLYGONS))
+    if definition.default is not None:
+        parameter.value = definition.default
+    return parameter
 
 
-def polygons(value: Any) -> str | None:
-    """Return a feature set as JSON, which has the reference of its polygons, or None where it holds none."""
+def polygons_json(value: Any) -> str | None:
+    """Return a feature set as JSON, which states the spatial reference of its polygons; None if it has no features."""
     text = None if value is None else arcpy.FeatureSet(value).JSON
     return text if text and json.loads(text).get("features") else None
 
 
-class Display:
-    """Shows in ArcGIS what changes in a job, and tells the job when it is cancelled there."""
+class JobDisplay:
+    """Shows the messages and progress of a job in ArcGIS, and cancels the job when the user cancels the tool."""
 
     def __init__(self) -> None:
-        self.shown = 0
-        self.progressor = None
+        self.shown_messages = 0
+        self.progressor_type = None
 
     def __call__(self, job: Job) -> None:
-        """Show what is new."""
-        for message in job.messages[self.shown :]:
-            MESSAGES[message.type](message.description)
-            self.shown += 1
+        """Show what has changed in the job."""
+        for message in job.messages[self.shown_messages :]:
+            ADD_MESSAGE[message.type](message.description)
+            self.shown_messages += 1
         if job.progress:
-            self.show(job.progress)
+            self.show_progress(job.progress)
         if arcpy.env.isCancelled:
             job.cancel()
 
-    def show(self, progress: Any) -> None:
-        """Move the progressor, and change it where the job goes over to another kind."""
-        if self.progressor != progress.type:
-            self.progressor = progress.type
+    def show_progress(self, progress: Any) -> None:
+        """Update the progressor; set up another one if the type of progress has changed."""
+        if self.progressor_type != progress.type:
+            self.progressor_type = progress.type
             arcpy.SetProgressor(progress.type, progress.message, 0, 100, 1)
         arcpy.SetProgressorLabel(progress.message)
         if progress.type == "step":
@@ -114,18 +117,18 @@ class Display:
 
 
 class Tool:
-    """What the two tools have in common."""
+    """The base class of the two tools."""
 
     canRunInBackground = False
 
     def isLicensed(self) -> bool:
-        """Tell that no licence is needed."""
+        """Return True: no licence is needed."""
         return True
 
     def updateMessages(self, parameters: list[arcpy.Parameter]) -> None:
-        """Say what is wrong with each value, and nothing where ArcGIS alone finds fault, as with other letter cases.
+        """Set an error message for each invalid value; clear those of ArcGIS for valid ones, as in another letter case.
 
-        The area is looked at when the tool runs: it may be large, and this is called at every change.
+        The area is checked only when the tool runs: it may be large, and this is called at every change.
         """
         sent = {p.name: p.value for p in parameters[1:] if p.direction == "Input" and p.name != "areaOfInterest"}
         faults = find_faults(sent)
@@ -136,41 +139,41 @@ class Tool:
                 p.clearMessage()
 
     def execute(self, parameters: list[arcpy.Parameter], messages: Any) -> None:
-        """Run the job to its end, and hand over what came of it."""
-        if "EXPORT_TILES_PUBLISHING" in os.environ:  # publish.py asks for the record of a run, not for its result
+        """Run the job and set the output parameters."""
+        if "EXPORT_TILES_PUBLISHING" in os.environ:  # publish.py needs only the record of a run
             return
-        arcpy.env.autoCancelling = False  # so that the job can take away what is half-written
+        arcpy.env.autoCancelling = False  # so that the job can remove incomplete files
         by_name = {p.name: p for p in parameters}
-        sent = {row.name: by_name[row.name].value for row in INPUTS}
-        sent["areaOfInterest"] = polygons(sent["areaOfInterest"])
+        sent = {definition.name: by_name[definition.name].value for definition in INPUTS}
+        sent["areaOfInterest"] = polygons_json(sent["areaOfInterest"])
         try:
-            job = self.start(sent, settings().cache(by_name["cache"].value), Display())
+            job = self.run_job(sent, load_settings().cache(by_name["cache"].value), JobDisplay())
         except GptoolError as error:
             arcpy.AddError(str(error))
             raise arcpy.ExecuteError from None
         if job.status is not JobStatus.SUCCEEDED:
             raise arcpy.ExecuteError
-        self.finish(job.result("out_service_url")["value"], by_name)
+        self.set_outputs(job.result("out_service_url")["value"], by_name)
 
 
 class ExportTiles(Tool):
-    """The tool and task of this name."""
+    """The tool Export Tiles, and the task of the same name."""
 
     def __init__(self) -> None:
         self.label = "Export Tiles"
-        self.description = "Cuts tiles out of a tile cache into a tile package or a cache raster dataset."
+        self.description = "Exports tiles of a tile cache to a tile package or a cache raster dataset."
 
     def getParameterInfo(self) -> list[arcpy.Parameter]:
-        """Return inputs and outputs: the job's folder, and what of it are files."""
+        """Return inputs and outputs: the folder of the job, and the package and report in it."""
         return [
-            *inputs(),
-            parameter("out_service_url", "Folder of the result", "GPString"),
-            parameter("package", "Tile package", "DEFile"),
-            parameter("report", "Report", "DEFile"),
+            *input_parameters(),
+            new_parameter("out_service_url", "Result folder", "GPString"),
+            new_parameter("package", "Tile package", "DEFile"),
+            new_parameter("report", "Report", "DEFile"),
         ]
 
-    def start(self, sent: dict[str, Any], cache: CacheSettings, display: Display) -> Job:
-        """Export below the folder from which ArcGIS hands files to clients."""
+    def run_job(self, sent: dict[str, Any], cache: CacheSettings, display: JobDisplay) -> Job:
+        """Export to a folder in the scratch folder, from which ArcGIS Server delivers files to clients."""
         return export_tiles_job(
             sent,
             cache=cache.location,
@@ -179,37 +182,37 @@ class ExportTiles(Tool):
             on_change=display,
         )
 
-    def finish(self, folder: str, by_name: dict[str, arcpy.Parameter]) -> None:
-        """State where the result lies; a dataset is a folder, which no output can be."""
+    def set_outputs(self, folder: str, by_name: dict[str, arcpy.Parameter]) -> None:
+        """Set the paths of the result; a dataset is a folder, for which there is no parameter type."""
         by_name["out_service_url"].value = folder
         by_name["report"].value = str(Path(folder, "report.json"))
         for path in Path(folder).iterdir():
-            if path.suffix in {".tpkx", ".tpk"}:
+            if is_tile_package(path):
                 by_name["package"].value = str(path)
 
 
 class EstimateExportTilesSize(Tool):
-    """The tool and task of this name."""
+    """The tool Estimate Export Tiles Size, and the task of the same name."""
 
     def __init__(self) -> None:
         self.label = "Estimate Export Tiles Size"
-        self.description = "Counts the tiles that an export would take, and weighs its result."
+        self.description = "Counts the tiles of an export and estimates the size of its result."
 
     def getParameterInfo(self) -> list[arcpy.Parameter]:
-        """Return inputs and outputs: the estimate as JSON, and its two numbers, which a long could not always hold."""
+        """Return inputs and outputs: the estimate as JSON, and its numbers as doubles: a long has only 32 bits."""
         return [
-            *inputs(),
-            parameter("out_service_url", "Estimate", "GPString"),
-            parameter("totalSize", "Bytes", "GPDouble"),
-            parameter("totalTilesToExport", "Tiles", "GPDouble"),
+            *input_parameters(),
+            new_parameter("out_service_url", "Estimate", "GPString"),
+            new_parameter("totalSize", "Size in bytes", "GPDouble"),
+            new_parameter("totalTilesToExport", "Number of tiles", "GPDouble"),
         ]
 
-    def start(self, sent: dict[str, Any], cache: CacheSettings, display: Display) -> Job:
-        """Count and weigh."""
+    def run_job(self, sent: dict[str, Any], cache: CacheSettings, display: JobDisplay) -> Job:
+        """Count the tiles and estimate the size."""
         return estimate_export_tiles_size_job(sent, cache=cache.location, on_change=display)
 
-    def finish(self, estimate: dict[str, int], by_name: dict[str, arcpy.Parameter]) -> None:
-        """State the estimate."""
+    def set_outputs(self, estimate: dict[str, int], by_name: dict[str, arcpy.Parameter]) -> None:
+        """Set the estimate and its numbers."""
         by_name["out_service_url"].value = json.dumps(estimate)
         for name, number in estimate.items():
             by_name[name].value = float(number)

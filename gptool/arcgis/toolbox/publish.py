@@ -1,8 +1,8 @@
-"""Publish the tools of ExportTiles.pyt, which lies beside this script, as a geoprocessing service.
+"""Publish the tools of ExportTiles.pyt, the toolbox beside this script, as a geoprocessing service.
 
-To run with ArcGIS Pro's Python. For a server that is federated with a portal, sign in to the portal in ArcGIS Pro
-first, and stay signed in; for one that stands alone, give a connection file that ArcGIS Pro made for a user who may
-publish.
+Run it with the Python of ArcGIS Pro. If the server is federated with a portal, sign in to the portal in ArcGIS Pro
+first and stay signed in. For a stand-alone server, pass a server connection file that was created in ArcGIS Pro for a
+user who may publish.
 """
 
 import argparse
@@ -18,15 +18,15 @@ SERVER, FOLDER, CACHE = "@server@", "@folder@", "@cache@"
 SERVICE = "ExportTiles"
 TOOLBOX = Path(__file__).resolve().with_name("ExportTiles.pyt")
 
-LONGEST = 24 * 60 * 60
-"""Seconds that a job may take, and wait for another's end: of large caches, far more than ArcGIS Server's defaults."""
+MAX_SECONDS = 24 * 60 * 60
+"""How long a job may run, and wait for another to end: large caches take far longer than ArcGIS Server's defaults."""
 
 
 def run_tools() -> list[Any]:
-    """Return the records of a run of each tool; drafts are made of them.
+    """Run each tool and return the results, from which the draft is made.
 
-    Nothing is filled in but the cache, since the values of these runs become the service's defaults; and nothing is
-    exported, since that would be the whole cache.
+    Only the cache is given, since the values of these runs become the defaults of the service. Nothing is exported,
+    since that would be the whole cache.
     """
     os.environ["EXPORT_TILES_PUBLISHING"] = "1"
     toolbox = arcpy.ImportToolbox(str(TOOLBOX))
@@ -34,7 +34,7 @@ def run_tools() -> list[Any]:
 
 
 def make_draft(results: list[Any], path: str, connection: str | None) -> dict[str, Any]:
-    """Write the draft of the service, and return what the analyzer says of it."""
+    """Write the draft of the service; return the messages, warnings and errors of the analyzer."""
     if connection:
         target = {"server_type": "FROM_CONNECTION_FILE", "connection_file_path": connection}
     else:
@@ -44,21 +44,21 @@ def make_draft(results: list[Any], path: str, connection: str | None) -> dict[st
         path,
         SERVICE,
         **target,
-        copy_data_to_server=True,  # the settings; caches stay where they are, no tool names them
+        copy_data_to_server=True,  # the settings file; caches are not copied, since no string of the toolbox names them
         folder_name=FOLDER,
-        summary="Cuts tiles out of tile caches, by levels and area, into tile packages and cache raster datasets.",
+        summary="Exports tiles of tile caches, by levels and area, to tile packages and cache raster datasets.",
         tags="exportTiles, tile package, tile cache",
         executionType="Asynchronous",
         resultMapServer=False,
         showMessages="Info",
-        maxUsageTime=LONGEST,
-        maxWaitTime=LONGEST,
+        maxUsageTime=MAX_SECONDS,
+        maxWaitTime=MAX_SECONDS,
     )
     return analysis
 
 
 def publish(connection: str | None) -> None:
-    """Draft, stage and upload the service; end with status 1 when the analyzer finds errors."""
+    """Draft, stage and upload the service; exit with status 1 if the analyzer finds errors."""
     results = run_tools()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         draft, definition = (str(Path(folder, SERVICE + suffix)) for suffix in (".sddraft", ".sd"))

@@ -50,20 +50,20 @@ class Task(NamedTuple):
 TASKS = {
     "ExportTiles": Task(
         "Export Tiles",
-        "Cuts tiles out of a tile cache into a tile package or a cache raster dataset.",
+        "Exports tiles of a tile cache to a tile package or a cache raster dataset.",
         (
-            Output(OUT, "GPString", "Folder of the result"),
+            Output(OUT, "GPString", "Result folder"),
             Output("package", "GPDataFile", "Tile package"),
             Output("report", "GPDataFile", "Report"),
         ),
     ),
     "EstimateExportTilesSize": Task(
         "Estimate Export Tiles Size",
-        "Counts the tiles that an export would take, and weighs its result.",
+        "Counts the tiles of an export and estimates the size of its result.",
         (
             Output(OUT, "GPString", "Estimate"),
-            Output("totalSize", "GPDouble", "Bytes"),
-            Output("totalTilesToExport", "GPDouble", "Tiles"),
+            Output("totalSize", "GPDouble", "Size in bytes"),
+            Output("totalTilesToExport", "GPDouble", "Number of tiles"),
         ),
     ),
 }
