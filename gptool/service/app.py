@@ -16,10 +16,10 @@ from gptool.service.catalog import CAPABILITIES
 from gptool.service.middleware import HostCheckMiddleware
 from gptool.service.pages import static_files
 from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
-from gptool.service.resources.answers import Resource, endpoint
 from gptool.service.resources.gp_service import TASKS, TaskJobs
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
+from gptool.service.resources.responses import Resource, endpoint
 from gptool.service.state import ServiceState
 from gptool.service.urls import OUTPUT_FILES, ROOT, SERVICES, STATIC_FILES
 
@@ -40,15 +40,15 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
 
 def _routes() -> Iterator[Route]:
     for path in ("/", "/arcgis", ROOT):
-        yield _route(path, directory.home, is_open=True)
-    yield _route(f"{ROOT}/info", directory.info, is_open=True)
+        yield _route(path, directory.home, is_public=True)
+    yield _route(f"{ROOT}/info", directory.info, is_public=True)
     yield _route(f"{ROOT}/openapi.json", openapi.description)
     yield Route(f"{STATIC_FILES}/{{path:path}}", _static_file)
     yield _route(SERVICES, directory.services)
     result = f"{OUTPUT_FILES}/{{job}}"
     for path in (result, f"{result}/{{path:path}}"):
-        yield _route(path, output_files.output, form_when_silent="json")
-    yield from _gp_routes(f"{SERVICES}/{gp_service.SERVICE}/GPServer")
+        yield _route(path, output_files.output, default_format="json")
+    yield from _gp_routes(f"{SERVICES}/{gp_service.GP_SERVICE}/GPServer")
     for service_type in CAPABILITIES:
         yield from _image_routes(f"{SERVICES}/{{service:path}}/{service_type}", service_type)
     yield _route(f"{SERVICES}/{{folder}}", directory.folder)
@@ -64,7 +64,7 @@ def _gp_routes(url: str) -> Iterator[Route]:
 
 def _image_routes(url: str, service_type: str) -> Iterator[Route]:
     yield _route(url, partial(image_service.service, service_type))
-    yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, form_when_silent="json")
+    yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, default_format="json")
     yield from _job_routes(url, JobResources(None))
     for name, task in OPERATIONS.items():
         operation = partial(image_service.operation, service_type, name)
@@ -81,9 +81,9 @@ def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:
     yield _route(f"{job}/cancel", jobs.cancel)
 
 
-def _route(path: str, resource: Resource, *, is_open: bool = False, form_when_silent: str = FORMS[0]) -> Route:
-    answering = endpoint(resource, is_open=is_open, form_when_silent=form_when_silent)
-    return Route(path, answering, methods=["GET", "POST"])
+def _route(path: str, resource: Resource, *, is_public: bool = False, default_format: str = FORMS[0]) -> Route:
+    respond = endpoint(resource, is_public=is_public, default_format=default_format)
+    return Route(path, respond, methods=["GET", "POST"])
 
 
 async def _static_file(request: Request) -> Response:

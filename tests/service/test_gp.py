@@ -102,4 +102,4 @@ def test_an_estimate(client: RestClient) -> None:
 @pytest.mark.parametrize("name", ["", "Nowhere", "second", "../World"])
 def test_a_cache_must_be_named(client: RestClient, name: str) -> None:
     error = client.post(f"{GP}/ExportTiles/submitJob", f="json", cache=name).error()
-    assert error["details"] == [f"cache: no such cache; found {name!r}, expected Maps/Second, World"]
+    assert error["details"] == [f"cache: not available for export; found {name!r}, expected one of Maps/Second, World"]

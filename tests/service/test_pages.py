@@ -63,7 +63,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "job": {"jobStatus": status, "messages": MESSAGES, "progress": {"message": HOSTILE, "percent": 40}},
         "task": "ExportTiles",
         "service_name": HOSTILE,
-        "running": status == "esriJobExecuting",
+        "is_active": status == "esriJobExecuting",
         "elapsed": "1.5 seconds",
         "planned": PlannedSize(1234, 5_600_000, 0),
         "estimate": None,
@@ -105,13 +105,13 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "result": ("result.html", {"result": {"paramName": HOSTILE, "value": HOSTILE, "more": {HOSTILE: HOSTILE}}}),
     "gp service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
     "gp task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob"}),
-    "error": ("error.html", {"code": 499, "message": HOSTILE, "details": [HOSTILE], "token_wanted": True}),
+    "error": ("error.html", {"code": 499, "message": HOSTILE, "details": [HOSTILE], "needs_token": True}),
 }  # fmt: skip
 
 
 def text_of(name: str, token: str = "") -> str:
     template, context = PAGES[name]
-    shared = {"token": token, "page_url": BASE, "title": HOSTILE, "trail": [(HOSTILE, f"{ROOT}/services")]}
+    shared = {"token": token, "page_url": BASE, "title": HOSTILE, "breadcrumbs": [(HOSTILE, f"{ROOT}/services")]}
     return render(template, **shared, **context)
 
 
@@ -120,7 +120,7 @@ def page_of(name: str, token: str = "") -> Any:
 
 
 def shown(template: str, **context: Any) -> Any:
-    return html.document_fromstring(render(template, token="", page_url=BASE, title="x", trail=[], **context))
+    return html.document_fromstring(render(template, token="", page_url=BASE, title="x", breadcrumbs=[], **context))
 
 
 every_page = pytest.mark.parametrize("name", PAGES)

@@ -151,7 +151,7 @@ class TestForms:
     def test_a_body_that_is_no_form(self, client: RestClient) -> None:
         reply = client.ask("POST", client.path(WORLD), b'{"f": "json"}', Content_Type="application/json")
         assert reply.error()["details"] == [
-            "the body is no form; found application/json, expected application/x-www-form-urlencoded"
+            "unsupported content type; found application/json, expected application/x-www-form-urlencoded"
         ]
 
     @pytest.mark.parametrize("path", ["nothing", "services/World/ImageServer/nothing/else", "static/nothing.js"])
@@ -341,7 +341,7 @@ def test_a_cache_that_is_gone_for_a_while(tmp_path: Path) -> None:
         cache.rename(tmp_path / "gone")
         for path in (WORLD, f"{WORLD}/tile/0/0/0", f"{WORLD}/exportTiles"):
             error = client.get(path, f="json").error()
-            assert error["details"] == ["the cache can't be read now; the service's log says why"]
+            assert error["details"] == ["cache cannot be read; see the log of the service"]
         said = [line for line in service.log().splitlines() if "ERROR" in line]
         assert len(said) == 3
         assert all(line.endswith(f"{cache}: cannot be opened: No such file or directory") for line in said)

@@ -156,7 +156,7 @@ class TestLimits:
         error = client.post(START, **LEVEL, areaOfInterest="x" * 30_000).error()
         assert error["code"] == 413
         assert re.fullmatch(
-            "the body is too large; found .* bytes or more, expected 20000 at most", error["details"][0]
+            "request body is too large; found at least .* bytes, expected at most 20000", error["details"][0]
         )
 
     @pytest.mark.parametrize(

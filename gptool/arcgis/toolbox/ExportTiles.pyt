@@ -161,7 +161,7 @@ class ExportTiles(Tool):
 
     def __init__(self) -> None:
         self.label = "Export Tiles"
-        self.description = "Exports tiles of a tile cache to a tile package or a cache raster dataset."
+        self.description = "Exports tiles from a tile cache to a tile package or a cache raster dataset."
 
     def getParameterInfo(self) -> list[arcpy.Parameter]:
         """Return inputs and outputs: the folder of the job, and the package and report in it."""

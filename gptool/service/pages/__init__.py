@@ -1,19 +1,19 @@
 """The service's pages: HTML that shows what the REST resources hold, and asks for what their operations take.
 
 `render` fills a template of templates/. Each gets `token` (that of the caller, "" where the service is open), `title`,
-and `trail`: labels and paths from the list of services to the page's own resource; and all but error.html get
+and `breadcrumbs`: labels and paths from the list of services to the page's own resource; and all but error.html get
 `page_url`, the page's own path. Beyond that:
 
 ================== ============================================================================================
 directory.html     folders: (name, url); services: (name, type, url)
 image_service.html service (its JSON), tiles_url, operations: (label, url)
 export_tiles.html  service, tiles_url, parameters, values by their names, limit, form_url, export_url, estimate_url
-job.html           job (its JSON), task, service_name, running, elapsed, planned, estimate, files: (name, url, size),
+job.html           job (its JSON), task, service_name, is_active, elapsed, planned, estimate, files: (name, url, size),
                    folder, report, job_url, cancel_url, results: (name, url), inputs: (name, url, value)
 result.html        result: names and values
 gp_service.html    service (its JSON), tasks: (name, url)
 gp_task.html       task (its JSON), submit_url
-error.html         code, message, details, token_wanted
+error.html         code, message, details, needs_token
 ================== ============================================================================================
 
 No page holds a script or a style of its own, so that a Content-Security-Policy can forbid those; what scripts need

@@ -1,1 +1,1 @@
-"""What the service answers: a module for each kind of resource, and what they share."""
+"""REST resources: functions from a request to a representation."""

@@ -1,4 +1,4 @@
-"""The resources above the services: what the server is, and which services and folders there are."""
+"""Resources above the services: server info, the list of services, and folders."""
 
 from __future__ import annotations
 
@@ -8,57 +8,56 @@ from starlette.responses import Response
 
 from gptool.errors import ServiceError
 from gptool.service.catalog import CAPABILITIES, CURRENT_VERSION
-from gptool.service.resources.answers import Answer, see
-from gptool.service.resources.call import Call
-from gptool.service.resources.gp_service import SERVICE
-from gptool.service.urls import ROOT, SERVICES, breadcrumbs, service_path
+from gptool.service.resources.gp_service import GP_SERVICE
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.responses import Representation, redirect
+from gptool.service.urls import ROOT, SERVICES, Breadcrumbs, breadcrumbs, service_path
 
 
-async def home(call: Call) -> Response:
-    """Send a browser on to the list of services."""
-    query = call.request.url.query
-    return see(f"{SERVICES}?{query}" if query else SERVICES)
+async def home(context: RequestContext) -> Response:
+    """Redirect a browser to the list of services."""
+    query = context.request.url.query
+    return redirect(f"{SERVICES}?{query}" if query else SERVICES)
 
 
-async def info(call: Call) -> Answer:
-    """Say what server this is. No address of a token service: there is none, tokens are handed out by hand."""
+async def info(context: RequestContext) -> Representation:
+    """Return the server info. It has no URL of a token service, since tokens are issued by `gptool token`."""
     value: dict[str, Any] = {
         "currentVersion": CURRENT_VERSION,
         "fullVersion": f"{CURRENT_VERSION}.0",
-        "authInfo": {"isTokenBasedSecurity": call.site.tokens is not None},
+        "authInfo": {"isTokenBasedSecurity": context.state.tokens is not None},
     }
-    return Answer(value, "result.html", {"title": "Server info", "trail": [("Info", f"{ROOT}/info")], "result": value})
+    page = {"title": "Server info", "breadcrumbs": [("Info", f"{ROOT}/info")], "result": value}
+    return Representation(value, "result.html", page)
 
 
-async def services(call: Call) -> Answer:
-    """List folders, and services that are in none."""
-    found = [(name, kind) for name in call.site.catalog.names if "/" not in name for kind in CAPABILITIES]
-    return _listing(call, [*found, (SERVICE, "GPServer")], call.site.catalog.folders, breadcrumbs(), "Services")
+async def services(context: RequestContext) -> Representation:
+    """Return the folders, and the services that are not in a folder."""
+    catalog = context.state.catalog
+    found = [(name, kind) for name in catalog.names if "/" not in name for kind in CAPABILITIES]
+    return _listing([*found, (GP_SERVICE, "GPServer")], catalog.folders, breadcrumbs(), "Services")
 
 
-async def folder(call: Call) -> Answer:
-    """List the services of a folder."""
-    name = call.path("folder")
-    if name not in call.site.catalog.folders:
-        raise ServiceError("no such folder or service", code=404, found=name)
-    found = [
-        (other, kind) for other in call.site.catalog.names if other.startswith(f"{name}/") for kind in CAPABILITIES
-    ]
-    return _listing(call, found, [], breadcrumbs(name), name)
+async def folder(context: RequestContext) -> Representation:
+    """Return the services of a folder."""
+    catalog, name = context.state.catalog, context.path_parameter("folder")
+    if name not in catalog.folders:
+        raise ServiceError("folder or service not found", code=404, where=name)
+    found = [(other, kind) for other in catalog.names if other.startswith(f"{name}/") for kind in CAPABILITIES]
+    return _listing(found, [], breadcrumbs(name), name)
 
 
-def _listing(
-    call: Call, found: list[tuple[str, str]], folders: list[str], crumbs: list[tuple[str, str]], title: str
-) -> Answer:
+def _listing(services: list[tuple[str, str]], folders: list[str], crumbs: Breadcrumbs, title: str) -> Representation:
+    """Return the listing of services, given as names and types, and folders."""
     value = {
         "currentVersion": CURRENT_VERSION,
         "folders": folders,
-        "services": [{"name": name, "type": kind} for name, kind in found],
+        "services": [{"name": name, "type": service_type} for name, service_type in services],
     }
-    context = {
+    page = {
         "title": title,
-        "trail": crumbs,
+        "breadcrumbs": crumbs,
         "folders": [(name, service_path(name)) for name in folders],
-        "services": [(name, kind, service_path(name, kind)) for name, kind in found],
+        "services": [(name, service_type, service_path(name, service_type)) for name, service_type in services],
     }
-    return Answer(value, "directory.html", context)
+    return Representation(value, "directory.html", page)

@@ -1,4 +1,4 @@
-"""The two operations as tasks of a geoprocessing service: any cache, by its name."""
+"""The operations as tasks of a geoprocessing service, which export from any published cache."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from gptool.request.area import NO_POLYGONS
 from gptool.request.area import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
-from gptool.service.resources.answers import Answer
-from gptool.service.resources.call import Call, check_may_act
+from gptool.service.resources.cross_site import check_same_site
+from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_resources import JobResources, Results, start_job
 from gptool.service.resources.output_files import output_url
-from gptool.service.resources.visible import find_job
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.responses import Representation
 from gptool.service.urls import breadcrumbs, service_path
 
-SERVICE = "ExportTiles"
+GP_SERVICE = "ExportTiles"
 ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
 CACHE = "cache"
-LONGEST_SCHEMA = 10_000
-"""Characters; a longer area holds something."""
+
+CACHE_DESCRIPTION = "The cache to export tiles from."
+
+MAX_SCHEMA_CHARACTERS = 10_000
+"""Maximum length of a feature set without features, see `_without_empty_area`."""
 
 
-class Output(NamedTuple):
-    """An output of a task."""
+class TaskOutput(NamedTuple):
+    """An output parameter of a task."""
 
     name: str
     data_type: str
@@ -40,114 +44,123 @@ class Output(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A task of the service."""
+    """A task of the geoprocessing service."""
 
     label: str
     description: str
-    outputs: tuple[Output, ...]
+    outputs: tuple[TaskOutput, ...]
 
 
 TASKS = {
     "ExportTiles": Task(
         "Export Tiles",
-        "Exports tiles of a tile cache to a tile package or a cache raster dataset.",
+        "Exports tiles from a tile cache to a tile package or a cache raster dataset.",
         (
-            Output(OUT, "GPString", "Result folder"),
-            Output("package", "GPDataFile", "Tile package"),
-            Output("report", "GPDataFile", "Report"),
+            TaskOutput(OUT, "GPString", "Result folder"),
+            TaskOutput("package", "GPDataFile", "Tile package"),
+            TaskOutput("report", "GPDataFile", "Report"),
         ),
     ),
     "EstimateExportTilesSize": Task(
         "Estimate Export Tiles Size",
         "Counts the tiles of an export and estimates the size of its result.",
         (
-            Output(OUT, "GPString", "Estimate"),
-            Output("totalSize", "GPDouble", "Size in bytes"),
-            Output("totalTilesToExport", "GPDouble", "Number of tiles"),
+            TaskOutput(OUT, "GPString", "Estimate"),
+            TaskOutput("totalSize", "GPDouble", "Size in bytes"),
+            TaskOutput("totalTilesToExport", "GPDouble", "Number of tiles"),
         ),
     ),
 }
-"""As the tools of the toolbox are called, and what they give."""
+"""The tasks by name; the toolbox has tools of the same names, labels and outputs."""
 
 
-async def service(call: Call) -> Answer:
-    """List the tasks."""
+async def service(context: RequestContext) -> Representation:
+    """Return the description of the geoprocessing service and its tasks."""
     value = {
         "currentVersion": CURRENT_VERSION,
-        "serviceDescription": "Cuts tiles out of the caches of this server.",
+        "serviceDescription": "Exports tiles from the tile caches of this server.",
         "tasks": list(TASKS),
         "executionType": ASYNCHRONOUS,
         "resultMapServerName": "",
         "maximumRecords": 1000,
         "capabilities": "",
     }
-    tasks = [(name, service_path(SERVICE, "GPServer", name)) for name in TASKS]
-    context = {
-        "title": f"{SERVICE} (GPServer)",
-        "trail": breadcrumbs(SERVICE, "GPServer"),
+    page = {
+        "title": f"{GP_SERVICE} (GPServer)",
+        "breadcrumbs": breadcrumbs(GP_SERVICE, "GPServer"),
         "service": value,
-        "tasks": tasks,
+        "tasks": [(name, service_path(GP_SERVICE, "GPServer", name)) for name in TASKS],
     }
-    return Answer(value, "gp_service.html", context)
+    return Representation(value, "gp_service.html", page)
 
 
-async def task(name: str, call: Call) -> Answer:
-    """Describe a task and its parameters."""
-    said = TASKS[name]
+async def task(name: str, context: RequestContext) -> Representation:
+    """Return the description of a task and its parameters."""
+    described = TASKS[name]
     value = {
         "name": name,
-        "displayName": said.label,
-        "description": said.description,
+        "displayName": described.label,
+        "description": described.description,
         "category": "",
         "helpUrl": "",
         "executionType": ASYNCHRONOUS,
-        "parameters": [_cache(call), *map(_input, INPUTS), *map(_output, said.outputs)],
+        "parameters": [_cache_json(context), *map(_input_json, INPUTS), *map(_output_json, described.outputs)],
     }
-    url = service_path(SERVICE, "GPServer", name)
-    context = {
-        "title": said.label,
-        "trail": breadcrumbs(SERVICE, "GPServer", name),
+    page = {
+        "title": described.label,
+        "breadcrumbs": breadcrumbs(GP_SERVICE, "GPServer", name),
         "task": value,
-        "submit_url": f"{url}/submitJob",
+        "submit_url": f"{service_path(GP_SERVICE, 'GPServer', name)}/submitJob",
     }
-    return Answer(value, "gp_task.html", context)
+    return Representation(value, "gp_task.html", page)
 
 
-async def submit(name: str, call: Call) -> Answer | Response:
+async def submit(name: str, context: RequestContext) -> Representation | Response:
     """Start a job of a task."""
-    check_may_act(call)
-    cache = call.sent.get(CACHE, "").strip() or _default(call)
-    if cache not in call.site.catalog.exportable:
-        names = ", ".join(call.site.catalog.exportable)
-        raise ServiceError("cache: no such cache", code=400, found=repr(cache), expected=names)
-    return await start_job(call, name, cache, "GPServer", _drawn(call.inputs), service_path(SERVICE, "GPServer", name))
+    check_same_site(context)
+    caches = context.state.catalog.exportable
+    cache = context.parameters.get(CACHE, "").strip() or _default_cache(context)
+    if cache not in caches:
+        expected = f"one of {', '.join(caches)}" if caches else None
+        raise ServiceError("not available for export", code=400, where=CACHE, found=repr(cache), expected=expected)
+    parent = service_path(GP_SERVICE, "GPServer", name)
+    return await start_job(context, name, cache, "GPServer", _without_empty_area(context.inputs), parent)
 
 
 class TaskJobs(JobResources):
-    """The resources of the jobs of a task."""
+    """Resources of the jobs of a task."""
 
-    def find(self, call: Call) -> StoredJob:
-        """Return the job that the path names. Raises as `find_job`."""
-        return find_job(call, self.task)
+    def find(self, context: RequestContext) -> StoredJob:
+        """Return the job that a request refers to.
 
-    def results(self, call: Call, job: StoredJob) -> Results:
-        """Return the outputs of a job that has succeeded; a dataset is a folder, and no file."""
+        Raises
+        ------
+        ServiceError
+            If there is no such job.
+        """
+        return find_job(context, self.task)
+
+    def results(self, context: RequestContext, job: StoredJob) -> Results:
+        """Return the outputs of a succeeded job. A dataset is a folder, so it has no output of type GPDataFile."""
         if job.estimate is not None:
             numbers = {name: ("GPDouble", number) for name, number in job.estimate.items()}
             return {OUT: ("GPString", json.dumps(job.estimate)), **numbers}
         files = {"package": job.package if job.is_file else None, "report": REPORT}
-        urls = {name: ("GPDataFile", {"url": output_url(call, job, file)}) for name, file in files.items() if file}
-        return {OUT: ("GPString", output_url(call, job)), **urls}
+        urls = {name: ("GPDataFile", {"url": output_url(context, job, file)}) for name, file in files.items() if file}
+        return {OUT: ("GPString", output_url(context, job)), **urls}
 
     def inputs(self, job: StoredJob) -> Mapping[str, Any]:
-        """Return what a job was started with: the cache too."""
+        """Return the inputs of a job by name, including the cache."""
         return ChainMap({CACHE: job.service}, cast("dict[str, Any]", job.inputs))
 
 
-def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what was sent, but no area that holds nothing: clients send back as a value what they learnt of it."""
+def _without_empty_area(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs without an area of interest that is the task's default value, a schema without features.
+
+    The ArcGIS API for Python sends the default value of a parameter that is not given.
+    """
     area = inputs.get(AREA, "")
-    if len(area) > LONGEST_SCHEMA:
+    if len(area) > MAX_SCHEMA_CHARACTERS:
         return inputs
     try:
         value = json.loads(area)
@@ -157,39 +170,44 @@ def _drawn(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: sent for name, sent in inputs.items() if name != AREA} if is_schema else inputs
 
 
-def _default(call: Call) -> str:
-    """Return the cache that is meant where none is named: the only one."""
-    names = call.site.catalog.exportable
+def _default_cache(context: RequestContext) -> str:
+    """Return the cache to export from by default: the only one that is available, otherwise an empty string."""
+    names = context.state.catalog.exportable
     return names[0] if len(names) == 1 else ""
 
 
-def _cache(call: Call) -> dict[str, Any]:
-    described = _described(CACHE, "GPString", "Cache", "The cache to export tiles of.", "Input", "Required")
-    return {**described, "defaultValue": _default(call), "choiceList": call.site.catalog.exportable}
+def _cache_json(context: RequestContext) -> dict[str, Any]:
+    value = _parameter_json(CACHE, "GPString", "Cache", CACHE_DESCRIPTION, "Input", "Required")
+    return {**value, "defaultValue": _default_cache(context), "choiceList": context.state.catalog.exportable}
 
 
-def _input(row: Parameter) -> dict[str, Any]:
-    described = _described(row.name, row.type, row.label, row.documentation, "Input", "Optional")
-    described["defaultValue"] = NO_POLYGONS if row.type == "GPFeatureRecordSetLayer" else row.default
-    if row.choices:
-        described["choiceList"] = list(row.choices)
-    elif row.limits:
-        described["filter"] = {"type": "range", "minimum": row.limits[0], "maximum": row.limits[1]}
-    return described
+def _input_json(parameter: Parameter) -> dict[str, Any]:
+    value = _parameter_json(
+        parameter.name, parameter.type, parameter.label, parameter.documentation, "Input", "Optional"
+    )
+    value["defaultValue"] = NO_POLYGONS if parameter.type == "GPFeatureRecordSetLayer" else parameter.default
+    if parameter.choices:
+        value["choiceList"] = list(parameter.choices)
+    elif parameter.limits:
+        value["filter"] = {"type": "range", "minimum": parameter.limits[0], "maximum": parameter.limits[1]}
+    return value
 
 
-def _output(output: Output) -> dict[str, Any]:
-    return _described(output.name, output.data_type, output.label, output.label, "Output", "Derived")
+def _output_json(output: TaskOutput) -> dict[str, Any]:
+    return _parameter_json(output.name, output.data_type, output.label, output.label, "Output", "Derived")
 
 
-def _described(name: str, data_type: str, label: str, description: str, way: str, kind: str) -> dict[str, Any]:
+def _parameter_json(
+    name: str, data_type: str, label: str, description: str, direction: str, parameter_type: str
+) -> dict[str, Any]:
+    """Return the JSON of a parameter (ArcGIS REST API, "GP Task")."""
     return {
         "name": name,
         "dataType": data_type,
         "displayName": label,
         "description": description,
-        "direction": f"esriGPParameterDirection{way}",
+        "direction": f"esriGPParameterDirection{direction}",
         "defaultValue": None,
-        "parameterType": f"esriGPParameterType{kind}",
+        "parameterType": f"esriGPParameterType{parameter_type}",
         "category": "",
     }

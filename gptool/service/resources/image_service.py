@@ -1,4 +1,4 @@
-"""A cache as an image service and as a map service: what it is, its tiles, and the two operations on it."""
+"""A cache as image service and as map service: description, tiles, and the operations."""
 
 from __future__ import annotations
 
@@ -8,98 +8,112 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from gptool.model import FARTHEST
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
 from gptool.service.queue.limits import offered
-from gptool.service.resources.answers import Answer
-from gptool.service.resources.call import Call, check_may_act, is_known, whole_path_number
+from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.responses import Representation, etag_matches
 from gptool.service.tiles import read_tile
 from gptool.service.urls import breadcrumbs, service_path
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
-"""The operations of a service, and the tasks that they are."""
+"""The operations of a service, and their tasks."""
 
 LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
 
-FARTHEST_TILE = 2**40
-FOR_PEOPLE = {"tilePackage": "true"}
-"""What a form is filled with besides defaults: people want a file to download."""
+MAX_DIGITS = 20
+"""Digits of a row or column in a path; longer numbers are not converted."""
+
+FORM_VALUES = {"tilePackage": "true"}
+"""Initial values of the form that differ from the defaults: a person wants a single file to download."""
 
 
-async def service(kind: str, call: Call) -> Answer:
-    """Say what a cache is: its reference, extent and tiling scheme, and what may be exported of it."""
-    offer = await find_offer(call)
-    value = await run_in_threadpool(service_json, offer, kind)
-    context = {
-        **_about(call, offer, kind, value),
-        "title": f"{offer.name} ({kind})",
-        "operations": [
-            (LABELS[name], service_path(offer.name, kind, name))
-            for name in OPERATIONS
-            if offer.settings.export_tiles_allowed
-        ],
+async def service(service_type: str, context: RequestContext) -> Representation:
+    """Return the description of a cache: spatial reference, extent, tiling scheme, and limits of exports."""
+    cached = await find_service(context)
+    value = await run_in_threadpool(service_json, cached, service_type)
+    operations = OPERATIONS if cached.settings.export_tiles_allowed else ()
+    page = {
+        **_map_page(cached, service_type, value),
+        "title": f"{cached.name} ({service_type})",
+        "operations": [(LABELS[name], service_path(cached.name, service_type, name)) for name in operations],
     }
-    return Answer(value, "image_service.html", context)
+    return Representation(value, "image_service.html", page)
 
 
-async def tile(call: Call) -> Response:
-    """Return a stored tile; HTTP status 404 where there is none."""
-    offer = await find_offer(call)
-    numbers = [whole_path_number(call.path(name), FARTHEST_TILE) for name in ("level", "row", "column")]
-    level, row, column = (-1 if number is None else number for number in numbers)
-    found = None if -1 in (level, row, column) else await run_in_threadpool(read_tile, offer.cache, level, row, column)
+async def tile(context: RequestContext) -> Response:
+    """Return a stored tile, or HTTP status 404 if there is none."""
+    cached = await find_service(context)
+    level, row, column = (_parse_index(context.path_parameter(name)) for name in ("level", "row", "column"))
+    found = None
+    if level is not None and row is not None and column is not None:
+        found = await run_in_threadpool(read_tile, cached.cache, level, row, column)
     if found is None:
         return Response("tile not found", 404, media_type="text/plain")
     headers = {"ETag": found.etag, "Cache-Control": "private, max-age=60"}
-    if is_known(call, found.etag):
+    if etag_matches(context.request, found.etag):
         return Response(status_code=304, headers=headers)
     return Response(found.data, media_type=found.media_type, headers=headers)
 
 
-async def operation(kind: str, name: str, call: Call) -> Answer | Response:
-    """Start a job; a browser that sends no parameters gets the form for them."""
-    offer = await find_offer(call)
-    offered(call.site.settings, offer.name)
-    if call.form == "html" and not call.inputs:
-        return await _form(call, offer, kind, name)
-    check_may_act(call)
-    return await start_job(call, OPERATIONS[name], offer.name, kind, call.inputs, service_path(offer.name, kind, name))
+async def operation(service_type: str, name: str, context: RequestContext) -> Representation | Response:
+    """Start a job; a browser that sends no parameters receives a form."""
+    cached = await find_service(context)
+    offered(context.state.settings, cached.name)
+    if context.format == "html" and not context.inputs:
+        return await _form(cached, service_type, name)
+    check_same_site(context)
+    parent = service_path(cached.name, service_type, name)
+    return await start_job(context, OPERATIONS[name], cached.name, service_type, context.inputs, parent)
 
 
-async def find_offer(call: Call) -> CachedService:
-    """Return the cache that the path names. Raises as `Catalog.service`."""
-    return await run_in_threadpool(call.site.catalog.service, call.path("service"))
+async def find_service(context: RequestContext) -> CachedService:
+    """Return the cache of the path's parameter `service`.
+
+    Raises
+    ------
+    ServiceError
+        If there is no such service.
+    CacheError
+        If the cache cannot be read.
+    """
+    return await run_in_threadpool(context.state.catalog.service, context.path_parameter("service"))
 
 
-async def _form(call: Call, offer: CachedService, kind: str, name: str) -> Answer:
-    value = await run_in_threadpool(service_json, offer, kind)
-    url = service_path(offer.name, kind, name)
-    about = _about(call, offer, kind, value)
-    context = {
-        **about,
-        "trail": [*about["trail"], (LABELS[name], url)],
+async def _form(cached: CachedService, service_type: str, name: str) -> Representation:
+    value = await run_in_threadpool(service_json, cached, service_type)
+    url = service_path(cached.name, service_type, name)
+    map_page = _map_page(cached, service_type, value)
+    page = {
+        **map_page,
+        "breadcrumbs": [*map_page["breadcrumbs"], (LABELS[name], url)],
         "form_url": url,
         "title": LABELS[name],
         "parameters": PARAMETERS,
-        "values": FOR_PEOPLE,
-        "export_url": service_path(offer.name, kind, "exportTiles"),
-        "estimate_url": service_path(offer.name, kind, "estimateExportTilesSize"),
-        "limit": offer.settings.max_export_tiles_count,
+        "values": FORM_VALUES,
+        "export_url": service_path(cached.name, service_type, "exportTiles"),
+        "estimate_url": service_path(cached.name, service_type, "estimateExportTilesSize"),
+        "limit": cached.settings.max_export_tiles_count,
     }
-    return Answer(value, "export_tiles.html", context)
+    return Representation(value, "export_tiles.html", page)
 
 
-def _about(call: Call, offer: CachedService, kind: str, value: dict[str, Any]) -> dict[str, Any]:
-    """Return what pages with a map of the cache need."""
-    url = service_path(offer.name, kind)
+def _map_page(cached: CachedService, service_type: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables of pages with a map of the cache."""
     return {
         "service": json.loads(to_json_bytes(value)),
-        "name": offer.name,
-        "kind": kind,
-        "url": url,
-        "tiles_url": f"{url}/tile",
-        "trail": breadcrumbs(*offer.name.split("/"), kind),
+        "tiles_url": f"{service_path(cached.name, service_type)}/tile",
+        "breadcrumbs": breadcrumbs(*cached.name.split("/"), service_type),
     }
+
+
+def _parse_index(text: str) -> int | None:
+    """Return a level, row or column of a path, or None if it is not an integer from 0 to `FARTHEST`."""
+    if not (text.isascii() and text.isdigit() and len(text) < MAX_DIGITS):
+        return None
+    return int(text) if int(text) <= FARTHEST else None

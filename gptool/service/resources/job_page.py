@@ -1,4 +1,4 @@
-"""What the page of a job shows."""
+"""Variables of the page of a job."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ from urllib.parse import quote
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.queue.store import StoredJob
-from gptool.service.resources.call import Call
-from gptool.service.urls import OUTPUT_FILES, SERVICES, breadcrumbs, service_path
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, breadcrumbs, service_path
+
+JOB_ID_CHARACTERS = 9
+"""Characters of a job id in the breadcrumbs."""
 
 
 def job_page(
-    call: Call, job: StoredJob, value: dict[str, Any], results: Sequence[str], inputs: Mapping[str, Any]
+    context: RequestContext, job: StoredJob, value: dict[str, Any], results: Sequence[str], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the context of job.html.
+    """Return the variables of job.html.
 
     Parameters
     ----------
+    context : RequestContext
+    job : StoredJob
     value : dict
-        The job's JSON.
+        The JSON of the job.
     results : sequence of str
-        Their names.
+        The names of the results.
+    inputs : mapping
+        The inputs by name.
     """
-    path = job_path(call)
+    path = job_path(context)
     output = f"{OUTPUT_FILES}/{job.job_id}"
     package = quote(job.package) if job.status is JobStatus.SUCCEEDED and job.package is not None else None
     return {
         "title": f"Job {job.job_id}",
-        "trail": job_trail(call),
+        "breadcrumbs": job_breadcrumbs(context),
         "job": value,
         "task": job.task,
         "service_name": job.service,
         "job_url": path,
         "cancel_url": f"{path}/cancel",
-        "running": not job.status.is_ended,
+        "is_active": not job.status.is_ended,
         "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
         "planned": job.planned,
         "estimate": job.estimate,
@@ -49,16 +56,18 @@ def job_page(
     }
 
 
-def job_path(call: Call) -> str:
-    """Return the path of the job that a call is about."""
-    return service_path(*_parts_above(call), "jobs", call.path("job"))
+def job_path(context: RequestContext) -> str:
+    """Return the path of the job that a request refers to."""
+    return service_path(*_parent_parts(context), "jobs", context.path_parameter("job"))
 
 
-def job_trail(call: Call) -> list[tuple[str, str]]:
-    """Return the way down to a job."""
-    return [*breadcrumbs(*_parts_above(call)), (f"{call.path('job')[:9]}...", job_path(call))]
+def job_breadcrumbs(context: RequestContext) -> Breadcrumbs:
+    """Return the breadcrumbs of the job that a request refers to."""
+    label = f"{context.path_parameter('job')[:JOB_ID_CHARACTERS]}..."
+    return [*breadcrumbs(*_parent_parts(context)), (label, job_path(context))]
 
 
-def _parts_above(call: Call) -> list[str]:
-    path: str = call.request.scope["path"]
-    return path.removeprefix(f"{SERVICES}/").partition(f"/jobs/{call.path('job')}")[0].split("/")
+def _parent_parts(context: RequestContext) -> list[str]:
+    """Return the parts of the path below the list of services and above `jobs`."""
+    path: str = context.request.scope["path"]
+    return path.removeprefix(f"{SERVICES}/").partition(f"/jobs/{context.path_parameter('job')}")[0].split("/")

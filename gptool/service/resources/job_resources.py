@@ -1,4 +1,4 @@
-"""Jobs, their results and inputs, and their cancelling: the same below every resource that starts one."""
+"""Resources of jobs: status, results, inputs and cancellation."""
 
 from __future__ import annotations
 
@@ -12,94 +12,120 @@ from gptool.jobs.record import OUT, JobRecord
 from gptool.jobs.status import JobStatus
 from gptool.request.parameters import BY_NAME
 from gptool.service.queue.store import StoredJob
-from gptool.service.resources.answers import Answer, see
-from gptool.service.resources.call import Call, check_may_act
-from gptool.service.resources.job_page import job_page, job_path, job_trail
+from gptool.service.resources.cross_site import check_same_site
+from gptool.service.resources.job_lookup import find_job
+from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
 from gptool.service.resources.output_files import output_url
-from gptool.service.resources.visible import find_job
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.responses import Representation, redirect
 
 Results = dict[str, tuple[str, Any]]
-"""Data types and values, by the names of results."""
+"""Data types and values of results by name."""
 
 
 async def start_job(
-    call: Call, task: str, service: str, kind: str, inputs: Mapping[str, Any], above: str
-) -> Answer | Response:
-    """Start a job, and say its id; a browser is sent to its page, below the path `above`. Raises as `Engine.submit`."""
-    job = await call.site.engine.submit(task, service, kind, inputs, call.owner)
-    if call.form == "html":
-        return see(call.with_token(f"{above}/jobs/{job.job_id}"))
-    return _state(job)
+    context: RequestContext, task: str, service: str, service_type: str, inputs: Mapping[str, Any], parent: str
+) -> Representation | Response:
+    """Submit a job and return its id and status; redirect a browser to its page.
+
+    Parameters
+    ----------
+    context : RequestContext
+    task, service, service_type, inputs
+        See `Engine.submit`.
+    parent : str
+        The path of the resource above the job.
+
+    Raises
+    ------
+    ServiceError
+        If the job is rejected.
+    OutputError
+        If the job cannot be stored.
+    """
+    job = await context.state.engine.submit(task, service, service_type, inputs, context.owner)
+    if context.format == "html":
+        return redirect(context.with_token(f"{parent}/jobs/{job.job_id}"))
+    return _status(job)
 
 
 class JobResources:
-    """The resources of the jobs that are below an image service, or a map service.
+    """Resources of the jobs below an image service or a map service.
 
     Parameters
     ----------
     task : str or None
-        None: of whichever task.
+        The task of the jobs; None for jobs of any task.
     """
 
     def __init__(self, task: str | None) -> None:
         self.task = task
 
-    def find(self, call: Call) -> StoredJob:
-        """Return the job that the path names. Raises as `find_job`."""
-        return find_job(call, self.task, call.path("service"))
+    def find(self, context: RequestContext) -> StoredJob:
+        """Return the job that a request refers to.
 
-    def results(self, call: Call, job: StoredJob) -> Results:
-        """Return the results of a job that has succeeded: one, the address of a folder, or an estimate."""
-        return {OUT: ("GPString", output_url(call, job) if job.estimate is None else job.estimate)}
+        Raises
+        ------
+        ServiceError
+            If there is no such job.
+        """
+        return find_job(context, self.task, context.path_parameter("service"))
+
+    def results(self, context: RequestContext, job: StoredJob) -> Results:
+        """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
+        return {OUT: ("GPString", output_url(context, job) if job.estimate is None else job.estimate)}
 
     def inputs(self, job: StoredJob) -> Mapping[str, Any]:
-        """Return what a job was started with; a value is read when it is asked for."""
+        """Return the inputs of a job by name."""
         return job.inputs
 
-    async def job(self, call: Call) -> Answer:
-        """Say how far a job is, and what there is to say of it."""
-        job = self.find(call)
-        results = self.results(call, job) if job.status is JobStatus.SUCCEEDED else {}
+    async def job(self, context: RequestContext) -> Representation:
+        """Return the status, messages and progress of a job."""
+        job = self.find(context)
+        results = self.results(context, job) if job.status is JobStatus.SUCCEEDED else {}
         inputs = self.inputs(job)
         record = JobRecord(job.job_id, job.task, job.inputs, job.status, tuple(job.messages), job.progress)
-        value = record.to_json(results=results, inputs=inputs, return_messages=call.flag("returnMessages", True))
-        page = job_page(call, job, value, list(results), inputs) if call.form == "html" else {}
-        return Answer(value, "job.html", page)
+        value = record.to_json(results=results, inputs=inputs, return_messages=context.flag("returnMessages", True))
+        page = job_page(context, job, value, list(results), inputs) if context.format == "html" else {}
+        return Representation(value, "job.html", page)
 
-    async def result(self, call: Call) -> Answer:
-        """Return a result of a job that has succeeded."""
-        job = self.find(call)
+    async def result(self, context: RequestContext) -> Representation:
+        """Return a result of a succeeded job."""
+        job = self.find(context)
         if job.status is not JobStatus.SUCCEEDED:
-            raise ServiceError("the job has no results", code=400, found=job.status, expected=JobStatus.SUCCEEDED)
-        results = self.results(call, job)
-        return _named(call, *results[_name(call, results)])
+            raise ServiceError("job has no results", code=400, found=job.status, expected=JobStatus.SUCCEEDED)
+        results = self.results(context, job)
+        return _named_value(context, *results[_checked_name(context, "result", results)])
 
-    async def input(self, call: Call) -> Answer:
-        """Return a parameter that a job was started with."""
-        inputs = self.inputs(self.find(call))
-        name = _name(call, inputs)
-        return _named(call, BY_NAME[name].type if name in BY_NAME else "GPString", inputs[name])
+    async def input(self, context: RequestContext) -> Representation:
+        """Return an input of a job."""
+        inputs = self.inputs(self.find(context))
+        name = _checked_name(context, "input", inputs)
+        return _named_value(context, BY_NAME[name].type if name in BY_NAME else "GPString", inputs[name])
 
-    async def cancel(self, call: Call) -> Answer | Response:
+    async def cancel(self, context: RequestContext) -> Representation | Response:
         """Cancel a job."""
-        check_may_act(call)
-        job = call.site.engine.cancel(self.find(call).job_id)
-        if call.form == "html":
-            return see(call.with_token(job_path(call)))
-        return _state(job)
+        check_same_site(context)
+        job = context.state.engine.cancel(self.find(context).job_id)
+        if context.format == "html":
+            return redirect(context.with_token(job_path(context)))
+        return _status(job)
 
 
-def _state(job: StoredJob) -> Answer:
-    return Answer({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
+def _status(job: StoredJob) -> Representation:
+    return Representation({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
 
 
-def _name(call: Call, there: Mapping[str, Any]) -> str:
-    name = call.path("name")
-    if name not in there:
-        raise ServiceError("the job has nothing of this name", code=400, found=name, expected=", ".join(there))
+def _checked_name(context: RequestContext, noun: str, values: Mapping[str, Any]) -> str:
+    """Return the path's parameter `name`, which must be the name of a result or input of the job."""
+    name = context.path_parameter("name")
+    if name not in values:
+        raise ServiceError(f"unknown {noun}", code=400, found=repr(name), expected=f"one of {', '.join(values)}")
     return name
 
 
-def _named(call: Call, data_type: str, value: Any) -> Answer:
-    said = {"paramName": call.path("name"), "dataType": data_type, "value": value}
-    return Answer(said, "result.html", {"title": call.path("name"), "trail": job_trail(call), "result": said})
+def _named_value(context: RequestContext, data_type: str, value: Any) -> Representation:
+    name = context.path_parameter("name")
+    result = {"paramName": name, "dataType": data_type, "value": value}
+    page = {"title": name, "breadcrumbs": job_breadcrumbs(context), "result": result}
+    return Representation(result, "result.html", page)

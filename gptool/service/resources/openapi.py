@@ -1,4 +1,4 @@
-"""The OpenAPI description of the resources, for programs that read such; its parameters are those of the table."""
+"""OpenAPI description of the resources; the parameters are those of the operation's table."""
 
 from __future__ import annotations
 
@@ -10,108 +10,123 @@ from gptool import __version__
 from gptool.request import INPUTS, Parameter
 from gptool.request.parameters import BY_NAME
 from gptool.service.catalog import CAPABILITIES
-from gptool.service.resources.answers import json_response
-from gptool.service.resources.call import FORM, Call
-from gptool.service.resources.gp_service import CACHE, SERVICE, TASKS
+from gptool.service.resources.gp_service import CACHE, CACHE_DESCRIPTION, GP_SERVICE, TASKS
 from gptool.service.resources.image_service import OPERATIONS
-from gptool.service.urls import OUTPUT_FILES, ROOT
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.request_parameters import FORM_TYPE
+from gptool.service.resources.responses import json_response
+from gptool.service.urls import OUTPUT_FILES, ROOT, SERVICES
 
-ANSWER = {
+RESOURCE_RESPONSES = {
     "200": {
         "description": "The resource, or an error object.",
         "content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}},
     }
 }
-FILE = {
-    "200": {"description": "It, or an error object.", "content": {"*/*": {"schema": {}}}},
-    "304": {"description": "Not changed."},
+FILE_RESPONSES = {
+    "200": {"description": "The content, or an error object.", "content": {"*/*": {"schema": {}}}},
+    "304": {"description": "Not modified."},
 }
-TILE = {**FILE, "404": {"description": "There is none."}}
-RESULT = {**FILE, "206": {"description": "A range of it."}, "416": {"description": "No such range."}}
-JOB = ("", "/results/{name}", "/inputs/{name}", "/cancel")
-"""The resources of a job."""
+TILE_RESPONSES = {**FILE_RESPONSES, "404": {"description": "Tile not found."}}
+OUTPUT_RESPONSES = {
+    **FILE_RESPONSES,
+    "206": {"description": "The requested byte range."},
+    "416": {"description": "Range not satisfiable."},
+}
+JOB_PATHS = ("", "/results/{name}", "/inputs/{name}", "/cancel")
+"""Paths of the resources of a job, below that of the job."""
 
 Json = dict[str, Any]
 
 
-async def description(call: Call) -> Response:
-    """Return the description of this service."""
+async def description(context: RequestContext) -> Response:
+    """Return the OpenAPI description of the service."""
     info = {"title": "gptool: exportTiles", "version": __version__}
-    return json_response({"openapi": "3.1.0", "info": info, "paths": _paths(call)}, indented=call.form == "pjson")
+    value = {"openapi": "3.1.0", "info": info, "paths": _paths(context)}
+    return json_response(value, indented=context.format == "pjson")
 
 
-def _paths(call: Call) -> Json:
-    names = call.site.catalog.names
-    job = _in_path("job", {"type": "string", "pattern": "^j[0-9a-f]{32}$"})
+def _paths(context: RequestContext) -> Json:
+    catalog = context.state.catalog
+    job = _path_parameter("job", {"type": "string", "pattern": "^j[0-9a-f]{32}$"})
+    file = {"parameters": [job, _path_parameter("path", {"type": "string"})], "responses": OUTPUT_RESPONSES}
     paths = {
         f"{ROOT}/info": _resource(),
-        f"{ROOT}/services": _resource(),
+        SERVICES: _resource(),
         f"{OUTPUT_FILES}/{{job}}": _resource(job),
-        f"{OUTPUT_FILES}/{{job}}/{{path}}": {
-            "get": {"parameters": [job, _in_path("path", {"type": "string"})], "responses": RESULT}
-        },
-        f"{ROOT}/services/{SERVICE}/GPServer": _resource(),
+        f"{OUTPUT_FILES}/{{job}}/{{path}}": {"get": file},
+        **{f"{SERVICES}/{name}": _resource() for name in catalog.folders},
+        **_gp_paths(f"{SERVICES}/{GP_SERVICE}/GPServer", catalog.names, job),
     }
-    for name in call.site.catalog.folders:
-        paths[f"{ROOT}/services/{name}"] = _resource()
-    for task in TASKS:
-        url = f"{ROOT}/services/{SERVICE}/GPServer/{task}"
-        cache = _in_query(CACHE, {"type": "string", "enum": names}, "The cache to export tiles of.")
-        paths[url] = _resource()
-        paths[f"{url}/submitJob"] = _resource(cache, *map(_input, INPUTS))
-        paths.update(_jobs(url, job))
-    service = _in_path("service", {"type": "string", "enum": names})
-    for kind in CAPABILITIES:
-        paths.update(_service(f"{ROOT}/services/{{service}}/{kind}", service, job))
+    service = _path_parameter("service", {"type": "string", "enum": catalog.names})
+    for service_type in CAPABILITIES:
+        paths.update(_service_paths(f"{SERVICES}/{{service}}/{service_type}", service, job))
     return paths
 
 
-def _service(url: str, service: Json, job: Json) -> Json:
-    """Return the paths of a cache as a kind of service."""
-    place = [_in_path(name, {"type": "integer", "minimum": 0}) for name in ("level", "row", "column")]
-    paths = {url: _resource(service)}
-    tile = {"parameters": [service, *place], "responses": TILE}
-    paths[f"{url}/tile/{{level}}/{{row}}/{{column}}"] = {"get": tile}
+def _gp_paths(url: str, caches: list[str], job: Json) -> Json:
+    """Return the paths of the geoprocessing service."""
+    paths = {url: _resource()}
+    cache = _query_parameter(CACHE, {"type": "string", "enum": caches}, CACHE_DESCRIPTION)
+    for task in TASKS:
+        paths[f"{url}/{task}"] = _resource()
+        paths[f"{url}/{task}/submitJob"] = _resource(cache, *map(_input, INPUTS))
+        paths.update(_job_paths(f"{url}/{task}", job))
+    return paths
+
+
+def _service_paths(url: str, service: Json, job: Json) -> Json:
+    """Return the paths of the caches as services of one type."""
+    address = [_path_parameter(name, {"type": "integer", "minimum": 0}) for name in ("level", "row", "column")]
+    tile = {"parameters": [service, *address], "responses": TILE_RESPONSES}
+    paths = {url: _resource(service), f"{url}/tile/{{level}}/{{row}}/{{column}}": {"get": tile}}
     for name in OPERATIONS:
         for alias in ("", "/submitJob"):
             paths[f"{url}/{name}{alias}"] = _resource(service, *map(_input, INPUTS))
-        paths.update(_jobs(f"{url}/{name}", service, job))
-    paths.update(_jobs(url, service, job))
+        paths.update(_job_paths(f"{url}/{name}", service, job))
+    paths.update(_job_paths(url, service, job))
     return paths
 
 
-def _jobs(url: str, *parameters: Json) -> Json:
-    name = _in_path("name", {"type": "string"})
-    return {f"{url}/jobs/{{job}}{what}": _resource(*parameters, *([name] if "{name}" in what else [])) for what in JOB}
-
-
-def _resource(*parameters: Json) -> Json:
-    """Return a resource, which takes its parameters by query and by form."""
-    form = _input(BY_NAME["f"])
-    asked = [parameter for parameter in parameters if parameter["in"] == "query"] + [form]
-    in_path = [parameter for parameter in parameters if parameter["in"] == "path"]
-    body = {"type": "object", "properties": {parameter["name"]: parameter["schema"] for parameter in asked}}
+def _job_paths(url: str, *parameters: Json) -> Json:
+    """Return the paths of the jobs below a resource."""
+    name = _path_parameter("name", {"type": "string"})
     return {
-        "get": {"parameters": [*in_path, *asked], "responses": ANSWER},
-        "post": {"parameters": in_path, "requestBody": {"content": {FORM: {"schema": body}}}, "responses": ANSWER},
+        f"{url}/jobs/{{job}}{path}": _resource(*parameters, *([name] if "{name}" in path else [])) for path in JOB_PATHS
     }
 
 
-def _input(row: Parameter) -> Json:
-    return _in_query(row.name, _schema(row), row.documentation)
+def _resource(*parameters: Json) -> Json:
+    """Return the methods of a resource, which accepts its parameters in the query and as a form."""
+    sent = [parameter for parameter in parameters if parameter["in"] == "query"] + [_input(BY_NAME["f"])]
+    in_path = [parameter for parameter in parameters if parameter["in"] == "path"]
+    form = {"type": "object", "properties": {parameter["name"]: parameter["schema"] for parameter in sent}}
+    return {
+        "get": {"parameters": [*in_path, *sent], "responses": RESOURCE_RESPONSES},
+        "post": {
+            "parameters": in_path,
+            "requestBody": {"content": {FORM_TYPE: {"schema": form}}},
+            "responses": RESOURCE_RESPONSES,
+        },
+    }
 
 
-def _schema(row: Parameter) -> Json:
-    if row.choices:
-        return {"type": "string", "enum": list(row.choices)}
-    if row.limits:
-        return {"type": "integer", "minimum": row.limits[0], "maximum": row.limits[1]}
-    return {"type": "boolean"} if row.type == "GPBoolean" else {"type": "string"}
+def _input(parameter: Parameter) -> Json:
+    return _query_parameter(parameter.name, _schema(parameter), parameter.documentation)
 
 
-def _in_query(name: str, schema: Json, text: str) -> Json:
+def _schema(parameter: Parameter) -> Json:
+    """Return the JSON Schema of a parameter's values."""
+    if parameter.choices:
+        return {"type": "string", "enum": list(parameter.choices)}
+    if parameter.limits:
+        return {"type": "integer", "minimum": parameter.limits[0], "maximum": parameter.limits[1]}
+    return {"type": "boolean"} if parameter.type == "GPBoolean" else {"type": "string"}
+
+
+def _query_parameter(name: str, schema: Json, text: str) -> Json:
     return {"name": name, "in": "query", "schema": schema, "description": text}
 
 
-def _in_path(name: str, schema: Json) -> Json:
+def _path_parameter(name: str, schema: Json) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}

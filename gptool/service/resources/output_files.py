@@ -1,4 +1,4 @@
-"""The results of jobs below `directories/arcgisoutput`: listings as JSON, and files by ranges."""
+"""Output files of jobs below `directories/arcgisoutput`: folder listings as JSON, and files with byte ranges."""
 
 from __future__ import annotations
 
@@ -14,49 +14,62 @@ from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
-from gptool.service.resources.answers import json_response
-from gptool.service.resources.call import Call, is_known
-from gptool.service.resources.visible import find_job
+from gptool.service.resources.job_lookup import find_job
+from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.responses import etag_matches, json_response
 from gptool.service.urls import OUTPUT_FILES
 
 
-def output_url(call: Call, job: StoredJob, *parts: str) -> str:
-    """Return the address of a job's result, or of what is in it."""
-    return call.address("/".join((OUTPUT_FILES, job.job_id, *parts)))
+def output_url(context: RequestContext, job: StoredJob, *parts: str) -> str:
+    """Return the URL of the output folder of a job, or of a file or folder in it."""
+    return context.absolute_url("/".join((OUTPUT_FILES, job.job_id, *parts)))
 
 
-async def output(call: Call) -> Response:
-    """Return a file of a result, or list a folder of it: always as JSON, clients ask for it without `f`."""
-    job = find_job(call)
+async def output(context: RequestContext) -> Response:
+    """Return a file of a job's output, or the listing of a folder.
+
+    A listing is always JSON, since clients request it without `f`. A file is returned whatever `f` says, since clients
+    request it with `f=json`.
+    """
+    job = find_job(context)
     if job.status is not JobStatus.SUCCEEDED or job.package is None:
-        raise ServiceError("the job has no files", code=404, found=job.status)
-    names = [name for name in call.request.path_params.get("path", "").split("/") if name]
-    path = await run_in_threadpool(_find, call.site.engine.folder(job), names)
+        raise ServiceError(
+            "job has no output files",
+            code=404,
+            found=f"{job.task} with status {job.status}",
+            expected="a succeeded export",
+        )
+    names = [name for name in context.request.path_params.get("path", "").split("/") if name]
+    path = await run_in_threadpool(_find, context.state.engine.folder(job), names)
     if path is None:
-        raise ServiceError("no such file or folder in the job's result", code=404, found="/".join(names))
+        raise ServiceError("file or folder not found", code=404, where="/".join(names))
     if path.is_dir():
-        return json_response(await run_in_threadpool(_list, call, job, path, names), indented=call.form == "pjson")
-    # Whatever `f` says: a client asks for each file with f=json.
-    return await run_in_threadpool(_file, call, path)
+        listing = await run_in_threadpool(_list_folder, context, job, path, names)
+        return json_response(listing, indented=context.format == "pjson")
+    return await run_in_threadpool(_file_response, context, path)
 
 
-def _file(call: Call, path: Path) -> Response:
+def _file_response(context: RequestContext, path: Path) -> Response:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise _expired() from None
-    found = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
-    if is_known(call, found.headers["etag"]):
-        return Response(status_code=304, headers={"ETag": found.headers["etag"]})
-    return found
+        raise _expired(path) from None
+    response = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
+    if etag_matches(context.request, response.headers["etag"]):
+        return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+    return response
 
 
-def _expired() -> ServiceError:
-    return ServiceError("no such file or folder in the job's result: its time is over", code=404)
+def _expired(path: Path) -> ServiceError:
+    """Return the error for a file or folder that was removed while it was requested."""
+    return ServiceError("output of the job has expired", code=404, where=path.name)
 
 
 def _find(folder: Path, names: list[str]) -> Path | None:
-    """Return what the names lead to, looked up step by step among what is there: no path is made of them."""
+    """Return the file or folder of a relative path, or None if it does not exist.
+
+    Each name is looked up in the listing of its folder, and links are not followed, so that no path leads out of it.
+    """
     path = folder
     for name in names:
         try:
@@ -70,17 +83,17 @@ def _find(folder: Path, names: list[str]) -> Path | None:
     return path if path.exists() else None
 
 
-def _list(call: Call, job: StoredJob, path: Path, names: list[str]) -> dict[str, Any]:
+def _list_folder(context: RequestContext, job: StoredJob, path: Path, names: list[str]) -> dict[str, Any]:
     try:
         entries = sorted(path.iterdir())
         files = [
-            {"name": entry.name, "url": output_url(call, job, *names, entry.name), "size": entry.stat().st_size}
+            {"name": entry.name, "url": output_url(context, job, *names, entry.name), "size": entry.stat().st_size}
             for entry in entries
             if not entry.is_dir() and (names or entry.name != REPORT)
         ]
     except FileNotFoundError:
-        raise _expired() from None
-    folders = [output_url(call, job, *names, entry.name) for entry in entries if entry.is_dir()]
-    # Clients take all files for packages, so the report is not among them.
-    report = {} if names else {"report": output_url(call, job, REPORT)}
+        raise _expired(path) from None
+    folders = [output_url(context, job, *names, entry.name) for entry in entries if entry.is_dir()]
+    # Clients download all files as packages, so the report is not listed among them.
+    report = {} if names else {"report": output_url(context, job, REPORT)}
     return {"currentVersion": CURRENT_VERSION, "folders": folders, "files": files, **report}

@@ -1,0 +1,46 @@
+"""Protection against cross-site request forgery."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from gptool.errors import ServiceError
+from gptool.service.resources.request_context import RequestContext
+
+BROWSER_ENGINES = "AppleWebKit/", "Gecko/"
+"""Parts of the user agent of browsers."""
+
+
+def check_same_site(context: RequestContext) -> None:
+    """Check that a request that starts or cancels a job was not made by a page of another site.
+
+    A token proves that its holder intends the request, since browsers do not add it by themselves. Clients that are
+    not browsers send none of the headers that are checked.
+
+    Raises
+    ------
+    ServiceError
+        If the request comes from another site, or the method is HEAD, which must not change anything.
+    """
+    if context.request.method == "HEAD":
+        raise ServiceError("method HEAD cannot start or cancel jobs", code=400, expected="GET or POST")
+    if not context.owner and _may_be_cross_site(context.request):
+        raise ServiceError("pages of other sites cannot start or cancel jobs", code=403)
+
+
+def _may_be_cross_site(request: Request) -> bool:
+    """Return True if a browser may have sent the request for a page of another site.
+
+    Browsers state this in `Sec-Fetch-Site`, but old ones do not, nor do others if the host is neither local nor
+    reached by TLS. Then `Origin` and `Referer` are compared with the host; a browser's GET request without either may
+    be that of an image in a page.
+    """
+    headers = request.headers
+    fetch_site = headers.get("sec-fetch-site")
+    if fetch_site is not None:
+        return fetch_site not in ("same-origin", "none")
+    pages = [page for page in (headers.get("origin"), headers.get("referer")) if page]
+    hosts = [page.partition("://")[2].partition("/")[0] for page in pages if "://" in page or page == "null"]
+    if hosts:
+        return any(host != headers.get("host") for host in hosts)
+    return request.method == "GET" and any(engine in headers.get("user-agent", "") for engine in BROWSER_ENGINES)

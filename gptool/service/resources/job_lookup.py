@@ -1,0 +1,28 @@
+"""Lookup of the job that a request refers to."""
+
+from __future__ import annotations
+
+from gptool.errors import ServiceError
+from gptool.service.queue.store import StoredJob
+from gptool.service.resources.request_context import RequestContext
+
+
+def find_job(context: RequestContext, task: str | None = None, service: str | None = None) -> StoredJob:
+    """Return the job of the path's parameter `job`.
+
+    Parameters
+    ----------
+    context : RequestContext
+    task, service : str, optional
+        The required task and service of the job. By default, any.
+
+    Raises
+    ------
+    ServiceError
+        If there is no such job, or it belongs to another owner.
+    """
+    job_id = context.path_parameter("job")
+    job = context.state.engine.find(job_id)
+    if job is None or job.owner != context.owner or task not in (None, job.task) or service not in (None, job.service):
+        raise ServiceError("job not found or expired", code=404, where=job_id)
+    return job

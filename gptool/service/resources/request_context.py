@@ -1,0 +1,64 @@
+"""Context of a request to a resource: parameters, response format and owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+
+from gptool.request.parameters import known
+from gptool.service.resources.authentication import sent_token
+from gptool.service.state import ServiceState
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """A request and what was read from it.
+
+    Attributes
+    ----------
+    state : ServiceState
+    request : Request
+    parameters : mapping of str to str
+        The parameters of query and body, see `read_parameters`.
+    format : str
+        The response format: html, json or pjson.
+    owner : str
+        The digest of the token that was sent; an empty string without a token.
+    """
+
+    state: ServiceState
+    request: Request
+    parameters: Mapping[str, str]
+    format: str
+    owner: str
+
+    @property
+    def token(self) -> str:
+        """The token for links of a page; an empty string if the service does not require one."""
+        return sent_token(self.request, self.parameters) if self.owner else ""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The parameters of the operation by their own names."""
+        return known(self.parameters)
+
+    def path_parameter(self, name: str) -> str:
+        """Return a parameter of the route's path."""
+        return str(self.request.path_params[name])
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return whether a parameter is `true`, in any letter case."""
+        return self.parameters.get(name, str(default)).strip().lower() == "true"
+
+    def absolute_url(self, path: str) -> str:
+        """Return the URL of a path, with the host name that the client used."""
+        base = self.request.base_url
+        return f"{base.scheme}://{base.netloc}{quote(path)}"
+
+    def with_token(self, path: str) -> str:
+        """Return a path with the token in its query, for a redirect."""
+        return path + (f"?{urlencode({'token': self.token})}" if self.token else "")
