@@ -23,7 +23,8 @@ from processes import PEAK, memory_line, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Tables
 
-from gptool.cache.compact import FIRST_TILE, HEADER, INDEX_BYTES, WORD
+from gptool.cache.compact import SIZE_FIELD_BYTES
+from gptool.cache.compact_v2 import HEADER, INDEX_BYTES, TILES_OFFSET
 from gptool.model import PACKET_SIZE
 from helpers.caches import ORIGIN, complete, conf_text, lod_text
 
@@ -78,10 +79,10 @@ pytestmark = needs_peak
 def _write_bundle(path: Path, rows: range, columns: range) -> None:
     """Write header and index of tiles one behind the other, and leave them out."""
     tiles = len(rows) * len(columns)
-    offsets = FIRST_TILE + WORD + (TILE_BYTES + WORD) * np.arange(tiles, dtype=np.uint64)
+    offsets = TILES_OFFSET + SIZE_FIELD_BYTES + (TILE_BYTES + SIZE_FIELD_BYTES) * np.arange(tiles, dtype=np.uint64)
     index = np.zeros((PACKET_SIZE, PACKET_SIZE), "<u8")
     index[np.ix_(rows, columns)] = (offsets | np.uint64(TILE_BYTES << 40)).reshape(len(rows), len(columns))
-    size = FIRST_TILE + tiles * (TILE_BYTES + WORD)
+    size = TILES_OFFSET + tiles * (TILE_BYTES + SIZE_FIELD_BYTES)
     head = 3, 16384, TILE_BYTES, 5, 0, size, 40, 20 + INDEX_BYTES, 3, 16, 16384, 5, INDEX_BYTES
     path.write_bytes(struct.pack(HEADER.format, *head) + index.tobytes())
     os.truncate(path, size)

@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a cache: bundles with an index, and tiles in batches."""
+"""The interface of a tile cache: bundles with an index, and tiles that are read in batches."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.content import Room
-from gptool.cache.files import Files, join
+from gptool.cache.byte_source import ReadBuffer
+from gptool.cache.file_store import FileStore
+from gptool.cache.paths import join_path
 from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
 
 BATCH_BYTES = 512 * 1024
-"""About the bytes of tiles that are read, and worked on, together: some milliseconds, so that threads end together."""
+"""Approximate number of tile bytes that are read and processed together.
 
-BYTES_OF_NAME = 128
-"""About what a name takes in memory."""
+A batch takes a few milliseconds, so that all threads finish at about the same time.
+"""
+
+NAME_BYTES = 128
+"""Approximate memory used by one file name, bytes."""
 
 
 class TileBatch(NamedTuple):
-    """Some tiles of one bundle, in memory.
+    """Tiles of one bundle, in memory.
 
     Attributes
     ----------
     positions : int64[n]
-        Each tile's place in the bundle, 0..16383, row-major.
+        Position of each tile in the bundle, 0..16383, row-major.
     source : uint8[...]
-        The bytes the tiles lie in.
+        Buffer that contains the tiles.
     offsets : uint64[n]
-        Where each tile starts in `source`.
+        Offset of each tile in `source`, bytes.
     sizes : uint32[n]
-        Bytes.
+        Size of each tile, bytes.
     """
 
     positions: NDArray[np.int64]
@@ -47,7 +51,7 @@ class TileBatch(NamedTuple):
     def contiguous(
         cls, positions: NDArray[np.int64], source: NDArray[np.uint8], sizes: NDArray[np.uint32]
     ) -> TileBatch:
-        """Return the batch of tiles that stand one after the other in `source`."""
+        """Return the batch of tiles that follow each other in `source` without gaps."""
         offsets = np.zeros(len(sizes), np.uint64)
         np.cumsum(sizes[:-1], out=offsets[1:])
         return cls(positions, source, offsets, sizes)
@@ -59,70 +63,75 @@ class TileBatch(NamedTuple):
 
 
 class Bundle(ABC):
-    """One open packet of 128 x 128 tiles.
+    """An open bundle of 128 x 128 tiles.
 
     Attributes
     ----------
     sizes : uint32[16384]
-        Bytes of each tile, row-major; 0 where there is none.
+        Size of each tile in bytes, row-major; 0 where there is no tile.
     empty : bool[16384] or None
-        Where there is a tile of no bytes, which can't be exported; None for nowhere.
+        True where a tile exists but has no bytes, so that it cannot be exported; None if there is no such tile.
     """
 
     sizes: NDArray[np.uint32]
     empty: NDArray[np.bool_] | None = None
 
     @abstractmethod
-    def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
-        """Read the tiles at these positions, a batch of about `BATCH_BYTES` at a time, in the order that reads best.
+    def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
+        """Read the tiles at the given positions in batches of about `BATCH_BYTES`, in the order that reads fastest.
 
-        With a `room`, which batches are read into, each is good only until the next is asked for; they may be larger.
+        Parameters
+        ----------
+        positions : int64[n]
+            Positions of tiles whose size is not 0.
+        buffer : ReadBuffer, optional
+            Memory to read into. Each batch is then valid only until the next one is requested, and may be larger.
 
         Raises
         ------
         CacheError
-            When the bytes can't be read.
+            If the bytes cannot be read.
         """
 
 
 @dataclass(frozen=True)
 class TileCache(ABC):
-    """A tile cache: frozen values and a location, so it pickles; files are open only while they are read.
+    """A tile cache: immutable and picklable. Files are open only while they are read.
 
     Attributes
     ----------
-    files : Files
-        Where its bytes are.
-    tiles : str
-        The folder of the level folders in `files`.
+    files : FileStore
+        Access to the files of the cache.
+    tiles_folder : str
+        Path of the folder of level folders in `files`.
     name : str
-        The cache's own name: that of its folder or package.
+        Name of the cache: that of its folder or package.
     location : Path
-        Its folder or package.
+        The folder or package.
     declared_extent : Extent or None
-        The full extent as conf.cdi or root.json states it.
-    document : bytes or None
-        conf.xml as it is; None in packages that have none.
+        The full extent stated by conf.cdi or root.json.
+    conf_xml : bytes or None
+        The unchanged conf.xml; None in packages that have none.
     """
 
-    files: Files
-    tiles: str
+    files: FileStore
+    tiles_folder: str
     name: str
     location: Path
     scheme: TilingScheme
     image: ImageInfo
     storage: StorageFormat
     declared_extent: Extent | None
-    document: bytes | None
+    conf_xml: bytes | None
 
     @abstractmethod
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
-        """Return the addresses of a level's bundles, sorted; only those that meet the window when there is one.
+        """Return the sorted addresses of the bundles of a level, or of those that intersect `window`.
 
         Raises
         ------
         CacheError
-            When the level can't be listed, or holds a bundle that can't be placed.
+            If the level cannot be listed, or contains a bundle whose name is not on the grid.
         """
 
     @abstractmethod
@@ -132,27 +141,27 @@ class TileCache(ABC):
         Raises
         ------
         BundleError
-            When header or index can't be true.
+            If the header or the index is corrupt.
         CacheError
-            When it can't be read.
+            If the bundle cannot be read.
         """
 
-    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
-        """Tell in words of the bundles that are there in part only, of those that `bundles` would return."""
+    def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
+        """Return a message for each incomplete bundle, which `bundles` skips."""
         return []
 
-    def folder(self, level: int) -> str:
-        """Return the path of a level's folder, `Lzz` in either letter case, whether it is there or not.
+    def level_folder(self, level: int) -> str:
+        """Return the path of the folder of a level, `Lzz` in either letter case, whether or not it exists.
 
         Raises
         ------
         CacheError
-            When the folder of them all can't be listed.
+            If the folder of level folders cannot be listed.
         """
         name = f"L{level:02d}"
-        names = self.files.remembered(self.tiles, self._names, frozenset[str]())
-        return join(self.tiles, name.lower() if name not in names and name.lower() in names else name)
+        names = self.files.cached_listing(self.tiles_folder, self._list_names, frozenset[str]())
+        return join_path(self.tiles_folder, name.lower() if name not in names and name.lower() in names else name)
 
-    def _names(self) -> tuple[frozenset[str], int]:
-        names = frozenset(self.files.names(self.tiles))
-        return names, BYTES_OF_NAME * len(names)
+    def _list_names(self) -> tuple[frozenset[str], int]:
+        names = frozenset(self.files.list_names(self.tiles_folder))
+        return names, NAME_BYTES * len(names)

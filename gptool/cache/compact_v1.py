@@ -1,7 +1,7 @@
-"""Compact V1 caches: each bundle is a pair of files, an index (.bundlx) and the tiles behind their sizes (.bundle).
+"""Compact V1 caches: each bundle is a pair of files, an index (.bundlx) and the tiles (.bundle).
 
-There is no public specification; the layout is that of bundles by ArcGIS Server 10.x and MapProxy. All integers are
-little-endian. The index counts column by column: entry `128 * column + row`.
+There is no public specification; the layout is that of bundles by ArcGIS Server 10.x and MapProxy. The index counts
+column by column: a tile's entry is number `128 * column + row`.
 """
 
 from __future__ import annotations
@@ -15,91 +15,106 @@ from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool.cache.base import Bundle
-from gptool.cache.compact import BUNDLE, WORD, CompactBundle, CompactCache, bad_entry, within
-from gptool.cache.content import Content
+from gptool.cache.byte_source import ByteSource
+from gptool.cache.compact import (
+    BUNDLE_SUFFIX,
+    SIZE_FIELD_BYTES,
+    CompactBundle,
+    CompactCache,
+    index_entry_error,
+    select_bundles,
+)
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_TILES, BundleAddress, Lod, TileWindow
 
-INDEX = ".bundlx"
+INDEX_SUFFIX = ".bundlx"
 
 INDEX_HEADER = struct.Struct("<4I")
-"""version, bytes of this header, entries, bytes of an entry"""
+"""version, size of this header, number of entries, size of an entry"""
 
 VERSION, OFFSET_BYTES, LEGACY = 3, 5, (40, 16)
 INDEX_FIELDS = VERSION, INDEX_HEADER.size, PACKET_TILES, OFFSET_BYTES
 INDEX_END = INDEX_HEADER.size + OFFSET_BYTES * PACKET_TILES
-"""Where the entries end; only the tail follows."""
+"""Offset of the end of the entries, bytes; only the tail follows."""
 
 INDEX_TAIL = struct.pack("<4I", 0, 16, 16, 0)
-"""Nothing of it is needed to read."""
+"""The end of an index, which readers do not need."""
 
 HEADER = struct.Struct("<4I3Q5I")
-"""version, tiles that fit, largest tile, offset bytes, 4 bytes for each tile, file size, 40, 16, first row, last row,
-first column, last column. None of it is needed to read."""
+"""version, number of tiles that fit, maximum tile size, offset byte count, 4 bytes for each tile, file size, 40, 16,
+first row, last row, first column, last column. Readers need none of it."""
 
-FIRST_TILE = HEADER.size + WORD * PACKET_TILES
-"""Between header and tiles stands a word of 0 for each place: absent tiles point there."""
+TILES_OFFSET = HEADER.size + SIZE_FIELD_BYTES * PACKET_TILES
+"""Offset of the first tile's size field, bytes.
+
+Between the header and the tiles is a size field of 0 for each position, to which the entries of absent tiles point.
+"""
 
 
 class CompactV1Cache(CompactCache):
     """A cache of compact V1 bundles."""
 
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
-        """Return the addresses of a level's whole bundles, sorted. Raises as `TileCache.bundles`."""
-        return within(self.named(lod.level, BUNDLE).keys() & self.named(lod.level, INDEX).keys(), window)
+        """Return the sorted addresses of complete bundles. See `TileCache.bundles`."""
+        data, index = (self.bundle_paths(lod.level, suffix) for suffix in (BUNDLE_SUFFIX, INDEX_SUFFIX))
+        return select_bundles(data.keys() & index.keys(), window)
 
-    def left_out(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
-        """Tell of the bundles of which one file is missing. Raises as `TileCache.bundles`."""
-        data, index = self.named(lod.level, BUNDLE), self.named(lod.level, INDEX)
-        halves = [
-            (data[address], INDEX) if address in data else (index[address], BUNDLE)
-            for address in within(data.keys() ^ index.keys(), window)
+    def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
+        """Return a message for each bundle of which one file is missing. Raises as `TileCache.bundles`."""
+        data, index = (self.bundle_paths(lod.level, suffix) for suffix in (BUNDLE_SUFFIX, INDEX_SUFFIX))
+        incomplete = [
+            (data[address], INDEX_SUFFIX) if address in data else (index[address], BUNDLE_SUFFIX)
+            for address in select_bundles(data.keys() ^ index.keys(), window)
         ]
         return [
-            f"{self.files.where(path)}: the bundle's {missing} file is missing, its tiles are left out"
-            for path, missing in halves
+            f"{self.files.where(path)}: {missing} file of the bundle is missing; its tiles are skipped"
+            for path, missing in incomplete
         ]
 
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
-        """Open a bundle and read its index. Raises as `TileCache.open_bundle`."""
-        with self.files.open(self.path(address, INDEX)) as index:
+        """Open a bundle and read its index. See `TileCache.open_bundle`."""
+        with self.files.open(self.find_bundle(address, INDEX_SUFFIX)) as index:
             entries = _read_entries(index)
-        with self.files.open(self.path(address, BUNDLE)) as content:
-            yield CompactBundle(content, *_read_places(content, entries, address))
+        with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
+            yield CompactBundle(source, *_read_offsets_and_sizes(source, entries, address))
 
 
-def _read_entries(index: Content) -> NDArray[np.uint8]:
+def _read_entries(index: ByteSource) -> NDArray[np.uint8]:
+    """Return the bytes of the index entries. Raises BundleError if the index is truncated or its header corrupt."""
     if index.size < INDEX_END:
         raise BundleError(
-            "shorter than an index", where=index.where, found=f"{index.size} bytes", expected=f"{INDEX_END} or more"
+            "file is too short for the index of a bundle",
+            where=index.where,
+            found=f"{index.size} bytes",
+            expected=f"at least {INDEX_END} bytes",
         )
     data = index.read(0, INDEX_END)
     found = INDEX_HEADER.unpack_from(data.data)
     if found != INDEX_FIELDS:
         raise BundleError(
-            "the header's version, size, entries and bytes of an entry",
+            "index header is corrupt",
             where=index.where,
-            found=found,
+            found=f"version, header size, number of entries and entry size {found}",
             expected=f"{INDEX_FIELDS} of a compact V1 index",
         )
     return data[INDEX_HEADER.size :]
 
 
-def _read_places(
-    content: Content, entries: NDArray[np.uint8], address: BundleAddress
+def _read_offsets_and_sizes(
+    source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Return the offsets and the sizes of the tiles, each [16384], row-major."""
-    offsets, bad = _bundle.read_index_v1(entries, content.size)
+    """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
+    offsets, bad = _bundle.read_index_v1(entries, source.size)
     if bad >= 0:
-        raise bad_entry(content, address, bad, int(offsets[bad]), WORD, HEADER.size)
-    places = np.flatnonzero(offsets)
-    places = places[np.argsort(offsets[places], kind="stable")]
+        raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
+    present = np.flatnonzero(offsets)
+    present = present[np.argsort(offsets[present], kind="stable")]
     sizes = np.zeros(len(offsets), np.uint32)
-    sizes[places] = content.read_words(offsets[places])
-    offsets[places] += np.uint64(WORD)
-    wrong = np.flatnonzero((sizes > MAX_TILE_BYTES) | ((sizes > 0) & (offsets + sizes > content.size)))
-    if len(wrong):
-        bad = int(wrong[0])
-        raise bad_entry(content, address, bad, int(offsets[bad]), int(sizes[bad]), FIRST_TILE)
+    sizes[present] = source.read_uint32(offsets[present])
+    offsets[present] += np.uint64(SIZE_FIELD_BYTES)
+    invalid = np.flatnonzero((sizes > MAX_TILE_BYTES) | ((sizes > 0) & (offsets + sizes > source.size)))
+    if len(invalid):
+        bad = int(invalid[0])
+        raise index_entry_error(source, address.tile(bad), int(offsets[bad]), int(sizes[bad]), HEADER.size)
     return offsets, sizes

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
-from gptool.cache.content import Room
-from gptool.cache.files import Files
+from gptool.cache.byte_source import ReadBuffer
+from gptool.cache.file_store import FileStore
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
 
@@ -21,25 +21,23 @@ ROW = re.compile(r"R([0-9a-f]{1,8})", re.IGNORECASE)
 TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 
 NAME_TYPE = "S16"
-"""Room for the longest name that `TILE` knows."""
+"""The longest name that `TILE` matches has 14 characters."""
 
-Numbered = tuple[NDArray[np.int64], NDArray[np.bytes_]]
-"""Rows or columns, ascending, and the names that state them."""
+NumberedNames = tuple[NDArray[np.int64], NDArray[np.bytes_]]
+"""Numbers of rows or columns, ascending, and the names that state them."""
 
 
 class ExplodedCache(TileCache):
-    """A cache of single files. Its bundles are what the files of 128 x 128 places would make."""
+    """A cache of single files. The files of 128 x 128 tiles are treated as a bundle."""
 
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
-        """Return the addresses of a level's bundles, sorted. Raises as `TileCache.bundles`."""
+        """Return the sorted addresses of bundles. See `TileCache.bundles`."""
         found: set[BundleAddress] = set()
         first, end = 0, 1 << 32
         if window is not None:
-            first, end = (
-                place // PACKET_SIZE * PACKET_SIZE for place in (window.row_min, window.row_max + PACKET_SIZE)
-            )
-        for row, folder in self._rows(lod.level, first, end):
-            columns, _ = _list(self.files, folder, TILE)
+            first, end = (row // PACKET_SIZE * PACKET_SIZE for row in (window.row_min, window.row_max + PACKET_SIZE))
+        for row, folder in self._row_folders(lod.level, first, end):
+            columns, _ = _list_numbered(self.files, folder, TILE)
             first_row = row // PACKET_SIZE * PACKET_SIZE
             for packet in np.unique(columns // PACKET_SIZE).tolist():
                 found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
@@ -47,27 +45,27 @@ class ExplodedCache(TileCache):
 
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
-        """Find the tiles of a bundle's places. Raises as `TileCache.open_bundle`."""
+        """Find the tiles of a bundle. See `TileCache.open_bundle`."""
         bundle = ExplodedBundle(self.files, address)
-        for row, folder in self._rows(address.level, address.row, address.row + PACKET_SIZE):
-            columns, names = _list(self.files, folder, TILE)
-            here = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
-            bundle.add_row(row, folder, columns[here], names[here])
+        for row, folder in self._row_folders(address.level, address.row, address.row + PACKET_SIZE):
+            columns, names = _list_numbered(self.files, folder, TILE)
+            selected = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
+            bundle.add_row(row, folder, columns[selected], names[selected])
         yield bundle
 
-    def _rows(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
-        """Yield the rows from `first` to before `end`, and their folders."""
-        folder = self.folder(level)
-        rows, names = _list(self.files, folder, ROW)
-        here = slice(*np.searchsorted(rows, (first, end)))
-        for row, name in zip(rows[here].tolist(), names[here].tolist(), strict=True):
+    def _row_folders(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
+        """Yield the rows from `first` up to but not including `end`, each with its folder."""
+        folder = self.level_folder(level)
+        rows, names = _list_numbered(self.files, folder, ROW)
+        selected = slice(*np.searchsorted(rows, (first, end)))
+        for row, name in zip(rows[selected].tolist(), names[selected].tolist(), strict=True):
             yield row, f"{folder}/{name.decode()}"
 
 
 class ExplodedBundle(Bundle):
-    """The files of 128 x 128 places."""
+    """The files of 128 x 128 tiles."""
 
-    def __init__(self, files: Files, address: BundleAddress) -> None:
+    def __init__(self, files: FileStore, address: BundleAddress) -> None:
         self._files, self._address = files, address
         self._folders = [""] * PACKET_SIZE
         self._names = np.zeros(PACKET_TILES, NAME_TYPE)
@@ -75,38 +73,38 @@ class ExplodedBundle(Bundle):
         self.empty: NDArray[np.bool_] = np.zeros(PACKET_TILES, np.bool_)
 
     def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: NDArray[np.bytes_]) -> None:
-        """Add the tiles of a row by their columns and names.
+        """Add the tiles of a row by their columns and file names.
 
         Raises
         ------
         BundleError
-            When one is too large.
+            If a file is too large for a tile.
         CacheError
-            When one is no file.
+            If a path is not that of a file.
         """
         positions = (row - self._address.row) * PACKET_SIZE + columns - self._address.column
         self._folders[row - self._address.row] = folder
         self._names[positions] = names
-        sizes = self._files.sizes(self._paths(positions))
+        sizes = self._files.file_sizes(self._paths(positions))
         if (sizes > MAX_TILE_BYTES).any():
             largest = int(sizes.argmax())
-            column, path = int(columns[largest]), self._paths(positions[largest : largest + 1])[0]
+            path = self._paths(positions[largest : largest + 1])[0]
             raise BundleError(
-                f"level {self._address.level}, row {row}, column {column}: too large for a tile",
+                f"tile at level {self._address.level}, row {row}, column {columns[largest]} is too large",
                 where=self._files.where(path),
                 found=f"{sizes.max()} bytes",
-                expected=f"{MAX_TILE_BYTES} at most",
+                expected=f"at most {MAX_TILE_BYTES} bytes",
             )
         self.sizes[positions] = sizes
         self.empty[positions] = sizes == 0
 
     def _paths(self, positions: NDArray[np.int64]) -> list[str]:
-        # Made when they are needed: those of all tiles would take more memory than a batch of tiles.
+        # Made when they are needed: the paths of all tiles would take more memory than a batch of tiles.
         rows, names = (positions // PACKET_SIZE).tolist(), self._names[positions].tolist()
         return [f"{self._folders[row]}/{name.decode()}" for row, name in zip(rows, names, strict=True)]
 
-    def batches(self, positions: NDArray[np.int64], room: Room | None = None) -> Iterator[TileBatch]:
-        """Read the files of the tiles at these positions, row by row. Raises as `Bundle.batches`."""
+    def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
+        """Read tiles row by row; the buffer is not used. See `Bundle.batches`."""
         if len(positions) == 0:
             return
         positions = np.sort(positions)
@@ -114,27 +112,31 @@ class ExplodedBundle(Bundle):
         filled = np.cumsum(sizes, dtype=np.int64) // BATCH_BYTES
         bounds = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(positions)]
         for first, last in pairwise(bounds):
-            here = positions[first:last]
-            data = self._files.read_whole(self._paths(here), sizes[first:last])
-            yield TileBatch.contiguous(here, data, sizes[first:last])
+            selected = positions[first:last]
+            data = self._files.read_files(self._paths(selected), sizes[first:last])
+            yield TileBatch.contiguous(selected, data, sizes[first:last])
 
 
-def _list(files: Files, folder: str, pattern: re.Pattern[str]) -> Numbered:
+def _list_numbered(files: FileStore, folder: str, pattern: re.Pattern[str]) -> NumberedNames:
+    """Return the names in a folder that match the pattern, and their numbers; none if the folder does not exist."""
     absent = np.empty(0, np.int64), np.empty(0, NAME_TYPE)
-    return files.remembered(folder, partial(_numbered, files, folder, pattern), absent)
+    return files.cached_listing(folder, partial(_make_listing, files, folder, pattern), absent)
 
 
-def _numbered(files: Files, folder: str, pattern: re.Pattern[str]) -> tuple[Numbered, int]:
-    """List what is named by a number in a folder; tell the memory that it takes."""
-    matches = [match for match in map(pattern.fullmatch, files.names(folder)) if match]
+def _make_listing(files: FileStore, folder: str, pattern: re.Pattern[str]) -> tuple[NumberedNames, int]:
+    """Return the listing for `_list_numbered`, and the memory that it takes."""
+    matches = [match for match in map(pattern.fullmatch, files.list_names(folder)) if match]
     numbers = np.array([int(match[1], 16) for match in matches], np.int64)
     names = np.array([match[0].encode() for match in matches], NAME_TYPE)
     order = np.argsort(numbers, kind="stable")
     numbers, names = numbers[order], names[order]
-    twice = np.flatnonzero(np.diff(numbers) == 0)
-    if len(twice):
-        first, second = (names[twice[0] + i].decode() for i in (0, 1))
+    duplicates = np.flatnonzero(np.diff(numbers) == 0)
+    if len(duplicates):
+        first, second = (names[duplicates[0] + i].decode() for i in (0, 1))
         raise BundleError(
-            "two names of one place", where=files.where(folder), found=f"{first} and {second}", expected="one"
+            "two names state the same row or column",
+            where=files.where(folder),
+            found=f"{first} and {second}",
+            expected="one",
         )
     return (numbers, names), numbers.nbytes + names.nbytes

@@ -1,4 +1,4 @@
-"""Opening a cache: a folder or a package, what it states of itself, and where its tiles are."""
+"""Opening a cache: the store of its files, its description, and the reader of its storage format."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import stat
 from pathlib import Path
 
 from gptool.cache.base import TileCache
-from gptool.cache.compact import CompactV2Cache
 from gptool.cache.compact_v1 import CompactV1Cache
-from gptool.cache.conf import read_cdi, read_conf
+from gptool.cache.compact_v2 import CompactV2Cache
+from gptool.cache.conf_xml import read_conf_cdi, read_conf_xml
+from gptool.cache.description import CacheDescription
 from gptool.cache.exploded import ExplodedCache
-from gptool.cache.files import Files, FolderFiles, entry, find, parent
-from gptool.cache.root import read_root, vector_tiles
-from gptool.cache.scheme import Conf
-from gptool.cache.zip_files import open_zip
+from gptool.cache.file_store import FileStore
+from gptool.cache.folder_store import FolderStore
+from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
+from gptool.cache.root_json import read_root_json, vector_tiles_error
+from gptool.cache.zip_store import open_zip
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.model import Extent, StorageFormat
 
@@ -22,11 +24,12 @@ TILES_FOLDER = "_alllayers"
 TPK_FOLDER = "v101"
 VTPK_FOLDER = "p12"
 
-KINDS: dict[StorageFormat, type[TileCache]] = {
+STORAGES: dict[StorageFormat, type[TileCache]] = {
     StorageFormat.EXPLODED: ExplodedCache,
     StorageFormat.COMPACT: CompactV1Cache,
     StorageFormat.COMPACT_V2: CompactV2Cache,
 }
+"""The reader of each storage format."""
 
 
 def open_cache(location: str | os.PathLike[str]) -> TileCache:
@@ -35,7 +38,7 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     Parameters
     ----------
     location : path
-        A `.tpkx`, a `.tpk`, or a cache folder: the one with conf.xml, or one above it.
+        A `.tpkx`, a `.tpk`, or a cache folder: one that contains conf.xml, or a folder above it.
 
     Returns
     -------
@@ -44,67 +47,83 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     Raises
     ------
     CacheNotFoundError
-        When there is nothing, no conf.xml or root.json, or no folder of tiles.
+        If the location does not exist, or contains no conf.xml or root.json, or no folder of tiles.
     ConfError
-        When conf.xml, conf.cdi or root.json is broken.
+        If conf.xml, conf.cdi or root.json is invalid.
     CacheError
-        When the cache can't be read, or is none of images.
+        If the cache cannot be read, or is not a cache of images.
     """
-    files = _files(location)
-    vector = entry(files, "", VTPK_FOLDER)
-    if vector is not None and entry(files, vector, "root.json") is not None:
-        raise vector_tiles(files.location)
-    root = entry(files, "", "root.json")
-    if root is not None and entry(files, "", "conf.xml") is None:
-        return _open_tpkx(files, root)
-    top = entry(files, "", TPK_FOLDER) or ""
-    conf = find(files, top, "conf.xml")
-    if conf is None:
+    files = open_store(location)
+    vector_folder = find_entry(files, "", VTPK_FOLDER)
+    if vector_folder is not None and find_entry(files, vector_folder, "root.json") is not None:
+        raise vector_tiles_error(files.location)
+    root_json = find_entry(files, "", "root.json")
+    if root_json is not None and find_entry(files, "", "conf.xml") is None:
+        return _open_root_json(files, root_json)
+    top = find_entry(files, "", TPK_FOLDER) or ""
+    conf_xml = find_entry_or_below(files, top, "conf.xml")
+    if conf_xml is None:
         raise CacheNotFoundError(
-            "no conf.xml in it or one folder down", where=files.where(top), expected="a tile cache or tile package"
+            "contains no conf.xml, nor do its subfolders",
+            where=files.where(top),
+            expected="a tile cache or tile package",
         )
-    return _open_conf(files, conf)
+    return _open_conf_xml(files, conf_xml)
 
 
-def _files(name: str | os.PathLike[str]) -> Files:
-    location = Path(name)
-    if not os.fspath(name):
-        raise CacheNotFoundError("no cache is named", where="cache", found=repr(""))
+def open_store(location: str | os.PathLike[str]) -> FileStore:
+    """Return the store of the files of a cache. Raises as `open_cache`."""
+    path = Path(location)
+    if not os.fspath(location):
+        raise CacheNotFoundError("path is empty", where="cache", expected="a cache folder, a .tpkx or a .tpk")
     try:
-        mode = location.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
-        raise CacheNotFoundError("cache not found", where=location) from None
+        raise CacheNotFoundError("cache not found", where=path) from None
     except OSError as error:
-        raise CacheError(f"can't be opened: {error.strerror}", where=location) from error
-    except ValueError as error:  # bytes that no path can have
-        raise CacheError(f"can't be opened: {error}", where=repr(str(location))) from None
+        raise CacheError(f"cannot be opened: {error.strerror}", where=path) from error
+    except ValueError as error:  # characters that are not allowed in a path
+        raise CacheError(f"cannot be opened: {error}", where=repr(str(path))) from None
     if stat.S_ISDIR(mode):
-        return FolderFiles(location.absolute())
+        return FolderStore(path.absolute())
     if stat.S_ISREG(mode):
-        return open_zip(location.absolute())
-    raise CacheError("neither a file nor a folder", where=location)
+        return open_zip(path.absolute())
+    raise CacheError("is neither a file nor a folder", where=path)
 
 
-def _open_tpkx(files: Files, path: str) -> TileCache:
-    root = read_root(files.read_small(path), files.where(path))
-    if not files.is_folder(root.tiles):
-        raise CacheNotFoundError("no folder of tiles where root.json says", where=files.location, found=root.tiles)
-    return _make(files, files.location, root.conf, root.full_extent, root.tiles)
+def _open_root_json(files: FileStore, path: str) -> TileCache:
+    root = read_root_json(files.read_small_file(path), files.where(path))
+    if not files.is_folder(root.tiles_folder):
+        raise CacheNotFoundError(
+            "folder of tiles stated in root.json does not exist", where=files.location, found=root.tiles_folder
+        )
+    return _make_cache(files, files.location, root.description, root.full_extent, root.tiles_folder)
 
 
-def _open_conf(files: Files, path: str) -> TileCache:
-    conf = read_conf(files.read_small(path), files.where(path))
-    folder = parent(path)
-    tiles = find(files, folder, TILES_FOLDER)
-    if tiles is None or not files.is_folder(tiles):
-        raise CacheNotFoundError(f"no {TILES_FOLDER} folder in it or one folder down", where=files.where(folder))
-    cdi = entry(files, folder, "conf.cdi")
-    extent = read_cdi(files.read_small(cdi), files.where(cdi), conf.scheme) if cdi else None
-    location = files.where(folder) if isinstance(files, FolderFiles) else files.location
-    return _make(files, location, conf, extent, tiles)
+def _open_conf_xml(files: FileStore, path: str) -> TileCache:
+    description = read_conf_xml(files.read_small_file(path), files.where(path))
+    folder = parent_folder(path)
+    tiles_folder = find_entry_or_below(files, folder, TILES_FOLDER)
+    if tiles_folder is None or not files.is_folder(tiles_folder):
+        raise CacheNotFoundError(f"contains no {TILES_FOLDER} folder, nor do its subfolders", where=files.where(folder))
+    cdi = find_entry(files, folder, "conf.cdi")
+    extent = read_conf_cdi(files.read_small_file(cdi), files.where(cdi), description.scheme) if cdi else None
+    location = files.where(folder) if isinstance(files, FolderStore) else files.location
+    return _make_cache(files, location, description, extent, tiles_folder)
 
 
-def _make(files: Files, location: Path, conf: Conf, extent: Extent | None, tiles: str) -> TileCache:
-    name = location.name if isinstance(files, FolderFiles) else location.stem
-    fields = (conf.scheme, conf.image, conf.storage, extent, conf.document)
-    return KINDS[conf.storage](files, tiles, name, location, *fields)
+def _make_cache(
+    files: FileStore, location: Path, description: CacheDescription, extent: Extent | None, tiles_folder: str
+) -> TileCache:
+    name = location.name if isinstance(files, FolderStore) else location.stem
+    return STORAGES[description.storage](
+        files,
+        tiles_folder,
+        name,
+        location,
+        description.scheme,
+        description.image,
+        description.storage,
+        extent,
+        description.conf_xml,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.cache import TileCache
-from gptool.cache.compact import bundle_name
+from gptool.cache.compact import bundle_path
 from gptool.errors import CacheError, ParameterError, translate_os_errors
 from gptool.export.notices import remark_on_plan, remark_on_tiles
 from gptool.export.report import DamagedTile, ExportResult, LevelReport, stated_quality
@@ -194,7 +194,7 @@ def check_apart(target: Path, cache: TileCache) -> None:
         When it would.
     """
     # Not Path.resolve: links that lead in a circle make it raise.
-    paths = (cache.location, cache.files.where(cache.tiles), target)
+    paths = (cache.location, cache.files.where(cache.tiles_folder), target)
     source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache itself, or a part of it", where=target, expected="another place")
@@ -214,7 +214,7 @@ def _empty_reports(plan: Plan) -> dict[int, LevelReport]:
 def _check_unchanged(plan: Plan, planned: BundlePlan, found: LevelReport) -> None:
     if (found.tiles, found.bytes_read) != (planned.tiles, planned.bytes):
         raise CacheError(
-            f"{bundle_name(planned.address)} changed while it was exported",
+            f"{bundle_path(planned.address)} changed while it was exported",
             where=plan.cache.location,
             found=f"{found.tiles} tiles of {found.bytes_read} bytes",
             expected=f"{planned.tiles} of {planned.bytes}",

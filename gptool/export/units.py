@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from gptool.cache import Room, TileBatch, TileCache
+from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.errors import ExportCancelledError, GptoolError, translate_os_errors
 from gptool.export.report import LevelReport
 from gptool.jpeg.recompression import Recompression, Tally, recompress_tiles
@@ -87,7 +87,7 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.quality is None:
-            batches, spread = bundle.batches(positions, _own_room()), map
+            batches, spread = bundle.batches(positions, _thread_buffer()), map
         else:
             batches = bundle.batches(positions)
         for batch, result, tally in spread(partial(_recompress, unit.recompression), batches):
@@ -101,12 +101,12 @@ def run_unit(unit: Unit, on_tiles: Callable[[int], None] | None = None, spread: 
 _of_thread = threading.local()
 
 
-def _own_room() -> Room:
-    """Return the room of this thread: new ones for each unit would leave holes in the memory of the process."""
-    if not hasattr(_of_thread, "room"):
-        _of_thread.room = Room()
-    room: Room = _of_thread.room
-    return room
+def _thread_buffer() -> ReadBuffer:
+    """Return the read buffer of this thread: new ones for each unit would leave holes in the memory of the process."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = ReadBuffer()
+    buffer: ReadBuffer = _of_thread.buffer
+    return buffer
 
 
 def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, Tally]:

@@ -17,8 +17,8 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from gptool import _bundle
-from gptool.cache import TileBatch, compact, compact_v1
-from gptool.cache.compact import WORD, bundle_name
+from gptool.cache import TileBatch, compact_v1, compact_v2
+from gptool.cache.compact import SIZE_FIELD_BYTES, bundle_path
 from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
 
 
@@ -112,7 +112,7 @@ class BundleWriter(ABC):
         if self._checksums:
             self._crc32 = isal_zlib.crc32(packed, self._crc32)
         sizes = batch.sizes.astype(np.uint64)
-        self._offsets[batch.positions] = self._size + np.cumsum(sizes + np.uint64(WORD)) - sizes
+        self._offsets[batch.positions] = self._size + np.cumsum(sizes + np.uint64(SIZE_FIELD_BYTES)) - sizes
         self._sizes[batch.positions] = sizes
         self._size += len(packed)
         write_all(self._file, packed)
@@ -130,38 +130,38 @@ class BundleWriter(ABC):
             if self._checksums
             else 0
         )
-        return WrittenFile(bundle_name(self._address), self._regions[0], self._size, crc32)
+        return WrittenFile(bundle_path(self._address), self._regions[0], self._size, crc32)
 
 
 class CompactV2Writer(BundleWriter):
     """A writer of compact V2 bundles (Esri's CompactCacheV2 specification): one file."""
 
-    first_tile = compact.FIRST_TILE
+    first_tile = compact_v2.TILES_OFFSET
 
     def _complete(self) -> tuple[WrittenFile, ...]:
         # The values of the specification: GDAL reads zeros from folders whose bundles state another record count.
-        record_count, user_header_size = PACKET_TILES, 20 + compact.INDEX_BYTES
-        legacy = 3, 16, PACKET_TILES, compact.OFFSET_BYTES
-        header = compact.HEADER.pack(
-            compact.VERSION,
+        record_count, user_header_size = PACKET_TILES, 20 + compact_v2.INDEX_BYTES
+        legacy = 3, 16, PACKET_TILES, compact_v2.OFFSET_BYTES
+        header = compact_v2.HEADER.pack(
+            compact_v2.VERSION,
             record_count,
             int(self._sizes.max()),
-            compact.OFFSET_BYTES,
+            compact_v2.OFFSET_BYTES,
             0,
             self._size,
-            compact.USER_HEADER_OFFSET,
+            compact_v2.USER_HEADER_OFFSET,
             user_header_size,
             *legacy,
-            compact.INDEX_BYTES,
+            compact_v2.INDEX_BYTES,
         )
-        index = self._sizes << np.uint64(8 * compact.OFFSET_BYTES) | self._offsets
+        index = self._sizes << np.uint64(8 * compact_v2.OFFSET_BYTES) | self._offsets
         return (self._write_preamble(header + index.astype("<u8").tobytes()),)
 
 
 class CompactV1Writer(BundleWriter):
     """A writer of compact V1 bundles as of ArcGIS Server 10.x: a file of tiles and a file of the index."""
 
-    first_tile = compact_v1.FIRST_TILE
+    first_tile = compact_v1.TILES_OFFSET
 
     def _complete(self) -> tuple[WrittenFile, ...]:
         row, column = self._address.row, self._address.column
@@ -170,23 +170,25 @@ class CompactV1Writer(BundleWriter):
             PACKET_TILES,
             int(self._sizes.max()),
             compact_v1.OFFSET_BYTES,
-            WORD * int(np.count_nonzero(self._sizes)),
+            SIZE_FIELD_BYTES * int(np.count_nonzero(self._sizes)),
             self._size,
             *compact_v1.LEGACY,
             *(row, row + PACKET_SIZE - 1, column, column + PACKET_SIZE - 1),
         )
-        return self._write_preamble(header + bytes(WORD * PACKET_TILES)), self._write_index()
+        return self._write_preamble(header + bytes(SIZE_FIELD_BYTES * PACKET_TILES)), self._write_index()
 
     def _write_index(self) -> WrittenFile:
         offsets = self._offsets.reshape(PACKET_SIZE, PACKET_SIZE).T.ravel()  # column by column
         # The entry of an absent tile points to its own zero word between the header and the tiles.
-        absent = compact_v1.HEADER.size + np.arange(0, WORD * PACKET_TILES, WORD, dtype=np.uint64)
-        entries = np.where(offsets > 0, offsets - np.uint64(WORD), absent)
+        absent = compact_v1.HEADER.size + np.arange(
+            0, SIZE_FIELD_BYTES * PACKET_TILES, SIZE_FIELD_BYTES, dtype=np.uint64
+        )
+        entries = np.where(offsets > 0, offsets - np.uint64(SIZE_FIELD_BYTES), absent)
         data = compact_v1.INDEX_HEADER.pack(*compact_v1.INDEX_FIELDS) + _to_40_bits(entries) + compact_v1.INDEX_TAIL
         with self._regions[1].open() as file:
             write_all(file, memoryview(data))
         return WrittenFile(
-            bundle_name(self._address, compact_v1.INDEX), self._regions[1], len(data), isal_zlib.crc32(data)
+            bundle_path(self._address, compact_v1.INDEX_SUFFIX), self._regions[1], len(data), isal_zlib.crc32(data)
         )
 
 
@@ -216,9 +218,9 @@ def bundle_files(
     storage_format: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int
 ) -> list[BundleFile]:
     """Return the files of a bundle with that many tiles and bytes of tiles, sorted by name."""
-    size = BUNDLE_WRITERS[storage_format].first_tile + WORD * tiles + tile_bytes
-    files = [BundleFile(bundle_name(address), size)]
+    size = BUNDLE_WRITERS[storage_format].first_tile + SIZE_FIELD_BYTES * tiles + tile_bytes
+    files = [BundleFile(bundle_path(address), size)]
     if storage_format is StorageFormat.COMPACT:
         index = compact_v1.INDEX_END + len(compact_v1.INDEX_TAIL)
-        files.append(BundleFile(bundle_name(address, compact_v1.INDEX), index))
+        files.append(BundleFile(bundle_path(address, compact_v1.INDEX_SUFFIX), index))
     return files

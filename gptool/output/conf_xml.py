@@ -10,7 +10,7 @@ from copy import deepcopy
 
 from lxml import etree
 
-from gptool.cache.conf import children, parse_xml
+from gptool.cache.conf_xml import children, parse_xml
 from gptool.crs.reference import is_geographic, well_known_text
 from gptool.model import PACKET_SIZE, ImageInfo, SpatialReference, StorageFormat, TilingScheme
 from gptool.output.kind import ResultInfo
@@ -66,8 +66,8 @@ def conf_properties(plan: Plan) -> bytes:
 def _cache_info(plan: Plan) -> etree._Element:
     """Return the root element of the source's conf.xml, or one with the same information if it has none."""
     cache = plan.cache
-    if cache.document is not None:
-        return parse_xml(cache.document, cache.location, comments=True)
+    if cache.conf_xml is not None:
+        return parse_xml(cache.conf_xml, cache.location, comments=True)
     root = etree.Element("CacheInfo", {}, NAMESPACES)
     root.set(f"{{{XSI}}}type", "typens:CacheInfo")
     _add_scheme(_add(root, "TileCacheInfo", kind="TileCacheInfo"), cache.scheme)

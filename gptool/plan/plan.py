@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache import TileCache, open_cache
-from gptool.cache.files import join
+from gptool.cache.paths import join_path
 from gptool.errors import ParameterError
 from gptool.model import PACKET_SIZE, BundleAddress, Extent, Lod, Message, TileAddress, TileWindow
 from gptool.request import Request, Selection, select
@@ -185,18 +185,22 @@ def _nothing_meant(plan: Plan, request: Request) -> ParameterError:
 
 def _strangers(cache: TileCache) -> list[str]:
     """Tell of level folders whose level is not in the scheme: nobody knows where their tiles belong."""
-    files, known = cache.files, {cache.folder(lod.level) for lod in cache.scheme.lods}
-    folders = sorted(join(cache.tiles, name) for name in files.names(cache.tiles) if LEVEL.fullmatch(name))
+    files, known = cache.files, {cache.level_folder(lod.level) for lod in cache.scheme.lods}
+    folders = sorted(
+        join_path(cache.tiles_folder, name) for name in files.list_names(cache.tiles_folder) if LEVEL.fullmatch(name)
+    )
     return [
         f"{files.where(path)}: stands for no level of the tiling scheme, its tiles are left out"
         for path in folders
-        if path not in known and files.is_folder(path) and any(not name.startswith(".") for name in files.names(path))
+        if path not in known
+        and files.is_folder(path)
+        and any(not name.startswith(".") for name in files.list_names(path))
     ]
 
 
 def _left_out(cache: TileCache, selection: Selection) -> list[str]:
     """Tell of bundles that are meant and can't be read."""
-    return [why for lod in selection.lods for why in cache.left_out(lod, selection.window(lod))]
+    return [why for lod in selection.lods for why in cache.skipped_bundles(lod, selection.window(lod))]
 
 
 def _plan_level(cache: TileCache, selection: Selection, lod: Lod, before: int, counting: Counting | None) -> LevelPlan:

@@ -119,7 +119,7 @@ def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
 
 def _signature(cache: TileCache) -> tuple[int, ...]:
     """Return numbers that change when a package, a conf.xml or a level is replaced."""
-    paths = (cache.location, cache.location / cache.tiles) if cache.location.is_dir() else (cache.location,)
+    paths = (cache.location, cache.location / cache.tiles_folder) if cache.location.is_dir() else (cache.location,)
     try:
         statuses = [path.stat() for path in paths]
     except OSError as error:

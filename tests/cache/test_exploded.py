@@ -1,4 +1,4 @@
-"""Exploded caches: a file for each tile, whatever else lies among them, and never all of their names at once."""
+"""Tests of exploded caches: a file for each tile, foreign files among them, and bounded memory."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptool import export_tiles, open_cache
-from gptool.cache import listings
+from gptool.cache import listing_cache
 from gptool.cache.base import BATCH_BYTES
-from gptool.cache.files import Files
+from gptool.cache.file_store import FileStore
 from gptool.errors import BundleError, CacheError
 from gptool.export.units import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
@@ -33,26 +33,26 @@ from helpers.readers import read_all
 
 
 def row_folder(cache: Path, level: int = 0, row: int = 0) -> Path:
-    """The folder of a row of tiles."""
+    """Return the folder of a row of tiles."""
     return cache / "_alllayers" / f"L{level:02d}" / f"R{row:08x}"
 
 
 @pytest.fixture
 def one(tmp_path: Path) -> Path:
-    """Of one tile."""
+    """Return a cache of one tile."""
     return make_exploded_cache(tmp_path / "one", square(0, range(1), range(1)))
 
 
-WHERE = {
-    "where four bundles meet": square(8, range(126, 130), range(126, 130)),
+TILE_SETS = {
+    "corner of four bundles": square(8, range(126, 130), range(126, 130)),
     "far from row 0": {(12, 0x900, 0xD00): jpeg_tile(1), (12, 0xFFFFFFFF, 0xFFFFFFFF): jpeg_tile(2)},
-    "rows beyond the square": square(1, range(5), range(1)),
+    "rows outside the scheme": square(1, range(5), range(1)),
     "PNG and JPEG": {(0, 0, 0): jpeg_tile(1), (0, 0, 1): png_tile(2)},
 }
 
 
-@pytest.mark.parametrize("tiles", WHERE.values(), ids=WHERE)
-def test_reads_every_tile(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
+@pytest.mark.parametrize("tiles", TILE_SETS.values(), ids=TILE_SETS)
+def test_all_tiles_are_read(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
     cache = open_cache(make_exploded_cache(tmp_path, tiles, conf=conf_text(range(13))))
     assert cache.storage is StorageFormat.EXPLODED
     assert read_all(cache) == tiles
@@ -61,14 +61,14 @@ def test_reads_every_tile(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", ["C00000000.jpeg", "C00000000.JPG", "c00000000.jpg", "C0.jpg", "C00000000.png"])
-def test_names_of_tiles(one: Path, name: str) -> None:
-    """Also a JPEG named .png, as caches of MIXED tiles have them."""
+def test_other_spellings_of_tile_names_are_read(one: Path, name: str) -> None:
+    """They include a JPEG named .png, which caches of MIXED tiles contain."""
     next(row_folder(one).iterdir()).rename(row_folder(one) / name)
     assert read_all(open_cache(one)) == square(0, range(1), range(1))
 
 
 @pytest.mark.parametrize("name", ["R0000000A", "r0000000a", "R000a"])
-def test_names_of_rows(one: Path, name: str) -> None:
+def test_other_spellings_of_row_folders_are_read(one: Path, name: str) -> None:
     row_folder(one).rename(row_folder(one).with_name(name))
     assert list(read_all(open_cache(one))) == [(0, 10, 0)]
 
@@ -76,7 +76,7 @@ def test_names_of_rows(one: Path, name: str) -> None:
 FOREIGN = ("Thumbs.db", ".DS_Store", "C00000000.jpg.tmp", "C00000001.gif", "C00000001", "C0000000g.jpg", "C.jpg")
 
 
-def test_foreign_files_are_passed_over(one: Path) -> None:
+def test_foreign_files_are_ignored(one: Path) -> None:
     for name in (*FOREIGN, "C000000001.jpg", "xC00000001.jpg", "C00000001.jpg\n", "C\N{ARABIC-INDIC DIGIT ONE}.jpg"):
         (row_folder(one) / name).write_bytes(b"foreign")
         (row_folder(one).parent / name).write_bytes(b"foreign")
@@ -86,14 +86,14 @@ def test_foreign_files_are_passed_over(one: Path) -> None:
     assert read_all(open_cache(one)) == square(0, range(1), range(1))
 
 
-def test_a_cache_pickles(one: Path) -> None:
+def test_cache_pickles(one: Path) -> None:
     cache = open_cache(one)
     assert pickle.loads(pickle.dumps(cache)) == cache
     assert read_all(pickle.loads(pickle.dumps(cache))) == read_all(cache)
 
 
-def test_links_to_one_tile(one: Path) -> None:
-    """MapProxy makes them for tiles of one colour."""
+def test_links_to_the_same_tile_are_read(one: Path) -> None:
+    """MapProxy makes such links for tiles of a single colour."""
     folder = row_folder(one)
     for column in range(1, 4):
         (folder / f"C{column:08x}.jpg").symlink_to("C00000000.jpg")
@@ -101,14 +101,14 @@ def test_links_to_one_tile(one: Path) -> None:
     assert read_all(open_cache(one)) == {(0, row, column): jpeg_tile(0) for row in (0, 1) for column in range(4)}
 
 
-def test_the_export_is_the_same_tiles(tmp_path: Path) -> None:
+def test_export_has_the_same_tiles(tmp_path: Path) -> None:
     tiles = square(8, range(126, 130), range(126, 130)) | square(0, range(1), range(1))
     result = export_tiles(make_exploded_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx")
     check_package(result.path, levels={0, 8})
     assert read_package(result.path) == tiles
 
 
-def test_empty_files_are_left_out_and_listed(tmp_path: Path) -> None:
+def test_empty_files_are_skipped_and_listed(tmp_path: Path) -> None:
     tiles = square(8, range(126, 130), range(126, 130))
     empty = {(8, 127, 126), (8, 129, 129)}
     cache = make_exploded_cache(tmp_path / "cache", tiles | dict.fromkeys(empty, b""))
@@ -120,67 +120,67 @@ def test_empty_files_are_left_out_and_listed(tmp_path: Path) -> None:
     assert again.damaged == []
 
 
-# ---- what can't be a tile ----
+# ---- invalid files ----
 
 
-def make_hole(path: Path, size: int) -> None:
+def make_sparse_file(path: Path, size: int) -> None:
     path.touch()
     os.truncate(path, size)
 
 
 BAD_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "a file of 2^24 bytes": (
-        lambda path: make_hole(path, 2**24),
-        "column 1: too large for a tile; found 16777216 bytes",
+    "file of 2^24 bytes": (
+        lambda path: make_sparse_file(path, 2**24),
+        "C00000001.jpg: tile at level 0, row 0, column 1 is too large; found 16777216 bytes, expected at most 16777215",
     ),
-    "a file of 2^40 bytes": (
-        lambda path: make_hole(path, 2**40),
-        "column 1: too large for a tile; found 1099511627776 bytes",
+    "file of 2^40 bytes": (
+        lambda path: make_sparse_file(path, 2**40),
+        "C00000001.jpg: tile at level 0, row 0, column 1 is too large; found 1099511627776 bytes",
     ),
-    "a folder": (Path.mkdir, "not a file"),
-    "a pipe": (os.mkfifo, "not a file"),
-    "a link to nothing": (lambda path: path.symlink_to("nowhere"), "can't be opened: No such file"),
-    "a link to itself": (lambda path: path.symlink_to(path.name), "can't be opened: Too many levels of symbolic"),
+    "folder": (Path.mkdir, "is not a regular file"),
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "broken link": (lambda path: path.symlink_to("nowhere"), "cannot be opened: No such file"),
+    "link to itself": (lambda path: path.symlink_to(path.name), "cannot be opened: Too many levels of symbolic"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_TILES)
-def test_what_is_no_tile_in_a_tiles_place(one: Path, name: str) -> None:
+def test_invalid_tile_file_is_rejected(one: Path, name: str) -> None:
     make, message = BAD_TILES[name]
     path = row_folder(one) / "C00000001.jpg"
     make(path)
     with pytest.raises(CacheError, match=re.escape(message)) as caught:
         read_all(open_cache(one))
-    assert str(caught.value).startswith((f"{path}: ", f"{path.parent}: level 0, row 0, column 1: "))
+    assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_the_largest_tile(one: Path) -> None:
-    make_hole(row_folder(one) / "C00000001.jpg", 2**24 - 1)
+def test_maximum_tile_size_is_accepted(one: Path) -> None:
+    make_sparse_file(row_folder(one) / "C00000001.jpg", 2**24 - 1)
     cache = open_cache(one)
     with cache.open_bundle(BundleAddress(0, 0, 0)) as bundle:
         assert bundle.sizes[1] == 2**24 - 1
 
 
 @pytest.mark.parametrize("name", ["C00000000.png", "C0.jpg", "c00000000.JPEG"])
-def test_two_files_of_one_place(one: Path, name: str) -> None:
+def test_two_files_of_one_tile_are_rejected(one: Path, name: str) -> None:
     (row_folder(one) / name).write_bytes(jpeg_tile(2))
-    with pytest.raises(BundleError, match="two names of one place") as caught:
+    with pytest.raises(BundleError, match="two names state the same row or column") as caught:
         read_all(open_cache(one))
     assert str(caught.value).startswith(f"{row_folder(one)}: ")
     assert name in str(caught.value)
 
 
-def test_two_folders_of_one_row(one: Path) -> None:
+def test_two_folders_of_one_row_are_rejected(one: Path) -> None:
     row_folder(one).with_name("R0").mkdir()
-    with pytest.raises(BundleError, match=r"L00: two names of one place; found R0.* and R0"):
+    with pytest.raises(BundleError, match=r"L00: two names state the same row or column; found R0.* and R0"):
         read_all(open_cache(one))
 
 
-@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)], ids=["a file", "a loop"])
-def test_what_is_no_folder_in_a_rows_place(one: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)], ids=["file", "link to itself"])
+def test_invalid_row_folder_is_rejected(one: Path, make: Callable[[Path], None]) -> None:
     path = row_folder(one, row=1)
     make(path)
-    with pytest.raises(CacheError, match="can't be listed") as caught:
+    with pytest.raises(CacheError, match="folder cannot be listed") as caught:
         read_all(open_cache(one))
     assert str(caught.value).startswith(f"{path}: ")
 
@@ -188,26 +188,28 @@ def test_what_is_no_folder_in_a_rows_place(one: Path, make: Callable[[Path], Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: path.write_bytes(b"shorter"), "changed while it was read"),
-        (lambda path: path.write_bytes(jpeg_tile(0) + b"longer"), "changed while it was read"),
-        (Path.unlink, "can't be read: No such file"),
+        (lambda path: path.write_bytes(b"shorter"), "file size changed while it was read"),
+        (lambda path: path.write_bytes(jpeg_tile(0) + b"longer"), "file size changed while it was read"),
+        (Path.unlink, "cannot be read: No such file"),
     ],
-    ids=["shorter", "longer", "gone"],
+    ids=["shorter", "longer", "deleted"],
 )
-def test_a_tile_that_changes_while_it_is_read(one: Path, change: Callable[[Path], object], message: str) -> None:
+def test_tile_that_changes_while_it_is_read_is_rejected(
+    one: Path, change: Callable[[Path], object], message: str
+) -> None:
     with open_cache(one).open_bundle(BundleAddress(0, 0, 0)) as bundle:
         change(row_folder(one) / "C00000000.jpg")
         with pytest.raises(CacheError, match=message):
             list(bundle.batches(np.array([0])))
 
 
-# ---- what comes and goes ----
+# ---- files added and deleted ----
 
 
-def test_a_unit_sees_what_came_after_the_cache_was_opened(one: Path, tmp_path: Path) -> None:
-    """A listing is remembered with its folder's time stamp: a unit must not work from an old one."""
+def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: Path) -> None:
+    """A listing is cached with the modification time of its folder: a unit must not use an outdated one."""
     for folder in (row_folder(one), row_folder(one).parent):
-        os.utime(folder, (1, 1))  # before any change that follows, however coarse the clock of the disk
+        os.utime(folder, (1, 1))  # before any later change, however coarse the clock of the file system
     cache = open_cache(one)
     assert make_plan(cache, asked()).tiles == 1
     (row_folder(one) / "C00000001.jpg").write_bytes(jpeg_tile(1))
@@ -227,36 +229,34 @@ def test_a_unit_sees_what_came_after_the_cache_was_opened(one: Path, tmp_path: P
 # ---- many tiles ----
 
 
-class ManyFiles(Files):
-    """Rows of 400 tiles each, that no disk has to hold."""
+class ManyFiles(FileStore):
+    """400 rows of 400 tiles each, which do not exist on disk."""
 
     ROWS, COLUMNS = 400, 400
 
-    def names(self, folder: str) -> Sequence[str]:
+    def list_names(self, folder: str) -> Sequence[str]:
         if folder == "_alllayers/L00":
             return [f"R{row:08x}" for row in range(self.ROWS)]
         return [f"C{column:08x}.jpg" for column in range(self.COLUMNS)]
 
-    def stamp(self, folder: str) -> int | None:
+    def folder_stamp(self, folder: str) -> int | None:
         return 0
 
-    def sizes(self, paths: Sequence[str]) -> np.ndarray:
+    def file_sizes(self, paths: Sequence[str]) -> np.ndarray:
         return np.ones(len(paths), np.int64)
 
-    is_file = is_folder = read_whole = open = _check = None  # type: ignore[assignment]
+    is_file = is_folder = read_files = open = _check_crc32 = None  # type: ignore[assignment]
 
 
-def test_listing_a_level_keeps_no_more_than_some_rows(
-    one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listings, "MOST_BYTES", 100 * 24 * ManyFiles.COLUMNS)
+def test_memory_is_bounded_while_a_level_is_listed(one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_cache, "MAX_BYTES", 100 * 24 * ManyFiles.COLUMNS)
     cache = replace(open_cache(one), files=ManyFiles(tmp_path))
     tracemalloc.start()
     addresses = cache.bundles(cache.scheme.lods[0])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(addresses) == 4 * 4
-    assert peak < 200 * 24 * ManyFiles.COLUMNS  # a number and 16 bytes for each name, of the rows that are kept
+    assert peak < 200 * 24 * ManyFiles.COLUMNS  # 8 bytes for a number and 16 for a name, of the cached rows
     with cache.open_bundle(addresses[-1]) as bundle:
         assert np.count_nonzero(bundle.sizes) == (400 - 3 * 128) * (400 - 3 * 128)
 
@@ -282,7 +282,7 @@ NAMES = st.builds(
 
 
 def column_of(name: str) -> int | None:
-    """The column that a file's name states, None for a foreign file."""
+    """Return the column that a file name states, None for a foreign file."""
     stem, _, suffix = name.lower().partition(".")
     is_tile = stem[0] == "c" and 1 <= len(stem[1:]) <= 8 and suffix in ("jpg", "jpeg", "png")
     return int(stem[1:], 16) if is_tile else None
@@ -290,7 +290,7 @@ def column_of(name: str) -> int | None:
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=60)
 @given(names=st.sets(NAMES, max_size=8))
-def test_any_names_are_tiles_or_foreign(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
+def test_any_name_is_a_tile_or_ignored(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
     folder = tmp_path_factory.mktemp("names")
     make_exploded_cache(folder, {(0, 0, 0xFEDCBA): b"x"})
     for name in names:
@@ -301,5 +301,5 @@ def test_any_names_are_tiles_or_foreign(tmp_path_factory: pytest.TempPathFactory
         assert read_all(open_cache(folder)) == expected | {(0, 0, 0xFEDCBA): b"x"}
         assert len(set(columns)) == len(columns)
     except BundleError as error:
-        assert "two names of one place" in str(error)
+        assert "two names state the same row or column" in str(error)
         assert len(set(columns)) < len(columns)

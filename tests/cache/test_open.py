@@ -1,4 +1,4 @@
-"""Opening what may be a cache, and references and boxes that not every program can place."""
+"""Tests of opening a cache, and of unusual spatial references, extents and levels."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ ONE = square(0, range(1), range(1))
 
 
 @pytest.mark.parametrize(
-    "location", ["a\0b", "a\ud800b", "a" * 5000], ids=["a byte of 0", "half a character", "too long"]
+    "location", ["a\0b", "a\ud800b", "a" * 5000], ids=["null byte", "unpaired surrogate", "too long"]
 )
-def test_names_that_no_file_can_have(location: str) -> None:
-    with pytest.raises(errors.CacheError, match="can't be opened") as caught:
+def test_invalid_paths_are_rejected(location: str) -> None:
+    with pytest.raises(errors.CacheError, match="cannot be opened") as caught:
         open_cache(location)
     assert str(caught.value).isprintable()
 
 
-def test_a_path_in_root_json_that_no_file_can_have(tmp_path: Path) -> None:
+def test_path_in_root_json_that_is_too_long_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_text(root_text(tileBundlesPath=json.dumps("a" * 300)))
-    with pytest.raises(errors.CacheNotFoundError, match=r"no folder of tiles where root\.json says"):
+    with pytest.raises(
+        errors.CacheNotFoundError, match=r"folder of tiles stated in root\.json does not exist; found a"
+    ):
         open_cache(tmp_path)
 
 
 REFERENCES = {
-    "the Moon": "<WKID>104903</WKID>",
+    "Moon": "<WKID>104903</WKID>",
     "Mars": "<WKID>104905</WKID>",
-    "none that PROJ knows": "<WKID>987654</WKID>",
-    "a local grid": '<WKT>LOCAL_CS["grid"]</WKT>',
-    "no text": "<WKT>somewhere</WKT>",
-    "none at all": "",
+    "unknown WKID": "<WKID>987654</WKID>",
+    "local grid": '<WKT>LOCAL_CS["grid"]</WKT>',
+    "invalid WKT": "<WKT>somewhere</WKT>",
+    "none": "",
 }
 
 
 @pytest.mark.parametrize("name", REFERENCES)
 @pytest.mark.parametrize("output", ["x.tpkx", "x.tpk", "x"])
-def test_references_that_have_no_degrees(tmp_path: Path, name: str, output: str) -> None:
-    """A result says where it is in its own reference; a .tpkx needs an id, and a package guesses its degrees."""
+def test_spatial_references_without_degrees_are_exported(tmp_path: Path, name: str, output: str) -> None:
+    """A .tpkx requires a well-known id; a package then states the whole world in degrees, with a warning."""
     cache = make_cache(tmp_path / "cache", ONE, conf=conf_text(reference=REFERENCES[name]))
     if output == "x.tpkx" and "WKID" not in REFERENCES[name]:
         with pytest.raises(errors.ConfError, match=r"spatial reference has no well-known id, which a \.tpkx requires"):
@@ -57,9 +59,9 @@ def test_references_that_have_no_degrees(tmp_path: Path, name: str, output: str)
         assert (box["xmin"], box["ymin"], box["xmax"], box["ymax"]) == (-180, -90, 180, 90)
 
 
-def test_half_a_character_in_root_json(tmp_path: Path) -> None:
+def test_unpaired_surrogate_in_root_json_is_rejected(tmp_path: Path) -> None:
     package = make_tpkx(tmp_path / "x.tpkx", ONE, root=root_text(spatialReference='{"wkt":"\\ud800"}'))
-    with pytest.raises(errors.ConfError, match=r"root\.json: not JSON: .*surrogates not allowed"):
+    with pytest.raises(errors.ConfError, match=r"root\.json: is not valid JSON: .*surrogates not allowed"):
         open_cache(package)
     package = make_tpkx(
         tmp_path / "y.tpkx", ONE, root=root_text(spatialReference='{"wkid":3857,"wkt":"\\ud83d\\ude00"}')
@@ -77,7 +79,7 @@ def test_half_a_character_in_root_json(tmp_path: Path) -> None:
         ("<WKID>4326</WKID>", False),
     ],
 )
-def test_a_box_in_another_reference_is_none(tmp_path: Path, reference: str, declared: bool) -> None:
+def test_extent_in_another_spatial_reference_is_ignored(tmp_path: Path, reference: str, declared: bool) -> None:
     cache = make_cache(tmp_path / "cache", ONE)
     text = CDI.format(-10, -10, 10, 10).replace(
         "</EnvelopeN>", f"<SpatialReference>{reference}</SpatialReference></EnvelopeN>"
@@ -90,7 +92,7 @@ def test_a_box_in_another_reference_is_none(tmp_path: Path, reference: str, decl
     assert (open_cache(package).declared_extent is not None) == declared
 
 
-def test_a_bundle_of_empty_files_only(tmp_path: Path) -> None:
+def test_bundle_of_empty_files_has_no_tiles(tmp_path: Path) -> None:
     cache = make_exploded_cache(tmp_path / "cache", {**ONE, (8, 0, 0): b"", (3, 1, 1): b""})
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert [tile[:3] for tile in result.damaged] == [(3, 1, 1), (8, 0, 0)]
@@ -101,7 +103,7 @@ def test_a_bundle_of_empty_files_only(tmp_path: Path) -> None:
         export_tiles(empty, tmp_path / "z.tpkx")
 
 
-def test_a_level_that_the_scheme_does_not_know(tmp_path: Path) -> None:
+def test_level_outside_the_scheme_is_a_warning(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", ONE | {(4, 1, 1): jpeg_tile(1)}, conf=conf_text(range(3)))
     (cache / "_alllayers" / "L06").mkdir()
     (cache / "_alllayers" / "L06" / ".DS_Store").touch()
@@ -109,30 +111,32 @@ def test_a_level_that_the_scheme_does_not_know(tmp_path: Path) -> None:
     assert warning == f"{cache}/_alllayers/L04: stands for no level of the tiling scheme, its tiles are left out"
 
 
-def test_neighbours_of_a_cache(tmp_path: Path) -> None:
-    """A cache is a cache whatever its folder is called, and whatever lies beside it."""
+def test_cache_named_as_a_vector_tile_folder_is_read(tmp_path: Path) -> None:
+    """p12 is the folder of a vector tile package, but it may also be the name of a cache folder."""
     make_cache(tmp_path / "above" / "p12", ONE)
     assert open_cache(tmp_path / "above").name == "p12"
     (tmp_path / "above" / "p12" / "root.json").write_text("{}")
     assert open_cache(tmp_path / "above" / "p12").scheme.lods
 
 
-def test_nothing_is_not_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_path_is_not_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_cache(tmp_path / "cache", ONE))
-    with pytest.raises(errors.CacheNotFoundError, match="cache: no cache is named; found ''"):
+    with pytest.raises(
+        errors.CacheNotFoundError, match=r"cache: path is empty; expected a cache folder, a \.tpkx or a \.tpk"
+    ):
         open_cache("")
     with pytest.raises(errors.ParameterError, match="output: name is empty"):
         export_tiles(".", "", overwrite=True)
 
 
-def test_an_old_dataset_by_esri_may_be_replaced(tmp_path: Path) -> None:
+def test_dataset_by_old_esri_software_can_be_overwritten(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", ONE)
     (make_cache(tmp_path / "x", {}) / "conf.xml").rename(tmp_path / "x" / "Conf.xml")
     assert export_tiles(cache, tmp_path / "x", overwrite=True).tiles == 1
 
 
 @pytest.mark.parametrize(("format_", "bands"), [("LERC", 1), ("JPEG", 3), ("PNG", 4), ("MIXED", 4)])
-def test_bands_where_nothing_states_them(tmp_path: Path, format_: str, bands: int) -> None:
+def test_band_count_is_derived_from_the_format(tmp_path: Path, format_: str, bands: int) -> None:
     text = conf_text(format=format_).replace("<BandCount>3</BandCount>", "")
     path = export_tiles(make_cache(tmp_path / "cache", ONE, conf=text), tmp_path / "x.tpkx").path
     assert read_json(path, "root.json")["tileImageInfo"]["bandCount"] == bands

@@ -100,8 +100,12 @@ def test_estimate(cache: Path, tmp_path: Path) -> None:
 EXPORT, ESTIMATE = "export-tiles good x.tpkx", "estimate good"
 BAD = {
     "no cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
-    "a broken conf.xml": ("info broken", 1, "conf.xml: not well-formed XML"),
-    "a cut bundle": ("export-tiles cut x.tpkx", 1, "shorter than header and index; found 1000 bytes"),
+    "a broken conf.xml": ("info broken", 1, "conf.xml: is not well-formed XML"),
+    "a cut bundle": (
+        "export-tiles cut x.tpkx",
+        1,
+        "file is too short for the header and index of a bundle; found 1000 bytes",
+    ),
     "a level that does not exist": (
         f"{EXPORT} --levels 0-20",
         2,
@@ -112,7 +116,7 @@ BAD = {
         2,
         "levels: the selection holds no tiles; found levels 7, expected tiles of good, which has levels 0-2, 8",
     ),
-    "a cache's name that is too long": (f"info {'a' * 5000}", 1, "can't be opened: File name too long"),
+    "a cache's name that is too long": (f"info {'a' * 5000}", 1, "cannot be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
     "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: output already exists"),
     "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "parent folder of the output does not exist"),

@@ -320,7 +320,7 @@ def test_a_pipe_in_a_bundles_place(tmp_path: Path) -> None:
     folder = make_cache(tmp_path / "cache", world())
     bundle_path(folder / "_alllayers", 1, 0, 0).unlink()
     os.mkfifo(bundle_path(folder / "_alllayers", 1, 0, 0))
-    with pytest.raises(errors.CacheError, match="not a file"):
+    with pytest.raises(errors.CacheError, match="is not a regular file"):
         export_tiles(folder, tmp_path / "x.tpkx")
 
 

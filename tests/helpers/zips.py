@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gptool.cache.zip_files import open_zip
+from gptool.cache.zip_store import open_zip
 from gptool.errors import GptoolError
 
 NOISE = np.random.default_rng(3).bytes(70_000)
@@ -73,17 +73,17 @@ def read_all(path: Path) -> dict[str, bytes]:
     files = open_zip(path)
     contents, folders = {}, [""]
     for folder in folders:
-        for name in files.names(folder):
+        for name in files.list_names(folder):
             below = f"{folder}/{name}" if folder else name
             if files.is_folder(below):
                 folders.append(below)
             if files.is_file(below):
                 with files.open(below) as content:
-                    assert content.size == files.sizes([below])[0]
+                    assert content.size == files.file_sizes([below])[0]
                     content.read(0, min(content.size, 1000))
                     content.read(max(content.size - 1000, 0), min(content.size, 1000))
-                contents[below] = files.read_small(below)
-    assert contents.keys() == files.members.keys()
+                contents[below] = files.read_small_file(below)
+    assert contents.keys() == files.entries.keys()
     return contents
 
 

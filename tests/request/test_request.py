@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gptool.cache.conf import read_conf
+from gptool.cache.conf_xml import read_conf_xml
 from gptool.errors import ParameterError
 from gptool.model import TilingScheme
 from gptool.request.extent import read_extent
@@ -22,7 +22,7 @@ def scheme(tmp_path: Path) -> TilingScheme:
     """Levels 2-6 and 9."""
     path = tmp_path / "conf.xml"
     path.write_text(conf_text([2, 3, 4, 5, 6, 9]))
-    return read_conf(path.read_bytes(), path).scheme
+    return read_conf_xml(path.read_bytes(), path).scheme
 
 
 def chosen(scheme: TilingScheme, sent: Any, export_by: ExportBy = "LevelID") -> list[int]:
@@ -62,7 +62,7 @@ def test_near_scales_are_told_apart(tmp_path: Path) -> None:
         f"<LODInfo><LevelID>{level}</LevelID><Scale>{scale}</Scale><Resolution>{scale / 3779.5}</Resolution></LODInfo>"
         for level, scale in enumerate((9017.87105, 4508.9355, 4508.9353))
     )
-    scheme = read_conf(conf_text(lods=lods).encode(), tmp_path).scheme
+    scheme = read_conf_xml(conf_text(lods=lods).encode(), tmp_path).scheme
     assert chosen(scheme, "4508.9355-9017.87105", "Scale") == [0, 1]
     assert chosen(scheme, "4508.9353", "Scale") == [2]
 

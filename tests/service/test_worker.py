@@ -162,7 +162,7 @@ def strange_level(cache: Path, output: Path) -> None:
 
 FAULTS = {
     no_conf: "Maps/World/conf.xml: ",
-    no_tiles: "Maps/World: no _alllayers folder in it or one folder down",
+    no_tiles: "Maps/World: contains no _alllayers folder, nor do its subfolders",
     vanished: "Maps/World: cache not found",
     broken_bundle: "Maps/World/_alllayers/L00/R0000C0000.bundle: ",
     no_place: "the output directory/work/",

@@ -1,4 +1,4 @@
-"""Compact V2 caches: both header families, dead space, shared bytes, and indexes that lie."""
+"""Tests of compact V2 caches: both header variants, unused space, shared bytes, and corrupt indexes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from helpers.checks import read_cache
 from helpers.readers import read_all
 
 
-@pytest.mark.parametrize("arcgis", [False, True], ids=["white paper", "ArcGIS"])
+@pytest.mark.parametrize("arcgis", [False, True], ids=["specification", "ArcGIS"])
 @pytest.mark.parametrize("empty", [0, 4])
-@pytest.mark.parametrize("dead", [0, 100, 70_000], ids=lambda dead: f"{dead} dead bytes")
-def test_reads_every_tile(tmp_path: Path, arcgis: bool, empty: int, dead: int) -> None:
+@pytest.mark.parametrize("dead", [0, 100, 70_000], ids=lambda dead: f"{dead} unused bytes")
+def test_all_tiles_are_read(tmp_path: Path, arcgis: bool, empty: int, dead: int) -> None:
     tiles = square(8, range(126, 130), range(126, 130))
     cache = open_cache(make_cache(tmp_path, tiles, arcgis=arcgis, empty=empty, dead=dead))
     assert read_all(cache) == tiles == read_cache(tmp_path)
 
 
 def make_shared(folder: Path, tile: bytes, entries: int) -> None:
-    """A cache of one bundle whose first entries all mean the same tile."""
+    """Make a cache of one bundle whose first index entries all point to the same tile."""
     make_cache(folder, {(0, 0, 0): tile})
     path = bundle_path(folder / "_alllayers", 0, 0, 0)
     data = bytearray(path.read_bytes())
@@ -36,12 +36,12 @@ def make_shared(folder: Path, tile: bytes, entries: int) -> None:
     path.write_bytes(data)
 
 
-def test_tiles_may_share_bytes(tmp_path: Path) -> None:
+def test_tiles_can_share_bytes(tmp_path: Path) -> None:
     make_shared(tmp_path, jpeg_tile(1), 2)
     assert read_all(open_cache(tmp_path)) == {(0, 0, 0): jpeg_tile(1), (0, 0, 1): jpeg_tile(1)}
 
 
-def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path) -> None:
+def test_memory_is_bounded_if_entries_share_a_large_tile(tmp_path: Path) -> None:
     make_shared(tmp_path, b"\0" * 3_000_000, 100)
     cache = open_cache(tmp_path)
     with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
@@ -50,28 +50,30 @@ def test_batches_bound_memory_when_entries_share_one_large_place(tmp_path: Path)
     assert max(batches) <= 2
 
 
-def test_a_small_bundle_that_would_become_a_large_result(tmp_path: Path) -> None:
+def test_small_bundle_with_large_total_size_is_rejected(tmp_path: Path) -> None:
     make_shared(tmp_path, b"\0" * 100_000, 16384)
-    with pytest.raises(BundleError, match=r"share bytes .* found 1638400000 bytes, expected 1073741824 at most"):
+    with pytest.raises(
+        BundleError, match=r"share bytes .* limit; found 1638400000 bytes, expected at most 1073741824 bytes"
+    ):
         read_all(open_cache(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["R0000C0080.BUNDLE", "r0000c0080.bundle", "R00000000C00000080.bundle"])
-def test_names_in_other_spellings(tmp_path: Path, name: str) -> None:
+def test_other_spellings_of_bundle_names_are_found(tmp_path: Path, name: str) -> None:
     make_cache(tmp_path, square(8, range(1), range(128, 129)))
     path = bundle_path(tmp_path / "_alllayers", 8, 0, 128)
     path.rename(path.with_name(name))
     assert list(read_all(open_cache(tmp_path))) == [(8, 0, 128)]
 
 
-def test_other_files_are_passed_over(tmp_path: Path) -> None:
+def test_other_files_are_ignored(tmp_path: Path) -> None:
     make_cache(tmp_path, square(0, range(1), range(1)))
     for name in ("Thumbs.db", "R0000C0000.bundlx", ".DS_Store", "R0000C0000.bundle.lock"):
         (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
     assert list(read_all(open_cache(tmp_path))) == [(0, 0, 0)]
 
 
-def test_a_cache_pickles(tmp_path: Path) -> None:
+def test_cache_pickles(tmp_path: Path) -> None:
     cache = open_cache(make_cache(tmp_path, square(0, range(1), range(1))))
     assert pickle.loads(pickle.dumps(cache)) == cache
 
@@ -85,7 +87,7 @@ def test_a_cache_pickles(tmp_path: Path) -> None:
         ("Layers/conf.xml", "Layers/_alllayers"),
     ],
 )
-def test_where_conf_and_tiles_may_be(tmp_path: Path, place: str, tiles: str) -> None:
+def test_conf_xml_and_tiles_are_found(tmp_path: Path, place: str, tiles: str) -> None:
     make_cache(tmp_path / "made", square(0, range(1), range(1)))
     (tmp_path / "cache" / "Layers").mkdir(parents=True)
     (tmp_path / "made" / "conf.xml").rename(tmp_path / "cache" / place)
@@ -93,20 +95,22 @@ def test_where_conf_and_tiles_may_be(tmp_path: Path, place: str, tiles: str) -> 
     assert list(read_all(open_cache(tmp_path / "cache"))) == [(0, 0, 0)]
 
 
-def test_what_is_no_cache(tmp_path: Path) -> None:
+def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(CacheNotFoundError, match="cache not found"):
         open_cache(tmp_path / "nowhere")
-    with pytest.raises(CacheNotFoundError, match=r"no conf\.xml"):
+    with pytest.raises(CacheNotFoundError, match=r"contains no conf\.xml, nor do its subfolders"):
         open_cache(tmp_path)
     (tmp_path / "conf.xml").write_text(conf_text())
-    with pytest.raises(CacheNotFoundError, match="no _alllayers"):
+    with pytest.raises(CacheNotFoundError, match="contains no _alllayers folder, nor do its subfolders"):
         open_cache(tmp_path)
-    with pytest.raises(CacheError, match=r"not a package .* expected a \.tpkx, a \.tpk or a cache folder"):
+    with pytest.raises(
+        CacheError, match=r"cannot be read as a zip file: .* expected a \.tpkx, a \.tpk or a cache folder"
+    ):
         open_cache(tmp_path / "conf.xml")
 
 
 def patched(**fields: int) -> bytes:
-    """A bundle of one tile whose header has other numbers."""
+    """Return a bundle of one tile whose header has other values in these fields."""
     places = {"version": (0, "<I"), "offset_bytes": (12, "<I"), "user_header": (32, "<Q"), "index_size": (60, "<I")}
     data = bytearray(bundle_bytes({(0, 0): jpeg_tile(1)}))
     for name, value in fields.items():
@@ -116,7 +120,7 @@ def patched(**fields: int) -> bytes:
 
 
 def with_entry(offset: int, size: int) -> bytes:
-    """A bundle of one tile, with a second index entry, row 3, column 5."""
+    """Return a bundle of one tile, with a second index entry at row 3, column 5."""
     data = bytearray(bundle_bytes({(0, 0): jpeg_tile(1)}))
     struct.pack_into("<Q", data, 64 + 8 * (3 * 128 + 5), size << 40 | offset)
     return bytes(data)
@@ -124,25 +128,41 @@ def with_entry(offset: int, size: int) -> bytes:
 
 SIZE = len(bundle_bytes({(0, 0): jpeg_tile(1)}))
 BAD_BUNDLES = {
-    "empty": (b"", "shorter than header and index; found 0 bytes, expected 131136 or more"),
-    "shorter than its header": (patched()[:63], "found 63 bytes"),
-    "shorter than its index": (patched()[:131135], "found 131135 bytes"),
-    "another version": (patched(version=2), r"found \(2, 5, 40, 131072\), expected \(3, 5, 40, 131072\)"),
-    "offsets of 4 bytes": (patched(offset_bytes=4), "header"),
-    "a user header elsewhere": (patched(user_header=1 << 60), "header"),
-    "another index size": (patched(index_size=0), "header"),
-    "an entry past the end": (with_entry(SIZE, 1), f"level 8, row 3, column 133; found 1 bytes at offset {SIZE}"),
-    "an entry that ends past the end": (with_entry(SIZE - 5, 6), "level 8, row 3, column 133"),
-    "an entry at 2^40 - 1": (
-        with_entry((1 << 40) - 1, (1 << 24) - 1),
-        f"{(1 << 24) - 1} bytes at offset {(1 << 40) - 1}",
+    "empty file": (
+        b"",
+        "file is too short for the header and index of a bundle; found 0 bytes, expected at least 131136 bytes",
     ),
-    "an entry within the index": (with_entry(100, 8), "8 bytes at offset 100"),
+    "truncated header": (patched()[:63], "found 63 bytes"),
+    "truncated index": (patched()[:131135], "found 131135 bytes"),
+    "other version": (
+        patched(version=2),
+        r"bundle header is corrupt; found .* \(2, 5, 40, 131072\), expected \(3, 5, 40, 131072\) of a compact V2",
+    ),
+    "offsets of 4 bytes": (patched(offset_bytes=4), "bundle header is corrupt"),
+    "other user header offset": (patched(user_header=1 << 60), "bundle header is corrupt"),
+    "other index size": (patched(index_size=0), "bundle header is corrupt"),
+    "entry past the end": (
+        with_entry(SIZE, 1),
+        "index entry of level 8, row 3, column 133 points past the end of the file; "
+        f"found 1 bytes at offset {SIZE}, expected a range within bytes 131136 to {SIZE}",
+    ),
+    "entry that ends past the end": (
+        with_entry(SIZE - 5, 6),
+        f"level 8, row 3, column 133 points past the end of the file; found 6 bytes at offset {SIZE - 5}",
+    ),
+    "entry at 2^40 - 1": (
+        with_entry((1 << 40) - 1, (1 << 24) - 1),
+        f"points past the end of the file; found {(1 << 24) - 1} bytes at offset {(1 << 40) - 1}",
+    ),
+    "entry within the index": (
+        with_entry(100, 8),
+        "level 8, row 3, column 133 points into the header or index; found 8 bytes at offset 100",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", BAD_BUNDLES)
-def test_bundles_that_lie(tmp_path: Path, name: str) -> None:
+def test_corrupt_bundle_is_rejected(tmp_path: Path, name: str) -> None:
     data, message = BAD_BUNDLES[name]
     make_cache(tmp_path, square(8, range(1), range(128, 129)))
     path = bundle_path(tmp_path / "_alllayers", 8, 0, 128)
@@ -153,32 +173,34 @@ def test_bundles_that_lie(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["R0001C0000.bundle", "R0000C0081.bundle"])
-def test_a_bundle_that_is_not_in_the_grid(tmp_path: Path, name: str) -> None:
+def test_bundle_name_off_the_grid_is_rejected(tmp_path: Path, name: str) -> None:
     make_cache(tmp_path, square(0, range(1), range(1)))
     (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
-    with pytest.raises(BundleError, match="multiples of 0080"):
+    with pytest.raises(
+        BundleError, match="bundle name is not on the grid of bundles; expected row and column to be multiples of 0080"
+    ):
         read_all(open_cache(tmp_path))
 
 
-def test_two_bundles_of_one_place(tmp_path: Path) -> None:
+def test_two_files_of_one_bundle_are_rejected(tmp_path: Path) -> None:
     make_cache(tmp_path, square(0, range(1), range(1)))
     (tmp_path / "_alllayers" / "L00" / "R00000C0000.bundle").write_bytes(b"")
-    with pytest.raises(BundleError, match="two bundles of one place"):
+    with pytest.raises(BundleError, match="two files of one bundle"):
         read_all(open_cache(tmp_path))
 
 
-def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+def test_file_truncated_while_it_is_read_is_rejected(tmp_path: Path) -> None:
     cache = open_cache(make_cache(tmp_path, square(0, range(1), range(1))))
     with cache.open_bundle(cache.bundles(cache.scheme.lods[0])[0]) as bundle:
         path = bundle_path(tmp_path / "_alllayers", 0, 0, 0)
         path.write_bytes(path.read_bytes()[:-10])
-        with pytest.raises(BundleError, match="became shorter"):
+        with pytest.raises(BundleError, match="file was truncated while it was read"):
             list(bundle.batches(np.array([0])))
 
 
 @settings(max_examples=50)
 @given(data=st.data())
-def test_mutated_bundles_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_mutated_bundle_is_read_or_rejected(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.getbasetemp() / "mutated"
     make_cache(folder, square(0, range(2), range(2)))
     path = bundle_path(folder / "_alllayers", 0, 0, 0)

@@ -1,0 +1,254 @@
+"""Random access to the bytes of one open file: a file on disk, or a zip member that is stored or deflated."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool import _files
+from gptool.errors import BundleError, CacheError
+
+CHUNK_BYTES = 256 * 1024
+"""Number of compressed bytes read at a time, and of unneeded bytes decompressed at a time."""
+
+
+@contextmanager
+def open_file(path: str | Path, where: Path) -> Iterator[FileRange]:
+    """Open a regular file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    where : Path
+        The path that error messages state.
+
+    Raises
+    ------
+    CacheError
+        If the file cannot be opened, or is not a regular file.
+    """
+    try:
+        # Opening a pipe must not block.
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise CacheError(f"cannot be opened: {error.strerror}", where=where) from error
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise CacheError("is not a regular file", where=where)
+        yield FileRange(where, file, 0, status.st_size)
+    finally:
+        os.close(file)
+
+
+class ReadBuffer:
+    """Memory that is reused by successive reads: allocating new memory takes longer than reading into it."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """Return the first `size` bytes, uninitialised; the buffer grows if necessary."""
+        if size > len(self._bytes):
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes[:size]
+
+
+class ByteSource(ABC):
+    """The bytes of one open file. Not thread-safe.
+
+    Attributes
+    ----------
+    where : Path
+        The path that error messages state.
+    size : int
+        Size of the file, bytes.
+    """
+
+    def __init__(self, where: Path, size: int) -> None:
+        self.where, self.size = where, size
+
+    def read(self, offset: int, size: int, buffer: ReadBuffer | None = None) -> NDArray[np.uint8]:
+        """Read `size` bytes at `offset`.
+
+        Parameters
+        ----------
+        offset, size : int
+            The range, bytes.
+        buffer : ReadBuffer, optional
+            Memory to read into. The result is then valid only until the next read.
+
+        Raises
+        ------
+        BundleError
+            If the range is not within the file, or the bytes are damaged.
+        CacheError
+            If the operating system cannot read them.
+        """
+        if offset < 0:
+            raise BundleError("read offset is negative", where=self.where, found=offset, expected="0 or more")
+        self._check_end(offset + size)
+        return self._read(offset, size, buffer or ReadBuffer())
+
+    def read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """Read the little-endian unsigned 32-bit integer at each offset; ascending offsets read fastest.
+
+        Raises as `read`.
+        """
+        if len(offsets):
+            self._check_end(int(offsets.max()) + 4)
+        return self._read_uint32(offsets)
+
+    @abstractmethod
+    def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]: ...
+
+    @abstractmethod
+    def _read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
+
+    def _check_end(self, end: int) -> None:
+        if end > self.size:
+            raise BundleError(
+                "file is too short", where=self.where, found=f"{self.size} bytes", expected=f"at least {end} bytes"
+            )
+
+
+class FileRange(ByteSource):
+    """A range of an open file, which it does not close: a whole file, or a stored member of a zip."""
+
+    def __init__(self, where: Path, file: int, start: int, size: int) -> None:
+        super().__init__(where, size)
+        self._file, self._start = file, start
+
+    def status(self) -> os.stat_result:
+        """Return the `os.fstat` of the open file."""
+        return os.fstat(self._file)
+
+    def subrange(self, where: Path, start: int, size: int) -> FileRange:
+        """Return the range of `size` bytes from `start`. Raises BundleError if it is not within this range."""
+        self._check_end(start + size)
+        return FileRange(where, self._file, self._start + start, size)
+
+    def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]:
+        # Not mapped into memory: if a mapped file shrinks, the process is killed.
+        data = buffer.take(size)
+        view, done = data.data, 0
+        while done < size:
+            try:
+                count = os.preadv(self._file, [view[done:]], self._start + offset + done)
+            except OSError as error:
+                raise self._read_error(error, offset + done) from error
+            if count == 0:
+                raise self._truncated_error(offset + done, offset + size)
+            done += count
+        return data
+
+    def _read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        try:
+            values, done = _files.read_words(self._file, self._start, offsets)
+        except OSError as error:
+            raise self._read_error(error, int(offsets.min())) from error
+        if done < len(values):
+            raise self._truncated_error(int(offsets[done]), int(offsets[done]) + 4)
+        return values
+
+    def _read_error(self, error: OSError, offset: int) -> CacheError:
+        return CacheError(f"cannot be read at offset {offset}: {error.strerror}", where=self.where)
+
+    def _truncated_error(self, found: int, expected: int) -> BundleError:
+        return BundleError(
+            "file was truncated while it was read",
+            where=self.where,
+            found=f"{found} bytes",
+            expected=f"{expected} bytes",
+        )
+
+
+class DeflatedMember(ByteSource):
+    """A deflated member of a zip, decompressed while it is read.
+
+    Only the range that was read last is kept, so ranges should be read in ascending order: reading one that starts
+    before it decompresses the member from the beginning.
+    """
+
+    def __init__(self, where: Path, compressed: FileRange, size: int) -> None:
+        super().__init__(where, size)
+        self._compressed = compressed
+        self._restart()
+
+    def _restart(self) -> None:
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._consumed = self._position = self._kept_offset = 0
+        self._kept = np.empty(0, np.uint8)
+
+    def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]:
+        # The buffer is not used: the range read last is kept, and must not change.
+        try:
+            return self._read_forward(offset, size)
+        except BaseException:
+            self._restart()  # the bytes decompressed so far are lost
+            raise
+
+    def _read_forward(self, offset: int, size: int) -> NDArray[np.uint8]:
+        if offset < self._kept_offset:
+            self._restart()
+        known = self._kept[offset - self._kept_offset :][:size]
+        if len(known) == size:
+            return known
+        while self._position < offset:
+            self._decompress(offset - self._position)
+        data = np.empty(size, np.uint8)
+        data[: len(known)] = known
+        done = len(known)
+        while done < size:
+            part = self._decompress(size - done)
+            data[done : done + len(part)] = np.frombuffer(part, np.uint8)
+            done += len(part)
+        data.setflags(write=False)  # later reads return parts of it
+        self._kept_offset, self._kept = offset, data
+        return data
+
+    def _read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        values = np.empty(len(offsets), np.uint32)
+        order = np.argsort(offsets, kind="stable")
+        ascending = offsets[order].astype(np.int64)
+        first = 0
+        while first < len(ascending):  # offsets close to each other are read together
+            begin = int(ascending[first])
+            last = int(np.searchsorted(ascending, begin + CHUNK_BYTES, "right"))
+            within = ascending[first:last] - begin
+            data = self._read(begin, int(within[-1]) + 4, ReadBuffer())
+            values[order[first:last]] = data[within[:, None] + np.arange(4)].view("<u4").ravel()
+            first = last
+        return values
+
+    def _decompress(self, max_size: int) -> bytes:
+        """Return the next bytes: at least one, at most `max_size`."""
+        while True:
+            pending = self._inflater.unconsumed_tail
+            if not pending and self._consumed < self._compressed.size:
+                count = min(CHUNK_BYTES, self._compressed.size - self._consumed)
+                pending = self._compressed.read(self._consumed, count).tobytes()
+                self._consumed += len(pending)
+            try:
+                part = self._inflater.decompress(pending, min(max_size, CHUNK_BYTES))
+            except zlib.error as error:
+                raise BundleError(f"compressed data is corrupt: {error}", where=self.where) from None
+            if part:
+                self._position += len(part)
+                return part
+            if self._inflater.eof or (not pending and self._consumed == self._compressed.size):
+                raise BundleError(
+                    "compressed data is truncated",
+                    where=self.where,
+                    found=f"{self._position} bytes",
+                    expected=f"{self.size} bytes",
+                )

@@ -1,0 +1,87 @@
+"""The file store of a cache in a folder on a disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool import _files
+from gptool.cache.byte_source import ByteSource, open_file
+from gptool.cache.file_store import FileStore
+from gptool.errors import CacheError
+
+
+@dataclass(frozen=True)
+class FolderStore(FileStore):
+    """The files of a folder."""
+
+    def list_names(self, folder: str) -> Sequence[str]:
+        """Return the names in a folder. See `FileStore.list_names`."""
+        try:
+            return os.listdir(self.where(folder))  # noqa: PTH208 - names, not a Path for each
+        except OSError as error:
+            self._check_absent(folder, error)
+            return ()
+
+    def is_folder(self, path: str) -> bool:
+        """Return True if the path is that of a folder, or of a link to one."""
+        return os.path.isdir(self.where(path))  # noqa: PTH112 - Path's may raise
+
+    def is_file(self, path: str) -> bool:
+        """Return True if the path is that of a regular file, or of a link to one."""
+        return os.path.isfile(self.where(path))  # noqa: PTH113 - Path's may raise
+
+    def folder_stamp(self, folder: str) -> int | None:
+        """Return the modification time of a folder, nanoseconds. See `FileStore.folder_stamp`."""
+        try:
+            return self.where(folder).stat().st_mtime_ns
+        except OSError as error:
+            self._check_absent(folder, error)
+            return None
+
+    def _check_absent(self, folder: str, error: OSError) -> None:
+        """Raise CacheError unless the error means that the folder does not exist.
+
+        A link to a folder that does not exist is an error: its target may be on a disk that is not mounted.
+        """
+        if not isinstance(error, FileNotFoundError) or os.path.lexists(self.where(folder)):
+            raise CacheError(f"folder cannot be listed: {error.strerror}", where=self.where(folder)) from error
+
+    def file_sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
+        """Return the sizes of files, bytes. See `FileStore.file_sizes`."""
+        sizes, failure = _files.file_sizes(self._encode(paths))
+        if failure:
+            raise CacheError(f"cannot be opened: {os.strerror(failure)}", where=self.where(paths[len(sizes)]))
+        if (sizes < 0).any():
+            raise CacheError("is not a regular file", where=self.where(paths[int(sizes.argmin())]))
+        return sizes
+
+    def read_files(self, paths: Sequence[str], sizes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+        """Return the concatenated bytes of whole files. See `FileStore.read_files`."""
+        data, done, failure = _files.read_files(self._encode(paths), sizes)
+        if failure:
+            raise CacheError(f"cannot be read: {os.strerror(failure)}", where=self.where(paths[done]))
+        if done < len(paths):
+            raise CacheError(
+                "file size changed while it was read", where=self.where(paths[done]), expected=f"{sizes[done]} bytes"
+            )
+        return data
+
+    def _check_crc32(self, path: str, crc32: int) -> None:
+        pass  # a folder states no CRC-32
+
+    def _encode(self, paths: Sequence[str]) -> list[bytes]:
+        # Without Path, which is slow: these are the tiles of an exploded cache.
+        return [os.fsencode(f"{self.location}/{path}") for path in paths]
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[ByteSource]:
+        """Open a file. See `FileStore.open`."""
+        # Without Path, which is slow: the file may be a tile of an exploded cache.
+        with open_file(f"{self.location}/{path}", self.where(path)) as source:
+            yield source
