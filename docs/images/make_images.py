@@ -1,0 +1,60 @@
+"""Make the pictures of the documentation anew, after a change of the closing table or of the service's pages.
+
+Run it with the Python of an environment in which gptool is installed with the extras `test` and `browser`; the pictures
+of pages need Chromium.
+
+    .venv/bin/python -P docs/images/make_images.py
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.text import Text
+
+IMAGES = Path(__file__).resolve().parent
+GPTOOL = [sys.executable, "-P", "-c", "from gptool.cli import main; main(prog_name='gptool')"]
+COMMAND = "gptool export-tiles gptool-demo/world world.tpkx --compression-quality 50"
+FONTS = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace'
+
+
+def make_closing_table() -> None:
+    """Write what an export of the demo's cache prints, as it looks in a terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*GPTOOL, "demo"], cwd=folder, check=True, capture_output=True)
+        command = [*GPTOOL, *COMMAND.split()[1:]]
+        printed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+        printed = printed.replace(os.path.realpath(folder), "/data")
+    lines = [line.rstrip() for line in printed.splitlines()]
+    while not lines[0]:
+        del lines[0]
+    text = Text().append("$ ", "bold green").append(f"{COMMAND}\n\n", "bold white")
+    for line in lines:
+        text.append(f"{line}\n", "bold white" if re.match(r" *(Level|All) ", line) else "white")
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+        console = Console(
+            record=True, width=max(map(len, (COMMAND, *lines))) + 3, file=nothing, color_system="truecolor"
+        )
+        console.print(text, end="")
+    # Rich refers to fonts on another host; those of the reader's system do.
+    style = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    style = style.replace("Fira Code, monospace", FONTS)
+    svg = console.export_svg(title="gptool export-tiles", code_format=style, unique_id="closing-table")
+    (IMAGES / "closing-table.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
+
+
+def make_pages() -> None:
+    """Take the pictures of the service's pages, from the test that uses them in a browser."""
+    test = IMAGES.parents[1] / "tests" / "service" / "test_browser.py"
+    command = [sys.executable, "-P", "-m", "pytest", "-q", str(test), "-k", "draw_estimate_export"]
+    subprocess.run(command, env={**os.environ, "GPTOOL_SCREENSHOTS": str(IMAGES)}, check=True)
+
+
+if __name__ == "__main__":
+    make_closing_table()
+    make_pages()
