@@ -1,4 +1,4 @@
-"""Cache raster datasets: what conf.xml and conf.cdi repeat, and which storages can be asked for."""
+"""Cache raster datasets: the content of conf.xml and conf.cdi, and the accepted storage formats."""
 
 from __future__ import annotations
 
@@ -37,45 +37,45 @@ RICH = """<?xml version="1.0" encoding="{encoding}"?>
     <Antialiasing>false</Antialiasing><more:thing a="1"><![CDATA[<b>]]></more:thing></TileImageInfo>
   <CacheStorageInfo><StorageFormat>{storage}</StorageFormat><PacketSize>128</PacketSize></CacheStorageInfo>
 </CacheInfo>"""
-STORAGES = pytest.mark.parametrize(("word", "storage"), [("compact", COMPACT), ("compactV2", COMPACT_V2)])
+STORAGE_FORMATS = pytest.mark.parametrize(("name", "storage"), [("compact", COMPACT), ("compactV2", COMPACT_V2)])
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
-    """A cache of one tile, beside which results go."""
+def one_tile_cache(tmp_path: Path) -> Path:
+    """A cache of one tile, in the folder that results are written to."""
     return make_cache(tmp_path / "cache", square(0, range(1), range(1)))
 
 
-def tree(text: str | bytes) -> str:
-    """A document in one form, with comments and the prefixes of its namespaces."""
+def canonical(text: str | bytes) -> str:
+    """Return a document in canonical form, with comments and namespace prefixes."""
     return ElementTree.canonicalize(text, with_comments=True)
 
 
 # ---- conf.xml and conf.cdi ----
 
 
-@STORAGES
+@STORAGE_FORMATS
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize(("quality", "stated"), [(None, 85), (50, 55)])
-def test_conf_xml_is_the_sources_but_for_storage_and_quality(
-    tmp_path: Path, word: str, storage: str, encoding: str, quality: int | None, stated: int
+def test_conf_xml_differs_from_its_source_in_storage_and_quality_only(
+    tmp_path: Path, name: str, storage: str, encoding: str, quality: int | None, stated: int
 ) -> None:
     text = RICH.format(encoding=encoding, storage=COMPACT_V2)
     source = make_cache(tmp_path / "cache", square(0, range(1), range(1)))
     (source / "conf.xml").write_bytes(text.encode(encoding))
-    path = export_tiles(source, tmp_path / "x", storage_format_type=word, compression_quality=quality).path
+    path = export_tiles(source, tmp_path / "x", storage_format_type=name, compression_quality=quality).path
     expected = text.replace(COMPACT_V2, storage).replace(">85<", f">{stated}<").replace(encoding, "utf-8")
-    assert tree((path / "conf.xml").read_bytes()) == tree(expected.encode())
+    assert canonical((path / "conf.xml").read_bytes()) == canonical(expected.encode())
 
 
-@STORAGES
+@STORAGE_FORMATS
 @pytest.mark.parametrize("namespace", ["", "http://www.esri.com/schemas/ArcGIS/9.2"])
-def test_conf_xml_of_9x_gains_its_storage(tmp_path: Path, word: str, storage: str, namespace: str) -> None:
+def test_storage_info_is_added_to_conf_xml_of_9x(tmp_path: Path, name: str, storage: str, namespace: str) -> None:
     source = make_exploded_cache(tmp_path / "cache", square(0, range(1), range(1)))
     if namespace:
         text = (source / "conf.xml").read_text().replace("<CacheInfo ", f'<CacheInfo xmlns="{namespace}" ')
         (source / "conf.xml").write_text(text)
-    path = export_tiles(source, tmp_path / "x", storage_format_type=word).path
+    path = export_tiles(source, tmp_path / "x", storage_format_type=name).path
     check_dataset(path, storage=storage, levels={0})
     found = ElementTree.parse(path / "conf.xml").getroot()
     [info] = found.findall("{*}CacheStorageInfo")
@@ -90,7 +90,7 @@ def test_conf_xml_of_9x_gains_its_storage(tmp_path: Path, word: str, storage: st
     ]
 
 
-def test_conf_xml_that_lacks_quality_and_packets_gains_them(tmp_path: Path) -> None:
+def test_missing_quality_and_packet_size_are_added_to_conf_xml(tmp_path: Path) -> None:
     text = conf_text().replace("<CompressionQuality>85</CompressionQuality>", "")
     text = text.replace("<PacketSize>128</PacketSize>", "")
     source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=text)
@@ -99,14 +99,14 @@ def test_conf_xml_that_lacks_quality_and_packets_gains_them(tmp_path: Path) -> N
     assert ElementTree.parse(path / "conf.xml").findtext("TileImageInfo/CompressionQuality") == "85"
 
 
-def test_a_quality_that_no_tile_has_stays_as_declared(tmp_path: Path) -> None:
+def test_declared_quality_is_kept_without_jpeg_tiles(tmp_path: Path) -> None:
     tiles = {(0, 0, 0): png_tile(1)}
     source = make_cache(tmp_path / "cache", tiles, conf=conf_text(format="PNG", quality=7))
     path = export_tiles(source, tmp_path / "x", compression_quality=50).path
-    assert tree((path / "conf.xml").read_bytes()) == tree((source / "conf.xml").read_bytes())
+    assert canonical((path / "conf.xml").read_bytes()) == canonical((source / "conf.xml").read_bytes())
 
 
-def test_numbers_of_root_json_are_copied_digit_by_digit(tmp_path: Path) -> None:
+def test_numbers_of_root_json_keep_their_digits(tmp_path: Path) -> None:
     lods = '[{"level":0,"resolution":6.2617213571200057E5,"scale":591657527.59155500}]'
     info = (
         '{"rows":64,"cols":64,"dpi":96.0,"origin":{"x":-2.0037508342787001e+7,"y":20037508.34278700100},'
@@ -129,28 +129,28 @@ def test_numbers_of_root_json_are_copied_digit_by_digit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reference", ["<WKID>102100</WKID><LatestWKID>3857</LatestWKID>", "<WKT>LOCAL</WKT>"])
-def test_conf_cdi_repeats_the_reference(tmp_path: Path, reference: str) -> None:
+def test_conf_cdi_repeats_the_spatial_reference(tmp_path: Path, reference: str) -> None:
     source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=reference))
     path = export_tiles(source, tmp_path / "x").path
     [stated] = ElementTree.parse(path / "conf.xml").findall("TileCacheInfo/SpatialReference")
     [repeated] = ElementTree.parse(path / "conf.cdi").findall("SpatialReference")
-    assert tree(ElementTree.tostring(repeated).strip()) == tree(ElementTree.tostring(stated).strip())
+    assert canonical(ElementTree.tostring(repeated).strip()) == canonical(ElementTree.tostring(stated).strip())
 
 
 @pytest.mark.parametrize(
     "reference",
     [
-        pytest.param("<WKT>LOCAL</WKT>", id="PROJ can't read it"),
+        pytest.param("<WKT>LOCAL</WKT>", id="WKT unknown to PROJ"),
         pytest.param(
             "<WKT>" + html.escape(
                 rasterio.crs.CRS.from_proj4("+proj=tmerc +lon_0=7.7 +x_0=123 +datum=WGS84").to_wkt(version="WKT1_ESRI")
             ) + "</WKT>",
-            id="PROJ knows no id",
+            id="WKT without an id in PROJ",
         ),
     ],
 )  # fmt: skip
-def test_a_reference_of_text_alone(tmp_path: Path, reference: str) -> None:
-    """A dataset and a .tpk state it, a .tpkx can't: that is said before any work."""
+def test_spatial_reference_with_wkt_only(tmp_path: Path, reference: str) -> None:
+    """A dataset and a .tpk can state it, a .tpkx cannot: the error comes before any work."""
     conf = conf_text(reference=reference, x="0", y="20037508")
     source = make_cache(tmp_path / "cache", square(2, range(1, 3), range(2)), conf=conf)
     done: list[int] = []
@@ -161,14 +161,14 @@ def test_a_reference_of_text_alone(tmp_path: Path, reference: str) -> None:
     tiles = read_dataset(source)
     assert read_dataset(export_tiles(source, tmp_path / "x").path) == tiles
     assert read_tpk(export_tiles(source, tmp_path / "x.tpk").path) == tiles
-    assert tree((tmp_path / "x" / "conf.xml").read_bytes()) == tree((source / "conf.xml").read_bytes())
+    assert canonical((tmp_path / "x" / "conf.xml").read_bytes()) == canonical((source / "conf.xml").read_bytes())
 
 
-# ---- what is asked for ----
+# ---- storage formats ----
 
 
 @pytest.mark.parametrize(
-    ("word", "storage"),
+    ("name", "storage"),
     [
         (None, COMPACT_V2),
         ("", COMPACT_V2),
@@ -179,12 +179,14 @@ def test_a_reference_of_text_alone(tmp_path: Path, reference: str) -> None:
         (COMPACT.upper(), COMPACT),
     ],
 )
-def test_spellings_of_the_storage(one: Path, tmp_path: Path, word: str | None, storage: str) -> None:
-    check_dataset(export_tiles(one, tmp_path / "x", storage_format_type=word).path, storage=storage, levels={0})
+def test_spellings_of_a_storage_format(one_tile_cache: Path, tmp_path: Path, name: str | None, storage: str) -> None:
+    check_dataset(
+        export_tiles(one_tile_cache, tmp_path / "x", storage_format_type=name).path, storage=storage, levels={0}
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "word", "message"),
+    ("output", "name", "message"),
     [
         ("x.tpkx", "compact", r"storageFormatType: not the storage format of a \.tpkx; found esri\w+Compact, expected"),
         ("x.tpk", "compactV2", r"not the storage format of a \.tpk; found esri\w+CompactV2, expected esri\w+Compact,"),
@@ -193,24 +195,26 @@ def test_spellings_of_the_storage(one: Path, tmp_path: Path, word: str | None, s
         ("x.tpkx", "v2", "storageFormatType: not one of its words"),
     ],
 )  # fmt: skip
-def test_storages_that_are_refused(one: Path, tmp_path: Path, name: str, word: str, message: str) -> None:
+def test_invalid_storage_formats_are_rejected(
+    one_tile_cache: Path, tmp_path: Path, output: str, name: str, message: str
+) -> None:
     with pytest.raises(errors.ParameterError, match=message):
-        export_tiles(one, tmp_path / name, storage_format_type=word)
+        export_tiles(one_tile_cache, tmp_path / output, storage_format_type=name)
     check_nothing_left(tmp_path, "cache")
 
 
-@pytest.mark.parametrize(("name", "word"), [("x.tpkx", "compactV2"), ("x.TPKX", COMPACT_V2), ("x.tpk", "compact")])
-def test_a_package_may_be_told_its_own_storage(one: Path, tmp_path: Path, name: str, word: str) -> None:
-    path = export_tiles(one, tmp_path / name, storage_format_type=word).path
-    assert (read_package if name.lower().endswith("x") else read_tpk)(path) == read_dataset(one)
+@pytest.mark.parametrize(("output", "name"), [("x.tpkx", "compactV2"), ("x.TPKX", COMPACT_V2), ("x.tpk", "compact")])
+def test_package_accepts_its_own_storage_format(one_tile_cache: Path, tmp_path: Path, output: str, name: str) -> None:
+    path = export_tiles(one_tile_cache, tmp_path / output, storage_format_type=name).path
+    assert (read_package if output.lower().endswith("x") else read_tpk)(path) == read_dataset(one_tile_cache)
 
 
 @pytest.mark.parametrize("quality", [None, 50])
-def test_comments_within_what_is_changed(tmp_path: Path, quality: int | None) -> None:
+def test_comments_within_changed_elements(tmp_path: Path, quality: int | None) -> None:
     text = conf_text().replace("<CompressionQuality>", "<CompressionQuality><!-- good -->")
     text = text.replace(">esriMapCacheStorageModeCompactV2<", ">esriMap<!-- new -->CacheStorageModeCompactV2<")
     source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=text)
     export_tiles(source, tmp_path / "x", storage_format_type="compact", compression_quality=quality)
-    made = open_cache(tmp_path / "x")
-    assert made.storage == "esriMapCacheStorageModeCompact"
-    assert made.image.compression_quality == (85 if quality is None else 55)
+    dataset = open_cache(tmp_path / "x")
+    assert dataset.storage == "esriMapCacheStorageModeCompact"
+    assert dataset.image.compression_quality == (85 if quality is None else 55)

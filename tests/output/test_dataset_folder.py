@@ -1,4 +1,4 @@
-"""How the folder of a dataset appears: whole or not at all, and never in place of what is not one."""
+"""The folder of a dataset: it appears whole or not at all, and replaces only a dataset."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from helpers.checks import COMPACT_V2, check_dataset, check_nothing_left
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
-    """A cache of one tile, beside which results go."""
+def one_tile_cache(tmp_path: Path) -> Path:
+    """A cache of one tile, in the folder that results are written to."""
     return make_cache(tmp_path / "cache", square(0, range(1), range(1)))
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 @pytest.mark.parametrize("name", ["x", "x.tpk", "x.tpkx"])
-def test_modes_follow_the_umask(one: Path, tmp_path: Path, name: str, umask: int) -> None:
+def test_file_modes_follow_the_umask(one_tile_cache: Path, tmp_path: Path, name: str, umask: int) -> None:
     before = os.umask(umask)
     try:
-        path = export_tiles(one, tmp_path / name).path
+        path = export_tiles(one_tile_cache, tmp_path / name).path
     finally:
         os.umask(before)
     for entry in (path, *path.rglob("*")):
@@ -37,71 +37,73 @@ def test_modes_follow_the_umask(one: Path, tmp_path: Path, name: str, umask: int
 
 
 @pytest.fixture
-def old(one: Path, tmp_path: Path) -> Path:
-    """An older dataset in the output's place."""
-    return export_tiles(one, tmp_path / "x", storage_format_type="compact").path
+def old(one_tile_cache: Path, tmp_path: Path) -> Path:
+    """An existing dataset at the path of the output."""
+    return export_tiles(one_tile_cache, tmp_path / "x", storage_format_type="compact").path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_old_dataset_is_replaced_as_a_whole(cache: Path, old: Path, tmp_path: Path) -> None:
-    (old / "conf.properties").write_text("of the old one")
+def test_old_dataset_is_replaced_as_a_whole(cache: Path, old: Path, tmp_path: Path) -> None:
+    (old / "conf.properties").write_text("old")
     with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(cache, old)
     check_dataset(export_tiles(cache, old, levels="8", overwrite=True).path, storage=COMPACT_V2, levels={8})
     check_nothing_left(tmp_path, "cache", "x")
 
 
-def test_an_empty_folder_may_be_overwritten(one: Path, tmp_path: Path) -> None:
+def test_empty_folder_may_be_overwritten(one_tile_cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with pytest.raises(errors.OutputExistsError, match="output already exists"):
-        export_tiles(one, tmp_path / "x")
-    check_dataset(export_tiles(one, tmp_path / "x", overwrite=True).path, storage=COMPACT_V2, levels={0})
+        export_tiles(one_tile_cache, tmp_path / "x")
+    check_dataset(export_tiles(one_tile_cache, tmp_path / "x", overwrite=True).path, storage=COMPACT_V2, levels={0})
 
 
-def _add_a_file(path: Path) -> None:
+def _write_other_files(path: Path) -> None:
     path.mkdir()
     (path / "conf.xml").write_text("a cache")
     (path / "thesis.doc").write_text("precious")
 
 
 @pytest.mark.parametrize(
-    ("put", "message"),
+    ("create", "message"),
     [
         (lambda path: path.write_text("precious"), "cannot replace a file by a folder"),
         (lambda path: path.symlink_to("nowhere"), "cannot replace a file by a folder"),
         (
-            _add_a_file,
+            _write_other_files,
             r"cannot replace a folder that holds other files; found thesis\.doc, "
             "expected only the files of a cache raster dataset",
         ),
     ],
-    ids=["a file", "a link to nothing", "a folder of other things"],
+    ids=["file", "dangling link", "folder with other files"],
 )
-def test_what_is_never_replaced(one: Path, tmp_path: Path, put: Callable[[Path], object], message: str) -> None:
-    put(tmp_path / "x")
+def test_anything_but_a_dataset_is_never_replaced(
+    one_tile_cache: Path, tmp_path: Path, create: Callable[[Path], object], message: str
+) -> None:
+    create(tmp_path / "x")
     before = contents(tmp_path)
     with pytest.raises(errors.OutputExistsError, match=message):
-        export_tiles(one, tmp_path / "x", overwrite=True)
+        export_tiles(one_tile_cache, tmp_path / "x", overwrite=True)
     assert contents(tmp_path) == before
     check_nothing_left(tmp_path, "cache", "x")
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_appears_meanwhile_is_kept(one: Path, tmp_path: Path, overwrite: bool) -> None:
-    def someone_else_writes(*_: int) -> None:
+def test_folder_that_appears_during_the_export_is_kept(one_tile_cache: Path, tmp_path: Path, overwrite: bool) -> None:
+    def write_meanwhile(*_: int) -> None:
         if not (tmp_path / "x").exists():
-            _add_a_file(tmp_path / "x")
+            _write_other_files(tmp_path / "x")
 
     with pytest.raises(errors.OutputExistsError, match="holds other files" if overwrite else "output already exists"):
-        export_tiles(one, tmp_path / "x", overwrite=overwrite, progress=someone_else_writes)
+        export_tiles(one_tile_cache, tmp_path / "x", overwrite=overwrite, progress=write_meanwhile)
     check_nothing_left(tmp_path / "x", "conf.xml", "thesis.doc")
     check_nothing_left(tmp_path, "cache", "x")
 
 
-# ---- where it may not be ----
+# ---- outputs within the source ----
 
 
 @pytest.mark.parametrize(
@@ -116,8 +118,8 @@ def test_what_appears_meanwhile_is_kept(one: Path, tmp_path: Path, overwrite: bo
     ],
 )
 @pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache])
-def test_the_source_is_never_replaced_nor_written_into(tmp_path: Path, make: Callable[..., Path], output: str) -> None:
-    """The cache is named as a dataset's folder of tiles is, so that its parent could pass for a dataset."""
+def test_source_is_never_replaced_or_written_to(tmp_path: Path, make: Callable[..., Path], output: str) -> None:
+    """The cache is named `_alllayers`, so that its parent folder looks like a dataset."""
     (tmp_path / "a").mkdir()
     source = make(tmp_path / "a" / "_alllayers", square(0, range(1), range(1)))
     (tmp_path / "link").symlink_to(source)
@@ -129,7 +131,7 @@ def test_the_source_is_never_replaced_nor_written_into(tmp_path: Path, make: Cal
 
 
 @pytest.mark.parametrize("name", ["cache.tpkx", "link.tpkx"])
-def test_a_package_is_not_replaced_by_what_is_cut_from_it(tmp_path: Path, name: str) -> None:
+def test_package_is_not_replaced_by_its_own_export(tmp_path: Path, name: str) -> None:
     source = make_tpkx(tmp_path / "cache.tpkx", square(0, range(1), range(1)))
     (tmp_path / "link.tpkx").symlink_to(source)
     before = source.read_bytes()
@@ -138,90 +140,92 @@ def test_a_package_is_not_replaced_by_what_is_cut_from_it(tmp_path: Path, name: 
     assert source.read_bytes() == before
 
 
-# ---- when it fails ----
+# ---- failures ----
 
 
 def _stop(*_: int) -> None:
     raise KeyboardInterrupt
 
 
-def _lose_a_bundle(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    def plan_and_lose(*arguments: Any, **request: Any) -> Plan:
+def _delete_bundle_after_planning(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    def plan_and_delete(*arguments: Any, **request: Any) -> Plan:
         plan = make_plan(*arguments, **request)
         bundle_path(source / "_alllayers", 8, 128, 128).unlink()
         return plan
 
-    monkeypatch.setattr("gptool.export.operation.make_plan", plan_and_lose)
+    monkeypatch.setattr("gptool.export.operation.make_plan", plan_and_delete)
 
 
-@pytest.mark.parametrize("overwrite", [False, True], ids=["new", "over an old one"])
-@pytest.mark.parametrize("why", ["stopped", "a lost bundle", "a full disk"])
-def test_nothing_is_left_of_a_dataset_that_fails(
-    tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch, why: str, overwrite: bool
+ERRORS = {"interrupt": KeyboardInterrupt, "missing bundle": errors.CacheError, "full disk": errors.OutputError}
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["new dataset", "overwrite"])
+@pytest.mark.parametrize("cause", ERRORS)
+def test_failed_export_leaves_nothing(
+    tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch, cause: str, overwrite: bool
 ) -> None:
     source = make_cache(tmp_path / "world", world())
     before = contents(old)
     if not overwrite:
         shutil.rmtree(old)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if why == "a lost bundle":
-        _lose_a_bundle(monkeypatch, source)
-    elif why == "a full disk":
+    if cause == "missing bundle":
+        _delete_bundle_after_planning(monkeypatch, source)
+    elif cause == "full disk":
         resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
-    kind = {"stopped": KeyboardInterrupt, "a lost bundle": errors.CacheError, "a full disk": errors.OutputError}[why]
     try:
-        with pytest.raises(kind):
-            export_tiles(source, old, overwrite=overwrite, progress=_stop if why == "stopped" else None)
+        with pytest.raises(ERRORS[cause]):
+            export_tiles(source, old, overwrite=overwrite, progress=_stop if cause == "interrupt" else None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     check_nothing_left(tmp_path, "cache", "world", *(["x"] if overwrite else []))
     assert not overwrite or contents(old) == before
 
 
-def test_the_old_dataset_comes_back_when_the_new_one_cannot_take_its_place(
-    one: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_old_dataset_is_restored_when_the_final_rename_fails(
+    one_tile_cache: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename, before = Path.rename, contents(old)
 
     def rename_once(self: Path, target: Path) -> Path:
-        if self.name == target.name:  # the new one: the old one goes aside, and comes back, under another name
+        if self.name == target.name:  # only the new dataset keeps its name in the rename
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_once)
     with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
-        export_tiles(one, old, overwrite=True)
+        export_tiles(one_tile_cache, old, overwrite=True)
     assert contents(old) == before
     check_nothing_left(tmp_path, "cache", "x")
 
 
-def test_the_old_dataset_stays_aside_when_it_cannot_come_back(
-    one: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_old_dataset_is_kept_in_the_staging_folder_when_it_cannot_be_restored(
+    one_tile_cache: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename, before = Path.rename, contents(old)
 
-    def rename_aside_only(self: Path, target: Path) -> Path:
+    def rename_to_staging_only(self: Path, target: Path) -> Path:
         if target == old:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", rename_aside_only)
+    monkeypatch.setattr(Path, "rename", rename_to_staging_only)
     with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
-        export_tiles(one, old, overwrite=True)
-    [aside] = tmp_path.glob(".gptool-*/*/old")
-    assert contents(aside) == before
+        export_tiles(one_tile_cache, old, overwrite=True)
+    [kept] = tmp_path.glob(".gptool-*/*/old")
+    assert contents(kept) == before
 
 
 @pytest.mark.parametrize("name", ["old", "tiles", "x.y"])
-def test_any_name_may_be_overwritten(one: Path, tmp_path: Path, name: str) -> None:
+def test_datasets_of_any_name_may_be_overwritten(one_tile_cache: Path, tmp_path: Path, name: str) -> None:
     for overwrite in (False, True):
-        export_tiles(one, tmp_path / name, overwrite=overwrite)
+        export_tiles(one_tile_cache, tmp_path / name, overwrite=overwrite)
     assert open_cache(tmp_path / name).storage == COMPACT_V2
     check_nothing_left(tmp_path, "cache", name)
 
 
-def test_tiles_that_lie_apart_from_conf_xml_are_safe(tmp_path: Path) -> None:
-    """A folder of tiles beside conf.xml, or linked from elsewhere, looks like a dataset that might be replaced."""
+def test_tiles_in_another_folder_than_conf_xml_are_never_replaced(tmp_path: Path) -> None:
+    """A folder of tiles beside conf.xml, or one that is linked from elsewhere, looks like a dataset."""
     source = make_cache(tmp_path / "a", square(0, range(1), range(1)))
     (source / "Layers").mkdir()
     (source / "_alllayers").rename(source / "Layers" / "_alllayers")

@@ -1,4 +1,4 @@
-"""The zip writer, read back by Python's zipfile and by Info-ZIP."""
+"""The zip writer; its zips are read by Python's zipfile and by Info-ZIP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), min_siz
 
 
 @given(members=st.dictionaries(NAMES, st.binary(max_size=200), max_size=8))
-def test_python_reads_back_what_was_written(members: dict[str, bytes]) -> None:
+def test_zipfile_reads_the_members(members: dict[str, bytes]) -> None:
     file = io.BytesIO()
     package = StoredZip(file)
     for name, data in members.items():
@@ -57,24 +57,24 @@ def test_members_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EIO, errno.ENOSYS])
-def test_where_the_kernel_can_not_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Some file systems and sandboxes refuse copy_file_range; the bytes go through Python then."""
+def test_copying_without_copy_file_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Some file systems and sandboxes do not support copy_file_range; Python copies the bytes then."""
 
-    def refuse(*_: object) -> int:
-        raise OSError(number, "refused")
+    def fail(*_: object) -> int:
+        raise OSError(number, "unsupported")
 
-    monkeypatch.setattr("os.copy_file_range", refuse, raising=False)
+    monkeypatch.setattr("os.copy_file_range", fail, raising=False)
     test_members_from_files(tmp_path)
 
 
-def test_members_that_are_filled_in_any_order() -> None:
+def test_reserved_members_may_be_filled_in_any_order() -> None:
     file = io.BytesIO()
     package = StoredZip(file)
-    places = {name: package.reserve(name, 5) for name in ("first", "second", "third")}
+    offsets = {name: package.reserve(name, 5) for name in ("first", "second", "third")}
     add(package, "last", b"6")
     for name, data in (("third", b"abcde"), ("first", b"12345")):
         package.fill_bytes(name, data)
-    file.seek(places["second"])
+    file.seek(offsets["second"])
     file.write(b"vwxyz")
     package.fill("second", 5, zlib.crc32(b"vwxyz"))
     with pytest.raises(ValueError, match="second: size mismatch; found 6 bytes, expected 5"):
@@ -85,7 +85,7 @@ def test_members_that_are_filled_in_any_order() -> None:
         assert [reader.read(name) for name in reader.namelist()] == [b"12345", b"vwxyz", b"abcde", b"6"]
 
 
-def test_a_file_of_another_size_is_an_error(tmp_path: Path) -> None:
+def test_file_of_another_size_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "member").write_bytes(b"12345")
     with (
         (tmp_path / "x.zip").open("xb") as file,
@@ -107,13 +107,13 @@ def test_more_than_65535_members_take_a_zip64_directory() -> None:
 
 
 def _directory(file: io.BytesIO) -> tuple[int, int]:
-    """The size and offset of the central directory."""
+    """Return the size and offset of the central directory."""
     offset = file.getvalue().index(b"PK\1\2")
     return file.getvalue().index(b"PK\6\6") - offset, offset
 
 
 def test_members_and_offsets_above_4_gib(tmp_path: Path) -> None:
-    """Sparse files stand in for the bytes: a member of 4 GiB - 1, which already needs Zip64, and one behind it."""
+    """In sparse files: a member of 4 GiB - 1, the smallest size that needs Zip64, and one behind it."""
     size = 0xFFFFFFFF
     with (tmp_path / "large").open("wb") as file:
         file.truncate(size)
@@ -133,7 +133,7 @@ def test_members_and_offsets_above_4_gib(tmp_path: Path) -> None:
 
 
 class SparseZip(StoredZip):
-    """Leaves a hole where a member's bytes would be."""
+    """A writer that leaves a hole in place of a member's bytes."""
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
         self.reserve(name, size)

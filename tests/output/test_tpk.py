@@ -1,4 +1,4 @@
-"""A .tpk: bundles byte by byte as ArcGIS Server lays them, metadata that agree with each other, read by tpkutils."""
+"""The .tpk: bundles equal to those of ArcGIS Server byte by byte, consistent metadata, and reading with tpkutils."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ ITEM = "esriinfo/iteminfo.xml"
 
 
 def item(path: Path) -> dict[str, str | None]:
-    """The fields of iteminfo.xml."""
+    """Return the fields of iteminfo.xml."""
     return {element.tag: element.text for element in ElementTree.fromstring(read_member(path, ITEM))}
 
 
 def service(path: Path) -> dict[str, Any]:
-    """What mapserver.json says of the map."""
+    """Return the description of the map service in mapserver.json."""
     contents: dict[str, Any] = read_json(path, SERVICE)["contents"]
     return contents
 
@@ -56,8 +56,8 @@ def service(path: Path) -> dict[str, Any]:
 # ---- bundles ----
 
 
-def laid_by_hand(tiles: dict[Address, bytes]) -> dict[str, bytes]:
-    """The files that the bundles of these tiles must be."""
+def expected_files(tiles: dict[Address, bytes]) -> dict[str, bytes]:
+    """Return the expected bundle files of these tiles."""
     files = {}
     for path, content in by_bundle(Path(), tiles).items():
         _, *origin = bundle_address(path.as_posix())
@@ -71,18 +71,18 @@ def laid_by_hand(tiles: dict[Address, bytes]) -> dict[str, bytes]:
     "tiles",
     [
         pytest.param(world(), id="world"),
-        pytest.param({(0, 0, 0): jpeg_tile(1)}, id="the first place"),
-        pytest.param({(7, 127, 127): jpeg_tile(1)}, id="the last place"),
-        pytest.param(square(8, range(127, 130), range(126, 129)), id="around a corner"),
+        pytest.param({(0, 0, 0): jpeg_tile(1)}, id="first tile of a bundle"),
+        pytest.param({(7, 127, 127): jpeg_tile(1)}, id="last tile of a bundle"),
+        pytest.param(square(8, range(127, 130), range(126, 129)), id="four bundles at a corner"),
         pytest.param(square(22, range(0x1FFFFF, 0x200001), range(0x2AC000, 0x2AC001)), id="far from row 0"),
-        pytest.param(square(7, range(128), range(0, 128, 127)), id="whole columns"),
+        pytest.param(square(7, range(128), range(0, 128, 127)), id="full columns"),
     ],
 )
-def test_bundles_are_laid_as_arcgis_lays_them(tmp_path: Path, make: Any, tiles: dict[Address, bytes]) -> None:
-    """In a .tpk and in a dataset, from whatever source: heads, words of 0, index, tiles in their order."""
+def test_bundles_have_the_layout_of_arcgis(tmp_path: Path, make: Any, tiles: dict[Address, bytes]) -> None:
+    """In a .tpk and in a dataset, from any source: header, zero words, index, and tiles in row-major order."""
     storage = {"storage": COMPACT} if make is make_v1_cache else {}
     source = make(tmp_path / "cache", tiles, conf=conf_text(range(23), **storage))
-    expected = laid_by_hand(tiles)
+    expected = expected_files(tiles)
     package = export_tiles(source, tmp_path / "x.tpk").path
     with zipfile.ZipFile(package) as members:
         names = [name for name in members.namelist() if "_alllayers" in name]
@@ -123,13 +123,13 @@ def test_tpkutils_reads_mixed_tiles_of_a_package(tmp_path: Path) -> None:
 # ---- metadata ----
 
 
-def test_the_item_and_the_service(cache: Path, tmp_path: Path) -> None:
+def test_item_and_service(cache: Path, tmp_path: Path) -> None:
     path = export_tiles(cache, tmp_path / "x.tpk", levels="1-8").path
     check_tpk(path, levels={1, 2, 8})
-    described = item(path)
-    assert described["summary"] == described["snippet"] == "164 tiles of world, levels 1-2, 8"
-    assert described["spatialreference"] == "WGS_1984_Web_Mercator_Auxiliary_Sphere"
-    assert re.fullmatch(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", described["guid"] or "")
+    info = item(path)
+    assert info["summary"] == info["snippet"] == "164 tiles of world, levels 1-2, 8"
+    assert info["spatialreference"] == "WGS_1984_Web_Mercator_Auxiliary_Sphere"
+    assert re.fullmatch(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", info["guid"] or "")
     contents = service(path)
     assert contents["spatialReference"] == {"wkid": 102100, "latestWkid": 3857}
     assert (contents["units"], contents["layers"][0]["name"]) == ("esriMeters", "x")
@@ -137,14 +137,14 @@ def test_the_item_and_the_service(cache: Path, tmp_path: Path) -> None:
     assert f'"minScale":{lod_text(1)[0]},"maxScale":{lod_text(8)[0]}' in text
     conf = ElementTree.fromstring(read_member(path, "v101/Layers/conf.xml"))
     levels = [element.text for element in conf.findall("TileCacheInfo/LODInfos/LODInfo/LevelID")]
-    assert levels == [str(level) for level in range(9)]  # also those that hold nothing
+    assert levels == [str(level) for level in range(9)]  # also levels without tiles
 
 
 @pytest.mark.parametrize(
     ("wkid", "unit", "x", "y"),
     [(3857, "esriMeters", -2e7, 2e7), (4326, "esriDecimalDegrees", -180, 90), (2056, "esriMeters", 24e5, 135e4)],
 )
-def test_extents_in_degrees_are_those_of_gdal(tmp_path: Path, wkid: int, unit: str, x: float, y: float) -> None:
+def test_extents_in_degrees_equal_those_of_gdal(tmp_path: Path, wkid: int, unit: str, x: float, y: float) -> None:
     lod = "<LODInfo><LevelID>0</LevelID><Scale>1000</Scale><Resolution>0.5</Resolution></LODInfo>"
     conf = conf_text(reference=f"<WKID>{wkid}</WKID>", x=x, y=y, lods=lod)
     path = export_tiles(
@@ -161,7 +161,7 @@ def test_extents_in_degrees_are_those_of_gdal(tmp_path: Path, wkid: int, unit: s
     assert list(degrees.values()) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_reference_of_text_alone(tmp_path: Path) -> None:
+def test_spatial_reference_with_wkt_only(tmp_path: Path) -> None:
     wkt = rasterio.crs.CRS.from_proj4("+proj=tmerc +lon_0=7.7 +x_0=123 +datum=WGS84").to_wkt(version="WKT1_ESRI")
     conf = conf_text(reference=f"<WKT>{html.escape(wkt)}</WKT>", x="0", y="20037508")
     source = make_cache(tmp_path / "cache", square(6, range(30, 32), range(1)), conf=conf)
@@ -172,7 +172,7 @@ def test_a_reference_of_text_alone(tmp_path: Path) -> None:
     assert f'"{item(result.path)["spatialreference"]}"' in wkt
 
 
-def test_a_reference_that_proj_does_not_know(tmp_path: Path) -> None:
+def test_spatial_reference_unknown_to_proj(tmp_path: Path) -> None:
     source = make_cache(
         tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKID>987654</WKID>")
     )
@@ -187,27 +187,27 @@ def test_a_reference_that_proj_does_not_know(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format_", "kind"),
+    ("format_", "content_type"),
     [("JPEG", "Map"), ("PNG8", "Map"), ("MIXED", "Map"), ("LERC", "Elevation"), ("LERC2D", "Elevation")],
 )
-def test_what_the_tiles_show(tmp_path: Path, format_: str, kind: str) -> None:
+def test_content_type_in_conf_properties(tmp_path: Path, format_: str, content_type: str) -> None:
     tiles = {(0, 0, 0): b"Lerc2 " + bytes(99)}
     source = make_cache(tmp_path / "cache", tiles, conf=conf_text(format=format_))
     path = export_tiles(source, tmp_path / "x.tpk").path
     properties = ElementTree.fromstring(read_member(path, "v101/Layers/conf.properties"))
-    assert properties.findtext("PropertyArray/PropertySetProperty/Value") == kind
+    assert properties.findtext("PropertyArray/PropertySetProperty/Value") == content_type
     assert read_tpk(path) == tiles
 
 
 @pytest.mark.parametrize("name", ['Zürich "1" & <Ω>', "a\x01b", "bad\udcff", "tab\there"])
-def test_names_that_xml_and_json_must_escape(cache: Path, tmp_path: Path, name: str) -> None:
+def test_names_with_characters_to_escape(cache: Path, tmp_path: Path, name: str) -> None:
     path = export_tiles(cache, os.path.join(tmp_path, f"{name}.tpk"), levels="0").path  # noqa: PTH118 - not all are text
     shown = name.replace("\udcff", "?")
     assert service(path)["layers"][0]["name"] == shown
     assert item(path)["title"] == item(path)["name"] == shown.replace("\x01", "?")
 
 
-def test_the_thumbnail_shows_the_tiles(tmp_path: Path) -> None:
+def test_thumbnail_shows_the_tiles(tmp_path: Path) -> None:
     red = io.BytesIO()
     Image.new("RGB", (64, 64), (200, 10, 10)).save(red, "JPEG")
     source = make_cache(tmp_path / "cache", dict.fromkeys(square(3, range(8), range(8)), red.getvalue()))
@@ -217,16 +217,16 @@ def test_the_thumbnail_shows_the_tiles(tmp_path: Path) -> None:
         assert np.abs(np.asarray(image, int) - (200, 10, 10)).max() < 6
 
 
-def test_another_content_has_another_guid(cache: Path, tmp_path: Path) -> None:
+def test_guid_depends_on_the_content(cache: Path, tmp_path: Path) -> None:
     requests: list[dict[str, Any]] = [{}, {"levels": "1"}, {"compression_quality": 50}, {}]
     paths = [export_tiles(cache, tmp_path / f"{i}.tpk", **request).path for i, request in enumerate(requests)]
-    names = [item(path)["guid"] for path in paths]
-    assert len(set(names)) == 4  # a name is content, too
+    guids = [item(path)["guid"] for path in paths]
+    assert len(set(guids)) == 4  # the name is part of the content
     again = export_tiles(cache, paths[3], overwrite=True).path
-    assert item(again)["guid"] == names[3]
+    assert item(again)["guid"] == guids[3]
 
 
-def test_the_service_is_plain_json(cache: Path, tmp_path: Path) -> None:
-    """Numbers keep their texts, and every reader's JSON takes them."""
+def test_service_description_is_valid_json(cache: Path, tmp_path: Path) -> None:
+    """Numbers are copied as text, and must be numbers of JSON: no NaN or Infinity."""
     text = read_member(export_tiles(cache, tmp_path / "x.tpk").path, SERVICE)
     json.loads(text, parse_constant=pytest.fail)
