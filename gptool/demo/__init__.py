@@ -1,4 +1,4 @@
-"""A small cache to try the program on, on a machine that has none."""
+"""A small cache to try the package with, on a machine that has no cache."""
 
 from gptool.demo.world import make_cache
 

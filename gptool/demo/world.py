@@ -1,4 +1,4 @@
-"""An invented world as a JPEG tile cache: compact V2, web Mercator, levels 0-4."""
+"""An imaginary world as a JPEG tile cache in compact V2 format and Web Mercator."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
 from gptool.output.bundle import CompactV2Writer, bundle_regions
 
-TILE = 256
-QUALITY = 75
-"""Esri's default for JPEG caches."""
+TILE_SIDE = 256
+"""Rows and columns of a tile, pixels."""
 
-# Level 0 of the scheme that Esri's basemaps use; each level halves both.
+QUALITY = 75
+"""JPEG quality of the tiles: the default of Esri software for JPEG caches."""
+
 RESOLUTION, SCALE = 156543.03392800014, 591657527.591555
+"""Resolution and scale of level 0 in the tiling scheme of Esri's basemaps; each level halves both."""
+
 ORIGIN = 20037508.342787001
+"""Half the width of the world in Web Mercator, metres."""
 
 NAMESPACES = (
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:typens="http://www.esri.com/schemas/ArcGIS/10.3"'
 )
-CONF = f"""<?xml version="1.0" encoding="utf-8"?>
+CONF_XML = f"""<?xml version="1.0" encoding="utf-8"?>
 <CacheInfo xsi:type="typens:CacheInfo" {NAMESPACES}>
   <TileCacheInfo xsi:type="typens:TileCacheInfo">
     <SpatialReference xsi:type="typens:ProjectedCoordinateSystem">
@@ -35,8 +39,8 @@ CONF = f"""<?xml version="1.0" encoding="utf-8"?>
       <LatestWKID>3857</LatestWKID>
     </SpatialReference>
     <TileOrigin xsi:type="typens:PointN"><X>-{ORIGIN}</X><Y>{ORIGIN}</Y></TileOrigin>
-    <TileCols>{TILE}</TileCols>
-    <TileRows>{TILE}</TileRows>
+    <TileCols>{TILE_SIDE}</TileCols>
+    <TileRows>{TILE_SIDE}</TileRows>
     <DPI>96</DPI>
     <LODInfos xsi:type="typens:ArrayOfLODInfo">
 %s
@@ -54,11 +58,11 @@ CONF = f"""<?xml version="1.0" encoding="utf-8"?>
   </CacheStorageInfo>
 </CacheInfo>
 """
-LOD = """\
+LOD_INFO = """\
       <LODInfo xsi:type="typens:LODInfo">
         <LevelID>%d</LevelID><Scale>%r</Scale><Resolution>%r</Resolution>
       </LODInfo>"""
-CDI = f"""<?xml version="1.0" encoding="utf-8"?>
+CONF_CDI = f"""<?xml version="1.0" encoding="utf-8"?>
 <EnvelopeN xsi:type="typens:EnvelopeN" {NAMESPACES}>
   <XMin>-{ORIGIN}</XMin><YMin>-{ORIGIN}</YMin><XMax>{ORIGIN}</XMax><YMax>{ORIGIN}</YMax>
   <SpatialReference xsi:type="typens:ProjectedCoordinateSystem">
@@ -70,49 +74,51 @@ CDI = f"""<?xml version="1.0" encoding="utf-8"?>
 
 
 def make_cache(folder: Path, levels: int = 5) -> None:
-    """Draw the world and cut it into a cache; it appears whole or not at all.
+    """Draw the world and write it as a cache, which appears complete or not at all.
 
     Parameters
     ----------
     folder : Path
-        The cache folder to make. Its parent must exist.
+        The cache folder to create. Its parent must exist.
     levels : int
-        Levels from 0 on, 1 to 7; the last is drawn with 256 * 2 ** (levels - 1) pixels a side.
+        Number of levels, 1 to 7, from level 0. The last one has 256 * 2 ** (levels - 1) rows and columns of pixels.
 
     Raises
     ------
     OutputExistsError
-        When `folder` exists.
+        If `folder` exists.
     """
     if folder.exists():
         raise OutputExistsError("output already exists", where=folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as staging:
-        made = Path(staging) / folder.name
-        (made / "_alllayers").mkdir(parents=True)
-        lods = "\n".join(LOD % (level, SCALE / 2**level, RESOLUTION / 2**level) for level in range(levels))
-        (made / "conf.xml").write_text(CONF % lods, encoding="utf-8")
-        (made / "conf.cdi").write_text(CDI, encoding="utf-8")
-        world = draw_shaded_relief(TILE << (levels - 1))
+        staged = Path(staging) / folder.name
+        (staged / "_alllayers").mkdir(parents=True)
+        lods = "\n".join(LOD_INFO % (level, SCALE / 2**level, RESOLUTION / 2**level) for level in range(levels))
+        (staged / "conf.xml").write_text(CONF_XML % lods, encoding="utf-8")
+        (staged / "conf.cdi").write_text(CONF_CDI, encoding="utf-8")
+        world = draw_shaded_relief(TILE_SIDE << (levels - 1))
         for level in reversed(range(levels)):
-            _write_bundle(made / "_alllayers", BundleAddress(level, 0, 0), world)
+            _write_bundle(staged / "_alllayers", BundleAddress(level, 0, 0), world)
             world = halve(world)
-        made.rename(folder)
+        staged.rename(folder)
 
 
-def _write_bundle(tiles: Path, address: BundleAddress, world: NDArray[np.uint8]) -> None:
-    """Write a level; up to level 7 it fits into one bundle."""
-    regions = bundle_regions(tiles, StorageFormat.COMPACT_V2, address)
+def _write_bundle(folder: Path, address: BundleAddress, image: NDArray[np.uint8]) -> None:
+    """Write the image of a level as one bundle, which has enough tiles for levels up to 7."""
+    regions = bundle_regions(folder, StorageFormat.COMPACT_V2, address)
     with CompactV2Writer(address, regions, checksums=False) as writer:
-        for row, strip in enumerate(np.split(world, len(world) // TILE)):
-            writer.append(_batch(row, list(_encode(strip))))
+        for row, strip in enumerate(np.split(image, len(image) // TILE_SIDE)):
+            writer.append(_make_batch(row, list(_encode_tiles(strip))))
 
 
-def _encode(strip: NDArray[np.uint8]) -> Iterator[bytes]:
-    for tile in np.split(strip, strip.shape[1] // TILE, axis=1):
+def _encode_tiles(strip: NDArray[np.uint8]) -> Iterator[bytes]:
+    """Yield the tiles of a row of tiles as JPEG."""
+    for tile in np.split(strip, strip.shape[1] // TILE_SIDE, axis=1):
         yield encode(tile, QUALITY)
 
 
-def _batch(row: int, tiles: list[bytes]) -> TileBatch:
+def _make_batch(row: int, tiles: list[bytes]) -> TileBatch:
+    """Return a row of tiles, from column 0, as a batch."""
     sizes = np.array([len(tile) for tile in tiles], np.uint32)
     positions = PACKET_SIZE * row + np.arange(len(tiles))
     return TileBatch.contiguous(positions, np.frombuffer(b"".join(tiles), np.uint8), sizes)
