@@ -80,7 +80,7 @@ def extensions():
     compile_flags, link_flags = flags_of_libjpeg()
     prove(compile_flags, link_flags)
     headers = [*glob("native/*.h"), *glob("native/*.pxd")]
-    compile_args = ["-std=c11", "-O3", *compile_flags]
+    compile_args = ["-std=c11", "-O3", "-fvisibility=hidden", *compile_flags]
     options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
     jpeg_sources = ["native/_jpeg.pyx", *sorted(glob("native/*.c"))]
     return [

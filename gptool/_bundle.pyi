@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-Bytes: TypeAlias = Buffer | NDArray[np.uint8]  # NumPy declares its arrays as buffers from Python 3.12 on
+Bytes: TypeAlias = Buffer | NDArray[np.uint8]  # NumPy declares its arrays as buffers only from Python 3.12
 
 class TileKind(IntEnum):
     UNKNOWN = ...

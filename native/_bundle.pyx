@@ -1,6 +1,6 @@
-"""Compact bundles, V1 and V2: their index as arrays, tiles packed for a bundle, and what a tile is by its bytes.
+"""Compact bundles, V1 and V2: indexes as arrays, tiles packed for a bundle, and the format of a tile.
 
-Every offset and size is checked before it is used. All functions may be called from any number of threads at a time.
+Every offset and size is checked before it is used. All functions are thread-safe.
 """
 
 from enum import IntEnum
@@ -10,69 +10,64 @@ import numpy as np
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from buffers cimport check_places, first_byte, little_endian
+cimport codes
+from buffers cimport bytes_of, bytes_of_tiles, first_byte, little_endian
 
 
 cdef enum:
     TILES = 128 * 128
     INDEX_BYTES = 8 * TILES
     INDEX_BYTES_V1 = 5 * TILES
-    HEADER_V1 = 60  # a V1 bundle's; nothing comes before it
-    FIRST_TILE = 64 + INDEX_BYTES  # nothing but header and index comes before
+    HEADER_BYTES_V1 = 60  # of a V1 bundle, before its first tile
+    FIRST_TILE = 64 + INDEX_BYTES  # offset of the first tile of a V2 bundle, after header and index
     OFFSET_BITS = 40
-
-cdef enum Kind:
-    KIND_UNKNOWN = 0
-    KIND_JPEG = 1
-    KIND_PNG = 2
-    KIND_LERC = 3
 
 
 class TileKind(IntEnum):
-    """What a tile is, by its first bytes."""
+    """The format of a tile by its first bytes."""
 
-    UNKNOWN = KIND_UNKNOWN
-    JPEG = KIND_JPEG
-    PNG = KIND_PNG
-    LERC = KIND_LERC
+    UNKNOWN = codes.GPT_TILE_UNKNOWN
+    JPEG = codes.GPT_TILE_JPEG
+    PNG = codes.GPT_TILE_PNG
+    LERC = codes.GPT_TILE_LERC
 
 
-cdef const uint8_t[::1] _entries(index, Py_ssize_t expected):
-    """Return the bytes of an index, which must be that many. Raises ValueError when they are not."""
-    cdef const uint8_t[::1] view = np.frombuffer(index, np.uint8)
+cdef const uint8_t[::1] _index_bytes(index, Py_ssize_t expected) except *:
+    """Return the bytes of an index; raise ValueError unless it has the expected size."""
+    cdef const uint8_t[::1] view = bytes_of(index)
     if view.shape[0] != expected:
-        raise ValueError(f"index: found {view.shape[0]} bytes, expected {expected}")
+        raise ValueError(f"index: wrong size; found {view.shape[0]} bytes, expected {expected}")
     return view
 
 
 def read_index_v2(index, uint64_t file_size):
     """Return the index of a compact V2 bundle as arrays.
 
-    An entry is a little-endian u64: bits 0-39 the offset of the tile's first byte, bits 40-63 its size (Esri's
-    CompactCacheV2 specification). Size 0 means no tile, whatever the offset.
+    An entry is a little-endian u64: bits 0-39 are the offset of the tile's first byte, bits 40-63 its size (Esri's
+    CompactCacheV2 specification). A size of 0 means no tile, whatever the offset.
 
     Parameters
     ----------
     index : buffer of 131,072 bytes
     file_size : int
-        Bytes of the bundle file.
+        Size of the bundle file, bytes.
 
     Returns
     -------
     offsets : uint64[16384]
-        Row-major, 128 * row + column within the bundle; 0 where there is no tile.
+        Offset of each tile in the file, row-major: 128 * row + column within the bundle; 0 where there is no tile.
     sizes : uint32[16384]
-        Bytes; 0 where there is no tile.
+        Size of each tile, bytes; 0 where there is no tile.
     bad : int
-        The position of the first entry that does not lie between index and end of file, -1 when all do. Entries from
-        there on are not read.
+        Position of the first entry whose tile does not lie between index and end of file, -1 if there is none. The
+        entries from that position on are not read.
 
     Raises
     ------
     ValueError
-        When `index` has another length.
+        If `index` has another size.
     """
-    cdef const uint8_t[::1] view = _entries(index, INDEX_BYTES)
+    cdef const uint8_t[::1] view = _index_bytes(index, INDEX_BYTES)
     offsets, sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint32)
     cdef uint64_t[::1] offsets_view = offsets
     cdef uint32_t[::1] sizes_view = sizes
@@ -94,31 +89,31 @@ def read_index_v2(index, uint64_t file_size):
 def read_index_v1(index, uint64_t file_size):
     """Return the entries of a compact V1 index as an array.
 
-    An entry is a little-endian number of five bytes: the offset in the bundle of the tile's size, a u32 in front of its
-    first byte. Entries are column-major, `128 * column + row`. Offset 0 means no tile; so does a size of 0, which is
-    not looked at here.
+    An entry is a little-endian number of five bytes: the offset in the bundle of the tile's size, which is a u32 before
+    its first byte. Entries are column-major, `128 * column + row`. An offset of 0 means no tile; so does a size of 0,
+    but sizes are not read here.
 
     Parameters
     ----------
     index : buffer of 81,920 bytes
-        The entries, without the header in front of them.
+        The entries, without the header before them.
     file_size : int
-        Bytes of the bundle file.
+        Size of the bundle file, bytes.
 
     Returns
     -------
     offsets : uint64[16384]
         Row-major, 128 * row + column within the bundle; 0 where there is no tile.
     bad : int
-        The position of an entry whose size does not lie between header and end of file, -1 when all do. Entries behind
-        it in the index are not read.
+        Row-major position of an entry whose size does not lie between header and end of file, -1 if there is none. The
+        entries after it in the index are not read.
 
     Raises
     ------
     ValueError
-        When `index` has another length.
+        If `index` has another size.
     """
-    cdef const uint8_t[::1] view = _entries(index, INDEX_BYTES_V1)
+    cdef const uint8_t[::1] view = _index_bytes(index, INDEX_BYTES_V1)
     offsets = np.zeros(TILES, np.uint64)
     cdef uint64_t[::1] offsets_view = offsets
     cdef Py_ssize_t i, position, bad = -1
@@ -130,14 +125,14 @@ def read_index_v1(index, uint64_t file_size):
                 continue
             position = 128 * (i % 128) + i // 128
             offsets_view[position] = offset
-            if offset < HEADER_V1 or file_size < 4 or offset > file_size - 4:
+            if offset < HEADER_BYTES_V1 or file_size < 4 or offset > file_size - 4:
                 bad = position
                 break
     return offsets, bad
 
 
 cdef bint _is_packed(const uint8_t *source, const uint64_t[::1] offsets, const uint32_t[::1] sizes) noexcept nogil:
-    """Tell whether the tiles, at least one, stand in the buffer as `pack` would write them."""
+    """Return whether the tiles, at least one, lie in the buffer as `pack` would write them."""
     cdef Py_ssize_t i
     cdef uint64_t expected = offsets[0]
     if expected < 4:
@@ -150,17 +145,17 @@ cdef bint _is_packed(const uint8_t *source, const uint64_t[::1] offsets, const u
 
 
 def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
-    """Return n tiles of one buffer the way a compact bundle holds them: each behind its size as a little-endian u32.
+    """Return n tiles of one buffer in the layout of a compact bundle: each after its size as a little-endian u32.
 
-    That is a part of the buffer itself when they stand there so already.
+    The result is a view of `source` if the tiles have this layout already.
 
     Parameters
     ----------
     source : buffer of bytes
     offsets : uint64[n]
-        Where each tile starts in `source`, bytes.
+        Start of each tile in `source`, bytes.
     sizes : uint32[n]
-        Bytes.
+        Size of each tile, bytes.
 
     Returns
     -------
@@ -169,11 +164,10 @@ def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     Raises
     ------
     ValueError
-        When a tile does not lie within `source`.
+        If a tile does not lie within `source`.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
     cdef Py_ssize_t i, n = offsets.shape[0]
-    check_places(view.shape[0], offsets, sizes)
     cdef uint64_t length = 4 * n
     for i in range(n):
         length += sizes[i]
@@ -195,8 +189,10 @@ def pack(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     return packed
 
 
-cdef bint _holds(const uint8_t *tile, size_t size, size_t start, const uint8_t *mark, size_t length) noexcept nogil:
-    """Tell whether the mark stands in tile[start:size], looked for from the end: a few bytes may trail behind it."""
+cdef bint _has_end_mark(
+    const uint8_t *tile, size_t size, size_t start, const uint8_t *mark, size_t length
+) noexcept nogil:
+    """Return whether tile[start:size] contains the mark, searched from the end: a few bytes may follow it."""
     cdef size_t at = size
     while at >= start + length:
         if tile[at - 1] == mark[length - 1] and memcmp(tile + at - length, mark, length) == 0:
@@ -205,10 +201,10 @@ cdef bint _holds(const uint8_t *tile, size_t size, size_t start, const uint8_t *
     return False
 
 
-cdef size_t _scan_of(const uint8_t *tile, size_t size) noexcept nogil:
-    """Return where a JPEG's first scan header starts, `size` where there is none: segments may hold other images.
+cdef size_t _first_scan(const uint8_t *tile, size_t size) noexcept nogil:
+    """Return the offset of a JPEG's first SOS marker, `size` without one: earlier segments may contain other images.
 
-    Like libjpeg it passes over stray bytes in front of a marker, and knows the markers that have no segment.
+    As libjpeg does, skip stray bytes before a marker, and take markers without a segment into account.
     """
     cdef size_t at = 2
     cdef uint8_t marker
@@ -225,45 +221,46 @@ cdef size_t _scan_of(const uint8_t *tile, size_t size) noexcept nogil:
     return size
 
 
-cdef Kind _inspect(const uint8_t *tile, size_t size, uint8_t *whole) noexcept nogil:
-    whole[0] = True
+cdef codes.gpt_tile_kind _inspect(const uint8_t *tile, size_t size, uint8_t *is_whole) noexcept nogil:
+    cdef size_t start
+    is_whole[0] = True
     if size >= 3 and memcmp(tile, b"\xff\xd8\xff", 3) == 0:
-        whole[0] = _holds(tile, size, _scan_of(tile, size), <const uint8_t *><const char *>b"\xff\xd9", 2)
-        return KIND_JPEG
+        start = _first_scan(tile, size)
+        is_whole[0] = _has_end_mark(tile, size, start, <const uint8_t *><const char *>b"\xff\xd9", 2)
+        return codes.GPT_TILE_JPEG
     if size >= 8 and memcmp(tile, b"\x89PNG\r\n\x1a\n", 8) == 0:
-        whole[0] = _holds(tile, size, 8, <const uint8_t *><const char *>b"IEND\xae\x42\x60\x82", 8)
-        return KIND_PNG
+        is_whole[0] = _has_end_mark(tile, size, 8, <const uint8_t *><const char *>b"IEND\xae\x42\x60\x82", 8)
+        return codes.GPT_TILE_PNG
     if size >= 10 and (memcmp(tile, b"CntZImage ", 10) == 0 or memcmp(tile, b"Lerc2 ", 6) == 0):
-        return KIND_LERC
-    return KIND_UNKNOWN
+        return codes.GPT_TILE_LERC
+    return codes.GPT_TILE_UNKNOWN
 
 
 def inspect(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
-    """Return what each of n tiles of one buffer is, without decoding it.
+    """Return the format of each of n tiles in one buffer, without decoding it.
 
     Parameters
     ----------
     source : buffer of bytes
     offsets : uint64[n]
-        Where each tile starts in `source`, bytes.
+        Start of each tile in `source`, bytes.
     sizes : uint32[n]
-        Bytes.
+        Size of each tile, bytes.
 
     Returns
     -------
     kinds : uint8[n]
         Values of `TileKind`.
     whole : bool[n]
-        False for a JPEG without its end-of-image marker or a PNG without its IEND chunk: a tile cut short.
+        False for a truncated tile: a JPEG without an end-of-image marker, or a PNG without an IEND chunk.
 
     Raises
     ------
     ValueError
-        When a tile does not lie within `source`.
+        If a tile does not lie within `source`.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
     cdef Py_ssize_t i, n = offsets.shape[0]
-    check_places(view.shape[0], offsets, sizes)
     kinds, whole = np.empty(n, np.uint8), np.empty(n, np.uint8)
     cdef uint8_t[::1] kinds_view = kinds
     cdef uint8_t[::1] whole_view = whole

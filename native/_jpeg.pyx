@@ -1,8 +1,7 @@
-"""JPEG tiles recompressed in the DCT domain, in batches, without the GIL.
+"""Recompression of JPEG tiles in the DCT domain, in batches, without the GIL.
 
-The arithmetic is in requantise.c and quality.c, the way of a tile in transcode.c, that of many in batch.c; here
-buffers are checked and results get their Python types. All functions may be called from any number of threads at a
-time.
+The C sources do the work (see README.md); this module checks buffers and converts results to Python types. All
+functions are thread-safe.
 """
 
 from enum import IntEnum
@@ -13,46 +12,66 @@ import numpy as np
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-cimport huffman
-cimport transcode as tc
-from buffers cimport check_places, first_byte
+cimport codes
+from batch cimport gpt_recompress_batch
+from buffers cimport bytes_of, bytes_of_tiles, first_byte
+from decoder cimport GPT_MESSAGE_SIZE, gpt_diagnose_tile, gpt_tile_quality
+from header_quality cimport gpt_header_quality, gpt_quality_cache
+from huffman cimport GPT_HUFFMAN_SYMBOLS, GPT_MAX_CODE_LENGTH, gpt_huffman_table, gpt_make_huffman_table
+from recompress cimport GPT_TABLES_EFFICIENT, GPT_TABLES_EXACT, gpt_table_mode
 
 
 class Outcome(IntEnum):
-    """The outcome of a tile: recompressed, or why it was kept byte for byte.
+    """The outcome of a tile: recompressed, or the reason why it was kept byte for byte.
 
-    The functions of this module never return `NOT_REQUESTED`: it is for tiles that are copied because no recompression
-    was requested.
+    `recompress` and `recompress_batch` never return `NOT_REQUESTED`: it is for tiles that are copied because no
+    recompression was requested.
     """
 
-    RECOMPRESSED = tc.TRANSCODE_RECOMPRESSED
-    KEPT_QUALITY = tc.TRANSCODE_KEPT_QUALITY
-    KEPT_UNCHANGED = tc.TRANSCODE_KEPT_UNCHANGED
-    KEPT_NOT_SMALLER = tc.TRANSCODE_KEPT_NOT_SMALLER
-    KEPT_NOT_JPEG = tc.TRANSCODE_KEPT_NOT_JPEG
-    KEPT_UNSUPPORTED = tc.TRANSCODE_KEPT_UNSUPPORTED
-    DAMAGED = tc.TRANSCODE_DAMAGED
-    NOT_REQUESTED = tc.TRANSCODE_NOT_REQUESTED
+    RECOMPRESSED = codes.GPT_OUTCOME_RECOMPRESSED
+    KEPT_QUALITY = codes.GPT_OUTCOME_KEPT_QUALITY
+    KEPT_UNCHANGED = codes.GPT_OUTCOME_KEPT_UNCHANGED
+    KEPT_NOT_SMALLER = codes.GPT_OUTCOME_KEPT_NOT_SMALLER
+    KEPT_NOT_JPEG = codes.GPT_OUTCOME_KEPT_NOT_JPEG
+    KEPT_UNSUPPORTED = codes.GPT_OUTCOME_KEPT_UNSUPPORTED
+    DAMAGED = codes.GPT_OUTCOME_DAMAGED
+    NOT_REQUESTED = codes.GPT_OUTCOME_NOT_REQUESTED
 
 
-tc.transcode_init()
+class Damage(IntEnum):
+    """What is wrong with a JPEG tile.
 
-_TABLES = {"efficient": tc.TRANSCODE_EFFICIENT, "exact": tc.TRANSCODE_EXACT}
+    `UNSUPPORTED` is no damage: it is a kind of JPEG that libjpeg-turbo or this module rejects. Recompression keeps such
+    a tile as `Outcome.KEPT_UNSUPPORTED`.
+    """
 
-cdef int _table_mode(str tables) except -1:
-    if tables not in _TABLES:
-        raise ValueError(f"tables: found {tables!r}, expected one of {', '.join(_TABLES)}")
-    return _TABLES[tables]
+    NONE = codes.GPT_DAMAGE_NONE
+    NOT_JPEG = codes.GPT_DAMAGE_NOT_JPEG
+    TRUNCATED = codes.GPT_DAMAGE_TRUNCATED
+    CORRUPT_HEADER = codes.GPT_DAMAGE_CORRUPT_HEADER
+    MISSING_TABLE = codes.GPT_DAMAGE_MISSING_TABLE
+    CORRUPT_DATA = codes.GPT_DAMAGE_CORRUPT_DATA
+    IMPLAUSIBLE = codes.GPT_DAMAGE_IMPLAUSIBLE
+    UNSUPPORTED = codes.GPT_DAMAGE_UNSUPPORTED
 
 
-cdef int _clamped_quality(quality) except -1:
+_TABLE_MODES = {"efficient": GPT_TABLES_EFFICIENT, "exact": GPT_TABLES_EXACT}
+
+cdef gpt_table_mode _table_mode(str tables) except *:
+    if tables not in _TABLE_MODES:
+        raise ValueError(f"tables: invalid choice; found {tables!r}, expected one of {', '.join(_TABLE_MODES)}")
+    return _TABLE_MODES[tables]
+
+
+cdef int _ijg_quality(quality) except -1:
+    """Return a quality on the IJG scale, which starts at 1."""
     if not 0 <= index(quality) <= 100:
-        raise ValueError(f"quality: found {quality}, expected 0 to 100")
-    return index(quality) or 1  # the IJG scale starts at 1
+        raise ValueError(f"quality: out of range; found {quality}, expected 0 to 100")
+    return index(quality) or 1
 
 
 def quality(tile):
-    """Return the IJG quality that a JPEG's first quantisation table stands for.
+    """Return the IJG quality of a JPEG tile, by its first quantisation table.
 
     Parameters
     ----------
@@ -61,46 +80,46 @@ def quality(tile):
     Returns
     -------
     float or None
-        0..100: exact for IJG tables, else an estimate from their mean scale. None when the tile is no JPEG, its
-        header can't be read, or it has no table.
+        0..100: exact for IJG tables, else an estimate from their mean scale. None if the tile is not a JPEG, its header
+        can't be read or has no quantisation table.
     """
     found = qualities(tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32))[0]
     return None if np.isnan(found) else float(found)
 
 
 def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
-    """Return the quality of each of n tiles in one buffer, as `quality` does, NaN for None.
+    """Return the quality of each of n tiles in one buffer, see `quality`.
 
     Parameters
     ----------
     source : buffer of bytes
     offsets : uint64[n]
-        Where each tile starts in `source`, bytes.
+        Start of each tile in `source`, bytes.
     sizes : uint32[n]
-        Bytes.
+        Size of each tile, bytes.
 
     Returns
     -------
     float64[n]
+        NaN where `quality` returns None.
 
     Raises
     ------
     ValueError
-        When a tile does not lie within `source`.
+        If a tile does not lie within `source`.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
     cdef Py_ssize_t i, n = offsets.shape[0]
-    cdef tc.header_memory memory
+    cdef gpt_quality_cache cache
     cdef const uint8_t *tile
-    check_places(view.shape[0], offsets, sizes)
     found = np.empty(n)
     cdef double[::1] out = found
-    memset(&memory, 0, sizeof(memory))
+    memset(&cache, 0, sizeof(cache))
     with nogil:
         for i in range(n):
             tile = first_byte(view) + offsets[i]
-            if not tc.header_quality(&memory, tile, sizes[i], &out[i]):
-                out[i] = tc.transcode_quality(tile, sizes[i])
+            if not gpt_header_quality(&cache, tile, sizes[i], &out[i]):
+                out[i] = gpt_tile_quality(tile, sizes[i])
     return found
 
 
@@ -111,20 +130,21 @@ def recompress(tile, quality, *, str tables="efficient"):
     ----------
     tile : buffer of bytes
     quality : int
-        0..100, the IJG quality to come down to. 0 counts as 1.
+        Target quality on the IJG scale, 0..100. 0 counts as 1.
     tables : {"efficient", "exact"}
-        Quantisers that are multiples of the tile's own, or those of the IJG tables; never finer than the tile's own.
+        Quantisation steps that are multiples of the tile's own, or those of the IJG tables; never finer than the
+        tile's own.
 
     Returns
     -------
     bytes
-        The recompressed tile, always smaller, or the tile as it was.
+        The recompressed tile, which is always smaller, or the unchanged tile.
     Outcome
 
     Raises
     ------
     ValueError
-        For a quality or tables out of range.
+        If `quality` or `tables` is invalid.
     """
     output, _, outcomes = recompress_batch(
         tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32), quality, tables=tables
@@ -139,53 +159,55 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
     Parameters
     ----------
     source : buffer of bytes
-        Must not change while the call runs.
+        Must not change during the call.
     offsets : uint64[n]
-        Where each tile starts in `source`, bytes.
+        Start of each tile in `source`, bytes.
     sizes : uint32[n]
-        Bytes.
+        Size of each tile, bytes.
     quality, tables
-        As for `recompress`.
+        See `recompress`.
 
     Returns
     -------
     output : uint8[...]
-        The n results one after the other; a tile that was kept is there as it was.
+        The n results one after the other; a tile that is kept is copied.
     sizes : uint32[n]
-        Bytes of each result.
+        Size of each result, bytes.
     outcomes : uint8[n]
         Values of `Outcome`.
 
     Raises
     ------
     ValueError
-        For a quality or tables out of range, or a tile that does not lie within `source`.
+        If `quality` or `tables` is invalid, or a tile does not lie within `source`.
+    MemoryError
+        If there is not enough memory.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(source, np.uint8)
-    cdef int wanted = _clamped_quality(quality), mode = _table_mode(tables)
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
+    cdef int ijg_quality = _ijg_quality(quality)
+    cdef gpt_table_mode mode = _table_mode(tables)
     cdef Py_ssize_t n = offsets.shape[0]
-    check_places(view.shape[0], offsets, sizes)
-    # No result is larger than its tile, so this always suffices.
+    # No result is larger than its tile, so the capacity always suffices.
     output = np.empty(int(np.sum(sizes, dtype=np.uint64)), np.uint8)
     new_sizes, outcomes = np.empty(n, np.uint32), np.empty(n, np.uint8)
-    cdef const uint8_t[::1] out_view = output
+    cdef const uint8_t[::1] output_view = output
     cdef uint32_t[::1] sizes_view = new_sizes
     cdef uint8_t[::1] outcomes_view = outcomes
-    cdef size_t total = 0
-    cdef int done = 1
+    cdef size_t written = 0
+    cdef int has_memory = 1
     if n > 0:
         with nogil:
-            done = tc.transcode_batch(
-                first_byte(view), &offsets[0], &sizes[0], n, wanted, mode, <uint8_t *>first_byte(out_view),
-                &sizes_view[0], &outcomes_view[0], &total,
+            has_memory = gpt_recompress_batch(
+                first_byte(view), &offsets[0], &sizes[0], n, ijg_quality, mode, <uint8_t *>first_byte(output_view),
+                &sizes_view[0], &outcomes_view[0], &written,
             )
-    if not done:
-        raise MemoryError(f"no memory to recompress {n} tiles")
-    return output[:total], new_sizes, outcomes
+    if not has_memory:
+        raise MemoryError(f"not enough memory to recompress {n} tiles")
+    return output[:written], new_sizes, outcomes
 
 
 def diagnose(tile):
-    """Return libjpeg's words for what is wrong with a JPEG tile, "" when nothing is.
+    """Return what is wrong with a JPEG tile, as a code and as text for display.
 
     Parameters
     ----------
@@ -193,38 +215,43 @@ def diagnose(tile):
 
     Returns
     -------
+    Damage
+        `Damage.NONE` if all of the tile can be decoded without a warning.
     str
-        One line: the error, or the first warning, met when all of the tile is read.
+        One line: libjpeg's text of the error or the first warning; "" if there is none.
     """
-    cdef const uint8_t[::1] view = np.frombuffer(tile, np.uint8)
-    cdef char message[tc.TRANSCODE_MESSAGE_SIZE]
+    cdef const uint8_t[::1] view = bytes_of(tile)
+    cdef char message[GPT_MESSAGE_SIZE]
+    cdef codes.gpt_damage damage
     with nogil:
-        tc.transcode_diagnose(first_byte(view), view.shape[0], message)
-    return message.decode("ascii", "replace")
+        damage = gpt_diagnose_tile(first_byte(view), view.shape[0], message)
+    return Damage(damage), message.decode("ascii", "replace")
 
 
 def huffman_table(const uint32_t[::1] counts):
-    """Return the Huffman table that is shortest for these symbols, as a DHT segment holds it.
+    """Return the optimal Huffman table for the frequencies of symbols, as a DHT segment holds it.
 
     Parameters
     ----------
     counts : uint32[256]
-        How often each symbol comes; at least one does.
+        Frequency of each symbol; at least one is above 0.
 
     Returns
     -------
     bits : bytes
-        How many codes have 1, 2, ... 16 bits.
+        The number of codes of 1, 2, ... 16 bits.
     values : bytes
         The symbols in the order of their codes.
 
     Raises
     ------
     ValueError
-        For another number of counts, or when all are 0.
+        If there are not 256 counts, or all are 0.
     """
-    cdef huffman.huffman_table table
-    if counts.shape[0] != huffman.HUFFMAN_SYMBOLS or not np.any(counts):
-        raise ValueError(f"counts: found {counts.shape[0]}, expected {huffman.HUFFMAN_SYMBOLS}, not all of them 0")
-    huffman.huffman_make_table(&counts[0], &table)
-    return <bytes>table.bits[1:huffman.HUFFMAN_LONGEST + 1], <bytes>table.values[:table.used]
+    cdef gpt_huffman_table table
+    if counts.shape[0] != GPT_HUFFMAN_SYMBOLS or not np.any(counts):
+        raise ValueError(
+            f"counts: wrong length, or all are 0; found {counts.shape[0]}, expected {GPT_HUFFMAN_SYMBOLS}, not all 0"
+        )
+    gpt_make_huffman_table(&counts[0], &table)
+    return <bytes>table.bits[1:GPT_MAX_CODE_LENGTH + 1], <bytes>table.values[:table.count]

@@ -3,91 +3,91 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transcode.h"
+/* ---- duplicates ---- */
 
-/* ---- tiles that came before ---- */
+enum { MAX_PROBES = 8, HASHED_WORDS = 16 }; /* few, so that tiles made to collide cost little */
 
-enum { PROBES = 8, WORDS = 16 }; /* few, so that tiles made to look alike cost little */
-
-/* Tiles by their bytes: a hash table of places in the batch, each plus one. */
+/* The tiles so far by their bytes: an open-addressing hash table of indexes into the batch, plus one. */
 typedef struct {
-    uint32_t *places;
+    uint32_t *slots;
     size_t mask;
-} repeats;
+} tile_set;
 
-static int make_repeats(repeats *self, size_t count)
+static int tile_set_init(tile_set *self, size_t count)
 {
     size_t slots = 2;
 
     while (slots < 2 * count)
         slots *= 2;
     self->mask = slots - 1;
-    self->places = calloc(slots, sizeof *self->places);
-    return self->places != NULL;
+    self->slots = calloc(slots, sizeof *self->slots);
+    return self->slots != NULL;
 }
 
-/* Looks at some words all over the tile: tiles that differ mostly do so everywhere. */
-static uint64_t hash_of(const uint8_t *tile, size_t size)
+/* Hashes words spread over the tile: tiles that differ mostly differ everywhere. */
+static uint64_t hash_tile(const uint8_t *tile, size_t size)
 {
     uint64_t hash = size;
 
-    for (size_t i = 0; size >= sizeof(uint64_t) && i < WORDS; i++) {
+    for (size_t i = 0; size >= sizeof(uint64_t) && i < HASHED_WORDS; i++) {
         uint64_t word;
 
-        memcpy(&word, tile + (size - sizeof word) * i / (WORDS - 1), sizeof word);
-        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 / golden ratio: odd, bits well mixed */
+        memcpy(&word, tile + (size - sizeof word) * i / (HASHED_WORDS - 1), sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 / golden ratio: odd, mixes bits well */
         hash ^= hash >> 32;
     }
     return hash;
 }
 
-/* Returns the place of an equal tile that came before; else notes this one, and returns `place` itself. */
-static size_t first_place(const repeats *self, const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes,
-                          size_t place)
+/* Returns the index of an earlier tile with the same bytes; without one, adds this tile and returns its own index. */
+static size_t find_or_add(const tile_set *self, const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes,
+                          size_t index)
 {
-    const uint8_t *tile = source + offsets[place];
-    const uint64_t hash = hash_of(tile, sizes[place]);
+    const uint8_t *tile = source + offsets[index];
+    const uint64_t hash = hash_tile(tile, sizes[index]);
 
-    for (uint64_t probe = 0; probe < PROBES; probe++) {
-        uint32_t *noted = &self->places[(hash + probe) & self->mask];
-        const size_t other = (size_t)*noted - 1;
+    for (uint64_t probe = 0; probe < MAX_PROBES; probe++) {
+        uint32_t *slot = &self->slots[(hash + probe) & self->mask];
+        const size_t other = (size_t)*slot - 1;
 
-        if (*noted == 0) {
-            *noted = (uint32_t)(place + 1);
+        if (*slot == 0) {
+            *slot = (uint32_t)(index + 1);
             break;
         }
-        if (sizes[other] == sizes[place] && memcmp(source + offsets[other], tile, sizes[place]) == 0)
+        if (sizes[other] == sizes[index] && memcmp(source + offsets[other], tile, sizes[index]) == 0)
             return other;
     }
-    return place;
+    return index;
 }
 
 /* ---- the batch ---- */
 
-int transcode_batch(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count, int quality,
-                    int tables, uint8_t *out, uint32_t *out_sizes, uint8_t *outcomes, size_t *written)
+int gpt_recompress_batch(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count,
+                         int quality, enum gpt_table_mode tables, uint8_t *out, uint32_t *out_sizes,
+                         uint8_t *outcomes, size_t *written)
 {
-    size_t *starts = malloc((count + 1) * sizeof *starts);
-    transcode_memory memory = {0};
-    repeats met;
-    int made;
+    size_t *out_offsets = malloc((count + 1) * sizeof *out_offsets);
+    gpt_workspace workspace = {0};
+    tile_set seen;
+    int has_memory;
 
     *written = 0;
-    made = make_repeats(&met, count) && starts != NULL;
-    for (size_t i = 0; made && i < count; i++) {
-        const size_t first = first_place(&met, source, offsets, sizes, i);
+    has_memory = tile_set_init(&seen, count) && out_offsets != NULL;
+    for (size_t i = 0; has_memory && i < count; i++) {
+        const size_t first = find_or_add(&seen, source, offsets, sizes, i);
         size_t size;
 
-        starts[i] = *written;
+        out_offsets[i] = *written;
         if (first < i) {
             outcomes[i] = outcomes[first];
             size = out_sizes[first];
-            memcpy(out + *written, out + starts[first], size);
+            memcpy(out + *written, out + out_offsets[first], size);
         } else {
             const uint8_t *tile = source + offsets[i];
 
-            outcomes[i] = (uint8_t)transcode_tile(tile, sizes[i], quality, tables, &memory, out + *written, &size);
-            if (outcomes[i] != TRANSCODE_RECOMPRESSED) {
+            outcomes[i] = (uint8_t)gpt_recompress_tile(tile, sizes[i], quality, tables, &workspace, out + *written,
+                                                       &size);
+            if (outcomes[i] != GPT_OUTCOME_RECOMPRESSED) {
                 size = sizes[i];
                 memcpy(out + *written, tile, size);
             }
@@ -95,8 +95,8 @@ int transcode_batch(const uint8_t *source, const uint64_t *offsets, const uint32
         out_sizes[i] = (uint32_t)size;
         *written += size;
     }
-    transcode_free(&memory);
-    free(met.places);
-    free(starts);
-    return made;
+    gpt_workspace_free(&workspace);
+    free(seen.slots);
+    free(out_offsets);
+    return has_memory;
 }

@@ -1,30 +1,46 @@
-"""Helpers for functions that take buffers of bytes, and many tiles of one by offset and size."""
+"""Checked access to buffers of bytes, and to many tiles in one buffer by offset and size."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
-cdef inline const uint8_t *first_byte(const uint8_t[::1] view) noexcept nogil:
-    """Return the address of the first byte; an empty view has none, so any valid address stands in."""
-    return &view[0] if view.shape[0] else <const uint8_t *><const char *>b""
+cdef inline const uint8_t[::1] bytes_of(buffer) except *:
+    """Return a view of the bytes of any contiguous buffer; raise ValueError if it is not contiguous."""
+    from numpy import frombuffer, uint8
+    return frombuffer(buffer, uint8)
 
 
-cdef inline int check_places(Py_ssize_t length, const uint64_t[::1] offsets, const uint32_t[::1] sizes) except -1:
-    """Raise ValueError unless every tile lies within a source of `length` bytes."""
+cdef inline const uint8_t[::1] bytes_of_tiles(
+    source, const uint64_t[::1] offsets, const uint32_t[::1] sizes
+) except *:
+    """Return a view of the bytes of `source`; raise ValueError unless every tile lies within it."""
+    cdef const uint8_t[::1] view = bytes_of(source)
     cdef Py_ssize_t i
-    if offsets.shape[0] != sizes.shape[0]:
-        raise ValueError(f"offsets and sizes: found {offsets.shape[0]} and {sizes.shape[0]} entries, expected as many")
+    check_lengths("offsets", offsets.shape[0], "sizes", sizes.shape[0])
     for i in range(offsets.shape[0]):
-        if offsets[i] > <uint64_t>length or sizes[i] > <uint64_t>length - offsets[i]:
+        if offsets[i] > <uint64_t>view.shape[0] or sizes[i] > <uint64_t>view.shape[0] - offsets[i]:
             raise ValueError(
-                f"tile {i}: found {sizes[i]} bytes at offset {offsets[i]}, expected them within {length} bytes"
+                f"tile {i}: lies outside the source; found {sizes[i]} bytes at offset {offsets[i]}, "
+                f"expected them within {view.shape[0]} bytes"
             )
+    return view
+
+
+cdef inline int check_lengths(str first, Py_ssize_t first_length, str second, Py_ssize_t second_length) except -1:
+    """Raise ValueError unless two arrays have the same length."""
+    if first_length != second_length:
+        raise ValueError(f"{first} and {second}: lengths differ; found {first_length} and {second_length} entries")
     return 0
 
 
-cdef inline uint64_t little_endian(const uint8_t *at, int count) noexcept nogil:
-    """Return the number of `count` bytes, the least significant first."""
+cdef inline const uint8_t *first_byte(const uint8_t[::1] view) noexcept nogil:
+    """Return the address of the first byte; for an empty view, which has none, any valid address."""
+    return &view[0] if view.shape[0] else <const uint8_t *><const char *>b""
+
+
+cdef inline uint64_t little_endian(const uint8_t *bytes, int count) noexcept nogil:
+    """Return the unsigned little-endian number of `count` bytes."""
     cdef uint64_t value = 0
     cdef int i
     for i in range(count):
-        value |= <uint64_t>at[i] << (8 * i)
+        value |= <uint64_t>bytes[i] << (8 * i)
     return value

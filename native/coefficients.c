@@ -4,11 +4,9 @@
 
 #include <jerror.h>
 
-#include "quality.h"
-
 /* ---- quantisation tables ---- */
 
-const uint16_t *own_table(const struct jpeg_decompress_struct *source, int component)
+const uint16_t *gpt_component_qtable(const struct jpeg_decompress_struct *source, int component)
 {
     const int slot = source->comp_info[component].quant_tbl_no;
 
@@ -17,143 +15,149 @@ const uint16_t *own_table(const struct jpeg_decompress_struct *source, int compo
     return source->quant_tbl_ptrs[slot]->quantval;
 }
 
-int tables_known(const struct jpeg_decompress_struct *source)
+int gpt_has_all_qtables(const struct jpeg_decompress_struct *source)
 {
     for (int c = 0; c < source->num_components; c++) {
-        if (own_table(source, c) == NULL)
+        if (gpt_component_qtable(source, c) == NULL)
             return 0;
     }
     return 1;
 }
 
-/* Luma or chroma base table? A table shared by several components follows the first that uses it. */
-int is_chroma(const struct jpeg_decompress_struct *source, int component)
+int gpt_is_chroma(const struct jpeg_decompress_struct *source, int component)
 {
     const J_COLOR_SPACE space = source->jpeg_color_space;
 
     return (space == JCS_YCbCr || space == JCS_YCCK) && (component == 1 || component == 2);
 }
 
-int plan_tables(const struct jpeg_decompress_struct *source, int quality, int exact, requantiser plans[NUM_QUANT_TBLS])
+int gpt_prepare_requantisers(const struct jpeg_decompress_struct *source, int quality, int is_exact,
+                             gpt_requantiser requantisers[NUM_QUANT_TBLS])
 {
-    unsigned planned = 0;
+    unsigned prepared = 0;
     int changes = 0;
 
+    /* A table that several components share follows the first of them. */
     for (int c = 0; c < source->num_components; c++) {
         const int slot = source->comp_info[c].quant_tbl_no;
 
-        if (!(planned & 1u << slot))
-            changes |= requantiser_make(&plans[slot], own_table(source, c), quality, is_chroma(source, c), exact);
-        planned |= 1u << slot;
+        if (!(prepared & 1u << slot))
+            changes |= gpt_requantiser_prepare(&requantisers[slot], gpt_component_qtable(source, c), quality,
+                                               gpt_is_chroma(source, c), is_exact);
+        prepared |= 1u << slot;
     }
     return changes;
 }
 
-/* ---- levels and symbols ---- */
+/* ---- coefficients ---- */
 
-/* One component on its way through the scan. */
+/* The progress of one component through the scan. */
 typedef struct {
-    const requantiser *plan;
-    JDIMENSION across, down;  /* its blocks in each MCU */
-    JDIMENSION width, height; /* its real blocks; the last MCUs may have places for more */
-    JBLOCKARRAY rows;         /* of the MCUs at hand, */
-    JDIMENSION rows_here;     /* as far as they are real */
+    const gpt_requantiser *requantiser;
+    JDIMENSION mcu_width, mcu_height; /* blocks in an MCU */
+    JDIMENSION width, height;         /* blocks in the image; the last MCUs may exceed it */
+    JBLOCKARRAY rows;                 /* the block rows of the current MCU row, */
+    JDIMENSION row_count;             /* as far as they lie within the image */
     int table;
-    int last; /* the DC level before */
-} plane;
+    int last_dc; /* the previous DC coefficient */
+} component_scan;
 
-/* With one component an MCU is a block, with more they are interleaved (T.81, A.2). Returns the blocks of an MCU. */
-static JDIMENSION lay_out(const struct jpeg_decompress_struct *source, const requantiser plans[NUM_QUANT_TBLS],
-                          plane planes[MAX_COMPS_IN_SCAN])
+/* Initialises the components, and returns the blocks in an MCU. With one component an MCU is a block; with several the
+ * scan is interleaved (T.81, A.2).
+ */
+static JDIMENSION start_scan(const struct jpeg_decompress_struct *source,
+                             const gpt_requantiser requantisers[NUM_QUANT_TBLS],
+                             component_scan components[MAX_COMPS_IN_SCAN])
 {
-    const int interleaved = source->num_components > 1;
-    JDIMENSION blocks = 0;
+    const int is_interleaved = source->num_components > 1;
+    JDIMENSION mcu_blocks = 0;
 
     for (int c = 0; c < source->num_components; c++) {
-        const jpeg_component_info *component = &source->comp_info[c];
+        const jpeg_component_info *info = &source->comp_info[c];
 
-        planes[c] = (plane){
-            .plan = &plans[component->quant_tbl_no],
-            .across = interleaved ? (JDIMENSION)component->h_samp_factor : 1,
-            .down = interleaved ? (JDIMENSION)component->v_samp_factor : 1,
-            .width = component->width_in_blocks,
-            .height = component->height_in_blocks,
-            .table = is_chroma(source, c),
+        components[c] = (component_scan){
+            .requantiser = &requantisers[info->quant_tbl_no],
+            .mcu_width = is_interleaved ? (JDIMENSION)info->h_samp_factor : 1,
+            .mcu_height = is_interleaved ? (JDIMENSION)info->v_samp_factor : 1,
+            .width = info->width_in_blocks,
+            .height = info->height_in_blocks,
+            .table = gpt_is_chroma(source, c),
         };
-        blocks += planes[c].across * planes[c].down;
+        mcu_blocks += components[c].mcu_width * components[c].mcu_height;
     }
-    return blocks;
+    return mcu_blocks;
 }
 
-/* The scan takes each quantisation table as it was when its component was coded; the result can state only one. */
-static int tables_changed(const struct jpeg_decompress_struct *source)
+/* Returns whether a table was redefined after the scan of its component: the result can have only one definition. */
+static int has_changed_qtable(const struct jpeg_decompress_struct *source)
 {
     for (int c = 0; c < source->num_components; c++) {
         const JQUANT_TBL *used = source->comp_info[c].quant_table;
 
-        if (used != NULL && memcmp(used->quantval, own_table(source, c), sizeof used->quantval) != 0)
+        if (used != NULL && memcmp(used->quantval, gpt_component_qtable(source, c), sizeof used->quantval) != 0)
             return 1;
     }
     return 0;
 }
 
-static JDIMENSION least(JDIMENSION a, JDIMENSION b)
+static JDIMENSION min_dimension(JDIMENSION a, JDIMENSION b)
 {
     return a < b ? a : b;
 }
 
-/* Moves and adds the blocks of one component in one MCU. A place without a real block is coded as no change. */
-static void add_blocks(plane *self, JDIMENSION mcu, scan *symbols)
+/* Requantises and adds the blocks of one component in one MCU. Padding blocks are coded as a DC difference of 0. */
+static void add_mcu_blocks(component_scan *self, JDIMENSION mcu, gpt_entropy *entropy)
 {
-    static const JBLOCK NOTHING = {0};
-    const JDIMENSION first = mcu * self->across;
+    static const JBLOCK PADDING = {0};
+    const JDIMENSION first = mcu * self->mcu_width;
 
-    for (JDIMENSION row = 0; row < self->down; row++) {
-        for (JDIMENSION i = first; i < first + self->across; i++) {
-            if (row < self->rows_here && i < self->width) {
+    for (JDIMENSION row = 0; row < self->mcu_height; row++) {
+        for (JDIMENSION i = first; i < first + self->mcu_width; i++) {
+            if (row < self->row_count && i < self->width) {
                 JCOEFPTR block = self->rows[row][i];
-                const uint64_t nonzero = requantise_block(self->plan, block);
+                const uint64_t nonzero = gpt_requantise_block(self->requantiser, block);
 
-                scan_add(symbols, self->table, block[0] - self->last, block, nonzero);
-                self->last = block[0];
+                gpt_entropy_add_block(entropy, self->table, block[0] - self->last_dc, block, nonzero);
+                self->last_dc = block[0];
             } else {
-                scan_add(symbols, self->table, 0, NOTHING, 0);
+                gpt_entropy_add_block(entropy, self->table, 0, PADDING, 0);
             }
         }
     }
 }
 
-void requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
-                      const requantiser plans[NUM_QUANT_TBLS], scan *symbols)
+void gpt_requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
+                          const gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy)
 {
-    plane planes[MAX_COMPS_IN_SCAN];
-    JDIMENSION blocks, mcus_across, mcus_down;
+    component_scan components[MAX_COMPS_IN_SCAN];
+    JDIMENSION mcu_blocks, mcu_columns, mcu_rows;
 
     if (source->num_components > MAX_COMPS_IN_SCAN)
         ERREXIT2(source, JERR_COMPONENT_COUNT, source->num_components, MAX_COMPS_IN_SCAN);
-    if (tables_changed(source))
+    if (has_changed_qtable(source))
         ERREXIT1(source, JERR_MISMATCHED_QUANT_TABLE, 0);
-    blocks = lay_out(source, plans, planes);
-    if (blocks > C_MAX_BLOCKS_IN_MCU)
+    mcu_blocks = start_scan(source, requantisers, components);
+    if (mcu_blocks > C_MAX_BLOCKS_IN_MCU)
         ERREXIT(source, JERR_BAD_MCU_SIZE);
-    mcus_across = (planes[0].width + planes[0].across - 1) / planes[0].across;
-    mcus_down = (planes[0].height + planes[0].down - 1) / planes[0].down;
-    scan_begin(symbols);
-    for (JDIMENSION y = 0; y < mcus_down; y++) {
-        if (!scan_reserve(symbols, (size_t)mcus_across * blocks))
+    mcu_columns = (components[0].width + components[0].mcu_width - 1) / components[0].mcu_width;
+    mcu_rows = (components[0].height + components[0].mcu_height - 1) / components[0].mcu_height;
+    gpt_entropy_reset(entropy);
+    for (JDIMENSION y = 0; y < mcu_rows; y++) {
+        if (!gpt_entropy_reserve(entropy, (size_t)mcu_columns * mcu_blocks))
             ERREXIT1(source, JERR_OUT_OF_MEMORY, 0);
         for (int c = 0; c < source->num_components; c++) {
-            plane *at = &planes[c];
+            component_scan *component = &components[c];
+            const JDIMENSION first_row = y * component->mcu_height;
 
-            at->rows_here = least(at->down, at->height - y * at->down);
-            at->rows = source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], y * at->down,
-                                                       at->rows_here, TRUE);
+            component->row_count = min_dimension(component->mcu_height, component->height - first_row);
+            component->rows = source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], first_row,
+                                                              component->row_count, TRUE);
         }
-        for (JDIMENSION x = 0; x < mcus_across; x++) {
+        for (JDIMENSION x = 0; x < mcu_columns; x++) {
             for (int c = 0; c < source->num_components; c++)
-                add_blocks(&planes[c], x, symbols);
+                add_mcu_blocks(&components[c], x, entropy);
         }
     }
-    if (!scan_end(symbols))
+    if (!gpt_entropy_make_tables(entropy))
         ERREXIT(source, JERR_BAD_DCT_COEF);
 }

@@ -1,35 +1,36 @@
-/* The coefficients of an image as libjpeg-turbo's decoder leaves them: requantised, their symbols gathered. */
-#ifndef GPTOOL_COEFFICIENTS_H
-#define GPTOOL_COEFFICIENTS_H
+/* An image as coefficient arrays of libjpeg-turbo's decoder: its tables, and the requantisation of all its blocks. */
+#ifndef GPT_COEFFICIENTS_H
+#define GPT_COEFFICIENTS_H
 
 #include <stdio.h>
 
-#include <jpeglib.h> /* wants stdio.h before it */
+#include <jpeglib.h> /* needs stdio.h */
 
+#include "entropy.h"
 #include "requantise.h"
-#include "scan.h"
 
-/* Returns the quantisers of a component, natural order; NULL while no table has come for it. */
-const uint16_t *own_table(const struct jpeg_decompress_struct *source, int component);
+/* Returns the quantisation table of a component, natural order; NULL if none was read yet. */
+const uint16_t *gpt_component_qtable(const struct jpeg_decompress_struct *source, int component);
 
-/* Tells whether the header has brought the quantisation table of every component. */
-int tables_known(const struct jpeg_decompress_struct *source);
+/* Returns whether the quantisation tables of all components were read. */
+int gpt_has_all_qtables(const struct jpeg_decompress_struct *source);
 
-/* Plans the way of each table slot to `quality` (1..100); `plans` may hold what was planned before. All tables must be
- * known. Returns 1 when any quantiser changes, else 0.
+/* Returns whether a component is coded as chrominance: it uses the chrominance base table, and Huffman tables 1. */
+int gpt_is_chroma(const struct jpeg_decompress_struct *source, int component);
+
+/* Prepares the requantiser of each table slot in use for `quality` (1..100); all tables must have been read. Returns 1
+ * if any quantisation step changes, else 0.
  */
-int plan_tables(const struct jpeg_decompress_struct *source, int quality, int exact,
-                requantiser plans[NUM_QUANT_TBLS]);
+int gpt_prepare_requantisers(const struct jpeg_decompress_struct *source, int quality, int is_exact,
+                             gpt_requantiser requantisers[NUM_QUANT_TBLS]);
 
-/* Tells whether a component is coded as chrominance: by its base table, and by the Huffman tables with number 1. */
-int is_chroma(const struct jpeg_decompress_struct *source, int component);
-
-/* Moves all levels of an image, and adds their symbols to `symbols` in the order of one interleaved sequential scan.
+/* Requantises all coefficients of an image in place, and adds their symbols to `entropy` in the order of one
+ * interleaved sequential scan.
  *
- * What one such scan can't have is an error of libjpeg's on `source`: too many components, samplings with too many
- * blocks in an MCU, quantisation tables that changed between scans, and levels that baseline coding has no symbols for.
+ * What a single baseline scan can't represent raises a libjpeg error on `source`: too many components, sampling factors
+ * with too many blocks in an MCU, quantisation tables that changed between scans, and coefficients that are too large.
  */
-void requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
-                      const requantiser plans[NUM_QUANT_TBLS], scan *symbols);
+void gpt_requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
+                          const gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy);
 
 #endif

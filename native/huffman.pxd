@@ -2,12 +2,12 @@ from libc.stdint cimport uint8_t, uint32_t
 
 cdef extern from "huffman.h" nogil:
     enum:
-        HUFFMAN_SYMBOLS
-        HUFFMAN_LONGEST
+        GPT_HUFFMAN_SYMBOLS
+        GPT_MAX_CODE_LENGTH
 
-    ctypedef struct huffman_table:
+    ctypedef struct gpt_huffman_table:
         uint8_t bits[17]
         uint8_t values[256]
-        int used
+        int count
 
-    void huffman_make_table(const uint32_t *counts, huffman_table *table)
+    void gpt_make_huffman_table(const uint32_t *counts, gpt_huffman_table *table)

@@ -1,21 +1,22 @@
-/* The marker segments of a result: a baseline JPEG of one scan, with Huffman tables of its own. */
-#ifndef GPTOOL_MARKERS_H
-#define GPTOOL_MARKERS_H
+/* The marker segments of a recompressed tile: a sequential JPEG of one scan with its own Huffman tables. */
+#ifndef GPT_MARKERS_H
+#define GPT_MARKERS_H
 
 #include <stdio.h>
 
-#include <jpeglib.h> /* wants stdio.h before it */
+#include <jpeglib.h> /* needs stdio.h */
 
-#include "output.h"
+#include "entropy.h"
 #include "requantise.h"
-#include "scan.h"
+#include "writer.h"
 
-/* Writes all that stands in front of the entropy-coded data: what says how the colours are meant (JFIF, APP14, ICC
- * profile; EXIF, XMP and comments stay behind), quantisers, frame, Huffman tables and the scan's header.
+/* Writes everything before the entropy-coded segment: the segments that define how colours are interpreted (JFIF,
+ * APP14, ICC profile; EXIF, XMP and comments are dropped), quantisation tables, frame header, Huffman tables and scan
+ * header.
  */
-void write_head(output *out, const struct jpeg_decompress_struct *source, const requantiser plans[NUM_QUANT_TBLS],
-                const scan *symbols);
+void gpt_write_header(gpt_writer *writer, const struct jpeg_decompress_struct *source,
+                      const gpt_requantiser requantisers[NUM_QUANT_TBLS], const gpt_entropy *entropy);
 
-void write_end(output *out);
+void gpt_write_eoi(gpt_writer *writer);
 
 #endif

@@ -1,38 +1,39 @@
-/* Moving the levels of DCT coefficients from a tile's own quantisers to coarser ones. Plain arithmetic, no libjpeg. */
-#ifndef GPTOOL_REQUANTISE_H
-#define GPTOOL_REQUANTISE_H
+/* Requantisation: quantised coefficients are moved from a tile's quantisation steps to coarser ones. Plain arithmetic
+ * without libjpeg.
+ */
+#ifndef GPT_REQUANTISE_H
+#define GPT_REQUANTISE_H
 
 #include <stdint.h>
 
-#include "quality.h"
+#include "block.h"
 
-/* The way of one quantisation table, and how the levels of each coefficient move. All zero is none yet. */
+/* The requantisation of one quantisation table; arrays are in natural order. All zero: not prepared. */
 typedef struct {
-    int quality, chroma, exact, changes; /* what it was made for, and whether any quantiser changes */
-    uint16_t own[TABLE_SIZE];
-    uint16_t step[TABLE_SIZE]; /* the new quantisers, none finer than the old */
-    /* snapped: level' = sign * ((|level| + half) / factor), by way of inverse = 65536 / factor (65535 for 1) */
-    uint16_t factor[TABLE_SIZE], half[TABLE_SIZE], inverse[TABLE_SIZE];
-    /* exact: level' = sign * ((10 * own * |level| + 4 * step) / (10 * step)), by way of ratio = 1 / (10 * step) */
-    float ratio[TABLE_SIZE];
-} requantiser;
+    int quality, is_chroma, is_exact, changes; /* the parameters it was prepared for; whether any step changes */
+    uint16_t own_step[GPT_BLOCK_SIZE];         /* the tile's steps */
+    uint16_t step[GPT_BLOCK_SIZE];             /* the new steps, none finer than the tile's */
+    /* Efficient tables: new = sign * ((|old| + half) / factor), by inverse = 65536 / factor (65535 for factor 1). */
+    uint16_t factor[GPT_BLOCK_SIZE], half[GPT_BLOCK_SIZE], inverse[GPT_BLOCK_SIZE];
+    /* Exact tables: new = sign * ((10 * own_step * |old| + 4 * step) / (10 * step)), by ratio = 1 / (10 * step). */
+    float ratio[GPT_BLOCK_SIZE];
+} gpt_requantiser;
 
-/* Builds what requantise_block looks up. To be called once, before anything else here. */
-void requantise_init(void);
-
-/* Makes the way of a tile's own table to the IJG tables of `quality` (1..100); nothing is done when it is made already,
- * as mostly for tiles of one cache. Returns 1 when any quantiser changes, else 0.
+/* Prepares the requantisation from a tile's table to the IJG table of `quality` (1..100). If it is prepared for the
+ * same parameters, which is usual for tiles of one cache, nothing is computed. Returns 1 if any quantisation step
+ * changes, else 0.
  *
- * Snapped ("efficient") tables: each new quantiser is an integer multiple of the old one, the nearest to the wanted.
- * Levels go to the nearest, ties to zero. A second run changes nothing.
- * Exact tables: the wanted quantisers where they are coarser than the old, with a dead zone: a level is rounded up from
- * .60 on and never at .50, where the levels of an image that was quantised before pile up.
+ * Efficient tables (is_exact 0): each new step is an integer multiple of the tile's, the nearest to the IJG step.
+ * Coefficients are rounded to nearest, ties to zero. A second run changes nothing.
+ * Exact tables (is_exact 1): the IJG step where it is coarser than the tile's. Rounding has a dead zone: fractions are
+ * rounded up from .60 and never at .50, where the coefficients of an image that was quantised before accumulate.
  */
-int requantiser_make(requantiser *self, const uint16_t own[TABLE_SIZE], int quality, int chroma, int exact);
+int gpt_requantiser_prepare(gpt_requantiser *self, const uint16_t own_step[GPT_BLOCK_SIZE], int quality, int is_chroma,
+                            int is_exact);
 
-/* Moves the levels of one 8 x 8 block, natural order, in place. Returns which of them are not 0 then: bit k stands for
- * the k-th in zigzag order.
+/* Requantises the coefficients of one 8 x 8 block, natural order, in place. Returns which are nonzero afterwards: bit k
+ * stands for the k-th coefficient in zigzag order.
  */
-uint64_t requantise_block(const requantiser *self, int16_t block[TABLE_SIZE]);
+uint64_t gpt_requantise_block(const gpt_requantiser *self, int16_t block[GPT_BLOCK_SIZE]);
 
 #endif

@@ -37,9 +37,9 @@ def decode(tile: bytes) -> NDArray[np.uint8]:
 
     # Asked first: a header may promise any size, and libjpeg-turbo's warnings would come as Python's, whose filters
     # belong to the whole process.
-    wrong = _jpeg.diagnose(tile)
-    if wrong:
-        raise OSError(wrong)
+    damage, text = _jpeg.diagnose(tile)
+    if damage:
+        raise OSError(text)
     pixels: NDArray[np.uint8] = _library().decode(tile, TJPF_RGB)
     return pixels
 

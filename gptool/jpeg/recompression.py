@@ -175,7 +175,7 @@ def _what_is_wrong(tile: bytes, kind: TileKind) -> str:
         return f"no image that is known, first bytes {tile[:8].hex(' ') or 'none'}"
     if kind is TileKind.PNG:
         return "PNG without its end"
-    return f"JPEG: {_jpeg.diagnose(tile) or 'no end-of-image marker'}"
+    return f"JPEG: {_jpeg.diagnose(tile)[1] or 'no end-of-image marker'}"
 
 
 def _count(values: NDArray[np.integer]) -> Counter[int]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool._bundle import inspect
-from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
+from gptool._jpeg import Damage, Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
 from helpers.jpegs_rules import MODES, RULES, ijg
 
@@ -20,11 +20,14 @@ def one_input(data: memoryview) -> None:
         return
     request, tables, tile = data[0] % 101, MODES[data[1] % 2], data[2:]
     output, outcome = recompress(tile, request, tables=tables)
-    words = diagnose(tile)
-    assert "\n" not in words
-    assert words == "" or outcome not in SOUND
-    assert words != "" or outcome is not Outcome.DAMAGED
-    assert words != "" or is_whole(tile)
+    damage, text = diagnose(tile)
+    assert "\n" not in text
+    assert (text == "") == (damage is Damage.NONE)
+    assert damage is Damage.NONE or outcome not in SOUND
+    assert damage is not Damage.NONE or outcome is not Outcome.DAMAGED
+    assert damage is not Damage.NONE or is_whole(tile)
+    assert outcome is Outcome.KEPT_NOT_JPEG or damage is not Damage.NOT_JPEG
+    assert outcome is not Outcome.DAMAGED or damage is not Damage.UNSUPPORTED
     check_quality(tile)
     check_batch(tile, request, tables, (output, outcome))
     if outcome is Outcome.RECOMPRESSED:
@@ -54,7 +57,7 @@ def check_batch(tile: memoryview, request: int, tables: Tables, expected: tuple[
 
 def check_recompressed(tile: memoryview, request: int, tables: Tables, output: bytes) -> None:
     assert len(output) < len(tile)
-    assert diagnose(output) == ""
+    assert diagnose(output) == (Damage.NONE, "")
     assert is_whole(output)
     assert recompress(output, request, tables=tables)[0] == output
     (chroma, before), (_, after) = coefficients.read(tile), coefficients.read(output)

@@ -81,7 +81,7 @@ def test_a_tile_lies_between_index_and_end_of_file(offset: int, size: int, bad: 
 
 @pytest.mark.parametrize("length", [0, 8 * TILES - 1, 8 * TILES + 1, 8 * TILES + 64])
 def test_an_index_has_one_length(length: int) -> None:
-    with pytest.raises(ValueError, match=f"index: found {length} bytes, expected 131072"):
+    with pytest.raises(ValueError, match=f"index: wrong size; found {length} bytes, expected 131072"):
         read_index_v2(bytes(length), 2**40)
 
 
@@ -136,7 +136,7 @@ def test_a_full_index_v1(file_size: int) -> None:
 
 @pytest.mark.parametrize("length", [0, 5 * TILES - 1, 5 * TILES + 1, 8 * TILES])
 def test_an_index_v1_has_one_length(length: int) -> None:
-    with pytest.raises(ValueError, match=f"index: found {length} bytes, expected 81920"):
+    with pytest.raises(ValueError, match=f"index: wrong size; found {length} bytes, expected 81920"):
         read_index_v1(bytes(length), 2**40)
 
 
@@ -164,10 +164,10 @@ def test_sizes_of_packed_tiles_have_four_bytes() -> None:
 @pytest.mark.parametrize(
     ("offsets", "sizes", "message"),
     [
-        ([0, 0], [1], "offsets and sizes: found 2 and 1 entries"),
-        ([0, 5], [10, 6], "tile 1: found 6 bytes at offset 5, expected them within 10 bytes"),
-        ([11], [0], "tile 0: found 0 bytes at offset 11"),
-        ([2**64 - 1], [2], "tile 0: found 2 bytes at offset 18446744073709551615"),
+        ([0, 0], [1], "offsets and sizes: lengths differ; found 2 and 1 entries"),
+        ([0, 5], [10, 6], "tile 1: lies outside the source; found 6 bytes at offset 5, expected them within 10 bytes"),
+        ([11], [0], "tile 0: lies outside the source; found 0 bytes at offset 11"),
+        ([2**64 - 1], [2], "tile 0: lies outside the source; found 2 bytes at offset 18446744073709551615"),
     ],
 )
 def test_tiles_must_lie_within_the_source(

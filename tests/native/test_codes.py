@@ -1,8 +1,9 @@
-"""The enumerations of the native modules: their values, and the stubs that declare them."""
+"""The enumerations of the native modules: their values, the C header that defines them and the stubs."""
 
 from __future__ import annotations
 
 import ast
+import re
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +12,20 @@ import pytest
 
 import gptool
 
+HEADER = Path(__file__).parents[2] / "native" / "codes.h"
+
 VALUES = {
     "_bundle.TileKind": {"UNKNOWN": 0, "JPEG": 1, "PNG": 2, "LERC": 3},
+    "_jpeg.Damage": {
+        "NONE": 0,
+        "NOT_JPEG": 1,
+        "TRUNCATED": 2,
+        "CORRUPT_HEADER": 3,
+        "MISSING_TABLE": 4,
+        "CORRUPT_DATA": 5,
+        "IMPLAUSIBLE": 6,
+        "UNSUPPORTED": 7,
+    },
     "_jpeg.Outcome": {
         "RECOMPRESSED": 0,
         "KEPT_QUALITY": 1,
@@ -25,6 +38,8 @@ VALUES = {
     },
 }
 """The values are stored in arrays and reports, so they must never change."""
+
+C_PREFIXES = {"_bundle.TileKind": "GPT_TILE_", "_jpeg.Damage": "GPT_DAMAGE_", "_jpeg.Outcome": "GPT_OUTCOME_"}
 
 
 def enumeration(name: str) -> type[IntEnum]:
@@ -49,6 +64,12 @@ def stub_members(name: str) -> list[tuple[str, object]]:
 @pytest.mark.parametrize("name", VALUES)
 def test_values_never_change(name: str) -> None:
     assert {member.name: int(member) for member in enumeration(name)} == VALUES[name]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_code_of_the_header_is_a_member(name: str) -> None:
+    codes = re.findall(rf"\b{C_PREFIXES[name]}(\w+) = (\d+)", HEADER.read_text(encoding="utf-8"))
+    assert [(code, int(value)) for code, value in codes] == [(member.name, member) for member in enumeration(name)]
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gptool._jpeg import Outcome, diagnose, qualities, quality, recompress, recompress_batch
+from gptool._jpeg import Damage, Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
 from helpers import jpegs
 from helpers.jpeg_batches import batch, split
@@ -53,11 +53,15 @@ def test_tables_of_one_tile_are_never_used_for_the_next(kind: str, before: str) 
 @pytest.mark.parametrize(
     ("offsets", "sizes", "message"),
     [
-        ([0, 0], [1], "offsets and sizes: found 2 and 1 entries"),
-        ([0], [11], "tile 0: found 11 bytes at offset 0, expected them within 10 bytes"),
-        ([0, 5], [10, 6], "tile 1: found 6 bytes at offset 5"),
-        ([11], [0], "tile 0: found 0 bytes at offset 11"),
-        ([2**64 - 1], [2**32 - 1], "tile 0: found 4294967295 bytes at offset 18446744073709551615"),
+        ([0, 0], [1], "offsets and sizes: lengths differ; found 2 and 1 entries"),
+        ([0], [11], "tile 0: lies outside the source; found 11 bytes at offset 0, expected them within 10 bytes"),
+        ([0, 5], [10, 6], "tile 1: lies outside the source; found 6 bytes at offset 5"),
+        ([11], [0], "tile 0: lies outside the source; found 0 bytes at offset 11"),
+        (
+            [2**64 - 1],
+            [2**32 - 1],
+            "tile 0: lies outside the source; found 4294967295 bytes at offset 18446744073709551615",
+        ),
     ],
 )
 def test_tiles_must_lie_within_the_source(offsets: list[int], sizes: list[int], message: str) -> None:
@@ -70,7 +74,7 @@ def test_tiles_must_lie_within_the_source(offsets: list[int], sizes: list[int], 
 
 @pytest.mark.parametrize("request_", [-1, 101])
 def test_quality_must_be_0_to_100(request_: int) -> None:
-    with pytest.raises(ValueError, match=f"quality: found {request_}, expected 0 to 100"):
+    with pytest.raises(ValueError, match=f"quality: out of range; found {request_}, expected 0 to 100"):
         recompress(jpegs.tile("4:2:0"), request_)
 
 
@@ -82,7 +86,7 @@ def test_quality_must_be_whole() -> None:
 
 
 def test_tables_must_be_known() -> None:
-    with pytest.raises(ValueError, match="tables: found 'finest', expected one of efficient, exact"):
+    with pytest.raises(ValueError, match="tables: invalid choice; found 'finest', expected one of efficient, exact"):
         recompress(jpegs.tile("4:2:0"), 50, tables="finest")
 
 
@@ -104,7 +108,7 @@ def check_buffer(buffer: Any, tile: bytes) -> None:
     assert quality(buffer) == qualities(buffer, *places)[0] == QUALITY
     assert recompress(buffer, 50)[0] == expected
     assert recompress_batch(buffer, *places, 50)[0].tobytes() == expected
-    assert diagnose(buffer) == ""
+    assert diagnose(buffer) == (Damage.NONE, "")
 
 
 # ---- threads ----

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptool._jpeg import Outcome, diagnose, quality, recompress, recompress_batch
+from gptool._jpeg import Damage, Outcome, diagnose, quality, recompress, recompress_batch
 from gptool.model import Tables
 from helpers import jpegs
 from helpers.jpeg_batches import property_test
-from helpers.jpeg_table import RECOMPRESSED
+from helpers.jpeg_table import RECOMPRESSED, TABLE
 from helpers.jpegs_made import (
     APP0,
     APP14,
@@ -65,8 +65,10 @@ def test_mutated_tiles_have_an_outcome_and_never_grow(
     assert outcome in Outcome
     assert (len(output) < len(tile)) if outcome is Outcome.RECOMPRESSED else (output == tile)
     if outcome is Outcome.RECOMPRESSED:
-        assert diagnose(output) == ""
-    assert "\n" not in diagnose(tile)
+        assert diagnose(output) == (Damage.NONE, "")
+    damage, text = diagnose(tile)
+    assert "\n" not in text
+    assert (text == "") == (damage is Damage.NONE)
     assert (found := quality(tile)) is None or 0 <= found <= 100
 
 
@@ -88,7 +90,7 @@ def test_arithmetic_bombs_cost_little(scans: int) -> None:
     bomb = with_frame(tile, 1, b"\x20\x00\x20\x00")[:-2]
     bomb += b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\0\0" * scans + b"\xff\xd9"
     assert recompress(bomb, 50) == (bomb, Outcome.DAMAGED)
-    assert diagnose(bomb) == "the header promises more blocks than the bytes can hold"
+    assert diagnose(bomb) == (Damage.IMPLAUSIBLE, "header declares more blocks than the tile's bytes can hold")
 
 
 # ---- markers ----
@@ -97,7 +99,7 @@ def test_arithmetic_bombs_cost_little(scans: int) -> None:
 def test_an_odd_jfif_revision_is_no_damage() -> None:
     tile = with_payload(jpegs.tile("4:2:0"), APP0, lambda jfif: b"JFIF\0\x02" + jfif[6:])
     assert recompress(tile, 50)[1] is Outcome.RECOMPRESSED
-    assert diagnose(tile) == ""
+    assert diagnose(tile) == (Damage.NONE, "")
 
 
 def test_app14_is_copied_even_where_jfif_contradicts_it() -> None:
@@ -113,27 +115,53 @@ def test_app14_is_copied_even_where_jfif_contradicts_it() -> None:
 @pytest.mark.parametrize("own", [1, 2, 50])
 def test_all_of_a_tile_is_read_whatever_its_quality(own: int) -> None:
     tile = turbo(pixels(), quality=own)
-    assert diagnose(tile) == ""
-    assert diagnose(tile[:-9]) == "Premature end of JPEG file"
+    assert diagnose(tile) == (Damage.NONE, "")
+    assert diagnose(tile[:-9]) == (Damage.TRUNCATED, "Premature end of JPEG file")
 
 
 @pytest.mark.parametrize("kind", SOUND)
 def test_nothing_is_wrong_with_a_sound_tile(kind: str) -> None:
-    assert diagnose(jpegs.tile(kind)) == ""
+    assert diagnose(jpegs.tile(kind)) == (Damage.NONE, "")
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
+    ("kind", "damage", "text"),
     [
-        ("truncated", "Premature end of JPEG file"),
-        ("without quantisation tables", "Quantization table 0x00 was not defined"),
-        ("8192 x 8192 promised", "the header promises more blocks than the bytes can hold"),
-        ("65500 x 65500 promised", "Maximum supported image dimension is 8192 pixels"),
-        ("12 bits", "Unsupported JPEG data precision 12"),
-        ("lossless", "SOF"),
-        ("PNG", "Not a JPEG file: starts with 0x89 0x50"),
-        ("nothing", "Empty input file"),
+        ("truncated", Damage.TRUNCATED, "Premature end of JPEG file"),
+        ("without EOI", Damage.TRUNCATED, "Premature end of JPEG file"),
+        ("0 x 0", Damage.CORRUPT_HEADER, "Empty JPEG image (DNL not supported)"),
+        ("tables only", Damage.CORRUPT_HEADER, "JPEG datastream contains no image"),
+        ("without quantisation tables", Damage.MISSING_TABLE, "Quantization table 0x00 was not defined"),
+        ("zeros from the middle on", Damage.TRUNCATED, "Premature end of JPEG file"),
+        ("a restart marker lost", Damage.CORRUPT_DATA, "Corrupt JPEG data"),
+        ("8192 x 8192 promised", Damage.IMPLAUSIBLE, "header declares more blocks than the tile's bytes can hold"),
+        ("65500 x 65500 promised", Damage.UNSUPPORTED, "Maximum supported image dimension is 8192 pixels"),
+        ("12 bits", Damage.UNSUPPORTED, "Unsupported JPEG data precision 12"),
+        ("lossless", Damage.UNSUPPORTED, "SOF"),
+        ("hierarchical", Damage.UNSUPPORTED, "0xde"),
+        ("PNG", Damage.NOT_JPEG, "Not a JPEG file: starts with 0x89 0x50"),
+        ("nothing", Damage.NOT_JPEG, "Empty input file"),
     ],
 )
-def test_diagnosis_of_what_is_wrong(kind: str, expected: str) -> None:
-    assert expected in diagnose(jpegs.tile(kind))
+def test_diagnosis_is_a_code_and_a_text(kind: str, damage: Damage, text: str) -> None:
+    code, message = diagnose(jpegs.tile(kind))
+    assert code is damage
+    assert text in message
+
+
+@pytest.mark.parametrize("end", [3, 20, 100, 300])
+def test_header_cut_short_is_truncated(end: int) -> None:
+    """libjpeg itself says only that there is no image."""
+    assert diagnose(jpegs.tile("4:2:0")[:end])[0] is Damage.TRUNCATED
+
+
+@pytest.mark.parametrize("kind", [kind for kind, outcomes in TABLE.items() if kind in jpegs.KINDS])
+def test_diagnosis_agrees_with_the_outcome(kind: str) -> None:
+    tile = jpegs.tile(kind)
+    outcome = recompress(tile, 1)[1]
+    damage, _ = diagnose(tile)
+    assert (damage is Damage.NOT_JPEG) == (outcome is Outcome.KEPT_NOT_JPEG)
+    if outcome is Outcome.DAMAGED:
+        assert damage not in (Damage.NONE, Damage.UNSUPPORTED)
+    elif outcome is not Outcome.KEPT_NOT_JPEG:
+        assert damage in (Damage.NONE, Damage.UNSUPPORTED)
