@@ -183,7 +183,7 @@ def weigh(
     found = LevelReport.sum(sample.found for sample in samples)
     remarks = remark_on_quality(found, recompression, "tiles" if found.tiles == plan.tiles else "sampled tiles")
     interval = max(math.floor(size - reach), fixed), min(math.ceil(size + reach), fixed + plan.bytes)
-    result = f"a {kind.suffix or kind.description}"
+    result = f"a {kind.description}"
     return Estimate(plan.tiles, size, interval, result, levels, (*said, *remarks))
 
 

@@ -19,7 +19,10 @@ TILES_FOLDER = "_alllayers"
 class Dataset(OutputKind):
     """A cache raster dataset of one storage format."""
 
-    description = "cache raster dataset"
+    @property
+    def description(self) -> str:
+        """A noun for messages."""
+        return "cache raster dataset"
 
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> DatasetWriter:
         """Create a dataset; see `OutputKind.open_writer`."""
@@ -39,8 +42,8 @@ class Dataset(OutputKind):
         return {"conf.xml": pad_metadata(build, info, reserved=0), "conf.cdi": conf_cdi(info.plan)}
 
 
-COMPACT_DATASET = Dataset("", StorageFormat.COMPACT)
-COMPACT_V2_DATASET = Dataset("", StorageFormat.COMPACT_V2)
+COMPACT_DATASET = Dataset(suffix="", storage_format=StorageFormat.COMPACT)
+COMPACT_V2_DATASET = Dataset(suffix="", storage_format=StorageFormat.COMPACT_V2)
 
 
 class DatasetWriter(ResultWriter):

@@ -116,13 +116,15 @@ class OutputKind(ABC):
     suffix: str
     storage_format: StorageFormat
 
-    description: ClassVar[str]
-    """A noun phrase for messages."""
-
     has_thumbnail: ClassVar[bool] = False
 
     needs_checksums: ClassVar[bool] = False
     """Whether its writer needs the CRC-32 of each bundle."""
+
+    @property
+    def description(self) -> str:
+        """A noun for messages, by default the suffix."""
+        return self.suffix
 
     @property
     def is_file(self) -> bool:
@@ -177,10 +179,10 @@ def collect_result_info(kind: OutputKind, plan: Plan, name: str, quality: int) -
 
 
 def pad_metadata(build: Callable[[ResultInfo], bytes], info: ResultInfo, reserved: int = RESERVED_FOR_NAME) -> bytes:
-    """Build a metadata file whose size depends on neither name nor quality, padded with blanks at its end.
+    """Build a metadata file whose size depends on neither name nor quality, padded with spaces at its end.
 
     So the size of a result is known to the byte before its name and the quality of its tiles are. Readers of JSON and
-    XML ignore the blanks.
+    XML ignore the spaces.
 
     Parameters
     ----------

@@ -28,7 +28,6 @@ class TilePackage(OutputKind):
 
     tiles_folder: str
 
-    description = "tile package"
     has_thumbnail = True
     needs_checksums = True
 

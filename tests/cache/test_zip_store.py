@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gptool.cache.zip_store import ZipStore, open_zip
 from gptool.errors import BundleError
-from helpers.zips import DEFLATED, NOISE, STORED, Made, make, read_all
+from helpers.zips import DEFLATED, NOISE, STORED, Entry, read_all, write_zip
 
 property_test = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
@@ -51,7 +51,9 @@ def test_package_is_a_tree_of_files(tmp_path: Path, method: int) -> None:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> ZipStore:
     """Return the store of a package with the same content stored and deflated."""
     path = tmp_path_factory.mktemp("zip") / "mixed.zip"
-    return open_zip(make(path, Made("stored", MIXED), Made("deflated", MIXED, DEFLATED), front=b"a program" * 500))
+    return open_zip(
+        write_zip(path, Entry("stored", MIXED), Entry("deflated", MIXED, DEFLATED), prefix=b"a program" * 500)
+    )
 
 
 @property_test
@@ -72,16 +74,16 @@ def test_ranges_equal_those_read_by_zipfile(mixed: ZipStore, name: str, ranges: 
                 assert source.read(offset, size).tobytes() == member.read(size)
 
 
-CONTENTS: dict[str, tuple[list[Made], dict[str, bytes]]] = {
-    "backslashes": ([Made("tile\\L00\\a"), Made("tile\\"), Made("e\\")], {"tile/L00/a": b"0123456789"}),
-    "leading dot": ([Made("./a"), Made("./"), Made("tile/./b", b"b")], {"a": b"0123456789", "tile/b": b"b"}),
-    "double slash": ([Made("tile//a", b"a")], {"tile/a": b"a"}),
-    "duplicate folder": ([Made("t/", b""), Made("t/", b""), Made("t/a", b"a")], {"t/a": b"a"}),
-    "empty name": ([Made("", b"x"), Made("a", b"a")], {"a": b"a"}),
-    "names with dots": ([Made("..a/b..", b"x"), Made("...", b"y")], {"..a/b..": b"x", "...": b"y"}),
-    "code page 437": ([Made(b"\x81", b"x", flags=0)], {"\xfc": b"x"}),
-    "UTF-8": ([Made("\xfc\u6f22", b"x")], {"\xfc\u6f22": b"x"}),
-    "16 levels": ([Made("/".join("abcdefghijklmnop"), b"x")], {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p": b"x"}),
+CONTENTS: dict[str, tuple[list[Entry], dict[str, bytes]]] = {
+    "backslashes": ([Entry("tile\\L00\\a"), Entry("tile\\"), Entry("e\\")], {"tile/L00/a": b"0123456789"}),
+    "leading dot": ([Entry("./a"), Entry("./"), Entry("tile/./b", b"b")], {"a": b"0123456789", "tile/b": b"b"}),
+    "double slash": ([Entry("tile//a", b"a")], {"tile/a": b"a"}),
+    "duplicate folder": ([Entry("t/", b""), Entry("t/", b""), Entry("t/a", b"a")], {"t/a": b"a"}),
+    "empty name": ([Entry("", b"x"), Entry("a", b"a")], {"a": b"a"}),
+    "names with dots": ([Entry("..a/b..", b"x"), Entry("...", b"y")], {"..a/b..": b"x", "...": b"y"}),
+    "code page 437": ([Entry(b"\x81", b"x", flags=0)], {"\xfc": b"x"}),
+    "UTF-8": ([Entry("\xfc\u6f22", b"x")], {"\xfc\u6f22": b"x"}),
+    "16 levels": ([Entry("/".join("abcdefghijklmnop"), b"x")], {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p": b"x"}),
     "empty package": ([], {}),
 }
 
@@ -91,4 +93,4 @@ CONTENTS: dict[str, tuple[list[Made], dict[str, bytes]]] = {
                          ids=["plain", "after other bytes", "with a comment"])  # fmt: skip
 def test_entries_are_found(tmp_path: Path, name: str, around: tuple[bytes, bytes]) -> None:
     members, expected = CONTENTS[name]
-    assert read_all(make(tmp_path / "x.zip", *members, front=around[0], comment=around[1])) == expected
+    assert read_all(write_zip(tmp_path / "x.zip", *members, prefix=around[0], comment=around[1])) == expected

@@ -89,8 +89,6 @@ def test_kind_of_a_request(tile_package: bool, storage_format: StorageFormat | N
 class Concatenation(OutputKind):
     """A file of all bundles, one after the other: written only from staged bundles, as a database would be."""
 
-    description = "concatenation of bundles"
-
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> ConcatenationWriter:
         return ConcatenationWriter(path.open("xb"), staging)
 
