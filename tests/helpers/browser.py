@@ -78,7 +78,7 @@ def bounds_of(page: Page) -> tuple[float, float, float, float]:
 
 
 def tiles_said(page: Page) -> Locator:
-    return page.locator("#estimate[data-state=done] #estimate-tiles")
+    return page.locator("#estimate[data-state=done] #amounts-tiles")
 
 
 def end(page: Page) -> Locator:

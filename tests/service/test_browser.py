@@ -13,6 +13,7 @@ import rasterio
 from gptool import estimate_export_tiles_size, export_tiles, open_cache
 from gptool.demo import make_cache as make_world
 from gptool.service.tokens import add_token
+from gptool.text import format_bytes
 from helpers.caches import conf_text, jpeg_tile, make_cache
 from helpers.checks import read_tiles
 from helpers.service_jobs import SLOWLY, make_slow_cache
@@ -89,7 +90,9 @@ def test_draw_estimate_export_watch_download_and_open(
     page.get_by_label("Compression quality").fill("50")
     expected = estimate_export_tiles_size(world, area_of_interest=area_of(page), levels="0-4", compression_quality=50)
     expect(tiles_said(page)).to_have_text(str(expected.total_tiles_to_export))
-    expect(page.locator("#estimate-bytes")).to_have_attribute("title", f"{expected.total_size:,} bytes")
+    size = page.locator("#estimate #amounts-size")
+    expect(size).to_have_text(format_bytes(expected.total_size))
+    expect(size).to_have_attribute("title", f"{expected.total_size:,} bytes")
     assert page.get_by_label("Optimize tiles for size").is_checked()
     shoot(page, "form")
     area = area_of(page)
@@ -111,10 +114,10 @@ def test_estimate_follows_what_is_typed(page: Page, service: ServiceProcess) -> 
     page.goto(form_of(service, FEW))
     words, meter = page.locator("#estimate-words"), page.locator("#estimate-meter")
     expect(tiles_said(page)).to_have_text("341")
-    expect(words).to_have_text("more than the 100 tiles of one export")
+    expect(words).to_have_text("Exceeds the limit of 100 tiles per export")
     page.get_by_label("Levels").fill("0-2")
     expect(tiles_said(page)).to_have_text("21")
-    expect(words).to_have_text("21.0 % of the 100 tiles of one export")
+    expect(words).to_have_text("21.0 % of the limit of 100 tiles per export")
     assert meter.evaluate("meter => [meter.value, meter.max]") == [21, 100]
     page.get_by_label("Levels").fill("77")
     expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
@@ -158,7 +161,7 @@ def test_a_failed_job_shows_why(page: Page, service: ServiceProcess) -> None:
     page.goto(form_of(service, FEW))
     page.get_by_role("button", name="Export tiles").click()
     expect(end(page)).to_have_text("Failed")
-    expect(page.locator(".esriJobMessageTypeError").first).to_contain_text("ERROR 001564")
+    expect(page.locator("[data-type=esriJobMessageTypeError]").first).to_contain_text("ERROR 001564")
 
 
 def test_nothing_is_wider_than_the_screen(browser: Browser, service: ServiceProcess) -> None:

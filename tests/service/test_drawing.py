@@ -74,9 +74,9 @@ def test_escape_ends_a_drawing_and_backspace_takes_a_corner_back(page: Page, ser
     corners = [spot(page, *at) for at in ((0.4, 0.3), (0.6, 0.3), (0.6, 0.6), (0.9, 0.9))]
     tool.click()
     click_on_map(page, *corners)
-    expect(page.locator("path.corner")).to_have_count(4)
+    expect(page.locator("path.vertex")).to_have_count(4)
     page.keyboard.press("Escape")
-    expect(page.locator("path.corner")).to_have_count(0)
+    expect(page.locator("path.vertex")).to_have_count(0)
     assert area_of(page) == ""
     tool.click()
     click_on_map(page, *corners)
@@ -87,7 +87,7 @@ def test_escape_ends_a_drawing_and_backspace_takes_a_corner_back(page: Page, ser
 
 def test_the_view_is_an_area_for_those_who_use_keys(page: Page, service: ServiceProcess) -> None:
     page.goto(form_of(service, WORLD))
-    page.get_by_role("button", name="This view").press("Enter")
+    page.get_by_role("button", name="Current view").press("Enter")
     west, south, east, north = bounds_of(page)
     assert west < 0 < east
     assert south < 0 < north
@@ -117,10 +117,10 @@ def test_an_area_that_can_not_be_shown_says_so(page: Page, service: ServiceProce
     page.goto(form_of(service, WORLD))
     hint, field = page.locator("#map-hint"), page.get_by_label("Area of interest")
     for text, words in {
-        '{"rings": [[[0, 0], [0': "no polygon",
-        '{"x": 1}': "no polygon",
-        '{"rings": [[["a", 0]]]}': "no pair of numbers",
-        '{"rings": [[[0, 0], [0, 1], [1, 0]]], "spatialReference": {"wkid": 31467}}': "another reference",
+        '{"rings": [[[0, 0], [0': "not a polygon",
+        '{"x": 1}': "not a polygon",
+        '{"rings": [[["a", 0]]]}': "not a pair of numbers",
+        '{"rings": [[[0, 0], [0, 1], [1, 0]]], "spatialReference": {"wkid": 31467}}': "another spatial reference",
     }.items():
         field.fill(text)
         expect(hint).to_contain_text(words)

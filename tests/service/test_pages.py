@@ -198,7 +198,7 @@ def test_form_has_a_field_for_every_parameter() -> None:
     assert [field.get("name") for field in form.xpath(".//*[@name]")] == [item.name for item in PARAMETERS]
     assert form.xpath(".//select[@id='exportBy']/option/text()") == ["LevelID", "Resolution", "Scale"]
     assert form.xpath(".//select[@id='exportBy']/option[@selected]/text()") == ["LevelID"]
-    assert form.xpath(".//select[@id='storageFormatType']/option[@value='']/text()") == ["not given"]
+    assert form.xpath(".//select[@id='storageFormatType']/option[@value='']/text()") == ["Not specified"]
     quality = form.get_element_by_id("compressionQuality")
     assert (quality.get("min"), quality.get("max"), quality.get("value")) == ("0", "100", "")
     assert form.get_element_by_id("levels").get("value") == HOSTILE
@@ -228,7 +228,10 @@ def test_running_job_refreshes_itself_without_scripts() -> None:
     assert page.xpath("//noscript/meta/@content") == [f"2; url={JOB}?token=t"]
     assert page.xpath("//progress/@value") == ["40"]
     assert page.xpath(f"//form[@action='{JOB}/cancel']//button")
-    assert json.loads(page.get_element_by_id("job").get("data-words"))["esriJobExecuting"] == "Running"
+    assert json.loads(page.get_element_by_id("job").get("data-statuses"))["esriJobExecuting"] == {
+        "label": "Running",
+        "isEnded": False,
+    }
 
 
 def test_ended_job_offers_its_files_and_no_more_to_wait_for() -> None:
@@ -241,10 +244,10 @@ def test_ended_job_offers_its_files_and_no_more_to_wait_for() -> None:
 
 def test_dataset_and_estimate_have_pages_of_their_own_kind() -> None:
     dataset = shown("job.html", **job_context("esriJobSucceeded", folder="/out"))
-    assert dataset.xpath("//a[@href='/out']/text()") == ["Files of the dataset"]
-    weighed = {"totalSize": 999, "totalTilesToExport": 7}
-    estimate = shown("job.html", **job_context("esriJobSucceeded", planned=None, estimate=weighed))
-    assert estimate.xpath("//dl[@class='amounts']//dd/text()") == ["7", "999 bytes"]
+    assert dataset.xpath("//a[@href='/out']/text()") == ["Dataset files"]
+    estimated = {"totalSize": 999, "totalTilesToExport": 7}
+    estimate = shown("job.html", **job_context("esriJobSucceeded", planned=None, estimate=estimated))
+    assert estimate.xpath("//dl[@class='amounts']//dd/text()") == ["7", "999 B"]
 
 
 @pytest.mark.parametrize(
@@ -267,11 +270,12 @@ def test_values_lead_to_this_service_alone(value: object, expected: list[str]) -
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [(999, "999 bytes"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (5e15, "5,000.0 TB")],
+    [(999, "999 B"), (1000, "1.0 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (5 * 10**15, "5000 TB")],
 )
-def test_sizes_in_words(count: float, expected: str) -> None:
-    weighed = {"totalSize": count, "totalTilesToExport": 0}
-    assert shown("job.html", **job_context(estimate=weighed)).get_element_by_id("estimate-bytes").text == expected
+def test_sizes_are_formatted_and_exact_in_the_title(count: int, expected: str) -> None:
+    estimated = {"totalSize": count, "totalTilesToExport": 0}
+    shown_size = shown("job.html", **job_context(estimate=estimated)).get_element_by_id("amounts-size")
+    assert (shown_size.text, shown_size.get("title")) == (expected, f"{count:,} bytes")
 
 
 def luminance(colour: str) -> float:

@@ -1,23 +1,25 @@
-"""The service's pages: HTML that shows what the REST resources hold, and asks for what their operations take.
+"""HTML pages of the service: they show the REST resources, and have forms for the operations.
 
-`render` fills a template of templates/. Each gets `token` (that of the caller, "" where the service is open), `title`,
-and `breadcrumbs`: labels and paths from the list of services to the page's own resource; and all but error.html get
-`page_url`, the page's own path. Beyond that:
+`render` fills a template of templates/. Each template has the variables `token` (that of the request, or an empty
+string if the service is open), `title` and `breadcrumbs` (labels and paths from the list of services to the resource),
+and all except error.html have `page_url` (the path of the resource). Further variables:
 
 ================== ============================================================================================
 directory.html     folders: (name, url); services: (name, type, url)
 image_service.html service (its JSON), tiles_url, operations: (label, url)
-export_tiles.html  service, tiles_url, parameters, values by their names, limit, form_url, export_url, estimate_url
-job.html           job (its JSON), task, service_name, is_active, elapsed, planned, estimate, files: (name, url, size),
-                   folder, report, job_url, cancel_url, results: (name, url), inputs: (name, url, value)
-result.html        result: names and values
+export_tiles.html  service, tiles_url, parameters, values by parameter name, limit, form_url, export_url,
+                   estimate_url
+job.html           job (its JSON), task, service_name, is_active, elapsed, planned, estimate,
+                   files: (name, url, size), folder, report, job_url, cancel_url, results: (name, url),
+                   inputs: (name, url, value)
+result.html        result: values by name
 gp_service.html    service (its JSON), tasks: (name, url)
 gp_task.html       task (its JSON), submit_url
 error.html         code, message, details, needs_token
 ================== ============================================================================================
 
-No page holds a script or a style of its own, so that a Content-Security-Policy can forbid those; what scripts need
-stands in data attributes.
+No page has inline scripts or styles, so that the Content-Security-Policy can forbid them; data for scripts is in data
+attributes.
 """
 
 from __future__ import annotations
@@ -34,51 +36,52 @@ from jinja2.runtime import Context
 
 import gptool
 from gptool.jobs.status import JobStatus
-from gptool.service.urls import ROOT
+from gptool.service.urls import ROOT, STATIC_FILES
+from gptool.text import format_bytes
 
 HERE = Path(__file__).parent
 
-STATUS_WORDS = {
+STATUS_LABELS = {
     JobStatus.SUBMITTED: "Waiting",
     JobStatus.EXECUTING: "Running",
     JobStatus.SUCCEEDED: "Succeeded",
     JobStatus.FAILED: "Failed",
-    JobStatus.CANCELLING: "Being cancelled",
+    JobStatus.CANCELLING: "Cancelling",
     JobStatus.CANCELLED: "Cancelled",
 }
-"""What people read for a job's status."""
 
-UNITS = "kB", "MB", "GB", "TB"
+STATUSES = {status: {"label": label, "isEnded": status.is_ended} for status, label in STATUS_LABELS.items()}
+"""The statuses of jobs for scripts, which have no literals of their own."""
 
 
-def render(template: str, **context: Any) -> str:
+def render(template: str, **variables: Any) -> str:
     """Return a page.
 
     Parameters
     ----------
     template : str
-        Its file in templates/, see above.
-    **context
-        What it shows. All of it is escaped.
+        The file name of the template.
+    **variables
+        The variables of the template; all text is escaped.
 
     Raises
     ------
     jinja2.UndefinedError
-        When the template shows something that the context lacks.
+        If the template uses a variable that is not given.
     """
-    return PAGES.get_template(template).render(context)
+    return PAGES.get_template(template).render(variables)
 
 
 @cache
 def static_files() -> Mapping[str, bytes]:
-    """Return the files that pages refer to at `ROOT`/static/, by their paths there."""
+    """Return the static files by their paths below `STATIC_FILES`."""
     folder = HERE / "static"
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pass_context
 def link(context: Context, url: str, **query: str) -> str:
-    """Return a URL of the service with a query, and the caller's token, where there is one."""
+    """Return a URL of the service with a query and the token of the request."""
     if context["token"]:
         query["token"] = context["token"]
     return f"{url}?{urlencode(query)}" if query else url
@@ -86,36 +89,25 @@ def link(context: Context, url: str, **query: str) -> str:
 
 @pass_context
 def own_link(context: Context, value: object) -> str | None:
-    """Return the link to a URL of this service, None for all else.
+    """Return the link for a value that is a URL of this service, otherwise None.
 
-    It has neither scheme nor host, so that no token goes to another's, whatever URL somebody sent.
+    The link has no scheme and no host, so that the token is never sent to another host, whatever URL a client sent.
     """
     try:
         url = urlsplit(value if isinstance(value, str) else "")
     except ValueError:
         return None
-    inside = url.scheme in ("http", "https") and url.path.startswith(f"{ROOT}/")
-    return link(context, url.path) if inside else None
+    is_own = url.scheme in ("http", "https") and url.path.startswith(f"{ROOT}/")
+    return link(context, url.path) if is_own else None
 
 
-def figure(number: float) -> str:
-    """Return a number as people read it: 591,657,527.6."""
+def format_number(number: float) -> str:
+    """Return a number with thousands separators and at most ten significant digits, as in `591,657,527.6`."""
     return f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"
 
 
-def size(count: float) -> str:
-    """Return a number of bytes as people read it: 6.5 MB."""
-    if count < 1000:
-        return f"{count:,} bytes"
-    for unit in UNITS:
-        count /= 1000
-        if count < 999.95 or unit == UNITS[-1]:
-            break
-    return f"{count:,.1f} {unit}"
-
-
-def words(value: object) -> str:
-    """Return a value as it was sent, or as JSON."""
+def format_value(value: object) -> str:
+    """Return a string as it is, and any other value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -127,9 +119,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals |= {"root": ROOT, "link": link, "own_link": own_link}
-    pages.globals |= {"version": gptool.__version__, "status_words": STATUS_WORDS}
-    pages.filters |= {"figure": figure, "size": size, "words": words}
+    pages.globals |= {"static": STATIC_FILES, "link": link, "own_link": own_link, "version": gptool.__version__}
+    pages.globals |= {"status_labels": STATUS_LABELS, "statuses": STATUSES}
+    pages.filters |= {"number": format_number, "size": format_bytes, "value_text": format_value}
     return pages
 
 

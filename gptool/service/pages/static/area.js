@@ -1,45 +1,48 @@
-// Areas of interest as the operation takes them: polygons of Esri's JSON, feature sets, and GeoJSON.
+// Areas of interest in the forms that the operation accepts: Esri polygons, feature sets and GeoJSON.
 
 const WGS84 = 4326;
 const WEB_MERCATOR = [3857, 102100, 102113, 900913];
-const RADIUS = 6378137;
-const MOST_NORTHERN = 85.06;
+const EARTH_RADIUS = 6378137;
+
+// Web Mercator's projection is undefined at the poles; its square ends at this latitude, in degrees.
+const MAX_LATITUDE = 85.06;
 
 const round = (number, decimals) => Number(number.toFixed(decimals));
 
-// Twice the area in a ring, above 0 where it runs counter-clockwise.
-function turn(ring) {
+// Twice the signed area of a ring: positive if its vertices run counter-clockwise.
+function doubleSignedArea(ring) {
   return ring.reduce((sum, [x, y], i) => {
     const [nextX, nextY] = ring[(i + 1) % ring.length];
     return sum + x * nextY - nextX * y;
   }, 0);
 }
 
-// The decimals that tell a hundredth of a pixel of the deepest level.
+// The number of decimals that resolves a hundredth of a pixel.
 export const decimalsFor = (resolution) => Math.min(15, Math.max(0, 2 - Math.floor(Math.log10(resolution))));
 
-// A ring of corners as a polygon; outer rings of Esri's run clockwise, and end where they begin.
-export function polygonText(corners, reference, decimals) {
-  const ring = corners.map(([x, y]) => [round(x, decimals), round(y, decimals)]);
-  if (turn(ring) > 0) ring.reverse();
+// The JSON of an Esri polygon. Its outer rings are closed and run clockwise.
+export function polygonText(vertices, reference, decimals) {
+  const ring = vertices.map(([x, y]) => [round(x, decimals), round(y, decimals)]);
+  if (doubleSignedArea(ring) > 0) ring.reverse();
   return JSON.stringify({ rings: [[...ring, ring[0]]], spatialReference: reference });
 }
 
-const codes = (reference) => [reference?.wkid, reference?.latestWkid].filter(Boolean);
-const isOneOf = (reference, known) => codes(reference).some((code) => known.includes(code));
+const wkids = (reference) => [reference?.wkid, reference?.latestWkid].filter(Boolean);
+const hasWkidIn = (reference, known) => wkids(reference).some((wkid) => known.includes(wkid));
 
-function mercator([longitude, latitude]) {
-  const north = Math.max(-MOST_NORTHERN, Math.min(MOST_NORTHERN, latitude));
-  return [(longitude * Math.PI * RADIUS) / 180, Math.atanh(Math.sin((north * Math.PI) / 180)) * RADIUS];
+function toWebMercator([longitude, latitude]) {
+  const clamped = Math.max(-MAX_LATITUDE, Math.min(MAX_LATITUDE, latitude));
+  const y = Math.atanh(Math.sin((clamped * Math.PI) / 180)) * EARTH_RADIUS;
+  return [(longitude * Math.PI * EARTH_RADIUS) / 180, y];
 }
 
-// The way of points from one reference into the cache's; the service knows more of them than this page.
-function wayInto(cache, from) {
-  if (!codes(from).length && !from?.wkt) return (point) => point;
-  if (isOneOf(from, codes(cache)) || (from.wkt && from.wkt === cache?.wkt)) return (point) => point;
-  if (isOneOf(from, WEB_MERCATOR) && isOneOf(cache, WEB_MERCATOR)) return (point) => point;
-  if (isOneOf(from, [WGS84]) && isOneOf(cache, WEB_MERCATOR)) return mercator;
-  throw new Error("This area is in another reference than the map, which does not show it.");
+// The function that transforms points from one spatial reference to that of the map. The service supports more.
+function transformTo(mapReference, from) {
+  if (!wkids(from).length && !from?.wkt) return (point) => point;
+  if (hasWkidIn(from, wkids(mapReference)) || (from.wkt && from.wkt === mapReference?.wkt)) return (point) => point;
+  if (hasWkidIn(from, WEB_MERCATOR) && hasWkidIn(mapReference, WEB_MERCATOR)) return (point) => point;
+  if (hasWkidIn(from, [WGS84]) && hasWkidIn(mapReference, WEB_MERCATOR)) return toWebMercator;
+  throw new Error("The area has another spatial reference than the map, so it is not shown.");
 }
 
 function geojsonRings(value) {
@@ -57,31 +60,32 @@ function geojsonRings(value) {
   }
 }
 
-function placed(value, cache) {
+function transformedRings(value, mapReference) {
   if (typeof value.type === "string") {
-    const way = wayInto(cache, { wkid: WGS84 });
-    return geojsonRings(value).map((ring) => ring.map(way));
+    const transform = transformTo(mapReference, { wkid: WGS84 });
+    return geojsonRings(value).map((ring) => ring.map(transform));
   }
   const features = value.features ?? [value];
   return features.flatMap((feature) => {
     const geometry = feature.geometry ?? feature;
-    const way = wayInto(cache, geometry.spatialReference ?? value.spatialReference);
-    return geometry.rings.map((ring) => ring.map(way));
+    const transform = transformTo(mapReference, geometry.spatialReference ?? value.spatialReference);
+    return geometry.rings.map((ring) => ring.map(transform));
   });
 }
 
 const isRing = (ring) => ring.length > 0 && ring.flat().every(Number.isFinite);
 
-// The rings of what was typed, in the cache's reference. An Error says in words why there are none to show: the service
-// is the one to judge what it takes.
-export function readRings(text, cache) {
+// The rings of an area as text, in the spatial reference of the map. An Error states why the area cannot be shown,
+// which does not mean that the service rejects it.
+export function readRings(text, mapReference) {
   if (!text.trim()) return [];
   let rings;
   try {
-    rings = placed(JSON.parse(text), cache);
+    rings = transformedRings(JSON.parse(text), mapReference);
   } catch (error) {
-    throw error instanceof SyntaxError || error instanceof TypeError ? new Error("This is no polygon as JSON.") : error;
+    const isInvalid = error instanceof SyntaxError || error instanceof TypeError;
+    throw isInvalid ? new Error("The area is not a polygon in JSON.") : error;
   }
-  if (!rings.every(isRing)) throw new Error("A vertex is no pair of numbers.");
+  if (!rings.every(isRing)) throw new Error("A vertex of the area is not a pair of numbers.");
   return rings;
 }

@@ -1,19 +1,19 @@
-// Drawing on the map: a polygon by its corners, a rectangle by a drag or by two of its corners.
+// Drawing on the map: a polygon by its vertices, a rectangle by dragging or by two opposite corners.
 
 const { L } = window;
 
-// Pixels within which a press is no drag, and a corner is the one that is pressed again.
-const NEAR = 9;
+// Distance in pixels up to which two positions of the pointer are the same.
+const TOLERANCE = 9;
 
 const HINTS = {
-  polygon: "Click corners, and the last one twice. Backspace takes one back.",
-  rectangle: "Drag from corner to corner, or click two of them.",
+  polygon: "Click to add vertices; click the first or the last one to finish. Backspace removes the last vertex.",
+  rectangle: "Drag from one corner to the other, or click two opposite corners.",
 };
 
 const toPair = ({ lat, lng }) => [lng, lat];
 
-// The corners of the rectangle between two points, in the cache's units.
-const between = (a, b) => [
+// The corners of the rectangle between two points, in units of the cache.
+const rectangleCorners = (a, b) => [
   [a.lng, a.lat],
   [a.lng, b.lat],
   [b.lng, b.lat],
@@ -21,7 +21,7 @@ const between = (a, b) => [
 ];
 
 export class Drawing {
-  // tools: the element of its buttons; onDrawn is called with corners, or with none when the area is cleared.
+  // tools: the element with the buttons. onDrawn: called with the vertices of an area, or with none if it is cleared.
   constructor(map, tools, hint, onDrawn) {
     this.map = map;
     this.tools = tools;
@@ -30,16 +30,17 @@ export class Drawing {
     this.tool = null;
     this.points = [];
     this.sketch = L.layerGroup().addTo(map);
-    // Two corners in quick succession are no double click, not even the last one, after which nothing is drawn any more.
+    // Two clicks in quick succession are two vertices. Since the last click ends the drawing, zooming by a double click
+    // has to be disabled when nothing is drawn, too.
     map.doubleClickZoom.disable();
     this.area = L.polygon([], { className: "area" }).addTo(map);
     tools.addEventListener("click", (event) => this.choose(event.target.closest("button")?.dataset.tool));
-    map.on("click", (event) => this.tool === "polygon" && this.addCorner(event.latlng));
+    map.on("click", (event) => this.tool === "polygon" && this.addVertex(event.latlng));
     this.listenForRectangles(map.getContainer());
     document.addEventListener("keydown", (event) => this.onKey(event));
   }
 
-  // Show rings, of any number of polygons and holes.
+  // Show the rings of any number of polygons and holes.
   show(rings) {
     this.area.setLatLngs(rings.map((ring) => ring.map(([x, y]) => [y, x])));
   }
@@ -63,34 +64,34 @@ export class Drawing {
     this.map.dragging[tool === "rectangle" ? "disable" : "enable"]();
   }
 
-  finish(corners) {
+  finish(vertices) {
     this.start(null);
-    this.onDrawn(corners);
+    this.onDrawn(vertices);
   }
 
   viewCorners() {
     const bounds = this.map.getBounds();
-    return between(bounds.getSouthWest(), bounds.getNorthEast());
+    return rectangleCorners(bounds.getSouthWest(), bounds.getNorthEast());
   }
 
   isNear(a, b) {
-    return this.map.latLngToContainerPoint(a).distanceTo(this.map.latLngToContainerPoint(b)) <= NEAR;
+    return this.map.latLngToContainerPoint(a).distanceTo(this.map.latLngToContainerPoint(b)) <= TOLERANCE;
   }
 
-  addCorner(latlng) {
+  addVertex(latlng) {
     const [first, last] = [this.points[0], this.points.at(-1)];
-    const again = last && (this.isNear(last, latlng) || this.isNear(first, latlng));
-    if (!again) this.points.push(latlng);
+    const isKnown = last && (this.isNear(last, latlng) || this.isNear(first, latlng));
+    if (!isKnown) this.points.push(latlng);
     else if (this.points.length > 2) this.finish(this.points.map(toPair));
     this.showSketch(this.points);
   }
 
-  showSketch(corners) {
+  showSketch(vertices) {
     this.sketch.clearLayers();
     if (!this.tool) return;
-    L.polygon(corners, { className: "sketch", interactive: false }).addTo(this.sketch);
+    L.polygon(vertices, { className: "sketch", interactive: false }).addTo(this.sketch);
     for (const point of this.points) {
-      L.circleMarker(point, { radius: 5, className: "corner", interactive: false }).addTo(this.sketch);
+      L.circleMarker(point, { radius: 5, className: "vertex", interactive: false }).addTo(this.sketch);
     }
   }
 
@@ -103,25 +104,25 @@ export class Drawing {
     }
   }
 
-  // Pointer events, because Leaflet has none for the drag of a finger.
+  // Pointer events are used because Leaflet has no events for dragging with a finger.
   listenForRectangles(container) {
-    const at = (event) => this.map.mouseEventToLatLng(event);
-    const active = (event) => this.tool === "rectangle" && event.isPrimary && !event.target.closest(".leaflet-control");
+    const positionOf = (event) => this.map.mouseEventToLatLng(event);
+    const draws = (event) => this.tool === "rectangle" && event.isPrimary && !event.target.closest(".leaflet-control");
     container.addEventListener("pointerdown", (event) => {
-      if (!active(event)) return;
+      if (!draws(event)) return;
       container.setPointerCapture(event.pointerId);
-      if (!this.points.length) this.points = [at(event)];
+      if (!this.points.length) this.points = [positionOf(event)];
     });
     container.addEventListener("pointermove", (event) => {
-      if (active(event) && this.points.length) this.showSketch(this.rectangleTo(at(event)));
+      if (draws(event) && this.points.length) this.showSketch(this.rectangleTo(positionOf(event)));
     });
     container.addEventListener("pointerup", (event) => {
-      if (!active(event) || !this.points.length || this.isNear(this.points[0], at(event))) return;
-      this.finish(between(this.points[0], at(event)));
+      if (!draws(event) || !this.points.length || this.isNear(this.points[0], positionOf(event))) return;
+      this.finish(rectangleCorners(this.points[0], positionOf(event)));
     });
   }
 
   rectangleTo(latlng) {
-    return between(this.points[0], latlng).map(([x, y]) => [y, x]);
+    return rectangleCorners(this.points[0], latlng).map(([x, y]) => [y, x]);
   }
 }

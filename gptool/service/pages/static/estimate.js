@@ -1,111 +1,107 @@
-// The estimate beside the form: it follows every change.
+// Estimate beside the form, updated whenever the form changes.
 
-import { get, isRunning, post, postLast, Refusal, wait } from "./jobs.js";
+import { get, getPage, post, postBeacon, readStatuses, ServiceError, wait } from "./rest.js";
 
-const PAUSE = 400;
-const BETWEEN_POLLS = 300;
-const UNITS = ["kB", "MB", "GB", "TB"];
+const UPDATE_DELAY_MS = 400;
+const POLL_INTERVAL_MS = 300;
 
-export function sizeText(count) {
-  if (count < 1000) return `${count} bytes`;
-  let [value, unit] = [count / 1000, 0];
-  for (; value >= 999.95 && unit < UNITS.length - 1; unit += 1) value /= 1000;
-  return `${value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${UNITS[unit]}`;
+const text = document.getElementById("estimate-words");
+const meter = document.getElementById("estimate-meter");
+
+// The number of tiles relative to the limit, in words.
+function describeShare(tiles, limit) {
+  const limitText = `limit of ${limit.toLocaleString("en")} tiles per export`;
+  if (tiles > limit) return `Exceeds the ${limitText}`;
+  const percent = (100 * tiles) / limit;
+  return `${tiles && percent < 0.1 ? "Less than 0.1" : percent.toFixed(1)} % of the ${limitText}`;
 }
 
-const element = (name) => document.getElementById(`estimate-${name}`);
-
-function shareText(tiles, limit) {
-  const most = limit.toLocaleString("en");
-  if (tiles > limit) return `more than the ${most} tiles of one export`;
-  const share = (100 * tiles) / limit;
-  const shown = tiles && share < 0.1 ? "less than 0.1" : share.toFixed(1);
-  return `${shown} % of the ${most} tiles of one export`;
-}
-
-function showWords(panel, state, words) {
+function showState(panel, state, description) {
   panel.dataset.state = state;
-  element("words").textContent = words;
+  text.textContent = description;
 }
 
-function showAmounts(panel, { totalTilesToExport: tiles, totalSize }) {
-  const limit = Number(panel.dataset.limit);
-  element("tiles").textContent = tiles.toLocaleString("en");
-  element("bytes").textContent = sizeText(totalSize);
-  element("bytes").title = `${totalSize.toLocaleString("en")} bytes`;
-  element("meter").value = Math.min(tiles, limit);
+// amounts: the element with the numbers of an estimate, taken from the page of its job.
+function showAmounts(panel, amounts) {
+  const [tiles, limit] = [Number(amounts.dataset.tiles), Number(panel.dataset.limit)];
+  panel.querySelector(".amounts").replaceWith(amounts);
+  meter.value = Math.min(tiles, limit);
   panel.classList.toggle("over", tiles > limit);
-  showWords(panel, "done", shareText(tiles, limit));
+  showState(panel, "done", describeShare(tiles, limit));
 }
 
-// The first of a failed job's errors is its cause; others say that it failed.
+// The first error message of a failed job states the cause; later ones state that the job failed.
 function causeOf(job) {
-  const errors = job.messages?.filter((message) => message.type === "esriJobMessageTypeError") ?? [];
-  return errors[0]?.description ?? "The estimate did not succeed.";
+  const error = job.messages?.find((message) => message.type.endsWith("Error"));
+  return error?.description ?? "The estimate failed.";
 }
 
-// One estimate. It looks whether a newer one has taken its place, and cancels its job then.
+// One estimate. Once it is outdated, it cancels its job at the next poll.
 class Estimate {
   constructor(panel, fields) {
     this.panel = panel;
     this.fields = fields;
     this.token = fields.get("token");
-    this.job = null;
-    this.stale = false;
+    this.statuses = readStatuses(panel);
+    this.activeJob = null;
+    this.outdated = false;
   }
 
   async run() {
     try {
-      await this.follow();
+      await this.submitAndFollow();
     } catch (error) {
-      if (!this.stale) showWords(this.panel, "failed", error instanceof Refusal ? error.message : "The service does not answer.");
+      if (this.outdated) return;
+      const message = error instanceof ServiceError ? error.message : "The service is not responding.";
+      showState(this.panel, "failed", message);
     }
   }
 
-  async follow() {
+  async submitAndFollow() {
     const { url } = this.panel.dataset;
     let job = await post(url, this.token, this.fields);
-    this.job = `${url}/jobs/${job.jobId}`;
-    while (isRunning(job)) {
-      if (this.stale) return void (await post(`${this.job}/cancel`, this.token));
-      showWords(this.panel, "busy", job.progress?.message ?? "Waiting");
-      await wait(BETWEEN_POLLS);
-      job = await get(this.job, this.token);
+    const jobUrl = `${url}/jobs/${job.jobId}`;
+    this.activeJob = jobUrl;
+    while (!this.statuses[job.jobStatus].isEnded) {
+      if (this.outdated) return void (await post(`${jobUrl}/cancel`, this.token));
+      showState(this.panel, "busy", job.progress?.message ?? "Waiting");
+      await wait(POLL_INTERVAL_MS);
+      job = await get(jobUrl, this.token);
     }
-    this.job = null;
-    await this.end(job, `${url}/jobs/${job.jobId}`);
+    this.activeJob = null;
+    await this.showResult(job, jobUrl);
   }
 
-  async end(job, url) {
-    const succeeded = job.jobStatus === "esriJobSucceeded";
-    const result = succeeded && (await get(`${url}/results/out_service_url`, this.token));
-    if (this.stale) return;
-    if (succeeded) showAmounts(this.panel, result.value);
-    else showWords(this.panel, "failed", causeOf(job));
+  async showResult(job, jobUrl) {
+    const page = job.results && (await getPage(jobUrl, this.token));
+    if (this.outdated) return;
+    const amounts = page?.querySelector(".amounts");
+    if (amounts) showAmounts(this.panel, amounts);
+    else showState(this.panel, "failed", causeOf(job));
   }
 
-  leave() {
-    if (this.job) postLast(`${this.job}/cancel`, this.token);
+  cancelOnLeave() {
+    if (this.activeJob) postBeacon(`${this.activeJob}/cancel`, this.token);
   }
 }
 
-// Follow the form from now on.
+// Show the estimate of a form in a panel, and update it whenever the form changes.
 export function followForm(form, panel) {
   let [timer, current] = [0, null];
-  const begin = () => {
+  const start = () => {
     current = new Estimate(panel, new FormData(form));
     current.run();
   };
   const restart = () => {
     clearTimeout(timer);
-    if (current) current.stale = true;
-    showWords(panel, "busy", "Waiting");
-    timer = setTimeout(begin, PAUSE);
+    if (current) current.outdated = true;
+    showState(panel, "busy", "Waiting");
+    timer = setTimeout(start, UPDATE_DELAY_MS);
   };
   form.addEventListener("input", restart);
-  window.addEventListener("pagehide", () => current?.leave());
-  // Back on a page that the browser had kept as it was left.
+  window.addEventListener("pagehide", () => current?.cancelOnLeave());
+  // The page is shown again from the back/forward cache of the browser.
   window.addEventListener("pageshow", (event) => event.persisted && restart());
   panel.hidden = false;
-  begin();
+  start();
 }

@@ -1,4 +1,4 @@
-// The form of exportTiles and of its estimate: the area is drawn on the map, and the estimate follows.
+// Page with the form of an export: a map to draw the area of interest on, and an estimate.
 
 import { decimalsFor, polygonText, readRings } from "./area.js";
 import { Drawing } from "./draw.js";
@@ -12,9 +12,9 @@ const { map, service, resolution } = showMap();
 const reference = service.tileInfo.spatialReference;
 const drawing = new Drawing(map, document.getElementById("map-tools"), hint, writeArea);
 
-// What is drawn is typed for whoever drew it, and goes the same way from there.
-function writeArea(corners) {
-  areaOfInterest.value = corners.length ? polygonText(corners, reference, decimalsFor(resolution)) : "";
+// Write a drawn area into the field; its input event shows it on the map and updates the estimate, as if it was typed.
+function writeArea(vertices) {
+  areaOfInterest.value = vertices.length ? polygonText(vertices, reference, decimalsFor(resolution)) : "";
   areaOfInterest.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
@@ -28,12 +28,12 @@ function showArea() {
   }
 }
 
-// A quality alone does nothing: tiles are recompressed where that is asked for.
-function askForRecompression() {
+// A compression quality has no effect unless tiles are optimised for size.
+function checkOptimizeTiles() {
   if (compressionQuality.value) optimizeTilesForSize.checked = true;
 }
 
 areaOfInterest.addEventListener("input", showArea);
-compressionQuality.addEventListener("input", askForRecompression);
+compressionQuality.addEventListener("input", checkOptimizeTiles);
 showArea();
 followForm(form, document.getElementById("estimate"));

@@ -1,18 +1,19 @@
-// The page of a job that waits or runs: it follows, and at the end gives way to the page of the job's result.
+// Page of a job that is waiting or running: follows the job, and is replaced by the page of the ended job.
 
-import { get, isRunning, Refusal, wait } from "./jobs.js";
+import { get, readStatuses, ServiceError, wait } from "./rest.js";
 
-const BETWEEN_POLLS = 1000;
+const POLL_INTERVAL_MS = 1000;
 
 const panel = document.getElementById("job");
-const words = JSON.parse(panel.dataset.words);
+const text = document.getElementById("job-words");
+const statuses = readStatuses(panel);
 
 function showMessages(messages) {
   const list = document.getElementById("job-messages");
-  // Messages are only ever added to.
+  // A job's messages are only appended to.
   for (const message of messages.slice(list.children.length)) {
     const item = document.createElement("li");
-    item.className = message.type;
+    item.dataset.type = message.type;
     item.textContent = message.description;
     list.append(item);
   }
@@ -22,19 +23,20 @@ function showProgress(progress) {
   const bar = document.getElementById("job-progress");
   if (progress?.percent === undefined) bar.removeAttribute("value");
   else bar.value = progress.percent;
-  document.getElementById("job-words").textContent = progress?.message ?? "";
+  text.textContent = progress?.message ?? "";
 }
 
 function showJob(job) {
   const status = document.getElementById("job-status");
-  status.textContent = words[job.jobStatus] ?? job.jobStatus;
+  status.textContent = statuses[job.jobStatus].label;
   status.dataset.status = job.jobStatus;
   showProgress(job.progress);
   showMessages(job.messages ?? []);
 }
 
-// The page of the ended job. Not a reload: this page may be the answer to a form, which that would send again.
-function showEnd() {
+// Go to the page of the ended job. A reload would not do: this page may be the response to a form, which the browser
+// would submit again.
+function showEndedJob() {
   const query = panel.dataset.token ? `?${new URLSearchParams({ token: panel.dataset.token })}` : "";
   location.replace(panel.dataset.job + query);
 }
@@ -44,13 +46,15 @@ async function follow() {
     try {
       const job = await get(panel.dataset.job, panel.dataset.token);
       showJob(job);
-      if (!isRunning(job)) return showEnd();
+      if (statuses[job.jobStatus].isEnded) return showEndedJob();
     } catch (error) {
-      const refused = error instanceof Refusal;
-      document.getElementById("job-words").textContent = refused ? error.message : "The service does not answer yet.";
-      if (refused) return undefined;
+      if (error instanceof ServiceError) {
+        text.textContent = error.message;
+        return undefined;
+      }
+      text.textContent = "The service is not responding; trying again.";
     }
-    await wait(BETWEEN_POLLS);
+    await wait(POLL_INTERVAL_MS);
   }
 }
 

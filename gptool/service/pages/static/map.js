@@ -1,18 +1,18 @@
-// The map of a cache, in the cache's own reference and tiling scheme: x and y go through as they are.
+// Map of a cache in its own spatial reference and tiling scheme: coordinates are not transformed.
 
 const { L } = window;
 
-// Part of a tile's side by which the extent may reach over a tile's edge without meaning the tile behind it: schemes
-// state their numbers rounded.
+// Fraction of a tile's side by which the extent may reach into a tile without selecting it: tiling schemes state rounded
+// numbers. See EDGE_TOLERANCE of gptool.model.
 const EDGE_TOLERANCE = 1e-6;
 
-// Levels that are shown above the cache's first and below its last, from the tiles of those.
-const OUTER_ZOOMS = 2;
+// Number of zoom levels above the first and below the last level of the cache, which show enlarged or reduced tiles.
+const EXTRA_ZOOMS = 2;
 
-// Levels by falling resolution: a zoom is an index into them, because level ids may skip and start anywhere.
+// Levels by descending resolution. A zoom is an index into them, since level ids may start at any number and have gaps.
 const sortedLods = (tileInfo) => [...tileInfo.lods].sort((a, b) => b.resolution - a.resolution);
 
-// Between two levels, as while pinching, the scale goes on evenly; beyond them each zoom doubles it.
+// Between two levels, as while pinching, the scale is interpolated geometrically; beyond them each zoom doubles it.
 function scaleAt(scales, zoom) {
   const last = scales.length - 1;
   if (zoom <= 0) return scales[0] * 2 ** zoom;
@@ -34,14 +34,14 @@ export function makeCrs(tileInfo) {
   const scales = sortedLods(tileInfo).map((lod) => 1 / lod.resolution);
   const { x, y } = tileInfo.origin;
   return L.extend({}, L.CRS.Simple, {
-    // Pixels count from the origin, right and down, so that tiles begin where the scheme's do.
+    // Pixels are counted from the origin of the scheme to the right and downwards, so that tiles begin where its do.
     transformation: new L.Transformation(1, -x, -1, y),
     scale: (zoom) => scaleAt(scales, zoom),
     zoom: (scale) => zoomAt(scales, scale),
   });
 }
 
-// The zooms of the first and the last level that hold tiles.
+// The zooms of the first and the last level that contain tiles.
 function zoomsWithTiles(service, lods) {
   const zooms = lods.flatMap((lod, zoom) =>
     lod.level >= (service.minLOD ?? -Infinity) && lod.level <= (service.maxLOD ?? Infinity) ? [zoom] : [],
@@ -59,13 +59,13 @@ function tileLayer(data, lods, options) {
   return layer;
 }
 
-// Say whose tiles are seen.
+// Show the level whose tiles are displayed.
 function showLevel(map, lods, first, last) {
   const { level, scale } = lods[Math.max(first, Math.min(last, Math.round(map.getZoom())))];
   document.getElementById("map-level").textContent = `Level ${level}, 1:${Math.round(scale).toLocaleString("en")}`;
 }
 
-// Return the map in the page's figure, which is shown from now on, and the service it shows.
+// Show the figure with the map, and return the map, the JSON of its service and its finest resolution.
 export function showMap() {
   const element = document.getElementById("map");
   document.getElementById("map-figure").hidden = false;
@@ -74,18 +74,18 @@ export function showMap() {
   const lods = sortedLods(tileInfo);
   const [first, last] = zoomsWithTiles(service, lods);
   const bounds = toBounds(service.fullExtent);
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const zooms = { minZoom: first - OUTER_ZOOMS, maxZoom: last + OUTER_ZOOMS };
+  const reducesMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const zooms = { minZoom: first - EXTRA_ZOOMS, maxZoom: last + EXTRA_ZOOMS };
   const map = L.map(element, {
     ...zooms,
     crs: makeCrs(tileInfo),
     attributionControl: false,
     maxBounds: bounds.pad(1),
-    // Between levels too, so that the whole of a cache fits well.
+    // Zooms between levels are allowed, so that the full extent fits the map well.
     zoomSnap: 0.25,
-    zoomAnimation: !still,
-    fadeAnimation: !still,
-    inertia: !still,
+    zoomAnimation: !reducesMotion,
+    fadeAnimation: !reducesMotion,
+    inertia: !reducesMotion,
   });
   map.on("zoomend", () => showLevel(map, lods, first, last));
   map.fitBounds(bounds);

@@ -1,4 +1,4 @@
-// The page of an image service.
+// Page of an image service or map service.
 
 import { showMap } from "./map.js";
 
