@@ -56,7 +56,7 @@ MEASURE = (
     + """
 import json, sys, time
 from gptool import estimate_export_tiles_size
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from gptool.request import read_request
 cache, *area = sys.argv[1:]
 start = time.perf_counter()

@@ -29,7 +29,7 @@ MAX_TILE_SIDE = 8192
 MAX_TILE_BYTES = 2**24 - 1
 """What a compact V2 index can state; larger tiles are refused in every cache."""
 
-FARTHEST = 2.0**40
+MAX_GRID_INDEX = 2.0**40
 """Rows and columns beyond this have no bundle whose name could be written."""
 
 EDGE_TOLERANCE = 1e-6
@@ -40,7 +40,7 @@ the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
 """
 
 
-LONGEST_NUMBER = 64
+MAX_NUMBER_LENGTH = 64
 """Characters of a number; those of a float are 24 at most."""
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -106,8 +106,8 @@ class NumberText:
         ValueError
             When the text is no finite number.
         """
-        if len(self.text) > LONGEST_NUMBER or not NUMBER.fullmatch(self.text):
-            raise ValueError(f"not a number: {self.text[:LONGEST_NUMBER]!r}")
+        if len(self.text) > MAX_NUMBER_LENGTH or not NUMBER.fullmatch(self.text):
+            raise ValueError(f"not a number: {self.text[:MAX_NUMBER_LENGTH]!r}")
         value = float(self.text)
         if not math.isfinite(value):
             raise ValueError(f"not a finite number: {self.text!r}")
@@ -191,7 +191,7 @@ class TileWindow(NamedTuple):
         """Tell whether all of `other` lies within."""
         return self.union(other) == self
 
-    def meets_bundle(self, bundle: BundleAddress) -> bool:
+    def intersects_bundle(self, bundle: BundleAddress) -> bool:
         """Tell whether the bundle's 128 x 128 tiles and this window share any."""
         last = PACKET_SIZE - 1
         return (
@@ -274,7 +274,7 @@ class TilingScheme:
 
         An edge that reaches over a tile's edge by no more than `tolerance`, a part of a tile's side, nor by more than a
         quarter of the box, does not select the tile behind it. Negative rows and columns mean places above or left of
-        the origin; places beyond any bundle's are cut at `FARTHEST`.
+        the origin; places beyond any bundle's are cut at `MAX_GRID_INDEX`.
         """
         width, height = self.tile_size(lod)
         top, bottom = (self.origin_y.value - extent.ymax) / height, (self.origin_y.value - extent.ymin) / height
@@ -295,7 +295,7 @@ class TilingScheme:
 def _span(start: float, end: float, most: float) -> tuple[int, int]:
     """Return the first and the last tile that share more than an edge's rounding with a stretch, in tiles."""
     tolerance = min(most, (end - start) / 4)
-    first, last = (min(max(place, -FARTHEST), FARTHEST) for place in (start + tolerance, end - tolerance))
+    first, last = (min(max(place, -MAX_GRID_INDEX), MAX_GRID_INDEX) for place in (start + tolerance, end - tolerance))
     return math.floor(first), math.ceil(last) - 1
 
 

@@ -22,8 +22,8 @@ from gptool.jpeg.recompression import Recompression
 from gptool.model import Message, Phase
 from gptool.output.registry import kind_for_request
 from gptool.output.staging import Staging, created_folder
-from gptool.plan.limit import check_count, room_for
-from gptool.plan.plan import Plan, make_plan
+from gptool.plan import Plan, make_plan
+from gptool.plan.limit import check_count, reserved_bytes
 from gptool.request import Request, read_request
 from gptool.request.limits import read_limit
 from gptool.settings import MAX_EXPORT_TILES_COUNT
@@ -141,8 +141,8 @@ def _plan(
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
     if service is not None:
         opened = replace(opened, name=service.partition(":")[0].rpartition("/")[2])
-    plan = make_plan(opened, request, lambda tiles: job.report_progress(Phase.COUNTING, tiles, 0))
-    job.planned = PlannedSize(plan.tiles, plan.bytes, room_for(plan))
+    plan = make_plan(opened, request, job.report_progress)
+    job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan))
     return request, recompression, plan
 
 

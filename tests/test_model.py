@@ -141,4 +141,4 @@ def test_positions_in_a_bundle_are_row_major() -> None:
     [((0, 127, 0, 127), False), ((0, 128, 0, 128), True), ((255, 300, 255, 300), True), ((256, 300, 0, 999), False)],
 )
 def test_a_window_meets_a_bundle(window: tuple[int, int, int, int], meets: bool) -> None:
-    assert TileWindow(*window).meets_bundle(BundleAddress(0, 128, 128)) is meets
+    assert TileWindow(*window).intersects_bundle(BundleAddress(0, 128, 128)) is meets

@@ -98,7 +98,7 @@ class CompactCache(TileCache):
 
 def select_bundles(addresses: Iterable[BundleAddress], window: TileWindow | None) -> list[BundleAddress]:
     """Return the sorted addresses of the bundles that intersect the window."""
-    return sorted(address for address in addresses if window is None or window.meets_bundle(address))
+    return sorted(address for address in addresses if window is None or window.intersects_bundle(address))
 
 
 class CompactBundle(Bundle):

@@ -41,7 +41,7 @@ class ExplodedCache(TileCache):
             first_row = row // PACKET_SIZE * PACKET_SIZE
             for packet in np.unique(columns // PACKET_SIZE).tolist():
                 found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
-        return sorted(address for address in found if window is None or window.meets_bundle(address))
+        return sorted(address for address in found if window is None or window.intersects_bundle(address))
 
     @contextmanager
     def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:

@@ -10,7 +10,7 @@ from gptool.cli.console import bytes_text, print_json, print_table
 from gptool.cli.options import cache_argument, json_option
 
 if TYPE_CHECKING:
-    from gptool.plan.plan import Plan
+    from gptool.plan import Plan
 
 EPILOG = """\b
 Example:
@@ -23,13 +23,13 @@ Example:
 @json_option
 def command(cache: str, as_json: bool) -> None:
     """Show the tiling scheme, format and extent of CACHE, and the tiles and bytes of each level."""
-    from gptool.plan.plan import count_tiles
+    from gptool.plan import count_tiles
     from gptool.request import read_request
 
     plan = count_tiles(cache, read_request({}))
     info = describe(plan)
     empty = [f"level {level.lod.level}: {level.empty:,} tiles are empty files" for level in plan.levels if level.empty]
-    for warning in (*plan.left_out, *empty):
+    for warning in (*plan.skipped, *empty):
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json(info)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from gptool.model import Message, StorageFormat, Tables
 from gptool.output.kind import OutputKind, collect_result_info
 from gptool.output.registry import kind_for_request
 from gptool.output.tpkx import TPKX
-from gptool.plan.plan import BundlePlan, LevelPlan, Plan, make_plan
+from gptool.plan import BundlePlan, LevelPlan, Plan, make_plan
 from gptool.request import read_call
 
 SAMPLE = 256
@@ -151,7 +150,7 @@ def estimate_export_tiles_size(
         compression_quality=compression_quality,
     )
     recompression = Recompression(request.quality, tables)
-    plan = make_plan(cache, request, partial(progress, 0) if progress else None)
+    plan = make_plan(cache, request, (lambda _, done, __: progress(0, done)) if progress else None)
     if tile_package is None:
         compact = request.storage is StorageFormat.COMPACT
         tile_package = compact or TPKX.can_hold(plan.cache)

@@ -10,7 +10,7 @@ from gptool.jpeg.quality_steps import Step
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
 from gptool.output.kind import OutputKind
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 from gptool.request import Request
 
 MOST_STEPS = 5
@@ -52,7 +52,7 @@ def remark_on_plan(plan: Plan, kind: OutputKind, recompression: Recompression, r
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no tiles in the selection" for level in empty]
-    warnings += plan.left_out
+    warnings += plan.skipped
     cap = recompression.capped(plan.cache.image).quality
     if cap != recompression.quality:
         warnings.append(
@@ -64,7 +64,7 @@ def remark_on_plan(plan: Plan, kind: OutputKind, recompression: Recompression, r
             f"the spatial reference (WKID {plan.cache.scheme.reference.wkid or 'none'}) can't be brought to degrees: "
             "the package states the whole world as its extent there"
         )
-    return [*plan.said, *(Message("Warning", text) for text in warnings)]
+    return [*plan.notices, *(Message("Warning", text) for text in warnings)]
 
 
 def remark_on_tiles(total: LevelReport, recompression: Recompression) -> list[Message]:

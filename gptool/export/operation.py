@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +19,9 @@ from gptool.model import Lod, Tables
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
 from gptool.output.registry import resolve_output
 from gptool.output.staging import Staging, check_target
+from gptool.plan import BundlePlan, Plan, make_plan
 from gptool.plan.limit import check_count
-from gptool.plan.plan import BundlePlan, Plan, make_plan
-from gptool.request import read_call, whole_number
+from gptool.request import check_integer, read_call
 from gptool.request.limits import read_limit
 
 EMPTY = "an empty file, left out"
@@ -104,7 +103,7 @@ def export_tiles(
     recompression, threads = Recompression(request.quality, tables), count_threads(workers)
     limit = read_limit(max_export_tiles_count)
     check_target(target, is_folder=not kind.is_file, overwrite=overwrite)
-    plan = make_plan(cache, request, partial(progress, 0) if progress else None)
+    plan = make_plan(cache, request, (lambda _, done, __: progress(0, done)) if progress else None)
     check_count(plan, limit)
     said = remark_on_plan(plan, kind, recompression, request)
     order = Order(target, kind, recompression.capped(plan.cache.image), overwrite, threads)
@@ -131,7 +130,7 @@ def count_threads(workers: int | None) -> int:
         When there can't be so many.
     """
     if workers is not None:
-        return whole_number(workers, "workers", 1, MOST_WORKERS)
+        return check_integer(workers, "workers", 1, MOST_WORKERS)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

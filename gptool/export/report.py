@@ -17,11 +17,11 @@ from gptool.cache import TileBatch
 from gptool.jpeg.quality_steps import Step
 from gptool.jpeg.recompression import REASONS, Tally
 from gptool.model import BundleAddress, Message
-from gptool.plan.plan import MOST_LISTED, Plan
+from gptool.plan import MAX_LISTED_TILES, Plan
 
 MOST_OF_A_BUNDLE = 1_000
-"""Damaged tiles of a bundle that are listed, as `MOST_LISTED` of a level; all are counted. In a cache of images that
-nobody knows they are all its tiles."""
+"""Damaged tiles of a bundle that are listed, as `MAX_LISTED_TILES` of a level; all are counted. In a cache of images
+that nobody knows they are all its tiles."""
 
 
 class DamagedTile(NamedTuple):
@@ -96,7 +96,7 @@ class LevelReport:
         self.bytes_written += other.bytes_written
         self._count(other)
         self.tiles_damaged += other.tiles_damaged
-        self.damaged += other.damaged[: max(MOST_LISTED - len(self.damaged), 0)]
+        self.damaged += other.damaged[: max(MAX_LISTED_TILES - len(self.damaged), 0)]
 
     @property
     def tiles_recompressed(self) -> int:

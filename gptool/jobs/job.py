@@ -14,7 +14,7 @@ from gptool.jobs.messages import closing_messages, start_message
 from gptool.jobs.record import JobProgress, JobRecord, PlannedSize, final_status, new_job_id
 from gptool.jobs.status import JobStatus
 from gptool.model import Message, Phase
-from gptool.request import INPUTS, known
+from gptool.request import INPUTS, known_inputs
 from gptool.request.parameters import BY_NAME
 
 Redactor = Callable[[str], str]
@@ -60,7 +60,7 @@ class Job:
         redact: Redactor | None = None,
     ) -> None:
         # If the parameters are not a mapping, the work fails with a message.
-        sent = known(parameters) if isinstance(parameters, Mapping) else {}
+        sent = known_inputs(parameters) if isinstance(parameters, Mapping) else {}
         self._record = JobRecord(job_id or new_job_id(), operation, {**default_inputs(), **sent}, created=time.time())
         self.results: dict[str, Any] = {}
         self._on_change = on_change

@@ -12,7 +12,7 @@ from gptool.jobs.job import Job
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Phase, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
-from gptool.plan.plan import LevelPlan, Plan
+from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
 
 REPORT = "report.json"
@@ -49,17 +49,17 @@ def _understood(request: Request, plan: Plan, recompression: Recompression) -> d
     """Return the request under the operation's names; levels and bounds in the terms of the cache."""
     selection, own = plan.selection, plan.cache.scheme.reference
     bounds = selection.area.bounds if selection.area else selection.extent
-    box, shapes = request.box, request.shapes
-    references = list(dict.fromkeys(shape.reference or own for shape in shapes or ()))
+    extent, polygons = request.extent, request.polygons
+    references = list(dict.fromkeys(polygon.reference or own for polygon in polygons or ()))
     return {
         "levels": [lod.level for lod in selection.lods],
         "exportBy": request.export_by,
-        "exportExtent": extent_json(box.extent, spatial_reference_json(box.reference or own))
-        if box and not shapes
+        "exportExtent": extent_json(extent.extent, spatial_reference_json(extent.reference or own))
+        if extent and not polygons
         else None,
-        "areaOfInterest": shapes
+        "areaOfInterest": polygons
         and {
-            "polygons": len(shapes),
+            "polygons": len(polygons),
             "spatialReferences": [spatial_reference_json(reference) for reference in references],
         },
         "bounds": extent_json(bounds, spatial_reference_json(own)) if bounds else None,

@@ -16,7 +16,7 @@ from gptool.cache import TileBatch
 from gptool.errors import ParameterError
 from gptool.jpeg.quality_steps import Step, lowest_that_keeps
 from gptool.model import ImageInfo, Tables
-from gptool.request import whole_number
+from gptool.request import check_integer
 
 # Members of an enumeration are slow to look up.
 KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED
@@ -61,7 +61,7 @@ class Recompression:
             When one is out of range.
         """
         if self.quality is not None:
-            whole_number(self.quality, "compressionQuality", 0, 100)
+            check_integer(self.quality, "compressionQuality", 0, 100)
         if self.tables not in ("efficient", "exact"):
             raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
 

@@ -15,7 +15,7 @@ from gptool.crs.reference import is_geographic, well_known_text
 from gptool.model import PACKET_SIZE, ImageInfo, SpatialReference, StorageFormat, TilingScheme
 from gptool.output.kind import ResultInfo
 from gptool.output.xml_text import add, to_xml_bytes
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 
 TYPES_URI, XSI, XS = (
     "http://www.esri.com/schemas/ArcGIS/10.3",

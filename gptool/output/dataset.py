@@ -11,7 +11,7 @@ from gptool.model import StorageFormat
 from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.conf_xml import conf_cdi, conf_xml
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter, pad_metadata
-from gptool.plan.plan import BundlePlan
+from gptool.plan import BundlePlan
 
 TILES_FOLDER = "_alllayers"
 

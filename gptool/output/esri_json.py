@@ -5,7 +5,7 @@ from __future__ import annotations
 from gptool.crs.reference import well_known_id
 from gptool.model import Extent, ImageInfo, SpatialReference, TilingScheme
 from gptool.output.json_text import Json
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 
 TYPICAL_BAND_COUNTS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
 """Bands by tile format, for caches that do not state them; 4 for other formats."""

@@ -13,7 +13,7 @@ from gptool.cache import TileCache
 from gptool.model import StorageFormat
 from gptool.output.bundle import FileRegion, WrittenBundle
 from gptool.output.thumbnail import draw_thumbnail
-from gptool.plan.plan import BundlePlan, Plan
+from gptool.plan import BundlePlan, Plan
 
 RESERVED_FOR_NAME = 2 * 255 * 6
 """Bytes that a metadata file reserves for the result's name: it states the name twice at most, a name has at most 255

@@ -12,7 +12,7 @@ from gptool import _bundle
 from gptool._bundle import TileKind
 from gptool.jpeg.pixels import decode
 from gptool.model import MAX_TILE_SIDE, PACKET_SIZE, Extent, TileAddress, TileWindow
-from gptool.plan.plan import LevelPlan, Plan
+from gptool.plan import LevelPlan, Plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,7 +95,7 @@ def _choose_window(level: LevelPlan) -> TileWindow:
 def _tiles(plan: Plan, level: LevelPlan, window: TileWindow) -> Iterator[tuple[TileAddress, TileKind, bytes]]:
     """Yield the selected tiles of a window."""
     for address, _, _ in level.bundles:
-        if not window.meets_bundle(address):
+        if not window.intersects_bundle(address):
             continue
         with plan.cache.open_bundle(address) as bundle:
             positions = plan.selection.positions(level.lod, address, bundle.sizes)

@@ -13,7 +13,7 @@ from types import TracebackType
 from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.output.stored_zip import StoredZip, stored_zip_size
-from gptool.plan.plan import BundlePlan
+from gptool.plan import BundlePlan
 
 
 @dataclass(frozen=True)

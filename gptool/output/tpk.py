@@ -18,7 +18,7 @@ from gptool.output.json_text import Json, to_json_bytes
 from gptool.output.kind import ResultInfo, pad_metadata
 from gptool.output.tile_package import TilePackage
 from gptool.output.xml_text import add, to_xml_bytes
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 
 CACHE_FOLDER = "v101/Layers"
 """The folder of the cache as ArcMap names it, whatever the name of the package."""

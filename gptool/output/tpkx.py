@@ -10,7 +10,7 @@ from gptool.output.esri_json import band_count, extent_json, layer_json, spatial
 from gptool.output.json_text import Json, to_json_bytes
 from gptool.output.kind import ResultInfo, pad_metadata
 from gptool.output.tile_package import TilePackage
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 
 ITEM_TYPE = "Compact Tile Package"
 

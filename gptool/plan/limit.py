@@ -1,4 +1,4 @@
-"""The limit on the tiles of one export, and what to ask for instead."""
+"""The limit on the number of tiles of an export, and the advice if a request exceeds it."""
 
 from __future__ import annotations
 
@@ -6,33 +6,46 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from gptool.errors import TooManyTilesError
-from gptool.plan.plan import LevelPlan, Plan
+from gptool.plan.tile_plan import LevelPlan, Plan
 
-TILE_ROOM, BUNDLE_ROOM, METADATA_ROOM = 4, 160 * 1024, 1024 * 1024
-"""Bytes in a result besides those of its tiles: the size before each; a bundle's header and index; metadata, a picture
-and the report."""
+TILE_OVERHEAD = 4
+"""Bytes before each tile of a bundle: its size (compact V2)."""
+
+BUNDLE_OVERHEAD = 160 * 1024
+"""Bytes of a bundle besides its tiles: header and index, of any storage format."""
+
+METADATA_OVERHEAD = 1024 * 1024
+"""Bytes of a result besides its bundles: metadata, thumbnail and report."""
 
 
-def room_for(plan: Plan) -> int:
-    """Return the bytes to set aside for a plan's result, of whichever kind it is."""
+def reserved_bytes(plan: Plan) -> int:
+    """Return the disk space to reserve for the result of a plan: an upper bound for every kind of result."""
     bundles = sum(len(level.bundles) for level in plan.levels)
-    return plan.bytes + TILE_ROOM * plan.tiles + BUNDLE_ROOM * bundles + METADATA_ROOM
+    return plan.bytes + TILE_OVERHEAD * plan.tiles + BUNDLE_OVERHEAD * bundles + METADATA_OVERHEAD
 
 
 def check_count(plan: Plan, limit: int | None, service: str | None = None) -> None:
-    """Make sure that a plan keeps to a limit, which is that of a service or, when None, of the cache.
+    """Check that a plan does not exceed the tile limit.
+
+    Parameters
+    ----------
+    plan : Plan
+    limit : int or None
+        The maximum number of tiles; None for no limit.
+    service : str, optional
+        The service that sets the limit, for the message; by default the name of the cache.
 
     Raises
     ------
     TooManyTilesError
-        When it does not. The line is that of ArcGIS Server, which clients look for; advice follows it.
+        If it does. The message is that of ArcGIS Server (error 001564), which clients look for.
     """
     if limit is None or plan.tiles <= limit:
         return
     raise TooManyTilesError(
         f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
         f"to be exported for service {service or plan.cache.name}.",
-        advice=(_tiles_per_level(plan), _what_would_fit(plan, limit)),
+        advice=(_tiles_per_level(plan), _fitting_levels(plan, limit)),
     )
 
 
@@ -41,33 +54,34 @@ def _tiles_per_level(plan: Plan) -> str:
     return f"Tiles per level: {counts}."
 
 
-def _what_would_fit(plan: Plan, limit: int) -> str:
+def _fitting_levels(plan: Plan, limit: int) -> str:
+    """Return a sentence that names the levels which together stay within the limit."""
     levels = plan.filled_levels
-    fitting = deepest_fitting(levels, limit)
-    if not fitting:
-        return "No level fits alone: ask for a smaller exportExtent or areaOfInterest."
-    text = f"The deepest levels that fit are {_request(plan, fitting)}"
+    deepest = deepest_fitting(levels, limit)
+    if not deepest:
+        return "No single level is within the limit: request a smaller exportExtent or areaOfInterest."
+    text = f"The deepest levels within the limit are {_levels_parameter(plan, deepest)}"
     coarsest = levels[: sum(1 for tiles in accumulate(level.tiles for level in levels) if tiles <= limit)]
-    if fitting[0] is not levels[0] and coarsest:
-        text += f", from the coarsest on {_request(plan, coarsest)}"
-    return f"{text}; deeper ones need a smaller exportExtent or areaOfInterest."
+    if deepest[0] is not levels[0] and coarsest:
+        text += f", the coarsest are {_levels_parameter(plan, coarsest)}"
+    return f"{text}; deeper levels require a smaller exportExtent or areaOfInterest."
 
 
-def _request(plan: Plan, levels: Sequence[LevelPlan]) -> str:
-    """Return the parameter that asks for these levels and no others, and how many tiles it takes."""
+def _levels_parameter(plan: Plan, levels: Sequence[LevelPlan]) -> str:
+    """Return the parameter that selects exactly these levels, and the number of their tiles."""
     text = ",".join(plan.cache.scheme.level_ranges([level.lod for level in levels]))
     return f"levels={text} (exportBy=LevelID) with {sum(level.tiles for level in levels)} tiles"
 
 
-def deepest_fitting(levels: tuple[LevelPlan, ...], limit: int) -> tuple[LevelPlan, ...]:
-    """Return the run of levels that reaches deepest within the limit, and from there up as far as it can.
+def deepest_fitting(levels: Sequence[LevelPlan], limit: int) -> Sequence[LevelPlan]:
+    """Return the run of consecutive levels that reaches deepest within the limit, extended upwards as far as it fits.
 
     Parameters
     ----------
-    levels : tuple of LevelPlan
-        Coarsest first, as asked for.
+    levels : sequence of LevelPlan
+        The requested levels, coarsest first.
     limit : int
-        Tiles that they may have together.
+        The maximum number of tiles of the run.
     """
     last = next((i for i in reversed(range(len(levels))) if levels[i].tiles <= limit), -1)
     first, tiles = last + 1, 0

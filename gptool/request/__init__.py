@@ -1,9 +1,10 @@
-"""What was asked: parameters, levels and areas, understood in the terms of a tiling scheme."""
+"""Requests: the operation's parameters, parsed and resolved to levels and areas of a tiling scheme."""
 
-from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, find_faults, known
+from gptool.request.limits import read_limit, read_tables, read_workers
+from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.selection import Area, Selection
-from gptool.request.values import whole_number
+from gptool.request.values import check_integer
 
 __all__ = (
     "INPUTS",
@@ -12,10 +13,13 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
-    "find_faults",
-    "known",
+    "check_integer",
+    "invalid_inputs",
+    "known_inputs",
     "read_call",
+    "read_limit",
     "read_request",
+    "read_tables",
+    "read_workers",
     "select",
-    "whole_number",
 )

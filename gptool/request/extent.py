@@ -1,4 +1,4 @@
-"""The `exportExtent` parameter: a box, in the cache's own reference or another."""
+"""The `exportExtent` parameter: an extent, in the spatial reference of the cache or another one."""
 
 from __future__ import annotations
 
@@ -8,70 +8,80 @@ from typing import Any, NamedTuple
 
 from gptool.errors import ParameterError
 from gptool.model import Extent, SpatialReference
-from gptool.request.spatial_reference import FARTHEST, read_reference
-from gptool.request.values import is_empty, read_json, read_number, shown
+from gptool.request.spatial_reference import MAX_COORDINATE, read_spatial_reference
+from gptool.request.values import format_value, is_empty, read_json, read_number
 
 PARAMETER = "exportExtent"
-ALL = "default", "defaultextent"
-"""Words by which clients mean the full extent."""
+
+FULL_EXTENT_KEYWORDS = "default", "defaultextent"
+"""Keywords that ArcGIS clients send for the full extent."""
 
 SIDES = Extent._fields
 EXPECTED = "xmin,ymin,xmax,ymax or an envelope as JSON"
 
 
-class Box(NamedTuple):
-    """A box as it was sent, and its reference; None means the cache's. `xmin` may lie east of `xmax`."""
+class RequestedExtent(NamedTuple):
+    """An extent as requested.
+
+    Attributes
+    ----------
+    extent : Extent
+        `xmin` is greater than `xmax` if the extent crosses the antimeridian.
+    reference : SpatialReference or None
+        None for the spatial reference of the cache.
+    """
 
     extent: Extent
     reference: SpatialReference | None
 
 
-def read_extent(sent: Any) -> Box | None:
-    """Return the box that was sent, None for a word that means all.
+def read_extent(value: Any) -> RequestedExtent | None:
+    """Return the requested extent, or None for a keyword that stands for the full extent.
 
     Parameters
     ----------
-    sent : str, sequence of 4 floats or mapping
+    value : str, sequence of 4 floats or mapping
         `xmin,ymin,xmax,ymax`; an envelope, `{"xmin": ..., "spatialReference": ...}`; `DEFAULT` or `DEFAULTEXTENT`.
 
     Raises
     ------
     ParameterError
-        When it is not four finite numbers, or has no area whatever the reference.
+        If the value is not four finite numbers, or has no area in any spatial reference.
     """
     reference = None
-    if isinstance(sent, str) and sent.strip().lower() in ALL:
+    if isinstance(value, str) and value.strip().lower() in FULL_EXTENT_KEYWORDS:
         return None
-    if isinstance(sent, Mapping) or (isinstance(sent, str) and sent.lstrip().startswith("{")):
-        envelope = read_json(sent, PARAMETER, EXPECTED)
+    if isinstance(value, Mapping) or (isinstance(value, str) and value.lstrip().startswith("{")):
+        envelope = read_json(value, PARAMETER, EXPECTED)
         numbers: Any = [envelope.get(side) for side in SIDES]
         stated = envelope.get("spatialReference")
-        # ArcGIS's GPExtent writes the second.
-        reference = read_reference(envelope.get("spatial_reference") if is_empty(stated) else stated, PARAMETER)
+        # ArcGIS's GPExtent has `spatial_reference`.
+        stated = envelope.get("spatial_reference") if is_empty(stated) else stated
+        reference = read_spatial_reference(stated, PARAMETER)
     else:
-        numbers = sent.split(",") if isinstance(sent, str) else sent
-    return Box(_read_sides(numbers, sent), reference)
+        numbers = value.split(",") if isinstance(value, str) else value
+    return RequestedExtent(_read_sides(numbers, value), reference)
 
 
-def _read_sides(numbers: Any, sent: Any) -> Extent:
+def _read_sides(numbers: Any, value: Any) -> Extent:
     try:
-        sides = [] if isinstance(sent, bytes) else list(map(read_number, numbers))
+        sides = [] if isinstance(value, bytes) else list(map(read_number, numbers))
     except (TypeError, ValueError, OverflowError):
         sides = []
     if len(sides) != len(SIDES) or not all(map(math.isfinite, sides)):
-        raise ParameterError("not a box", where=PARAMETER, found=shown(sent), expected=EXPECTED)
-    # Some clients mean everything by the largest number there is.
-    box = Extent(*(min(max(side, -FARTHEST), FARTHEST) for side in sides))
-    if box.xmin == box.xmax or box.ymin >= box.ymax:
-        raise no_area(box)
-    return box
+        raise ParameterError("value is not an extent", where=PARAMETER, found=format_value(value), expected=EXPECTED)
+    # Some clients send the largest double for an unlimited extent.
+    extent = Extent(*(min(max(side, -MAX_COORDINATE), MAX_COORDINATE) for side in sides))
+    if extent.xmin == extent.xmax or extent.ymin >= extent.ymax:
+        raise empty_extent_error(extent)
+    return extent
 
 
-def no_area(box: Extent) -> ParameterError:
-    """Return the error of a box whose sides are the wrong way round."""
+def empty_extent_error(extent: Extent) -> ParameterError:
+    """Return the error for an extent without area."""
     return ParameterError(
-        "the box has no area",
+        "extent has no area",
         where=PARAMETER,
-        found=",".join(f"{side!r}" for side in box),
+        found=",".join(f"{side!r}" for side in extent),
         expected="xmin < xmax and ymin < ymax",
     )

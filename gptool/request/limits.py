@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from gptool.errors import ParameterError
 from gptool.model import Tables
-from gptool.request.values import shown, whole_number
+from gptool.request.values import check_integer, format_value
 
 MAX_WORKERS = 1024
 TABLES: tuple[Tables, ...] = get_args(Tables)
@@ -21,7 +21,7 @@ def read_limit(value: Any) -> int | None:
     ParameterError
         If the value is neither None nor an integer of 0 or more.
     """
-    return None if value is None else whole_number(value, "max_export_tiles_count", 0)
+    return None if value is None else check_integer(value, "max_export_tiles_count", 0)
 
 
 def read_workers(value: Any) -> int:
@@ -33,7 +33,7 @@ def read_workers(value: Any) -> int:
         If the value is neither None nor an integer from 1 to 1024.
     """
     if value is not None:
-        return whole_number(value, "workers", 1, MAX_WORKERS)
+        return check_integer(value, "workers", 1, MAX_WORKERS)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -49,4 +49,4 @@ def read_tables(value: Any) -> Tables:
         for name in TABLES:
             if name == value:
                 return name
-    raise ParameterError("invalid value", where="tables", found=shown(value), expected=" or ".join(TABLES))
+    raise ParameterError("invalid value", where="tables", found=format_value(value), expected=" or ".join(TABLES))

@@ -1,4 +1,4 @@
-"""The operation's parameters: the one table that parsing, command line, toolbox and service are made from."""
+"""The table of the operation's parameters, from which parsing, command line, toolbox, service and docs are made."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ from gptool.model import StorageFormat
 from gptool.request.area import read_area
 from gptool.request.extent import read_extent
 from gptool.request.levels import read_levels
-from gptool.request.values import is_absent, read_boolean, read_choice, read_whole_number, shown
+from gptool.request.values import format_value, is_absent, read_boolean, read_choice, read_integer
 
 GPType = Literal["GPString", "GPBoolean", "GPLong", "GPFeatureRecordSetLayer"]
-"""The types that ArcGIS publishes a tool's parameters as."""
+"""The data types that ArcGIS publishes the parameters of a geoprocessing tool as."""
 
-LONG, SHORT = "esriMapCacheStorageMode", ""
+PREFIX = "esriMapCacheStorageMode"
 STORAGE_FORMATS = {
-    prefix + storage.removeprefix(LONG): storage
-    for prefix in (LONG, SHORT)
+    prefix + storage.removeprefix(PREFIX): storage
+    for prefix in (PREFIX, "")
     for storage in (StorageFormat.COMPACT_V2, StorageFormat.COMPACT)
 }
-FORMS = "html", "json", "pjson"
+"""Storage formats by their accepted names: Esri's, and the same without the prefix."""
+
+RESPONSE_FORMATS = "html", "json", "pjson"
 EXPORT_BY = "LevelID", "Resolution", "Scale"
-LOWEST, BEST = 0, 100
+MIN_QUALITY, MAX_QUALITY = 0, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter.
+    """A parameter of the operation.
 
     Attributes
     ----------
     name : str
-        As clients of an image service send it, in any letter case.
+        The name that clients of an image service send, in any letter case.
     type : str
-        As which ArcGIS publishes it.
+        The data type that ArcGIS publishes it as.
     label : str
-        Its title on a form.
+        The title on forms.
     documentation : str
-        Sentences for people.
+        A description of one to three sentences.
     read : callable
         Returns the value of what was sent, which is not absent; raises ParameterError.
     default : str, bool or None
-        What stands for an absent one; None where nothing does.
+        The value if it is absent; None for no value.
     choices : tuple of str
-        The words it takes; empty where it takes others.
+        The valid keywords; empty for other values.
     limits : (int, int) or None
-        The lowest and the highest number it takes.
+        The minimum and the maximum of a number.
     aliases : tuple of str
-        Names that some clients send it by.
-    answers : bool
-        Whether it is about a service's answer alone: tools and commands do without.
+        Other names that some clients send.
+    response_only : bool
+        True if it is about the response of a service only, and has no meaning in tools and commands.
     """
 
     name: str
@@ -65,16 +67,16 @@ class Parameter:
     choices: tuple[str, ...] = ()
     limits: tuple[int, int] | None = None
     aliases: tuple[str, ...] = ()
-    answers: bool = False
+    response_only: bool = False
 
     @property
     def python_name(self) -> str:
-        """The name in Python, as in `export_extent`."""
+        """The name in Python, such as `export_extent`."""
         return re.sub("([A-Z]+)", r"_\1", self.name).lower()
 
     @property
     def option(self) -> str:
-        """The name on the command line, as in `--export-extent`."""
+        """The name on the command line, such as `--export-extent`."""
         return "--" + self.python_name.replace("_", "-")
 
 
@@ -83,17 +85,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         "levels",
         "GPString",
         "Levels",
-        "The levels to export: values and ranges, as in 0-6, 1,2,3 or 1-4,7-9, in the unit of exportBy. All levels "
-        "that hold tiles when silent.",
+        "Levels to export: values and ranges in the unit of exportBy, such as 0-6, 1,2,3 or 1-4,7-9. By default, all "
+        "levels that contain tiles.",
         read_levels,
     ),
     Parameter(
         "exportBy",
         "GPString",
         "Export by",
-        "What the values of levels are: level IDs, resolutions (units of the cache's reference for each pixel) or "
-        "scales.",
-        lambda sent: read_choice(sent, "exportBy", {word: word for word in EXPORT_BY}),
+        "Unit of the values of levels: level IDs, resolutions (units of the cache's spatial reference per pixel) or "
+        "scales (denominators).",
+        lambda value: read_choice(value, "exportBy", {choice: choice for choice in EXPORT_BY}),
         default=EXPORT_BY[0],
         choices=EXPORT_BY,
     ),
@@ -101,17 +103,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         "exportExtent",
         "GPString",
         "Export extent",
-        "A box: xmin,ymin,xmax,ymax in the cache's reference, or an envelope as JSON, which may have a "
-        "spatialReference of its own. Whole tiles that share area with it are exported. DEFAULT, or "
-        "nothing, means all tiles.",
+        "Extent to export: xmin,ymin,xmax,ymax in the spatial reference of the cache, or an envelope as JSON, which "
+        "may have its own spatialReference. All tiles that share area with it are exported whole. By default, or with "
+        "the keyword DEFAULT, the full extent of the cache.",
         read_extent,
     ),
     Parameter(
         "areaOfInterest",
         "GPFeatureRecordSetLayer",
         "Area of interest",
-        "Polygons as JSON: a feature set, a polygon, or GeoJSON (always longitude/latitude). Whole tiles that share "
-        "area with them are exported. Supersedes exportExtent.",
+        "Polygons to export, as JSON: a feature set, a polygon, or GeoJSON (always longitude and latitude). All tiles "
+        "that share area with them are exported whole. If given, exportExtent is ignored.",
         read_area,
         aliases=("polygon",),
     ),
@@ -119,17 +121,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         "tilePackage",
         "GPBoolean",
         "Tile package",
-        "Whether the result is a tile package, one file, or a cache raster dataset, a folder.",
-        lambda sent: read_boolean(sent, "tilePackage"),
+        "Whether the result is a tile package (a file) or a cache raster dataset (a folder).",
+        lambda value: read_boolean(value, "tilePackage"),
         default=False,
     ),
     Parameter(
         "storageFormatType",
         "GPString",
         "Storage format type",
-        "How the result stores its tiles: a tile package is a .tpkx with compactV2, a .tpk with compact. compactV2 "
-        "when silent.",
-        lambda sent: read_choice(sent, "storageFormatType", STORAGE_FORMATS),
+        "Storage format of the result. A tile package in compactV2 is a .tpkx file, one in compact a .tpk file. By "
+        "default, compactV2.",
+        lambda value: read_choice(value, "storageFormatType", STORAGE_FORMATS),
         choices=tuple(STORAGE_FORMATS),
         aliases=("storageFormat",),
     ),
@@ -137,82 +139,88 @@ PARAMETERS: tuple[Parameter, ...] = (
         "optimizeTilesForSize",
         "GPBoolean",
         "Optimize tiles for size",
-        "Whether JPEG tiles are recompressed, to the quality of compressionQuality.",
-        lambda sent: read_boolean(sent, "optimizeTilesForSize"),
+        "Whether JPEG tiles are recompressed to the quality given by compressionQuality.",
+        lambda value: read_boolean(value, "optimizeTilesForSize"),
         default=False,
     ),
     Parameter(
         "compressionQuality",
         "GPLong",
         "Compression quality",
-        "The quality JPEG tiles are recompressed to, 0 to 100, capped at each tile's own. It moves in steps: a "
-        "request a little below a tile's own may keep the tile as it is. Every tile keeps its own when silent.",
-        lambda sent: read_whole_number(sent, "compressionQuality", LOWEST, BEST),
-        limits=(LOWEST, BEST),
+        "Quality, from 0 to 100, that JPEG tiles are recompressed to, capped at the quality of each tile. Quality "
+        "changes in steps, so a value slightly below the quality of a tile may leave the tile unchanged. By default, "
+        "tiles are not recompressed.",
+        lambda value: read_integer(value, "compressionQuality", MIN_QUALITY, MAX_QUALITY),
+        limits=(MIN_QUALITY, MAX_QUALITY),
     ),
     Parameter(
         "f",
         "GPString",
         "Format",
-        "The form of the answer.",
-        lambda sent: read_choice(sent, "f", {word: word for word in FORMS}),
-        default=FORMS[0],
-        choices=FORMS,
-        answers=True,
+        "Format of the response.",
+        lambda value: read_choice(value, "f", {choice: choice for choice in RESPONSE_FORMATS}),
+        default=RESPONSE_FORMATS[0],
+        choices=RESPONSE_FORMATS,
+        response_only=True,
     ),
 )
-"""In the order of forms."""
+"""All parameters, in the order of forms."""
 
-INPUTS = tuple(parameter for parameter in PARAMETERS if not parameter.answers)
-"""What an export is asked with."""
+INPUTS = tuple(parameter for parameter in PARAMETERS if not parameter.response_only)
+"""The parameters of an export, without those of the response."""
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
-def fold(name: str) -> str:
-    """Return a name as names are compared: `exportBy`, `EXPORTBY` and `export_by` are one."""
+def normalise_name(name: str) -> str:
+    """Return the form in which names are compared: `exportBy`, `EXPORTBY` and `export_by` are equal."""
     return name.replace("_", "").lower()
 
 
-NAMES = {fold(name): parameter.name for parameter in INPUTS for name in (*parameter.aliases, parameter.name)}
+INPUT_NAMES = {
+    normalise_name(name): parameter.name for parameter in INPUTS for name in (*parameter.aliases, parameter.name)
+}
+"""Names of the inputs by their names and aliases, normalised."""
 
 
-def known(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was sent of the inputs, under their own names; absent values and others are left out.
+def known_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of inputs that are not absent, by the parameters' names; unknown names are ignored.
 
-    A parameter's own name counts more than its alias.
+    A parameter's own name takes precedence over its aliases.
     """
-    found: dict[str, Any] = {}
-    for name, value in sent.items():
-        parameter = NAMES.get(fold(name)) if isinstance(name, str) else None
-        if parameter and not is_absent(value) and (parameter not in found or fold(name) == fold(parameter)):
-            found[parameter] = value
-    return found
+    inputs: dict[str, Any] = {}
+    for name, value in values.items():
+        parameter = INPUT_NAMES.get(normalise_name(name)) if isinstance(name, str) else None
+        if parameter and not is_absent(value):
+            is_own_name = normalise_name(name) == normalise_name(parameter)
+            if is_own_name or parameter not in inputs:
+                inputs[parameter] = value
+    return inputs
 
 
-def read_values(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every input, by its own name; the default, or None, where it is absent.
+def read_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parsed value of every input by its name; the default, or None, if it is absent.
 
     Raises
     ------
     ParameterError
-        When a value can't be understood; it names parameter, value, and what would be right.
+        If a value is invalid. The message names the parameter, the value, and what a valid value is.
     """
-    if not isinstance(sent, Mapping):
-        raise ParameterError("no parameters", found=shown(sent), expected="names and values")
-    found = known(sent)
+    if not isinstance(values, Mapping):
+        raise ParameterError("parameters are not a mapping", found=format_value(values), expected="names and values")
+    inputs = known_inputs(values)
     return {
-        parameter.name: parameter.read(found[parameter.name]) if parameter.name in found else parameter.default
+        parameter.name: parameter.read(inputs[parameter.name]) if parameter.name in inputs else parameter.default
         for parameter in INPUTS
     }
 
 
-def find_faults(sent: Mapping[str, Any]) -> dict[str, str]:
-    """Return for each parameter whose value can't be understood, whatever the cache, what is wrong with it."""
-    faults = {}
-    for name, value in known(sent).items():
+def invalid_inputs(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return an error message for each input whose value is invalid for any cache, by the parameter's name."""
+    messages = {}
+    for name, value in known_inputs(values).items():
         try:
             BY_NAME[name].read(value)
         except ParameterError as error:
-            faults[name] = str(error)
-    return faults
+            messages[name] = str(error)
+    return messages

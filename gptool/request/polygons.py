@@ -1,4 +1,7 @@
-"""From rings to valid polygons: outer rings, holes, repairs. Imports shapely, when an area is there to need it."""
+"""Assembly of valid polygons from rings: outer rings, holes, repairs.
+
+Shapely is imported only when there is an area, since the import takes long.
+"""
 
 from __future__ import annotations
 
@@ -10,166 +13,206 @@ import numpy as np
 
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
-from gptool.request.area import PARAMETER, Ring, Shape, signed_area
+from gptool.request.area import PARAMETER, RequestedPolygon, Ring, signed_area
 
 if TYPE_CHECKING:
     from shapely import Geometry, MultiPolygon
 
-AT_ONCE = 500
-"""Rings that are looked for among all others at a time: of rings in rings every one may lie in every other."""
+RINGS_PER_QUERY = 500
+"""Rings per query of the spatial index: with concentric rings each may lie in every other, so results are quadratic."""
 
-INTERIORS_MEET = "T********"
-"""Of DE-9IM: what shares area."""
+INTERIORS_INTERSECT = "T********"
+"""DE-9IM pattern of geometries that share area."""
 
-MOST_TOLD = 10
-"""Repairs that are told one by one."""
+MAX_LISTED_REPAIRS = 10
+"""Repairs that are listed one by one."""
+
+POLYGON_TYPE_ID = 3
+"""Shapely's type id of polygons; higher ones are those of collections."""
 
 
-def make_polygons(shapes: Sequence[Shape]) -> tuple[dict[SpatialReference | None, MultiPolygon], list[str]]:
-    """Return the shapes as one valid polygon for each reference, and what had to be put right, in words.
+def build_polygons(
+    requested: Sequence[RequestedPolygon],
+) -> tuple[dict[SpatialReference | None, MultiPolygon], list[str]]:
+    """Return the union of the requested polygons for each spatial reference, and warnings about repairs.
 
     Raises
     ------
     ParameterError
-        When nothing of them has area.
+        If no polygon has an area.
     """
     by_reference: defaultdict[SpatialReference | None, list[Geometry]] = defaultdict(list)
-    told: list[str] = []
-    for shape in shapes:
-        polygon = _make_polygon(shape, told)
-        if not polygon.is_empty:
-            by_reference[shape.reference].append(polygon)
+    repairs: list[str] = []
+    for polygon in requested:
+        geometry = _build_polygon(polygon, repairs)
+        if not geometry.is_empty:
+            by_reference[polygon.reference].append(geometry)
     if not by_reference:
         raise ParameterError(
-            "the polygons have no area", where=PARAMETER, found=f"{len(shapes)} polygons", expected="one with area"
+            "no polygon has an area",
+            where=PARAMETER,
+            found=_count(len(requested), "polygon", "polygons"),
+            expected="at least one polygon with an area",
         )
-    more = len(told) - MOST_TOLD
-    told[MOST_TOLD:] = [f"{PARAMETER}: {more} more were put right"] if more > 0 else []
-    return {reference: united(parts) for reference, parts in by_reference.items()}, told
+    more = len(repairs) - MAX_LISTED_REPAIRS
+    repairs[MAX_LISTED_REPAIRS:] = [f"{PARAMETER}: {_count(more, 'more repair', 'more repairs')}"] if more > 0 else []
+    return {reference: union(parts) for reference, parts in by_reference.items()}, repairs
 
 
-def _make_polygon(shape: Shape, told: list[str]) -> Geometry:
-    """Return the area of a shape: outer rings run clockwise, those within run the other way to be holes."""
-    rings, clockwise = _repaired_rings(shape, told)
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
+
+
+def _build_polygon(polygon: RequestedPolygon, repairs: list[str]) -> Geometry:
+    """Return the geometry of a polygon: outer rings run clockwise, holes within them counter-clockwise."""
+    rings, is_clockwise = _repair_rings(polygon, repairs)
     if len(rings) == 1:
-        return rings[0]  # whichever way it runs
-    depths, parents = _nesting(rings)
-    outermost = depths == 0
-    if not clockwise[outermost].any():
-        clockwise = ~clockwise  # all of it was written the other way round
-        told.append(f"{PARAMETER}: {shape.name}: its outer rings run counter-clockwise, they are taken as outer ones")
-    area, strays = _nested(rings, depths, parents, clockwise), outermost & ~clockwise
-    if not strays.any():
-        return area
-    return _with_strays(area, rings[strays], united(rings[outermost & clockwise]), shape, told)
+        return rings[0]  # the orientation of a single ring does not matter
+    depths, parents = _nest(rings)
+    is_outermost = depths == 0
+    if not is_clockwise[is_outermost].any():
+        is_clockwise = ~is_clockwise  # all rings have the opposite orientation, as in GeoJSON
+        repairs.append(f"{PARAMETER}: {polygon.name}: outer rings run counter-clockwise, all rings were reversed")
+    geometry, is_stray = _fill(rings, depths, parents, is_clockwise), is_outermost & ~is_clockwise
+    if not is_stray.any():
+        return geometry
+    return _apply_strays(geometry, rings[is_stray], union(rings[is_outermost & is_clockwise]), polygon, repairs)
 
 
-def _nested(rings: Any, depths: Any, parents: Any, adds: Any) -> Geometry:
-    """Return the area of rings in rings: those that add less the next ones within that take away."""
+def _fill(rings: Any, depths: Any, parents: Any, is_shell: Any) -> Geometry:
+    """Return the area of nested rings: shells without the holes that lie directly within them.
+
+    Parameters
+    ----------
+    rings : array of Geometry [n]
+        The areas of the rings.
+    depths, parents : int[n]
+        As `_nest` returns them.
+    is_shell : bool[n]
+        True for shells, False for holes.
+    """
     holes: defaultdict[int, list[int]] = defaultdict(list)
-    # The ring in whose place one stands that makes no difference, since what it lies in does the same.
-    stands_for = np.arange(len(rings))
+    # A shell in a shell, or a hole in a hole, changes nothing: rings within it belong to the ring that contains it.
+    effective = np.arange(len(rings))
     for i in np.argsort(depths, kind="stable").tolist():
-        parent = stands_for[parents[i]] if depths[i] else i
-        if depths[i] and adds[parent] == adds[i]:
-            stands_for[i] = parent
-        elif depths[i] and not adds[i]:
+        parent = effective[parents[i]] if depths[i] else i
+        if depths[i] and is_shell[parent] == is_shell[i]:
+            effective[i] = parent
+        elif depths[i] and not is_shell[i]:
             holes[parent].append(i)
-    shells = np.flatnonzero((stands_for == np.arange(len(rings))) & adds)
-    return united([_less(rings[shell], rings[holes[shell]]) for shell in shells.tolist()])
+    shells = np.flatnonzero((effective == np.arange(len(rings))) & is_shell)
+    return union([_subtract_holes(rings[shell], rings[holes[shell]]) for shell in shells.tolist()])
 
 
-def _less(shell: Geometry, holes: Any) -> Geometry:
-    """Return an area without those within it."""
+def _subtract_holes(shell: Geometry, holes: Any) -> Geometry:
+    """Return the area of a shell without the holes within it."""
     import shapely
 
     if not len(holes):
         return shell
     rings = [shapely.get_rings(ring) for ring in (shell, *holes)]
     if all(len(ring) == 1 for ring in rings):
-        whole = shapely.Polygon(rings[0][0], [ring[0] for ring in rings[1:]])
-        if shapely.is_valid(whole):
-            return whole  # as it mostly is, and without work for thousands of holes
+        polygon = shapely.Polygon(rings[0][0], [ring[0] for ring in rings[1:]])
+        if shapely.is_valid(polygon):
+            return polygon  # the usual case, fast even for thousands of holes
     return shapely.difference(shell, shapely.union_all(holes))
 
 
-def _with_strays(area: Geometry, strays: Any, outer: Geometry, shape: Shape, told: list[str]) -> Geometry:
-    """Cut off rings that run as holes do and lie in no other; those that meet no outer ring are outer ones."""
+def _apply_strays(
+    geometry: Geometry, strays: Any, shells: Geometry, polygon: RequestedPolygon, repairs: list[str]
+) -> Geometry:
+    """Apply the counter-clockwise rings that lie in no other ring.
+
+    Those that overlap a shell are holes that extend beyond it, and are subtracted; the others are shells.
+    """
     import shapely
 
-    meets = shapely.relate_pattern(strays, outer, INTERIORS_MEET)
-    if meets.any():
-        told.append(f"{PARAMETER}: {shape.name}: {meets.sum()} holes reach beyond their outer rings, and are cut off")
-        area = shapely.difference(area, shapely.union_all(strays[meets]))
-    if not meets.all():
-        told.append(f"{PARAMETER}: {shape.name}: {(~meets).sum()} outer rings run counter-clockwise")
-        area = shapely.union_all([area, *strays[~meets]])
-    return area
+    overlaps = shapely.relate_pattern(strays, shells, INTERIORS_INTERSECT)
+    where = f"{PARAMETER}: {polygon.name}"
+    if overlaps.any():
+        singular, plural = "hole extends beyond its outer ring", "holes extend beyond their outer rings"
+        repairs.append(f"{where}: {_count(overlaps.sum(), f'{singular} and was', f'{plural} and were')} clipped")
+        geometry = shapely.difference(geometry, shapely.union_all(strays[overlaps]))
+    if not overlaps.all():
+        singular, plural = "outer ring runs counter-clockwise", "outer rings run counter-clockwise"
+        repairs.append(f"{where}: {_count((~overlaps).sum(), f'{singular} and was', f'{plural} and were')} reversed")
+        geometry = shapely.union_all([geometry, *strays[~overlaps]])
+    return geometry
 
 
-def _repaired_rings(shape: Shape, told: list[str]) -> tuple[Any, Any]:
-    """Return the areas within the rings that have one, each valid, and whether the rings run clockwise."""
+def _repair_rings(polygon: RequestedPolygon, repairs: list[str]) -> tuple[Any, Any]:
+    """Return the valid areas of the rings that have one, and whether the rings run clockwise."""
     import shapely
 
-    areas, clockwise = [], []
-    for i, ring in enumerate(shape.rings):
-        area, wrong = _repaired(ring)
-        if wrong:
-            told.append(f"{PARAMETER}: {shape.name}, ring {i}: {wrong}")
+    areas, is_clockwise = [], []
+    for i, ring in enumerate(polygon.rings):
+        area, repair = _repair_ring(ring)
+        if repair:
+            repairs.append(f"{PARAMETER}: {polygon.name}, ring {i}: {repair}")
         if not area.is_empty:
             areas.append(area)
-            clockwise.append(signed_area(ring) <= 0)
-    return np.array(areas, dtype=shapely.Geometry), np.array(clockwise, bool)
+            is_clockwise.append(signed_area(ring) <= 0)
+    return np.array(areas, dtype=shapely.Geometry), np.array(is_clockwise, bool)
 
 
-def _repaired(ring: Ring) -> tuple[Geometry, str]:
-    """Return the area within a ring, closed and made valid, and what was wrong with it."""
+def _repair_ring(ring: Ring) -> tuple[Geometry, str]:
+    """Return the area of a ring, closed and valid, and a description of the repair, empty if there was none."""
     import shapely
 
     if len(np.unique(ring, axis=0)) < 3:
-        return shapely.Polygon(), "has no area, left out"
+        return shapely.Polygon(), "ring has no area and was skipped"
     polygon = shapely.Polygon(ring)
     if shapely.is_valid(polygon):
         return polygon, ""
     reason = shapely.is_valid_reason(polygon)
-    lobes = only_polygons(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
-    area = only_polygons(shapely.union_all(shapely.get_parts(lobes)))  # some lobes share an edge
-    return area, "has no area, left out" if area.is_empty else f"was repaired ({reason})"
+    lobes = polygonal(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
+    area = polygonal(shapely.union_all(shapely.get_parts(lobes)))  # lobes may share an edge
+    return area, "ring has no area and was skipped" if area.is_empty else f"ring was repaired ({reason})"
 
 
-def _nesting(rings: Any) -> tuple[Any, Any]:
-    """Return for each area how many larger ones it lies in, and the smallest of them; itself when there is none."""
+def _nest(rings: Any) -> tuple[Any, Any]:
+    """Return the nesting of areas.
+
+    Returns
+    -------
+    depths : int[n]
+        The number of larger areas that contain each area.
+    parents : int[n]
+        The index of the smallest of them; for an outermost area its own index.
+    """
     import shapely
 
-    sizes, places, tree = shapely.area(rings), shapely.point_on_surface(rings), shapely.STRtree(rings)
+    sizes, points, tree = shapely.area(rings), shapely.point_on_surface(rings), shapely.STRtree(rings)
     depths, parents = np.zeros(len(rings), np.int64), np.arange(len(rings))
-    for first in range(0, len(rings), AT_ONCE):
-        inner, outer = tree.query(places[first : first + AT_ONCE], predicate="intersects")
+    for first in range(0, len(rings), RINGS_PER_QUERY):
+        inner, outer = tree.query(points[first : first + RINGS_PER_QUERY], predicate="intersects")
         inner = inner + first
-        larger = sizes[outer] > sizes[inner]
-        inner, outer = inner[larger], outer[larger]
+        is_larger = sizes[outer] > sizes[inner]
+        inner, outer = inner[is_larger], outer[is_larger]
         depths += np.bincount(inner, minlength=len(rings))
+        # Of several assignments to one index the last is effective: the smallest area comes last.
         smallest_last = np.argsort(-sizes[outer], kind="stable")
         parents[inner[smallest_last]] = outer[smallest_last]
     return depths, parents
 
 
-def united(parts: Sequence[Geometry]) -> MultiPolygon:
-    """Return polygons as one, valid but for roundings; a single large one is not worked on for seconds."""
+def union(geometries: Sequence[Geometry]) -> MultiPolygon:
+    """Return the union of polygons, valid except for rounding errors.
+
+    A single polygon is returned unchanged: a union would take seconds if it is large.
+    """
     import shapely
 
-    return only_polygons(parts[0] if len(parts) == 1 else shapely.union_all(shapely.make_valid(parts)))
+    single = len(geometries) == 1
+    return polygonal(geometries[0] if single else shapely.union_all(shapely.make_valid(geometries)))
 
 
-def only_polygons(geometry: Geometry) -> MultiPolygon:
-    """Return the parts of a geometry that have area."""
+def polygonal(geometry: Geometry) -> MultiPolygon:
+    """Return the parts of a geometry that are polygons with an area."""
     import shapely
 
     parts = shapely.get_parts(geometry)
-    while (shapely.get_type_id(parts) > POLYGON_ID).any():
+    while (shapely.get_type_id(parts) > POLYGON_TYPE_ID).any():
         parts = shapely.get_parts(parts)
-    return shapely.MultiPolygon(parts[(shapely.get_type_id(parts) == POLYGON_ID) & (shapely.area(parts) > 0)].tolist())
-
-
-POLYGON_ID = 3
-"""shapely's for a polygon; what counts above are collections."""
+    is_polygon = (shapely.get_type_id(parts) == POLYGON_TYPE_ID) & (shapely.area(parts) > 0)
+    return shapely.MultiPolygon(parts[is_polygon].tolist())

@@ -1,4 +1,4 @@
-"""A request, and what it selects in the terms of a tiling scheme."""
+"""A request, and its resolution to a selection of tiles of a tiling scheme."""
 
 from __future__ import annotations
 
@@ -11,65 +11,72 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptool.crs.reprojection import is_same, period, reproject, unwrap
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
 from gptool.request import area, extent
-from gptool.request.area import Shape, file_or_json
-from gptool.request.extent import Box
-from gptool.request.levels import ExportBy, Span, choose_levels
-from gptool.request.parameters import read_values
-from gptool.request.polygons import make_polygons, only_polygons, united
+from gptool.request.area import RequestedPolygon, path_or_json
+from gptool.request.extent import RequestedExtent
+from gptool.request.levels import ExportBy, LevelRange, select_levels
+from gptool.request.parameters import read_inputs
+from gptool.request.polygons import build_polygons, polygonal, union
 from gptool.request.selection import Area, Selection
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
 
-PART_OF_A_PIXEL = 0.01
-"""How far the edges of what is reprojected may lie from where they run, in pixels of the deepest level with tiles."""
+PIXEL_TOLERANCE = 0.01
+"""Tolerance of reprojected edges, in pixels of the deepest level with tiles."""
 
-Holds = Callable[[Lod], bool]
-"""Tells whether there are tiles of a level."""
+HasTiles = Callable[[Lod], bool]
+"""Returns True if the cache has tiles at a level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked, whatever the cache. None: nothing was said.
+    """A parsed request, which may be applied to any cache. None stands for an omitted parameter.
 
     Attributes
     ----------
-    levels : tuple of Span or None
-    box : Box or None
-    shapes : tuple of Shape or None
-        They supersede the box.
+    levels : tuple of LevelRange or None
+    export_by : {"LevelID", "Resolution", "Scale"}
+        The unit of `levels`.
+    extent : RequestedExtent or None
+    polygons : tuple of RequestedPolygon or None
+        If given, `extent` is ignored.
+    tile_package : bool
+        True for a tile package, False for a cache raster dataset.
+    storage : StorageFormat or None
+    optimize : bool
+        True if JPEG tiles are recompressed.
     quality : int or None
-        0..100; counts only if JPEG tiles are to be recompressed, `optimize`.
+        0..100; used if `optimize` is True.
     """
 
-    levels: tuple[Span, ...] | None
+    levels: tuple[LevelRange, ...] | None
     export_by: ExportBy
-    box: Box | None
-    shapes: tuple[Shape, ...] | None
+    extent: RequestedExtent | None
+    polygons: tuple[RequestedPolygon, ...] | None
     tile_package: bool
     storage: StorageFormat | None
     optimize: bool
     quality: int | None
 
 
-def read_request(sent: Mapping[str, Any]) -> Request:
-    """Return the request that parameters make, under the operation's own names or those of Python.
+def read_request(values: Mapping[str, Any]) -> Request:
+    """Return the request that parameters make, by their names in REST or in Python.
 
     Raises
     ------
     ParameterError
-        When a value can't be understood.
+        If a value is invalid.
     """
-    values = read_values(sent)
+    inputs = read_inputs(values)
     return Request(
-        values["levels"],
-        values["exportBy"],
-        values["exportExtent"],
-        values["areaOfInterest"],
-        values["tilePackage"],
-        values["storageFormatType"],
-        values["optimizeTilesForSize"],
-        values["compressionQuality"],
+        levels=inputs["levels"],
+        export_by=inputs["exportBy"],
+        extent=inputs["exportExtent"],
+        polygons=inputs["areaOfInterest"],
+        tile_package=inputs["tilePackage"],
+        storage=inputs["storageFormatType"],
+        optimize=inputs["optimizeTilesForSize"],
+        quality=inputs["compressionQuality"],
     )
 
 
@@ -79,85 +86,88 @@ def read_call(
     compression_quality: int | None,
     **others: Any,
 ) -> Request:
-    """Return the request of a call from Python, whose arguments have the parameters' names there.
+    """Return the request of a Python call, whose keyword arguments have the Python names of the parameters.
 
-    A caller who can call may read files, and means a quality when he states one.
+    Unlike a client of a service, the caller may name a file as area of interest, and a compression quality implies
+    `optimizeTilesForSize`.
 
     Raises
     ------
     ParameterError
-        When a value can't be understood.
+        If a value is invalid.
     """
     return read_request(
         {
             **others,
-            "area_of_interest": file_or_json(area_of_interest),
+            "area_of_interest": path_or_json(area_of_interest),
             "compression_quality": compression_quality,
             "optimize_tiles_for_size": compression_quality is not None,
         }
     )
 
 
-def select(request: Request, scheme: TilingScheme, holds: Holds) -> tuple[Selection, list[Message]]:
-    """Return which tiles are meant, and what there is to say about it.
+def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple[Selection, list[Message]]:
+    """Return the selection of a request, and messages about how it was interpreted.
 
     Raises
     ------
     ParameterError
-        When there is no such level, no such reference, or the area can't be brought into the cache's reference.
+        If a level is not in the tiling scheme, a spatial reference is unknown, or the area can't be reprojected to that
+        of the cache.
     """
-    lods = choose_levels(request.levels, request.export_by, scheme)
-    if request.shapes is not None:
-        polygons, told = make_polygons(request.shapes)
-        said = [Message("Warning", text) for text in told]
-        if request.box:
-            said.append(Message("Informative", f"{area.PARAMETER} supersedes {extent.PARAMETER}, which is not used"))
-        grid = _Grid(scheme, lods, holds, area.PARAMETER)
-        parts = [grid.bring(polygon, reference) for reference, polygon in polygons.items()]
-        return Selection(scheme, lods, area=Area.of(united(parts))), said
-    if request.box is not None:
-        return _select_box(request.box, _Grid(scheme, lods, holds, extent.PARAMETER))
+    lods = select_levels(request.levels, request.export_by, scheme)
+    if request.polygons is not None:
+        polygons, repairs = build_polygons(request.polygons)
+        messages = [Message("Warning", repair) for repair in repairs]
+        if request.extent:
+            ignored = f"{area.PARAMETER} supersedes {extent.PARAMETER}, which is ignored"
+            messages.append(Message("Informative", ignored))
+        target = _Target(scheme, lods, has_tiles, area.PARAMETER)
+        parts = [target.reproject(polygon, reference) for reference, polygon in polygons.items()]
+        return Selection(scheme, lods, area=Area.from_polygon(union(parts))), messages
+    if request.extent is not None:
+        return _select_extent(request.extent, _Target(scheme, lods, has_tiles, extent.PARAMETER))
     return Selection(scheme, lods), []
 
 
-def _select_box(box: Box, grid: _Grid) -> tuple[Selection, list[Message]]:
+def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selection, list[Message]]:
     import shapely
 
-    sides, said = box.extent, []
+    sides, messages = requested.extent, []
     if sides.xmin > sides.xmax:
-        round_the_world = period(box.reference or grid.scheme.reference)
-        turns = math.ceil((sides.xmin - sides.xmax) / round_the_world) if round_the_world else 0
-        xmax = sides.xmax + turns * (round_the_world or 0.0)
+        world_width = period(requested.reference or target.scheme.reference)
+        worlds = math.ceil((sides.xmin - sides.xmax) / world_width) if world_width else 0
+        xmax = sides.xmax + worlds * (world_width or 0.0)
         if xmax <= sides.xmin:
-            raise extent.no_area(sides)
-        across = f"{extent.PARAMETER}: xmin lies east of xmax, taken as a box across the antimeridian"
-        said.append(Message("Warning", across))
+            raise extent.empty_extent_error(sides)
+        crossing = f"{extent.PARAMETER}: xmin is greater than xmax, interpreted as an extent across the antimeridian"
+        messages.append(Message("Warning", crossing))
         sides = sides._replace(xmax=xmax)
-    whole = only_polygons(shapely.box(*sides))
-    brought = grid.bring(whole, box.reference)
-    if brought == whole:
-        return Selection(grid.scheme, grid.lods, extent=sides), said
-    return Selection(grid.scheme, grid.lods, area=Area.of(brought)), said
+    polygon = polygonal(shapely.box(*sides))
+    reprojected = target.reproject(polygon, requested.reference)
+    if reprojected == polygon:
+        return Selection(target.scheme, target.lods, extent=sides), messages
+    return Selection(target.scheme, target.lods, area=Area.from_polygon(reprojected)), messages
 
 
-class _Grid(NamedTuple):
-    """Where polygons are to be brought, and what messages call them."""
+class _Target(NamedTuple):
+    """The tiling scheme that polygons are reprojected to, and the parameter they come from."""
 
     scheme: TilingScheme
     lods: tuple[Lod, ...]
-    holds: Holds
+    has_tiles: HasTiles
     parameter: str
 
-    def bring(self, polygon: MultiPolygon, reference: SpatialReference | None) -> MultiPolygon:
-        """Return a polygon in the cache's reference, which it is in when it has none of its own."""
+    def reproject(self, polygon: MultiPolygon, reference: SpatialReference | None) -> MultiPolygon:
+        """Return a polygon in the spatial reference of the cache, which it is in already if `reference` is None."""
         own = self.scheme.reference
         if reference is not None and not is_same(reference, own):
-            return reproject(polygon, reference, own, PART_OF_A_PIXEL * self._finest(), self.parameter)
-        # Both: a grid may go on beyond the antimeridian, or show on its other side what lies there.
-        beyond = unwrap(polygon, own)
-        return polygon if beyond == polygon else united([polygon, beyond])
+            return reproject(polygon, reference, own, PIXEL_TOLERANCE * self._min_resolution(), self.parameter)
+        # A grid of tiles may continue beyond the antimeridian, or show the same places on its other side: select both.
+        unwrapped = unwrap(polygon, own)
+        return polygon if unwrapped == polygon else union([polygon, unwrapped])
 
-    def _finest(self) -> float:
-        """Return the resolution of the deepest level that has tiles: schemes go deeper than most caches."""
-        deepest = next((lod for lod in reversed(self.lods) if self.holds(lod)), self.lods[-1])
+    def _min_resolution(self) -> float:
+        """Return the resolution of the deepest level that has tiles: schemes are deeper than most of their caches."""
+        deepest = next((lod for lod in reversed(self.lods) if self.has_tiles(lod)), self.lods[-1])
         return deepest.resolution.value

@@ -1,4 +1,4 @@
-"""Values as clients send them: text from a form, or what Python has for them."""
+"""Parsing of single values: text as clients send it, or the equivalent Python objects."""
 
 from __future__ import annotations
 
@@ -12,124 +12,141 @@ from typing import Any, TypeVar
 from gptool.errors import MAX_FOUND, ParameterError
 from gptool.model import NumberText
 
-Meaning = TypeVar("Meaning")
+T = TypeVar("T")
 
-WHOLE = re.compile(r"([+-]?[0-9]{1,15})(?:\.0{0,15})?")
-MOST_JSON = 64 * 1024 * 1024
-"""Characters of JSON that are read: more than the vertices of any area that people draw take."""
+INTEGER = re.compile(r"([+-]?[0-9]{1,15})(?:\.0{0,15})?")
+
+MAX_JSON_LENGTH = 64 * 1024 * 1024
+"""Maximum length of a JSON text in characters: far above that of any area drawn by people."""
 
 
-def shown(sent: Any) -> str:
-    """Return what was sent as a message shows it, whatever it is: in short, since it may be of any size and depth."""
-    if isinstance(sent, str | bytes):
-        return repr(sent[: MAX_FOUND + 1])
-    return reprlib.repr(sent)
+def format_value(value: Any) -> str:
+    """Return a short representation of a value for a message: a value may be of any size and depth."""
+    if isinstance(value, str | bytes):
+        return repr(value[: MAX_FOUND + 1])
+    return reprlib.repr(value)
 
 
 def is_absent(value: Any) -> bool:
-    """Tell whether a parameter was not sent: clients leave it out, or send nothing for it."""
+    """Return True if a parameter is None or an empty text, both of which clients send for an omitted parameter."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether a member of JSON says nothing."""
+    """Return True if a JSON member is null, an empty object or an empty text, that is, as good as missing."""
     return value is None or value in ({}, "")
 
 
-def read_boolean(sent: Any, parameter: str) -> bool:
-    """Return a truth value, of `true` or `false` in any letter case.
+def read_boolean(value: Any, parameter: str) -> bool:
+    """Return a boolean, also from the texts `true` and `false` in any letter case.
 
     Raises
     ------
     ParameterError
-        When it is another.
+        If the value is neither.
     """
-    if isinstance(sent, bool):
-        return sent
-    return read_choice(sent, parameter, {"true": True, "false": False})
+    if isinstance(value, bool):
+        return value
+    return read_choice(value, parameter, {"true": True, "false": False})
 
 
-def read_choice(sent: Any, parameter: str, choices: Mapping[str, Meaning]) -> Meaning:
-    """Return what a word stands for, in any letter case.
+def read_choice(value: Any, parameter: str, choices: Mapping[str, T]) -> T:
+    """Return the value that a keyword, in any letter case, stands for.
 
     Raises
     ------
     ParameterError
-        When it is none of them.
+        If the keyword is not one of the choices.
     """
-    word = sent.strip().lower() if isinstance(sent, str) else None
-    for choice, meaning in choices.items():
-        if choice.lower() == word:
-            return meaning
-    raise ParameterError("not one of its words", where=parameter, found=shown(sent), expected=_either(choices))
-
-
-def _either(choices: Mapping[str, Any]) -> str:
+    keyword = value.strip().lower() if isinstance(value, str) else None
+    for choice, choice_value in choices.items():
+        if choice.lower() == keyword:
+            return choice_value
     *others, last = choices
-    return f"{', '.join(others)} or {last}"
+    expected = f"{', '.join(others)} or {last}"
+    raise ParameterError("invalid choice", where=parameter, found=format_value(value), expected=expected)
 
 
-def read_whole_number(sent: Any, parameter: str, low: int, high: int) -> int:
-    """Return a whole number, of its digits or any type that stands for one. Raises as `whole_number`."""
-    digits = WHOLE.fullmatch(sent.strip()) if isinstance(sent, str) else None
-    if isinstance(sent, float) and sent.is_integer():
-        sent = int(sent)
-    return whole_number(int(digits[1]) if digits else sent, parameter, low, high)
-
-
-def whole_number(value: Any, parameter: str, low: int, high: int | None = None) -> int:
-    """Return a whole number, of any type that stands for one.
+def read_integer(value: Any, parameter: str, low: int, high: int | None = None) -> int:
+    """Return an integer, also from its text (`50`, `50.0`) or a float without a fraction.
 
     Raises
     ------
     ParameterError
-        When it is no whole number, or below `low` or above `high`.
+        If the value is not an integer, less than `low`, or greater than `high`.
     """
-    what = "out of range"
+    digits = INTEGER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return check_integer(int(digits[1]) if digits else value, parameter, low, high)
+
+
+def check_integer(value: Any, parameter: str, low: int, high: int | None = None) -> int:
+    """Return an integer of any type with `__index__`, except bool.
+
+    Raises
+    ------
+    ParameterError
+        If the value is not an integer, less than `low`, or greater than `high`.
+    """
+    expected = f"an integer from {low} to {high}" if high is not None else f"an integer of {low} or more"
     try:
-        number = low - 1 if isinstance(value, bool) else index(value)
+        number = None if isinstance(value, bool) else index(value)
     except TypeError:
-        what, number = "no whole number", low - 1
+        number = None
+    if number is None:
+        raise ParameterError("value is not an integer", where=parameter, found=format_value(value), expected=expected)
     if number < low or (high is not None and number > high):
-        limits = f"{low} to {high}" if high is not None else f"of {low} or more"
-        raise ParameterError(what, where=parameter, found=shown(value), expected=f"a whole number {limits}")
+        raise ParameterError("value is out of range", where=parameter, found=format_value(value), expected=expected)
     return number
 
 
-def read_number(sent: Any) -> float:
-    """Return a number, of its text too. Raises TypeError, ValueError or OverflowError when it is none."""
-    if isinstance(sent, bool | bytes):
-        raise TypeError("no number")
-    return NumberText(sent.strip()).value if isinstance(sent, str) else float(sent)
+def read_number(value: Any) -> float:
+    """Return a number, also from its text; it may be infinite or NaN unless it is a text.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        If the value is not a number.
+    """
+    if isinstance(value, bool | bytes):
+        raise TypeError("not a number")
+    return NumberText(value.strip()).value if isinstance(value, str) else float(value)
 
 
-def read_json(sent: Any, parameter: str, expected: str) -> dict[str, Any]:
-    """Return a JSON object, of its text or as Python has it.
+def read_json(value: Any, parameter: str, expected: str) -> dict[str, Any]:
+    """Return a JSON object, from its text or as a mapping.
 
     Parameters
     ----------
+    value : str or mapping
+    parameter : str
+        The name of the parameter, for messages.
     expected : str
-        What it should be, for people.
+        A description of a valid value, for messages.
 
     Raises
     ------
     ParameterError
-        When it is no JSON object.
+        If the value is not a JSON object, longer than `MAX_JSON_LENGTH`, or nested too deeply.
     """
-    if isinstance(sent, Mapping):
-        return dict(sent)
-    if not isinstance(sent, str):
-        raise ParameterError("not JSON", where=parameter, found=shown(sent), expected=expected)
-    if len(sent) > MOST_JSON:
-        raise ParameterError(
-            "too long", where=parameter, found=f"{len(sent)} characters", expected=f"{MOST_JSON} at most"
-        )
-    try:
-        value = json.loads(sent)
-    except RecursionError:
-        raise ParameterError("JSON in too many layers", where=parameter, found=shown(sent), expected=expected) from None
-    except ValueError as error:
-        raise ParameterError(f"not JSON ({error})", where=parameter, found=shown(sent), expected=expected) from None
-    if not isinstance(value, dict):
-        raise ParameterError("no JSON object", where=parameter, found=shown(sent), expected=expected)
-    return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    what, parsed = "value is not a JSON object", value
+    if isinstance(value, str):
+        if len(value) > MAX_JSON_LENGTH:
+            raise ParameterError(
+                "JSON is too long",
+                where=parameter,
+                found=f"{len(value)} characters",
+                expected=f"at most {MAX_JSON_LENGTH}",
+            )
+        try:
+            parsed = json.loads(value)
+        except RecursionError:
+            what = "JSON is nested too deeply"
+        except ValueError as error:
+            what = f"value is not valid JSON ({error})"
+    if not isinstance(parsed, dict):
+        raise ParameterError(what, where=parameter, found=format_value(value), expected=expected)
+    return parsed

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gptool.request.parameters import FORMS
+from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
 from gptool.service.middleware import HostCheckMiddleware
 from gptool.service.pages import static_files
@@ -81,7 +81,9 @@ def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:
     yield _route(f"{job}/cancel", jobs.cancel)
 
 
-def _route(path: str, resource: Resource, *, is_public: bool = False, default_format: str = FORMS[0]) -> Route:
+def _route(
+    path: str, resource: Resource, *, is_public: bool = False, default_format: str = RESPONSE_FORMATS[0]
+) -> Route:
     respond = endpoint(resource, is_public=is_public, default_format=default_format)
     return Route(path, respond, methods=["GET", "POST"])
 

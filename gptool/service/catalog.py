@@ -11,7 +11,7 @@ from gptool.errors import CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
 from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
 from gptool.output.json_text import Json
-from gptool.plan.plan import window_around
+from gptool.plan import enclosing_window
 from gptool.settings import CacheSettings
 
 CURRENT_VERSION = 11.3
@@ -110,7 +110,7 @@ def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
             if address.row in outer_rows or address.column in outer_columns:
                 with cache.open_bundle(address) as bundle:
                     if bundle.sizes.any():
-                        tiles = window_around(bundle.sizes > 0, address)
+                        tiles = enclosing_window(bundle.sizes > 0, address)
                         window = tiles if window is None else window.union(tiles)
         if window is not None:
             return cache.scheme.extent(lod, window)

@@ -118,7 +118,7 @@ def messages_of(tool: Any, **values: Any) -> dict[str, str]:
         ("exportBy", "Level", "exportBy: .*found 'Level', expected LevelID, Resolution or Scale"),
         ("exportExtent", "1,2,3", "exportExtent: "),
         ("storageFormatType", "exploded", "storageFormatType: .*found 'exploded'"),
-        ("compressionQuality", 101, "compressionQuality: .*found 101, expected a whole number 0 to 100"),
+        ("compressionQuality", 101, "compressionQuality: .*found 101, expected an integer from 0 to 100"),
     ],
 )
 def test_invalid_value_sets_the_message_of_its_parameter(
@@ -261,7 +261,7 @@ def test_too_many_tiles_fail_with_the_message_of_arcgis_server(
 def test_empty_selection_fails_the_run(arcpy: ArcPy, export: Any) -> None:
     with pytest.raises(arcpy.ExecuteError):
         arcpy.run(export, CACHE | {"levels": "7"})
-    assert "the selection holds no tiles" in arcpy.GetMessages(2)
+    assert "selection contains no tiles" in arcpy.GetMessages(2)
     check_nothing_left(Path(arcpy.env.scratchFolder))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gptool import export_tiles, open_cache
 from gptool.errors import BundleError, GptoolError, ParameterError
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from helpers.caches import (
     Address,
     bundle_path,
@@ -152,7 +152,7 @@ def test_incomplete_bundle_is_skipped_with_a_warning(tmp_path: Path, missing: st
     path = bundle_path(cache / "_alllayers", 8, 128, 0)
     path.with_suffix(missing).unlink()
     expected = f"{path.with_suffix(present)}: {missing} file of the bundle is missing; its tiles are skipped"
-    assert make_plan(cache, asked()).left_out == (expected,)
+    assert make_plan(cache, asked()).skipped == (expected,)
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert result.warnings == (expected,)
     assert read_package(result.path).keys() == {tile for tile in tiles if not tile[1] >= 128 > tile[2]}
@@ -161,16 +161,16 @@ def test_incomplete_bundle_is_skipped_with_a_warning(tmp_path: Path, missing: st
 def test_incomplete_bundle_outside_the_selection_is_ignored(tmp_path: Path) -> None:
     cache = make_v1_cache(tmp_path, square(8, range(126, 130), range(126, 130)) | square(0, range(1), range(1)))
     pair(cache, 8, 128, 0)[0].unlink()
-    assert make_plan(cache, asked(levels="0")).left_out == ()
-    assert make_plan(cache, asked(levels="8", export_extent=(1, 1, 100000, 100000))).left_out == ()  # north-east of it
-    assert len(make_plan(cache, asked(levels="8", export_extent=(-100000, -100000, 100000, 100000))).left_out) == 1
+    assert make_plan(cache, asked(levels="0")).skipped == ()
+    assert make_plan(cache, asked(levels="8", export_extent=(1, 1, 100000, 100000))).skipped == ()  # north-east of it
+    assert len(make_plan(cache, asked(levels="8", export_extent=(-100000, -100000, 100000, 100000))).skipped) == 1
 
 
 def test_cache_of_incomplete_bundles_holds_no_tiles(tmp_path: Path) -> None:
     cache = make_v1_cache(tmp_path / "cache", square(0, range(1), range(1)))
     pair(cache)[1].unlink()
     with pytest.raises(
-        ParameterError, match=r"holds no tiles; .*R0000C0000\.bundle: \.bundlx file of the bundle is missing"
+        ParameterError, match=r"contains no tiles; .*R0000C0000\.bundle: \.bundlx file of the bundle is missing"
     ):
         export_tiles(cache, tmp_path / "x.tpkx")
 
@@ -184,7 +184,7 @@ def test_level_outside_the_scheme_is_a_warning(tmp_path: Path, make: Callable[..
     (cache / "_alllayers" / "L78").write_bytes(b"not a folder")
     result = export_tiles(cache, tmp_path / "x.tpkx", levels="0")
     assert [warning.split(": ")[0] for warning in result.warnings] == [str(cache / "_alllayers" / "L05")]
-    assert "no level of the tiling scheme" in result.warnings[0]
+    assert "level is not in the tiling scheme, its tiles are skipped" in result.warnings[0]
     assert list(read_package(result.path)) == [(0, 0, 0)]
 
 

@@ -25,7 +25,7 @@ from gptool.export.units import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import bundle_regions
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from gptool.request import Selection
 from helpers.caches import Address, conf_text, jpeg_tile, make_exploded_cache, png_tile, square
 from helpers.checks import asked, check_package, read_package

@@ -14,7 +14,7 @@ from gptool import errors, export_tiles, open_cache
 from gptool.cache import listing_cache
 from gptool.cache.folder_store import FolderStore
 from gptool.cache.listing_cache import ListingCache
-from gptool.plan.plan import count_tiles
+from gptool.plan import count_tiles
 from helpers.caches import (
     Address,
     conf_text,

@@ -99,7 +99,7 @@ def test_bundle_of_empty_files_has_no_tiles(tmp_path: Path) -> None:
     assert {level: report.tiles for level, report in result.levels.items()} == {0: 1, 3: 0, 8: 0}
     assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").damaged == []
     empty = make_exploded_cache(tmp_path / "empty", {(8, 0, 0): b""})
-    with pytest.raises(errors.ParameterError, match="holds no tiles; empty files at level 8: 1; expected tiles of"):
+    with pytest.raises(errors.ParameterError, match="contains no tiles; empty files at level 8: 1; expected tiles of"):
         export_tiles(empty, tmp_path / "z.tpkx")
 
 
@@ -108,7 +108,7 @@ def test_level_outside_the_scheme_is_a_warning(tmp_path: Path) -> None:
     (cache / "_alllayers" / "L06").mkdir()
     (cache / "_alllayers" / "L06" / ".DS_Store").touch()
     [warning] = export_tiles(cache, tmp_path / "x.tpkx").warnings
-    assert warning == f"{cache}/_alllayers/L04: stands for no level of the tiling scheme, its tiles are left out"
+    assert warning == f"{cache}/_alllayers/L04: level is not in the tiling scheme, its tiles are skipped"
 
 
 def test_cache_named_as_a_vector_tile_folder_is_read(tmp_path: Path) -> None:

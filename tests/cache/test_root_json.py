@@ -19,7 +19,7 @@ from gptool import export_tiles, open_cache
 from gptool.cache.root_json import RootJson, read_root_json
 from gptool.errors import CacheError, CacheNotFoundError, ConfError, GptoolError
 from gptool.model import SpatialReference, StorageFormat
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from helpers.caches import (
     conf_text,
     make_cache,

@@ -109,12 +109,12 @@ BAD = {
     "a level that does not exist": (
         f"{EXPORT} --levels 0-20",
         2,
-        "levels: no such level in the tiling scheme; found 20 in 0-20, expected",
+        "levels: level is not in the tiling scheme; found 20 in 0-20, expected",
     ),
     "an empty selection": (
         f"{EXPORT} --levels 7",
         2,
-        "levels: the selection holds no tiles; found levels 7, expected tiles of good, which has levels 0-2, 8",
+        "levels: selection contains no tiles; found levels 7, expected tiles of good, which has levels 0-2, 8",
     ),
     "a cache's name that is too long": (f"info {'a' * 5000}", 1, "cannot be opened: File name too long"),
     "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
@@ -125,8 +125,8 @@ BAD = {
         2,
         "expected a name that ends in .tpkx or .tpk, or the name of a folder",
     ),
-    "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected a whole number 0 to 100"),
-    "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "the box has no area"),
+    "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
+    "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "extent has no area"),
 }
 
 
@@ -136,11 +136,11 @@ def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: 
     for area in ("area.geojson", ring):
         done = run("estimate", cache, "--area-of-interest", area, "--export-extent", "1,1,2,2", "--json", cwd=tmp_path)
         assert done.returncode == 0
-        assert done.stderr == "Note: areaOfInterest supersedes exportExtent, which is not used\n"
+        assert done.stderr == "Note: areaOfInterest supersedes exportExtent, which is ignored\n"
         assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
     done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: areaOfInterest: nowhere.json: can't be read: ")
+    assert done.stderr.startswith("Error: areaOfInterest: nowhere.json: file can't be read: ")
 
 
 def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
         f"for service {cache.name}."
     )
     assert tiles == "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144."
-    assert fitting.startswith("The deepest levels that fit are levels=0-2 (exportBy=LevelID) with 21 tiles")
+    assert fitting.startswith("The deepest levels within the limit are levels=0-2 (exportBy=LevelID) with 21 tiles")
 
 
 @pytest.fixture(scope="module")

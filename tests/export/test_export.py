@@ -24,7 +24,7 @@ from gptool.jpeg.recompression import Recompression
 from gptool.model import StorageFormat
 from gptool.output.bundle import bundle_regions
 from gptool.output.thumbnail import draw_thumbnail
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 from gptool.request import Area, Selection
 from helpers.caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
 from helpers.checks import check_nothing_left, check_package, read_json, read_package
@@ -123,7 +123,7 @@ def test_rows_beyond_the_square_and_levels_that_skip(tmp_path: Path) -> None:
 def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_path: Path) -> None:
     opened = open_cache(cache)
     lod = opened.scheme.lods[8]
-    area = Area.of(shapely.MultiPolygon([shapely.box(-1e6, -1e6, 2e5, 2e5)]))
+    area = Area.from_polygon(shapely.MultiPolygon([shapely.box(-1e6, -1e6, 2e5, 2e5)]))
     selection = Selection(opened.scheme, (lod,), area=area)
     results = []
     for name in ("a", "b"):
@@ -156,19 +156,23 @@ class TestBadRequests:
     @pytest.mark.parametrize(
         ("request_", "error", "message"),
         [
-            ({"levels": "0-9"}, errors.ParameterError, "levels: no such level in the tiling scheme; found 9 in 0-9"),
-            ({"levels": "3"}, errors.ParameterError, "holds no tiles"),
-            ({"compression_quality": 101}, errors.ParameterError, "compressionQuality: out of range; found 101"),
-            ({"compression_quality": -1}, errors.ParameterError, "found -1, expected a whole number 0 to 100"),
-            ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: not a box"),
-            ({"workers": 2.5}, errors.ParameterError, "workers: no whole number; found 2.5"),
-            ({"levels": [None]}, errors.ParameterError, "levels: not a list of levels; found .None."),
-            ({"levels": 2.5}, errors.ParameterError, "levels: no such level in the tiling scheme; found 2.5"),
-            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: no whole number"),
+            ({"levels": "0-9"}, errors.ParameterError, "levels: level is not in the tiling scheme; found 9 in 0-9"),
+            ({"levels": "3"}, errors.ParameterError, "selection contains no tiles"),
+            (
+                {"compression_quality": 101},
+                errors.ParameterError,
+                "compressionQuality: value is out of range; found 101",
+            ),
+            ({"compression_quality": -1}, errors.ParameterError, "found -1, expected an integer from 0 to 100"),
+            ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: value is not an extent"),
+            ({"workers": 2.5}, errors.ParameterError, "workers: value is not an integer; found 2.5"),
+            ({"levels": [None]}, errors.ParameterError, "levels: value is not a list of levels; found .None."),
+            ({"levels": 2.5}, errors.ParameterError, "levels: level is not in the tiling scheme; found 2.5"),
+            ({"max_export_tiles_count": "5"}, errors.ParameterError, "max_export_tiles_count: value is not an integer"),
             (
                 {"workers": 0},
                 errors.ParameterError,
-                "workers: out of range; found 0, expected a whole number 1 to 1024",
+                "workers: value is out of range; found 0, expected an integer from 1 to 1024",
             ),
             (
                 {"max_export_tiles_count": 20},

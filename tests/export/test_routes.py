@@ -14,7 +14,7 @@ from PIL import Image
 from gptool import ExportResult, export_tiles, open_cache
 from gptool._jpeg import Outcome
 from gptool.cache import TileCache
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from helpers.caches import (
     Address,
     conf_text,

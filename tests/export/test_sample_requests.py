@@ -121,7 +121,7 @@ def run_of(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 def check_nothing_was_selected(outcome: Outcome) -> None:
     for job in (outcome.job, outcome.estimate):
         assert job.status == "esriJobFailed"
-        assert "the selection holds no tiles" in said(job, "Error")[0]
+        assert "selection contains no tiles" in said(job, "Error")[0]
         assert job.results == {}
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.plan.plan import Plan
+from gptool.plan import Plan
 from gptool.request import Request, read_request
 from helpers.caches import Address
 

@@ -183,7 +183,7 @@ def test_an_area_supersedes_the_extent_that_some_send_beside_it(cache: Path, tmp
     assert not any("supersedes" in text for text in said(job, "Informative"))
     job = run_job(cache, tmp_path, {"areaOfInterest": area, "exportExtent": "-2,-2,-1,-1"})
     assert set(read_tiles(result_of(job))) == SOME
-    assert "areaOfInterest supersedes exportExtent, which is not used" in said(job, "Informative")
+    assert "areaOfInterest supersedes exportExtent, which is ignored" in said(job, "Informative")
 
 
 KINDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -285,62 +285,72 @@ class TestQuality:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "a level that does not exist": ({"levels": "9"}, "levels: no such level in the tiling scheme; found 9, expected"),
-    "no levels": ({"levels": "all"}, "levels: not a list of levels; found 'all', expected values and ranges such as"),
+    "a level that does not exist": ({"levels": "9"}, "levels: level is not in the tiling scheme; found 9, expected"),
+    "no levels": (
+        {"levels": "all"},
+        "levels: value is not a list of levels; found 'all', expected values and ranges such as",
+    ),
     "an exponent is no range": (
         {"exportBy": "Resolution", "levels": "1e-05"},
-        "levels: no such level in the tiling scheme; found 1e-05, expected a resolution",
+        "levels: level is not in the tiling scheme; found 1e-05, expected a resolution",
     ),
     "a scale near none": (
         {"exportBy": "Scale", "levels": "500000000"},
-        "found 500000000, expected a scale of the scheme's, nearest are levels 2",
+        "found 500000000, expected a scale of the tiling scheme; the nearest levels are 2",
     ),
     "a scale by the wrong name": ({"levels": "591657527.591555"}, "found 591657527.591555, expected a level ID"),
     "exportBy": (
         {"exportBy": "zoom"},
-        "exportBy: not one of its words; found 'zoom', expected LevelID, Resolution or Scale",
+        "exportBy: invalid choice; found 'zoom', expected LevelID, Resolution or Scale",
     ),
-    "tilePackage": ({"tilePackage": "yes"}, "tilePackage: not one of its words; found 'yes', expected true or false"),
-    "storageFormatType": ({"storageFormatType": "tpkx"}, "storageFormatType: not one of its words; found 'tpkx'"),
+    "tilePackage": ({"tilePackage": "yes"}, "tilePackage: invalid choice; found 'yes', expected true or false"),
+    "storageFormatType": ({"storageFormatType": "tpkx"}, "storageFormatType: invalid choice; found 'tpkx'"),
     "compressionQuality above": (
         {"compressionQuality": "101"},
-        "compressionQuality: out of range; found 101, expected a whole number 0 to 100",
+        "compressionQuality: value is out of range; found 101, expected an integer from 0 to 100",
     ),
     "compressionQuality below": (
         {"compressionQuality": "-1", "optimizeTilesForSize": "true"},
-        "compressionQuality: out of range; found -1, expected a whole number 0 to 100",
+        "compressionQuality: value is out of range; found -1, expected an integer from 0 to 100",
     ),
     "compressionQuality no number": (
         {"compressionQuality": "high"},
-        "compressionQuality: no whole number; found",
+        "compressionQuality: value is not an integer; found",
     ),
     "a box of three": (
         {"exportExtent": "1,2,3"},
-        "exportExtent: not a box; found '1,2,3', expected xmin,ymin,xmax,ymax",
+        "exportExtent: value is not an extent; found '1,2,3', expected xmin,ymin,xmax,ymax",
     ),
     "MapImageLayer: an extent taken apart": (
         {"exportExtent": ["xmin", "ymin", "xmax", "ymax", "spatialReference"]},
-        "exportExtent: not a box; found ['xmin', 'ymin'",
+        "exportExtent: value is not an extent; found ['xmin', 'ymin'",
     ),
     "MapImageLayer: an area taken apart": (
         {"areaOfInterest": "features"},
-        "areaOfInterest: not JSON (Expecting value: line 1 column 1 (char 0)); found 'features', expected a",
+        "areaOfInterest: value is not valid JSON (Expecting value: line 1 column 1 (char 0)); found 'features', "
+        "expected a",
     ),
-    "an envelope of words": ({"exportExtent": '{"xmin":"NaN","ymin":0,"xmax":1,"ymax":1}'}, "exportExtent: not a box"),
-    "an envelope without a side": ({"exportExtent": '{"xmin":0,"ymin":0,"xmax":1}'}, "exportExtent: not a box"),
-    "a box upside down": ({"exportExtent": "0,5,5,0"}, "exportExtent: the box has no area; found 0.0,5.0,5.0,0.0"),
+    "an envelope of words": (
+        {"exportExtent": '{"xmin":"NaN","ymin":0,"xmax":1,"ymax":1}'},
+        "exportExtent: value is not an extent",
+    ),
+    "an envelope without a side": (
+        {"exportExtent": '{"xmin":0,"ymin":0,"xmax":1}'},
+        "exportExtent: value is not an extent",
+    ),
+    "a box upside down": ({"exportExtent": "0,5,5,0"}, "exportExtent: extent has no area; found 0.0,5.0,5.0,0.0"),
     "an unknown reference": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": 999999}})},
         "exportExtent: ",
     ),
     "a reference that is none": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": "web"}})},
-        "exportExtent: wkid: no whole number; found 'web'",
+        "exportExtent: wkid: value is not an integer; found 'web'",
     ),
     "nothing in the box": (
         {"levels": "8", "exportExtent": "1e7,1e7,1.1e7,1.1e7"},
-        "levels, exportExtent: the selection holds no tiles; found levels 8, 10000000.0,10000000.0,11000000.0,"
-        "11000000.0 in its reference, expected tiles of world, which has levels 0-2, 8",
+        "levels, exportExtent: selection contains no tiles; found levels 8, extent 10000000.0,10000000.0,11000000.0,"
+        "11000000.0 in the spatial reference of the cache, expected tiles of world, which has levels 0-2, 8",
     ),
 }
 

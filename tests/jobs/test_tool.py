@@ -155,8 +155,8 @@ class TestFailure:
             "ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
             "for service world.",
             "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144.",
-            "The deepest levels that fit are levels=0-2 (exportBy=LevelID) with 21 tiles; deeper ones need a smaller "
-            "exportExtent or areaOfInterest.",
+            "The deepest levels within the limit are levels=0-2 (exportBy=LevelID) with 21 tiles; deeper levels "
+            "require a smaller exportExtent or areaOfInterest.",
             "Failed to execute (ExportTiles).",
         ]
         assert [job.messages[i].type for i in (1, 4)] == ["Error", "Error"]
@@ -339,7 +339,7 @@ class TestOnChange:
 @pytest.mark.parametrize("parameters", [None, [], "levels=0", 5])
 def test_what_is_no_parameters(cache: Path, tmp_path: Path, parameters: Any) -> None:
     job = export_tiles_job(parameters, cache=cache, output_directory=tmp_path)
-    assert job.messages[1].description.startswith("no parameters; found ")
+    assert job.messages[1].description.startswith("parameters are not a mapping; found ")
     assert job.status == "esriJobFailed"
 
 
@@ -393,7 +393,7 @@ class TestEstimate:
     def test_it_fails_like_the_export(self, cache: Path) -> None:
         job = estimate_export_tiles_size_job({"levels": "x"}, cache=cache)
         assert job.messages[-2] == ("Error", "Failed to execute (EstimateExportTilesSize).")
-        assert job.messages[1].description.startswith("levels: not a list of levels; found 'x'")
+        assert job.messages[1].description.startswith("levels: value is not a list of levels; found 'x'")
 
 
 def test_ids_differ_and_the_error_tree_has_one_root(cache: Path, tmp_path: Path) -> None:

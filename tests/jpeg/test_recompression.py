@@ -94,7 +94,7 @@ def test_tiles_cut_short_are_told_even_where_nothing_is_decoded() -> None:
 def test_a_quality_out_of_range(wanted: object) -> None:
     with pytest.raises(
         ParameterError,
-        match=r"compressionQuality: (out of range|no whole number); found .* expected a whole number 0 to 100",
+        match=r"compressionQuality: value is (out of range|not an integer); found .* expected an integer from 0 to 100",
     ):
         Recompression(wanted)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gptool import errors, export_tiles, open_cache
-from gptool.plan.plan import Plan, make_plan
+from gptool.plan import Plan, make_plan
 from helpers.caches import bundle_path, make_cache, make_exploded_cache, make_tpkx, make_v1_cache, square, world
 from helpers.checks import COMPACT_V2, check_dataset, check_nothing_left
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gptool import export_tiles_job
 from gptool.errors import TooManyTilesError
 from gptool.model import BundleAddress, Lod, NumberText
+from gptool.plan import BundlePlan, LevelPlan, make_plan
 from gptool.plan.limit import check_count, deepest_fitting
-from gptool.plan.plan import BundlePlan, LevelPlan, make_plan
 from helpers.caches import make_cache
 from helpers.checks import asked
 
@@ -56,10 +56,10 @@ def test_the_advice_can_be_followed_where_levels_were_left_out(tmp_path: Path) -
     with pytest.raises(TooManyTilesError) as caught:
         check_count(plan, 65)
     [levels, count] = re.findall(
-        r"fit are levels=(\S+) \(exportBy=LevelID\) with ([0-9]+) tiles", caught.value.advice[1]
+        r"within the limit are levels=(\S+) \(exportBy=LevelID\) with ([0-9]+) tiles", caught.value.advice[1]
     )[0]
     assert (levels, count) == ("3", "64")
-    assert "from the coarsest on levels=0-1 (exportBy=LevelID) with 5 tiles" in caught.value.advice[1]
+    assert "the coarsest are levels=0-1 (exportBy=LevelID) with 5 tiles" in caught.value.advice[1]
     with pytest.raises(TooManyTilesError) as caught:
         check_count(plan, 68)
     assert "levels=1,3 (exportBy=LevelID) with 68 tiles" in caught.value.advice[1]

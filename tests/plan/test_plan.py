@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptool.errors import ParameterError
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
 from helpers.caches import Address, conf_text, lod_text, make_cache, square
 from helpers.checks import asked
 
@@ -54,7 +54,7 @@ def test_plans_count_what_brute_force_finds(tmp_path_factory: pytest.TempPathFac
     try:
         plan = make_plan(folder, asked(levels=levels, export_extent=box))
     except ParameterError as error:
-        assert "holds no tiles" in str(error)
+        assert "selection contains no tiles" in str(error)
         assert not expected
         return
     for level in plan.levels:
@@ -76,9 +76,9 @@ def test_a_small_box_takes_a_tile_of_every_level(cache: Path, box: str) -> None:
 
 
 def test_an_empty_selection_is_refused(cache: Path) -> None:
-    with pytest.raises(ParameterError, match="the selection holds no tiles"):
+    with pytest.raises(ParameterError, match="selection contains no tiles"):
         make_plan(cache, asked(levels="5-6"))
-    with pytest.raises(ParameterError, match="the selection holds no tiles"):
+    with pytest.raises(ParameterError, match="selection contains no tiles"):
         make_plan(cache, asked(levels="8", export_extent=(0, 1e7, 1, 1e7 + 1)))
 
 

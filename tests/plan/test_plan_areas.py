@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import ParameterError
-from gptool.plan.plan import Plan, make_plan
+from gptool.plan import Plan, make_plan
 from helpers.caches import Address, complete, conf_text, make_cache, square, world
 from helpers.checks import asked, read_tiles, tiles_of
 
@@ -152,7 +152,7 @@ def test_planned_tiles_are_those_that_share_area(
     try:
         plan = make_plan(folder, asked(levels=levels, **area))
     except ParameterError as error:
-        assert "holds no tiles" in str(error)
+        assert "selection contains no tiles" in str(error)
         assert expected == set()
         return
     assert tiles_of(plan) == expected

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gptool.errors import ServiceError
-from gptool.plan.limit import room_for
-from gptool.plan.plan import make_plan
+from gptool.plan import make_plan
+from gptool.plan.limit import reserved_bytes
 from gptool.request import read_request
 from gptool.service.queue.queue import Engine
 from helpers.service_jobs import (
@@ -142,7 +142,7 @@ class TestPlace:
                 assert caught.value.code == 507
 
         async def run() -> None:
-            size = room_for(make_plan(slow_cache, read_request({})))
+            size = reserved_bytes(make_plan(slow_cache, read_request({})))
             settings = settings_of(tmp_path, slow_cache, disk_quota=size)
             async with serving(settings) as engine:
                 first = await submit(engine, SLOWLY)

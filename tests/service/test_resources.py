@@ -142,7 +142,7 @@ class TestForms:
 
     def test_other_forms_and_scripts_for_other_sites_are_refused(self, client: RestClient) -> None:
         assert client.get("services", f="kmz").error()["details"] == [
-            "f: not one of its words; found 'kmz', expected html, json or pjson"
+            "f: invalid choice; found 'kmz', expected html, json or pjson"
         ]
         refused = client.get("services", f="json", callback="steal")
         assert refused.error()["code"] == 400
@@ -266,8 +266,8 @@ class TestExport:
 
 BAD = {
     "levels": ({"levels": "x"}, "levels: "),
-    "an area": ({"areaOfInterest": "{"}, "areaOfInterest: not JSON"),
-    "a client's mistake with an area": ({"areaOfInterest": "features"}, "areaOfInterest: not JSON"),
+    "an area": ({"areaOfInterest": "{"}, "areaOfInterest: value is not valid JSON"),
+    "a client's mistake with an area": ({"areaOfInterest": "features"}, "areaOfInterest: value is not valid JSON"),
     "a level that is not there": ({"levels": "77"}, "levels"),
     "a quality": ({"levels": "0", "compressionQuality": "101", "optimizeTilesForSize": "true"}, "compressionQuality: "),
 }

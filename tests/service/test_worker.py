@@ -166,7 +166,7 @@ FAULTS = {
     vanished: "Maps/World: cache not found",
     broken_bundle: "Maps/World/_alllayers/L00/R0000C0000.bundle: ",
     no_place: "the output directory/work/",
-    strange_level: "Maps/World/_alllayers/L40: stands for no level",
+    strange_level: "Maps/World/_alllayers/L40: level is not in the tiling scheme",
 }
 
 

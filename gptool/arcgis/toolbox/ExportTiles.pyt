@@ -14,9 +14,9 @@ from gptool.errors import GptoolError
 from gptool.jobs.job import Job
 from gptool.jobs.status import JobStatus
 from gptool.output.registry import is_tile_package
-from gptool.request import INPUTS, find_faults
+from gptool.request import INPUTS, invalid_inputs
 from gptool.request import Parameter as ParameterDefinition
-from gptool.request.area import NO_POLYGONS
+from gptool.request.area import POLYGON_SCHEMA
 from gptool.settings import CacheSettings, Settings, read_settings
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
@@ -77,7 +77,7 @@ def operation_parameter(definition: ParameterDefinition) -> arcpy.Parameter:
         parameter.filter.type, parameter.filter.list = "Range", list(definition.limits)
     elif definition.type == FEATURE_SET:
         parameter.filter.list = ["Polygon"]
-        parameter.value = arcpy.FeatureSet(json.dumps(NO_POLYGONS))
+        parameter.value = arcpy.FeatureSet(json.dumps(POLYGON_SCHEMA))
     if definition.default is not None:
         parameter.value = definition.default
     return parameter
@@ -131,7 +131,7 @@ class Tool:
         The area is checked only when the tool runs: it may be large, and this is called at every change.
         """
         sent = {p.name: p.value for p in parameters[1:] if p.direction == "Input" and p.name != "areaOfInterest"}
-        faults = find_faults(sent)
+        faults = invalid_inputs(sent)
         for p in parameters:
             if p.name in faults:
                 p.setErrorMessage(faults[p.name])

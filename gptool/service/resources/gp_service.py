@@ -13,8 +13,8 @@ from gptool.errors import ServiceError
 from gptool.jobs.record import OUT
 from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
-from gptool.request.area import NO_POLYGONS
 from gptool.request.area import PARAMETER as AREA
+from gptool.request.area import POLYGON_SCHEMA
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.queue.store import StoredJob
 from gptool.service.resources.cross_site import check_same_site
@@ -185,7 +185,7 @@ def _input_json(parameter: Parameter) -> dict[str, Any]:
     value = _parameter_json(
         parameter.name, parameter.type, parameter.label, parameter.documentation, "Input", "Optional"
     )
-    value["defaultValue"] = NO_POLYGONS if parameter.type == "GPFeatureRecordSetLayer" else parameter.default
+    value["defaultValue"] = POLYGON_SCHEMA if parameter.type == "GPFeatureRecordSetLayer" else parameter.default
     if parameter.choices:
         value["choiceList"] = list(parameter.choices)
     elif parameter.limits:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gptool.model import FARTHEST
+from gptool.model import MAX_GRID_INDEX
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
@@ -113,7 +113,7 @@ def _map_page(cached: CachedService, service_type: str, value: dict[str, Any]) -
 
 
 def _parse_index(text: str) -> int | None:
-    """Return a level, row or column of a path, or None if it is not an integer from 0 to `FARTHEST`."""
+    """Return a level, row or column of a path, or None if it is not an integer from 0 to `MAX_GRID_INDEX`."""
     if not (text.isascii() and text.isdigit() and len(text) < MAX_DIGITS):
         return None
-    return int(text) if int(text) <= FARTHEST else None
+    return int(text) if int(text) <= MAX_GRID_INDEX else None

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
-from gptool.request.parameters import known
+from gptool.request.parameters import known_inputs
 from gptool.service.resources.authentication import sent_token
 from gptool.service.state import ServiceState
 
@@ -44,7 +44,7 @@ class RequestContext:
     @property
     def inputs(self) -> dict[str, Any]:
         """The parameters of the operation by their own names."""
-        return known(self.parameters)
+        return known_inputs(self.parameters)
 
     def path_parameter(self, name: str) -> str:
         """Return a parameter of the route's path."""

@@ -1,0 +1,132 @@
+"""Counting of the selected tiles, from the indexes of the bundles alone."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+
+from gptool.cache import TileCache, open_cache
+from gptool.cache.paths import join_path
+from gptool.errors import ParameterError
+from gptool.model import Lod, Phase, Progress, TileAddress, TileWindow
+from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
+from gptool.request import Request, Selection, select
+
+LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
+
+
+def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, progress: Progress | None = None) -> Plan:
+    """Return the plan of a request, which may select no tile.
+
+    Only the indexes of bundles that intersect the selection are read.
+
+    Parameters
+    ----------
+    cache : TileCache or path
+    request : Request
+    progress : Progress, optional
+        Called after each bundle with `Phase.COUNTING` and the tiles counted so far.
+
+    Raises
+    ------
+    ParameterError
+        If the request names a level, spatial reference or area that the tiling scheme does not have.
+    CacheError
+        If the cache can't be read, or a bundle is corrupt.
+    """
+    opened = cache if isinstance(cache, TileCache) else open_cache(cache)
+    selection, notices = select(request, opened.scheme, lambda lod: bool(opened.bundles(lod)))
+    levels: list[LevelPlan] = []
+    for lod in selection.lods:
+        levels.append(_plan_level(opened, selection, lod, sum(level.tiles for level in levels), progress))
+    skipped = (*_unknown_level_folders(opened), *_skipped_bundles(opened, selection))
+    return Plan(opened, selection, tuple(levels), skipped, tuple(notices))
+
+
+def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progress: Progress | None = None) -> Plan:
+    """Return the plan of a request as `count_tiles` does, and check that it selects at least one tile.
+
+    Raises
+    ------
+    ParameterError
+        If the request names a level, spatial reference or area that the tiling scheme does not have, or selects no
+        tile.
+    CacheError
+        If the cache can't be read, or a bundle is corrupt.
+    """
+    plan = count_tiles(cache, request, progress)
+    if plan.tiles == 0:
+        raise _empty_selection_error(plan, request)
+    return plan
+
+
+def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
+    """Return the error for a request that selects no tile: what was requested, and what the cache has."""
+    cache, selection = plan.cache, plan.selection
+    extent = selection.area.bounds if selection.area else selection.extent
+    sides = extent and ",".join(map(repr, extent))
+    requested = {
+        "levels": request.levels and "levels " + ",".join(levels.text for levels in request.levels),
+        "areaOfInterest" if request.polygons else "exportExtent": sides
+        and f"extent {sides} in the spatial reference of the cache",
+    }
+    filled = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))
+    within = cache.declared_extent and f" within {','.join(map(repr, cache.declared_extent))}"
+    empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
+    return ParameterError(
+        "; ".join(("selection contains no tiles", *plan.skipped, *empty)),
+        where=", ".join(name for name, value in requested.items() if value) or None,
+        found=", ".join(value for value in requested.values() if value) or None,
+        expected=f"tiles of {cache.name}, which has {f'levels {filled}' if filled else 'no tiles'}{within or ''}",
+    )
+
+
+def _unknown_level_folders(cache: TileCache) -> list[str]:
+    """Return a warning for each level folder whose level is not in the tiling scheme, and so has no resolution."""
+    files, known = cache.files, {cache.level_folder(lod.level) for lod in cache.scheme.lods}
+    names = filter(LEVEL_FOLDER.fullmatch, files.list_names(cache.tiles_folder))
+    folders = sorted(join_path(cache.tiles_folder, name) for name in names)
+    return [
+        f"{files.where(path)}: level is not in the tiling scheme, its tiles are skipped"
+        for path in folders
+        if path not in known
+        and files.is_folder(path)
+        and any(not name.startswith(".") for name in files.list_names(path))
+    ]
+
+
+def _skipped_bundles(cache: TileCache, selection: Selection) -> list[str]:
+    """Return a warning for each selected bundle that can't be read."""
+    return [warning for lod in selection.lods for warning in cache.skipped_bundles(lod, selection.window(lod))]
+
+
+def _plan_level(
+    cache: TileCache, selection: Selection, lod: Lod, tiles_before: int, progress: Progress | None
+) -> LevelPlan:
+    """Return the plan of one level; `tiles_before` are the tiles of the levels that are counted already."""
+    window: TileWindow | None = None
+    bundles: list[BundlePlan] = []
+    empty, empty_listed = 0, list[TileAddress]()
+    counted = tiles_before
+    for address in cache.bundles(lod, selection.window(lod)):
+        selected = selection.selected(lod, address)
+        if not selected.any():
+            continue
+        with cache.open_bundle(address) as bundle:
+            present = selected & (bundle.sizes > 0)
+            if bundle.empty is not None:
+                positions = np.flatnonzero(selected & bundle.empty)
+                empty += len(positions)
+                empty_listed += map(address.tile, positions[: MAX_LISTED_TILES - len(empty_listed)].tolist())
+        tiles = int(np.count_nonzero(present))
+        counted += tiles
+        if progress:
+            progress(Phase.COUNTING, counted, 0)
+        if tiles == 0:
+            continue
+        enclosing = enclosing_window(present, address)
+        window = enclosing if window is None else window.union(enclosing)
+        bundles.append(BundlePlan(address, tiles, int(bundle.sizes[present].sum(dtype=np.int64))))
+    return LevelPlan(lod, window, tuple(bundles), empty, tuple(empty_listed))
