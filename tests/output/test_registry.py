@@ -19,7 +19,7 @@ from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.output.registry import is_tile_package, kind_for_request, resolve_output
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
-from gptool.plan.plan import BundlePlan
+from gptool.plan import BundlePlan
 from helpers.checks import check_nothing_left
 
 COMPACT, COMPACT_V2 = StorageFormat.COMPACT, StorageFormat.COMPACT_V2
