@@ -83,19 +83,19 @@ class ServiceError(GptoolError):
 
 
 class CacheError(GptoolError):
-    """Raised when a cache can't be read."""
+    """Raised if a cache cannot be read."""
 
 
 class CacheNotFoundError(CacheError, FileNotFoundError):
-    """Raised when there is no cache at a location."""
+    """Raised if a location contains no cache."""
 
 
 class ConfError(CacheError, ValueError):
-    """Raised when conf.xml, conf.cdi or root.json is broken, or lacks what an export needs."""
+    """Raised if conf.xml, conf.cdi or root.json is invalid, or states too little for an export."""
 
 
 class BundleError(CacheError, ValueError):
-    """Raised when a bundle's header or index can't be true."""
+    """Raised if the header, the index or the data of a bundle is corrupt."""
 
 
 class OutputError(GptoolError, OSError):

@@ -82,7 +82,10 @@ class CompactCache(TileCache):
                 )
             if found.setdefault(address, path) != path:
                 raise BundleError(
-                    "two files of one bundle", where=self.files.where(folder), found=f"{found[address]} and {path}"
+                    "bundle has more than one file",
+                    where=self.files.where(folder),
+                    found=f"{found[address]} and {path}",
+                    expected="one",
                 )
         return found, LISTING_ENTRY_BYTES * len(found)
 

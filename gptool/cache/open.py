@@ -95,7 +95,10 @@ def _open_root_json(files: FileStore, path: str) -> TileCache:
     root = read_root_json(files.read_small_file(path), files.where(path))
     if not files.is_folder(root.tiles_folder):
         raise CacheNotFoundError(
-            "folder of tiles stated in root.json does not exist", where=files.location, found=root.tiles_folder
+            "tileBundlesPath is not an existing folder",
+            where=files.where(path),
+            found=root.tiles_folder,
+            expected="the path of the folder of level folders",
         )
     return _make_cache(files, files.location, root.description, root.full_extent, root.tiles_folder)
 
@@ -105,7 +108,11 @@ def _open_conf_xml(files: FileStore, path: str) -> TileCache:
     folder = parent_folder(path)
     tiles_folder = find_entry_or_below(files, folder, TILES_FOLDER)
     if tiles_folder is None or not files.is_folder(tiles_folder):
-        raise CacheNotFoundError(f"contains no {TILES_FOLDER} folder, nor do its subfolders", where=files.where(folder))
+        raise CacheNotFoundError(
+            f"contains no {TILES_FOLDER} folder, nor do its subfolders",
+            where=files.where(folder),
+            expected="a folder of level folders",
+        )
     cdi = find_entry(files, folder, "conf.cdi")
     extent = read_conf_cdi(files.read_small_file(cdi), files.where(cdi), description.scheme) if cdi else None
     location = files.where(folder) if isinstance(files, FolderStore) else files.location

@@ -40,7 +40,10 @@ Each folder takes memory.
 LOCAL_HEADER = struct.Struct("<4s22x2H")
 """signature, ..., length of the name, length of the extra field (APPNOTE 4.3.7)"""
 
+LOCAL_SIGNATURE = b"PK\3\4"
+
 ENCRYPTED = 0x1
+"""General purpose bit flag of an encrypted entry (APPNOTE 4.4.4)."""
 
 
 class ZipEntry(NamedTuple):
@@ -151,8 +154,13 @@ class ZipStore(FileStore):
     def _locate(self, package: FileRange, entry: ZipEntry, where: Path) -> FileRange:
         """Return the bytes of an entry as they are in the package, after its local file header."""
         signature, *lengths = LOCAL_HEADER.unpack(package.read(entry.offset, LOCAL_HEADER.size).tobytes())
-        if signature != b"PK\3\4":
-            raise CacheError("zip entry points to no local file header", where=where, found=f"offset {entry.offset}")
+        if signature != LOCAL_SIGNATURE:
+            raise CacheError(
+                "zip entry points to no local file header",
+                where=where,
+                found=f"{signature!r} at offset {entry.offset}",
+                expected=repr(LOCAL_SIGNATURE),
+            )
         start = entry.offset + LOCAL_HEADER.size + sum(lengths)
         if start + entry.compressed_size > entry.end:
             raise CacheError(
@@ -218,7 +226,9 @@ def open_zip(location: Path) -> ZipStore:
             folders.setdefault(path, set())
             continue
         if path in entries:
-            raise CacheError("zip directory has two entries of one name", where=location, found=path)
+            raise CacheError(
+                "zip directory has two entries of one name", where=location, found=path, expected="each name once"
+            )
         entries[path] = _read_entry(info, end, location / path)
         end = info.header_offset
     return ZipStore(location, stamp, entries, {path: tuple(sorted(names)) for path, names in folders.items()})
@@ -242,7 +252,7 @@ def _entry_path(name: str, location: Path) -> str:
         raise CacheError(
             "zip entry is nested too deeply",
             where=location,
-            found=f"{len(parts)} levels",
+            found=f"{len(parts)} path components",
             expected=f"at most {MAX_DEPTH}",
         )
     return "/".join(parts)
@@ -284,6 +294,7 @@ def _read_entry(info: zipfile.ZipInfo, end: int, where: Path) -> ZipEntry:
             "compressed and uncompressed size of a stored file differ",
             where=where,
             found=f"{info.compress_size} and {info.file_size} bytes",
+            expected="equal sizes",
         )
     return ZipEntry(
         info.header_offset,

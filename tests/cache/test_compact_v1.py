@@ -209,7 +209,7 @@ SIZE = len(DATA)
 LAST_SIZE_FIELD = SIZE - 12
 ENTRY = "index entry of level 8, row 3, column 133"
 PAST_END = f"{ENTRY} points past the end of the file"
-BAD_BUNDLES = {
+CORRUPT_BUNDLES = {
     "empty index": (
         DATA,
         b"",
@@ -261,9 +261,9 @@ BAD_BUNDLES = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_BUNDLES)
+@pytest.mark.parametrize("name", CORRUPT_BUNDLES)
 def test_corrupt_bundle_is_rejected(tmp_path: Path, name: str) -> None:
-    data, index, suffix, message = BAD_BUNDLES[name]
+    data, index, suffix, message = CORRUPT_BUNDLES[name]
     make_v1_cache(tmp_path, square(8, range(1), range(128, 129)))
     paths = pair(tmp_path, 8, 0, 128)
     for path, content in zip(paths, (data, index), strict=True):
@@ -306,7 +306,7 @@ def test_file_truncated_while_it_is_read_is_rejected(tmp_path: Path) -> None:
 def test_invalid_bundle_names_are_rejected(tmp_path: Path, name: str) -> None:
     make_v1_cache(tmp_path, square(0, range(1), range(1)))
     (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
-    with pytest.raises(BundleError, match=r"multiples of 0080|two files of one bundle"):
+    with pytest.raises(BundleError, match=r"multiples of 0080|bundle has more than one file"):
         read_all(open_cache(tmp_path))
 
 
@@ -324,8 +324,8 @@ def test_mutated_bundle_is_read_or_rejected(tmp_path_factory: pytest.TempPathFac
     contents = []
     for path, name in zip(pair(folder), MUTATED_OFFSETS, strict=True):
         content = bytearray(path.read_bytes())
-        for place in data.draw(st.lists(st.sampled_from(MUTATED_OFFSETS[name]), max_size=4)):
-            content[place] = data.draw(st.integers(0, 255))
+        for offset in data.draw(st.lists(st.sampled_from(MUTATED_OFFSETS[name]), max_size=4)):
+            content[offset] = data.draw(st.integers(0, 255))
         cut = data.draw(st.just(0) | st.integers(0, 40) | st.integers(0, len(content)))
         contents.append(bytes(content[: len(content) - cut]))
         path.write_bytes(contents[-1])

@@ -128,7 +128,7 @@ def make_sparse_file(path: Path, size: int) -> None:
     os.truncate(path, size)
 
 
-BAD_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
+INVALID_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "file of 2^24 bytes": (
         lambda path: make_sparse_file(path, 2**24),
         "C00000001.jpg: tile at level 0, row 0, column 1 is too large; found 16777216 bytes, expected at most 16777215",
@@ -144,9 +144,9 @@ BAD_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_TILES)
+@pytest.mark.parametrize("name", INVALID_TILES)
 def test_invalid_tile_file_is_rejected(one: Path, name: str) -> None:
-    make, message = BAD_TILES[name]
+    make, message = INVALID_TILES[name]
     path = row_folder(one) / "C00000001.jpg"
     make(path)
     with pytest.raises(CacheError, match=re.escape(message)) as caught:
@@ -215,10 +215,10 @@ def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: P
     (row_folder(one) / "C00000001.jpg").write_bytes(jpeg_tile(1))
     row_folder(one, row=1).mkdir()
     (row_folder(one, row=1) / "C00000000.jpg").write_bytes(jpeg_tile(2))
-    lod, nothing = cache.scheme.lods[0], Recompression(None, "efficient")
-    meant, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
+    lod, unchanged = cache.scheme.lods[0], Recompression(None, "efficient")
+    selection, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
     storage = StorageFormat.COMPACT_V2
-    unit = Unit(cache, meant, lod, address, nothing, storage, False, bundle_regions(tmp_path, storage, address))
+    unit = Unit(cache, selection, lod, address, unchanged, storage, False, bundle_regions(tmp_path, storage, address))
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
     assert read_all(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}

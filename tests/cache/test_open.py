@@ -27,7 +27,7 @@ def test_invalid_paths_are_rejected(location: str) -> None:
 def test_path_in_root_json_that_is_too_long_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_text(root_text(tileBundlesPath=json.dumps("a" * 300)))
     with pytest.raises(
-        errors.CacheNotFoundError, match=r"folder of tiles stated in root\.json does not exist; found a"
+        errors.CacheNotFoundError, match=r"root\.json: tileBundlesPath is not an existing folder; found a"
     ):
         open_cache(tmp_path)
 
