@@ -1,4 +1,4 @@
-"""exportTiles for Esri tile caches: cut tiles out, recompress JPEG in the DCT domain, get a package or dataset."""
+"""exportTiles for Esri tile caches: export tiles into a package or dataset, and recompress JPEG in the DCT domain."""
 
 import sys
 from importlib import import_module
@@ -8,8 +8,8 @@ from gptool import errors
 
 if TYPE_CHECKING:
     from gptool.cache import TileCache, open_cache
-    from gptool.export.estimate import Estimate, estimate_export_tiles_size
-    from gptool.export.operation import export_tiles
+    from gptool.export.estimate import Estimate
+    from gptool.export.functions import estimate_export_tiles_size, export_tiles
     from gptool.export.report import DamagedTile, ExportResult, LevelReport
     from gptool.jobs.job import Job
     from gptool.tool import export_tiles_job
@@ -37,12 +37,12 @@ _MODULES = {
     "Job": "gptool.jobs.job",
     "LevelReport": "gptool.export.report",
     "TileCache": "gptool.cache",
-    "estimate_export_tiles_size": "gptool.export.estimate",
-    "export_tiles": "gptool.export.operation",
+    "estimate_export_tiles_size": "gptool.export.functions",
+    "export_tiles": "gptool.export.functions",
     "export_tiles_job": "gptool.tool",
     "open_cache": "gptool.cache",
 }
-"""Where public names come from when they are first asked for: what they need takes far longer than Python's start."""
+"""The modules of the public names. They are imported on first access: it takes much longer than Python's start."""
 
 if not TYPE_CHECKING:  # to a type checker every name would be one of ours
 

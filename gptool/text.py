@@ -12,3 +12,8 @@ def format_bytes(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a number with its noun, as in `1 tile` and `1,024 tiles`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

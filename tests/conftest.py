@@ -67,7 +67,7 @@ def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service's jobs have one thread each, however many processors there are: what is slow stays so."""
-    monkeypatch.setattr("gptool.service.queue.recorder.count_threads", lambda _: 1)
+    monkeypatch.setattr("gptool.service.queue.recorder.read_workers", lambda _: 1)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The command line: one file a command. It parses, calls the library, and shows what came of it."""
+"""The command line, one file per command: it parses, calls the library and prints."""
 
 from gptool.cli.main import main
 

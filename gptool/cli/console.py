@@ -1,4 +1,4 @@
-"""What people see: errors, progress, tables, figures. The only module that imports rich."""
+"""Output to people: errors, messages, progress and tables. The only module that imports rich."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,15 +17,16 @@ from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTil
 
 if TYPE_CHECKING:
     from gptool.jobs.job import Job
-    from gptool.model import Message
+    from gptool.model import Message, Phase, Progress
 
-PLAIN_WIDTH, LEAST_WIDTH = 140, 80
-"""Columns where there is no terminal to ask, and the fewest that figures are squeezed into."""
+PLAIN_WIDTH, MIN_WIDTH = 140, 80
+"""Columns of a table if standard output is not a terminal, and the fewest columns of one on a terminal."""
 
 WIDE = 110
-"""Columns from which on tables have room: for space between their columns, for reasons in words."""
+"""Columns from which tables have padding, and reasons in their cells."""
 
 FIRST_LINE_SECONDS, LINE_SECONDS = 1.0, 5.0
+"""Seconds until the first line of progress, and between two lines, if standard error is not a terminal."""
 
 
 def print_json(value: Any) -> None:
@@ -34,18 +35,18 @@ def print_json(value: Any) -> None:
 
 
 def fail(error: GptoolError | OSError) -> NoReturn:
-    """Say in one line what went wrong, and end with 2 for a wrong request, 1 for a failed job."""
+    """Print an error in one line and exit with 2 for wrong usage, 1 for a failed job."""
     click.echo(f"Error: {error}", err=True)
     if isinstance(error, TooManyTilesError):
         for line in error.advice:
             click.echo(line, err=True)
-    _let_go_of_full_output()
+    _discard_unwritable_output()
     wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, TooManyTilesError)
     sys.exit(2 if wrong_usage else 1)
 
 
-def _let_go_of_full_output() -> None:
-    """Drop what standard output did not take: Python would try again at its end, and exit with a status of its own."""
+def _discard_unwritable_output() -> None:
+    """Discard what standard output did not take: Python would retry at exit, and exit with a status of its own."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -54,28 +55,19 @@ def _let_go_of_full_output() -> None:
 
 
 def show_messages(messages: Iterable[Message]) -> None:
-    """Show what there is to say, on standard error."""
+    """Print messages on standard error."""
     for message in messages:
         click.echo(f"{'Warning' if message.type == 'Warning' else 'Note'}: {message.description}", err=True)
 
 
-def bytes_text(count: float) -> str:
-    """Write a number of bytes for people, as in `9.5 MB` (powers of 1000)."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 999.5 or unit == "TB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
-
-
 def output_width() -> int:
-    """Return the columns that tables may take."""
+    """Return the number of columns that tables may take."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    return max(shutil.get_terminal_size().columns, LEAST_WIDTH) if terminal else PLAIN_WIDTH
+    return max(shutil.get_terminal_size().columns, MIN_WIDTH) if terminal else PLAIN_WIDTH
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None) -> None:
-    """Print a table; columns whose heading ends in `<` are aligned left, and the only ones that may wrap."""
+    """Print a table. Columns whose heading ends in `<` are aligned left, and are the only ones that may wrap."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -96,7 +88,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
 
 @contextmanager
 def running(job: Job, as_json: bool) -> Iterator[None]:
-    """Start a job, and fail it with an error of what is within, which goes on; JSON tells that too."""
+    """Start a job. An error within the context fails it and propagates; with `as_json` the job is printed then."""
     job.start()
     try:
         yield
@@ -108,14 +100,14 @@ def running(job: Job, as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show tiles as they are done, on standard error: a bar on a terminal, now and then a line elsewhere."""
-    with _bar(what) if sys.stderr is not None and sys.stderr.isatty() else _lines(what) as progress:
+def show_progress() -> Iterator[Progress]:
+    """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds."""
+    with _bar() if sys.stderr is not None and sys.stderr.isatty() else _lines() as progress:
         yield progress
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def _bar() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -123,38 +115,44 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} tiles, {task.fields[rate]:,.0f} tiles/s,"),
+        TextColumn("{task.fields[tiles]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
     started = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None, rate=0.0, visible=False)
+        task = bar.add_task("", total=None, tiles="", visible=False)
 
-        def progress(done: int, total: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-9)
-            bar.update(task, completed=done, total=total, rate=rate, visible=True)
+        def progress(phase: Phase, done: int, total: int, /) -> None:
+            tiles = _tiles_text(done, total, time.monotonic() - started)
+            bar.update(
+                task, description=phase.capitalize(), completed=done, total=total or None, tiles=tiles, visible=True
+            )
 
         yield progress
 
 
 @contextmanager
-def _lines(what: str) -> Iterator[Callable[[int, int], None]]:
+def _lines() -> Iterator[Progress]:
     started = time.monotonic()
     due = started + FIRST_LINE_SECONDS
 
-    def progress(done: int, total: int) -> None:
+    def progress(phase: Phase, done: int, total: int, /) -> None:
         nonlocal due
         now = time.monotonic()
-        if now >= due and done < total:
-            click.echo(f"{what}: {_how_far(done, total, now - started)}", err=True)
-            due = now + LINE_SECONDS
+        if now < due or (total and done >= total):
+            return
+        due = now + LINE_SECONDS
+        line = f"{phase.capitalize()}: {_tiles_text(done, total, now - started)}"
+        if done and total:
+            line += f", {(total - done) * (now - started) / done:,.0f} s left"
+        click.echo(line, err=True)
 
     yield progress
 
 
-def _how_far(done: int, total: int, seconds: float) -> str:
-    if done == 0:
-        return f"{total:,} tiles so far"
-    rate = done / seconds
-    return f"{done:,} of {total:,} tiles, {rate:,.0f} tiles/s, {(total - done) / rate:,.0f} s left"
+def _tiles_text(done: int, total: int, seconds: float) -> str:
+    """Return the tiles that are done, of how many, and the rate; `total` is 0 while it is unknown."""
+    if not total:
+        return f"{done:,} tiles so far"
+    return f"{done:,} of {total:,} tiles, {done / max(seconds, 1e-9):,.0f} tiles/s"

@@ -1,4 +1,4 @@
-"""`gptool demo`: the main job on a machine that has no cache."""
+"""`gptool demo`: an export of a cache that the command draws itself."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Example:
 
 @click.command("demo", epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path), default="gptool-demo")
-@click.option("--overwrite", is_flag=True, help="Export again where FOLDER has a package already.")
+@click.option("--overwrite", is_flag=True, help="Export again if FOLDER holds a package.")
 def command(folder: Path, overwrite: bool) -> None:
     """Draw a small JPEG cache of an invented world in FOLDER and export it with quality 50.
 
-    The cache, FOLDER/world, is drawn once; the package is FOLDER/world.tpkx.
+    The cache is FOLDER/world; it is drawn if it does not exist. The package is FOLDER/world.tpkx.
     """
     from gptool.demo import make_cache
     from gptool.errors import translate_os_errors
-    from gptool.export.operation import export_tiles
+    from gptool.export.functions import export_tiles
 
     cache, package = folder / "world", folder / "world.tpkx"
     with translate_os_errors(folder):
@@ -33,6 +33,6 @@ def command(folder: Path, overwrite: bool) -> None:
         if not cache.exists():
             click.echo(f"Drawing a world: {cache}", err=True)
             make_cache(cache)
-    with show_progress("Exporting") as progress:
+    with show_progress() as progress:
         result = export_tiles(cache, package, compression_quality=50, overwrite=overwrite, progress=progress)
     show_result(result)

@@ -1,4 +1,4 @@
-"""`gptool estimate`: count and weigh an export first."""
+"""`gptool estimate`: the tiles and the size of an export, before it runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table, running, show_messages, show_progress
+from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
+from gptool.text import format_bytes
 
 if TYPE_CHECKING:
     from gptool.export.estimate import Estimate
@@ -25,21 +26,22 @@ Example:
 @tile_package_option
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
-    """Count the tiles an export of CACHE would take and weigh its result. Writes nothing.
+    """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.
 
-    Tiles are counted exactly. So are bytes, unless tiles are to be recompressed: then they follow from a sample.
+    The number of tiles is exact. So is the size, unless tiles are recompressed: then it is estimated from a sample.
     """
-    from gptool.export.estimate import estimate_export_tiles_size
+    from gptool.export.functions import estimate_export_tiles_size
     from gptool.jobs.job import Job
+    from gptool.jobs.record import ESTIMATE_SIZE
 
-    with running(Job("EstimateExportTilesSize", options), as_json), show_progress("Counting") as progress:
+    with running(Job(ESTIMATE_SIZE, options), as_json), show_progress() as progress:
         estimate = estimate_export_tiles_size(cache, progress=progress, **options)
     show_messages(estimate.messages)
     if as_json:
         print_json(estimate.to_json())
         return
     rows = [
-        (str(level.level), f"{level.tiles:,}", bytes_text(level.bytes_read), bytes_text(level.bytes_written))
+        (str(level.level), f"{level.tiles:,}", format_bytes(level.bytes_read), format_bytes(level.bytes_written))
         for level in estimate.levels
     ]
     print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
@@ -48,8 +50,8 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
 def _size(estimate: Estimate) -> str:
     low, high = estimate.interval
-    size = bytes_text(estimate.total_size)
+    size = format_bytes(estimate.total_size)
     if low == high:
         return size
     sample = f"a sample of {estimate.sampled_tiles:,} tiles"
-    return f"about {size} ({bytes_text(low)} to {bytes_text(high)}, from {sample})"
+    return f"about {size} ({format_bytes(low)} to {format_bytes(high)}, from {sample})"

@@ -1,4 +1,4 @@
-"""`gptool info`: what a cache is and holds."""
+"""`gptool info`: the tiling scheme, format and contents of a cache."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gptool.cli.console import bytes_text, print_json, print_table
+from gptool.cli.console import print_json, print_table
 from gptool.cli.options import cache_argument, json_option
+from gptool.text import format_bytes
 
 if TYPE_CHECKING:
     from gptool.plan import Plan
@@ -37,23 +38,23 @@ def command(cache: str, as_json: bool) -> None:
     for name, fact in _facts(plan, info).items():
         click.echo(f"{name:<10} {fact}")
     rows = [
-        (str(lod.level), str(lod.resolution), str(lod.scale), f"{level.tiles:,}", bytes_text(level.bytes))
+        (str(lod.level), str(lod.resolution), str(lod.scale), f"{level.tiles:,}", format_bytes(level.bytes))
         for level in plan.filled_levels
         for lod in [level.lod]
     ]
-    total = "All", "", "", f"{info['tiles']:,}", bytes_text(info["bytes"])
+    total = "All", "", "", f"{info['tiles']:,}", format_bytes(info["bytes"])
     print_table(("Level", "Resolution", "Scale", "Tiles", "Bytes"), rows, total)
 
 
 def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
-    """Return what people read above the table; numbers as the cache states them."""
+    """Return the facts above the table, with numbers as the cache states them."""
     scheme, image = plan.cache.scheme, plan.cache.image
     ids = [f"{name} {id_}" for name, id_ in info["spatialReference"].items() if name != "wkt"]
     return {
         "Cache": f"{info['name']}, {info['storageFormat']}",
         "Tiles": f"{image.format}, declared quality {image.compression_quality}, "
         f"{scheme.tile_columns} x {scheme.tile_rows} px",
-        "Reference": ", ".join(ids) or "by its text only",
+        "Reference": ", ".join(ids) or "only as well-known text",
         "Origin": f"{scheme.origin_x}, {scheme.origin_y}",
         "Extent": ", ".join(map(repr, info["fullExtent"].values())) if info["fullExtent"] else "none",
         "Scheme": f"{len(scheme.lods)} levels, {scheme.lods[0].level} to {scheme.lods[-1].level}; with tiles:",
@@ -61,7 +62,7 @@ def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Return what counting all its tiles tells of a cache, under the names that Esri uses."""
+    """Return the description of a cache of which all tiles were counted, with the names that Esri uses."""
     cache, scheme = plan.cache, plan.cache.scheme
     extent = plan.extent() if plan.tiles else cache.declared_extent
     reference = {"wkid": scheme.reference.wkid, "latestWkid": scheme.reference.latest_wkid, "wkt": scheme.reference.wkt}

@@ -1,4 +1,4 @@
-"""The `gptool` command: finds a command's file when it is asked for, turns errors into one line and an exit status."""
+"""The `gptool` command: imports a command when it is used; prints errors in one line and sets the exit status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gptool.errors import GptoolError
 
 
 class _Listed(NamedTuple):
-    """A command: its module, and what the help of all of them says."""
+    """A command: its module, and its line in the list of commands."""
 
     module: str
     summary: str
@@ -22,24 +22,24 @@ class _Listed(NamedTuple):
 
 COMMANDS = {
     "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
-    "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and weigh its result."),
-    "export-tiles": _Listed("gptool.cli.export_tiles", "Cut tiles out of a cache into a package or dataset."),
-    "info": _Listed("gptool.cli.info", "Show scheme and format of a cache, tiles and bytes per level."),
-    "register": _Listed("gptool.cli.register", "Write what ArcGIS Server needs to offer the tools."),
-    "serve": _Listed("gptool.cli.serve", "Offer caches as a REST service that ArcGIS clients speak."),
-    "token": _Listed("gptool.cli.token", "Make a token for somebody who may ask a service."),
+    "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),
+    "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),
+    "info": _Listed("gptool.cli.info", "Show the tiling scheme, format and levels of a cache."),
+    "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
+    "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),
+    "token": _Listed("gptool.cli.token", "Create a token for users of a service."),
 }
 
 EPILOG = """\b
 Example:
   gptool export-tiles CACHE area.tpkx --levels 0-12 --compression-quality 50
 
-Exit status: 0 only when the whole result is in place, 1 a failed job, 2 wrong usage.
+Exit status: 0 if the whole result is in place, 1 if the job failed, 2 for wrong usage.
 """
 
 
 class _Commands(click.Group):
-    """Imports a command only when it runs, or when its own help is shown."""
+    """Imports a command when it runs or its own help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -51,7 +51,7 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Not from the commands themselves: their options are made from the table of parameters, which needs NumPy.
+        # Not taken from the commands: their options come from the parameter table, whose import takes NumPy.
         with formatter.section("Commands"):
             formatter.write_dl([(name, listed.summary) for name, listed in COMMANDS.items()])
 
@@ -59,20 +59,20 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # click ends quietly when nobody reads on
+            raise  # click exits quietly if standard output is closed
         except (GptoolError, OSError) as error:
             fail(error)
 
 
 def _stop(number: int, frame: object) -> NoReturn:
-    """End as after Ctrl-C, so that nothing half-written stays."""
+    """Exit as after Ctrl-C, so that nothing half-written stays behind."""
     sys.exit(128 + number)
 
 
 @click.command(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gptool-export-tiles", message="%(package)s %(version)s")
 def main() -> None:
-    """Cut tiles out of an Esri tile cache into a tile package, JPEG tiles recompressed on the way."""
+    """Export tiles of an Esri tile cache into a tile package, and recompress JPEG tiles."""
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)

@@ -1,4 +1,4 @@
-"""Caches as commands name them: NAME=CACHE."""
+"""Arguments of the form NAME=CACHE."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import click
 
 
 def read_named(words: Iterable[str]) -> dict[str, Path]:
-    """Return the caches of `NAME=CACHE` words.
+    """Return the locations of caches by their names.
 
     Raises
     ------
     click.UsageError
-        When a word is none, or two have one name.
+        If an argument does not have this form, or two have the same name.
     """
     named: dict[str, Path] = {}
     for word in words:
         name, equals, location = word.partition("=")
         if not equals or not location:
-            raise click.UsageError(f"caches: found {word}, expected NAME=CACHE")
+            raise click.UsageError(f"invalid cache {word!r}; expected NAME=CACHE")
         if name in named:
-            raise click.UsageError(f"caches: two are called {name}")
+            raise click.UsageError(f"two caches have the name {name!r}")
         named[name] = Path(location)
     return named

@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they mean the same everywhere; most come from the parameter table."""
+"""Options that several commands share; most come from the parameter table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECTION = {
     "compressionQuality": "0-100",
     "storageFormatType": "compactV2|compact",
 }
-"""The table's parameters that are options, and what stands for their values in help."""
+"""The parameters of the table that are options, and the placeholders for their values in the help."""
 
 cache_argument = click.argument("cache", type=click.Path())
 
@@ -27,7 +27,7 @@ json_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="JSON on standard output and nothing else there.",
+    help="Print JSON on standard output, and nothing else there.",
 )
 
 tables_option = click.option(
@@ -35,19 +35,19 @@ tables_option = click.option(
     type=click.Choice(["efficient", "exact"]),
     default="efficient",
     show_default=True,
-    help="Quantisers that are multiples of each tile's own (smaller at equal quality), or those of the quality's own "
-    "table.",
+    help="Quantisation tables of recompressed tiles: multiples of each tile's own (smaller at equal quality), or the "
+    "IJG tables of the requested quality.",
 )
 
 tile_package_option = click.option(
     "--tile-package/--no-tile-package",
     default=None,
-    help=BY_NAME["tilePackage"].documentation + " A package when silent.",
+    help=BY_NAME["tilePackage"].documentation + " By default, a package.",
 )
 
 
 def selection_options(command: Command) -> Command:
-    """Add the options that say which tiles are meant, and how they are recompressed and stored."""
+    """Add the options that select tiles, and set their recompression and storage."""
     command = tables_option(command)
     for name, metavar in reversed(SELECTION.items()):
         parameter = BY_NAME[name]

@@ -1,4 +1,4 @@
-"""`gptool register`: what ArcGIS needs to offer the tools as a geoprocessing service."""
+"""`gptool register`: the files that publish the tools as a geoprocessing service of ArcGIS Server."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ Example:
 
 
 @click.command("register", epilog=EPILOG)
-@click.option("--server", required=True, metavar="URL", help="The address of an ArcGIS Server site.")
-@click.option("--folder", required=True, metavar="NAME", help="The folder of the site that the service goes to.")
+@click.option("--server", required=True, metavar="URL", help="The URL of an ArcGIS Server site.")
+@click.option("--folder", required=True, metavar="NAME", help="The folder of the site to publish to.")
 @click.option(
     "--caches",
     required=True,
     multiple=True,
     metavar="NAME=CACHE ...",
-    help="The caches to offer, and how each is called.",
+    help="The caches to offer, and their names.",
 )
 @click.argument("more", nargs=-1, metavar="[OUTPUT]")
-@click.option("--overwrite", is_flag=True, help="Replace files of these names in OUTPUT.")
+@click.option("--overwrite", is_flag=True, help="Replace the files in OUTPUT.")
 def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, ...], overwrite: bool) -> None:
-    """Write a Python toolbox, its settings and a script that publishes it to ArcGIS Server; show the steps to take.
+    """Write a Python toolbox, its settings and a script that publishes it to ArcGIS Server, and show the next steps.
 
-    The three files are laid into OUTPUT, a folder; ExportTiles when silent.
+    The three files are written to the folder OUTPUT, by default ExportTiles.
     """
     from gptool.arcgis.registration import register
     from gptool.cli.named_caches import read_named
 
     output, *others = [word for word in more if "=" not in word] or ["ExportTiles"]
     if others:
-        raise click.UsageError(f"one OUTPUT is enough, found {output} and {others[0]}")
+        raise click.UsageError(f"more than one OUTPUT: {output} and {others[0]}")
     done = register(
         server, folder, read_named([*caches, *(word for word in more if "=" in word)]), output, overwrite=overwrite
     )

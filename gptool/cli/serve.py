@@ -1,4 +1,4 @@
-"""`gptool serve`: the operation as a REST service that ArcGIS clients speak."""
+"""`gptool serve`: the operation as a REST service for ArcGIS clients."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ def settings_options(command: Command) -> Command:
 
 @click.command("serve", epilog=EPILOG)
 @click.argument("caches", nargs=-1, metavar="[NAME=CACHE]...")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="A file of settings, and of caches.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file of settings and caches.")
 @settings_options
 def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> None:
-    """Offer exportTiles of caches as ArcGIS Server does, at http://127.0.0.1:6080/arcgis/rest/services when silent.
+    """Serve exportTiles of caches as ArcGIS Server does, by default at http://127.0.0.1:6080/arcgis/rest/services.
 
-    NAME is World, or Maps/World in a folder. Options count more than the file of settings, and CACHEs are added to it.
+    NAME is the name of the service, such as World, or Maps/World in a folder. Options override the settings file, and
+    CACHEs are added to its caches.
     """
     from gptool.cli.named_caches import read_named
     from gptool.service.settings import named_caches, read_service_settings

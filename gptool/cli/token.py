@@ -1,4 +1,4 @@
-"""`gptool token`: a token for somebody who may ask a service."""
+"""`gptool token`: a token for users of a service."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Example:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name")
 def command(file: Path, name: str) -> None:
-    """Make a token, add its digest to FILE under NAME, and print it: it can't be had again.
+    """Create a token, add its digest to FILE under NAME, and print it. It cannot be shown again.
 
-    A service whose --token-file this is takes it at once, also while it runs; to end it, take its line out.
+    A running service with --token-file FILE accepts the token at once. To revoke it, remove its line from FILE.
     """
     from gptool.service.tokens import add_token
 

@@ -1,4 +1,4 @@
-"""What there is to say about an export, besides its figures."""
+"""Notices: messages about a request, a plan and its tiles, besides the figures."""
 
 from __future__ import annotations
 
@@ -6,116 +6,109 @@ from collections import Counter
 
 from gptool.crs.reference import to_wgs84
 from gptool.export.report import LevelReport
-from gptool.jpeg.quality_steps import Step
+from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.request import Request
+from gptool.text import format_count
 
-MOST_STEPS = 5
-"""Of a message; tables of other encoders may have one for each tile."""
+MAX_STEPS = 5
+"""Quality steps that a message lists: the tables of other encoders may differ from tile to tile."""
 
 
-def remark_on_request(request: Request) -> list[Message]:
-    """Tell what of a request is filled in, or has no effect, whatever the cache."""
-    said = []
+def request_notices(request: Request) -> list[Message]:
+    """Return notices about parameters of a request that get a default or have no effect, whatever the cache."""
+    notices = []
     if request.tile_package and request.storage is None:
-        said.append(Message("Informative", "storageFormatType is not given: the tile package is a .tpkx"))
+        notices.append(Message("Informative", "storageFormatType is not given: the tile package is a .tpkx"))
     if request.optimize and request.quality is None:
-        said.append(
+        notices.append(
             Message(
                 "Informative",
-                "optimizeTilesForSize without compressionQuality: every tile keeps its own quality, nothing is lost",
+                "optimizeTilesForSize is set without compressionQuality: every tile keeps its quality",
             )
         )
     if request.quality is not None and not request.optimize:
-        said.append(
+        notices.append(
             Message(
                 "Warning",
                 f"compressionQuality {request.quality} has no effect without optimizeTilesForSize=true: tiles are "
                 "copied as they are",
             )
         )
-    return said
+    return notices
 
 
-def remark_on_plan(plan: Plan, kind: OutputKind, recompression: Recompression, request: Request) -> list[Message]:
-    """Tell of what is known before the work: levels without tiles, what can't be read, what is capped or guessed.
+def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, request: Request) -> list[Message]:
+    """Return notices that are known before the work.
 
-    Parameters
-    ----------
-    recompression : Recompression
-        As it was asked for.
-    request : Request
-        Nobody misses tiles of a level that it does not name.
+    They tell of requested levels without tiles, bundles and folders that are skipped, a capped quality, and an extent
+    that cannot be stated in degrees.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
-    warnings = [f"level {level} holds no tiles in the selection" for level in empty]
+    warnings = [f"level {level} holds no selected tiles" for level in empty]
     warnings += plan.skipped
-    cap = recompression.capped(plan.cache.image).quality
-    if cap != recompression.quality:
-        warnings.append(
-            f"compressionQuality {recompression.quality} is above {cap}, the quality that the cache declares: capped "
-            f"from {recompression.quality} to {cap}"
-        )
+    requested, cap = recompression.requested_quality, recompression.quality
+    if cap != requested:
+        warnings.append(f"compressionQuality {requested} is capped at {cap}, the quality that the cache declares")
     if kind.is_file and to_wgs84(plan.cache.scheme.reference) is None:
         warnings.append(
-            f"the spatial reference (WKID {plan.cache.scheme.reference.wkid or 'none'}) can't be brought to degrees: "
-            "the package states the whole world as its extent there"
+            f"the extent cannot be transformed from the spatial reference (WKID "
+            f"{plan.cache.scheme.reference.wkid or 'none'}) to degrees: the package states the whole world instead"
         )
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
 
 
-def remark_on_tiles(total: LevelReport, recompression: Recompression) -> list[Message]:
-    """Tell of what shows during the work: tiles that a quality does not touch, damaged ones."""
-    said = remark_on_quality(total, recompression)
+def tile_notices(total: LevelReport, recompression: Recompression) -> list[Message]:
+    """Return notices that are known after the work: tiles that the request does not change, and damaged tiles."""
+    notices = quality_notices(total, recompression)
     if total.tiles_damaged:
-        text = f"{total.tiles_damaged} tiles are damaged or empty: they are listed with the result"
-        said.append(Message("Warning", text))
-    return said
+        count = format_count(total.tiles_damaged, "tile")
+        notices.append(Message("Warning", f"damaged or empty: {count}, listed with the result"))
+    return notices
 
 
-def remark_on_quality(total: LevelReport, recompression: Recompression, tiles: str = "tiles") -> list[Message]:
-    """Tell of JPEG tiles that a quality does not touch: it is above their own, or too little below.
+def quality_notices(total: LevelReport, recompression: Recompression, noun: str = "tile") -> list[Message]:
+    """Return notices about JPEG tiles that the request does not change: it is above their quality or too little below.
 
     Parameters
     ----------
-    tiles : str
-        What to call them.
+    noun : str
+        What the messages call a tile.
     """
-    said = []
+    notices = []
     if total.capped:
         low, high = min(total.capped), max(total.capped)
         own = str(low) if low == high else f"{low} to {high}"
-        text = (
-            f"compressionQuality {recompression.quality} is above the own quality of {total.capped.total()} {tiles}: "
-            f"capped there from {recompression.quality} to {own}, those tiles are as they were"
-        )
-        said.append(Message("Warning", text))
+        count = format_count(total.capped.total(), noun)
+        text = f"compressionQuality {recompression.quality} is above the quality ({own}) of {count}, kept as they are"
+        notices.append(Message("Warning", text))
     if total.unchanged:
-        text = f"compressionQuality {recompression.quality} changes {_none_of(total.unchanged, tiles)}"
-        said.append(Message("Informative" if total.tiles_recompressed else "Warning", text))
-    return said
+        text = f"compressionQuality {recompression.quality} does not change {_unchanged_tiles(total.unchanged, noun)}"
+        notices.append(Message("Informative" if total.tiles_recompressed else "Warning", text))
+    return notices
 
 
-def _none_of(unchanged: Counter[Step], tiles: str) -> str:
-    """List tiles that were kept though they are of a higher quality, most first."""
-    most = sorted(unchanged, key=lambda step: (-unchanged[step], step.quality, step.lowest or 0))
+def _unchanged_tiles(unchanged: Counter[QualityStep], noun: str) -> str:
+    """Return a list of the tiles that were kept although their quality is above the request, most frequent first."""
+    steps = sorted(unchanged, key=lambda step: (-unchanged[step], step.quality, step.lowest or 0))
     parts = [
-        f"none of {unchanged[step]} {tiles} of quality {step.quality}{_keeping(step)}" for step in most[:MOST_STEPS]
+        f"{format_count(unchanged[step], noun)} of quality {step.quality}{_step_range(step)}"
+        for step in steps[:MAX_STEPS]
     ]
-    if others := sum(unchanged[step] for step in most[MOST_STEPS:]):
-        parts.append(f"none of {others} others")
+    if others := sum(unchanged[step] for step in steps[MAX_STEPS:]):
+        parts.append(f"{format_count(others, 'other')}")
     return ", ".join(parts)
 
 
-def _keeping(step: Step) -> str:
-    """Tell which requests keep a tile as it is, and the next that does not, as far as that is known."""
+def _step_range(step: QualityStep) -> str:
+    """Return which requests keep a tile as it is, and the next lower one that does not, as far as that is known."""
     if step.lowest is None:
         return ""
     if step.lowest == 1:
-        return " (no lower one does)"
+        return " (nor does any lower request)"
     highest = step.quality - 1
-    span = f"{highest} keeps" if step.lowest == highest else f"{step.lowest} to {highest} keep"
-    return f" ({span} them as they are, {step.lowest - 1} is the next lower that does not)"
+    span = f"request {highest}" if step.lowest == highest else f"requests {step.lowest} to {highest}"
+    return f" ({span} would not; {step.lowest - 1} would)"

@@ -1,4 +1,4 @@
-"""What an export did: per level and in all, every number measured while it happened."""
+"""The figures of an export, per level and in all, counted while it runs."""
 
 from __future__ import annotations
 
@@ -14,42 +14,63 @@ import numpy as np
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
-from gptool.jpeg.quality_steps import Step
-from gptool.jpeg.recompression import REASONS, Tally
+from gptool.jpeg.damage import TileDamage
+from gptool.jpeg.quality_steps import QualityStep
+from gptool.jpeg.recompression import BatchOutcomes
 from gptool.model import BundleAddress, Message
 from gptool.plan import MAX_LISTED_TILES, Plan
 
-MOST_OF_A_BUNDLE = 1_000
-"""Damaged tiles of a bundle that are listed, as `MAX_LISTED_TILES` of a level; all are counted. In a cache of images
-that nobody knows they are all its tiles."""
+MAX_LISTED_IN_BUNDLE = 1_000
+"""Damaged tiles of a bundle that are listed; all are counted. In a cache of an unknown image format, all tiles are."""
+
+OUTCOME_TEXTS = {
+    Outcome.RECOMPRESSED: "recompressed",
+    Outcome.KEPT_QUALITY: "request not below the tile's quality",
+    Outcome.KEPT_UNCHANGED: "no quantisation step would change",
+    Outcome.KEPT_NOT_SMALLER: "result would not be smaller",
+    Outcome.KEPT_NOT_JPEG: "not JPEG",
+    Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
+    Outcome.DAMAGED: "damaged",
+    Outcome.NOT_REQUESTED: "no recompression requested",
+}
+"""What people read for an outcome."""
 
 
 class DamagedTile(NamedTuple):
-    """A tile that is no sound image. It was copied as it is, unless there was nothing of it."""
+    """A tile that is not a valid image. It was copied as it is; an empty file was skipped.
+
+    Attributes
+    ----------
+    reason : str
+        The damage, for people.
+    code : TileDamage
+        The damage, for programs.
+    """
 
     level: int
     row: int
     column: int
     reason: str
+    code: TileDamage
 
 
 @dataclass
 class LevelReport:
-    """The tiles of one level, or of all.
+    """The figures of one level, or of all levels.
 
     Attributes
     ----------
     tiles : int
     bytes_read, bytes_written : int
-        The tiles' bytes in the cache and in the result.
-    outcomes : Counter
-        Tiles for each value of `Outcome`.
-    qualities : Counter
-        JPEG tiles of the result for each quality, rounded.
-    capped : Counter
-        JPEG tiles for each quality, rounded, that were kept since the request lies above it.
-    unchanged : Counter
-        JPEG tiles for each `Step`, that were kept though the request lies below their quality.
+        Bytes of the tiles in the cache and in the result.
+    outcomes : Counter of Outcome
+        The number of tiles by outcome.
+    qualities : Counter of int
+        The number of JPEG tiles of the result by their rounded quality.
+    capped : Counter of int
+        The number of JPEG tiles that were kept because the request is above their quality, by that quality, rounded.
+    unchanged : Counter of QualityStep
+        The number of JPEG tiles that were kept although the request is below their quality, by their quality step.
     tiles_damaged : int
     damaged : list of DamagedTile
         The first of them.
@@ -61,21 +82,23 @@ class LevelReport:
     outcomes: Counter[int] = field(default_factory=Counter)
     qualities: Counter[int] = field(default_factory=Counter)
     capped: Counter[int] = field(default_factory=Counter)
-    unchanged: Counter[Step] = field(default_factory=Counter)
+    unchanged: Counter[QualityStep] = field(default_factory=Counter)
     tiles_damaged: int = 0
     damaged: list[DamagedTile] = field(default_factory=list)
 
-    def add_batch(self, address: BundleAddress, read: TileBatch, written: TileBatch, tally: Tally) -> None:
-        """Count a batch of one bundle's tiles, as they were read and as they are written."""
-        listed = tally.damaged[: max(MOST_OF_A_BUNDLE - len(self.damaged), 0)]
+    def add_batch(self, address: BundleAddress, read: TileBatch, written: TileBatch, found: BatchOutcomes) -> None:
+        """Add a batch of one bundle's tiles, as they were read and as they are written."""
+        listed = found.damaged[: max(MAX_LISTED_IN_BUNDLE - len(self.damaged), 0)]
         self.tiles += len(read.sizes)
         self.bytes_read += int(read.sizes.sum(dtype=np.int64))
         self.bytes_written += int(written.sizes.sum(dtype=np.int64))
-        self._count(tally)
-        self.tiles_damaged += len(tally.damaged)
-        self.damaged += [DamagedTile(*address.tile(position), sys.intern(reason)) for position, reason in listed]
+        self._add_counters(found)
+        self.tiles_damaged += len(found.damaged)
+        self.damaged += [
+            DamagedTile(*address.tile(position), sys.intern(reason), damage) for position, damage, reason in listed
+        ]
 
-    def _count(self, other: Tally | LevelReport) -> None:
+    def _add_counters(self, other: BatchOutcomes | LevelReport) -> None:
         self.outcomes.update(other.outcomes)
         self.qualities.update(other.qualities)
         self.capped.update(other.capped)
@@ -83,51 +106,58 @@ class LevelReport:
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
-        """Return the figures of all reports together."""
+        """Return the sum of the figures of all reports."""
         total = cls()
         for report in reports:
             total.add(report)
         return total
 
     def add(self, other: LevelReport) -> None:
-        """Count what another report counted."""
+        """Add the figures of another report."""
         self.tiles += other.tiles
         self.bytes_read += other.bytes_read
         self.bytes_written += other.bytes_written
-        self._count(other)
+        self._add_counters(other)
         self.tiles_damaged += other.tiles_damaged
         self.damaged += other.damaged[: max(MAX_LISTED_TILES - len(self.damaged), 0)]
 
     @property
     def tiles_recompressed(self) -> int:
-        """Tiles that became smaller."""
+        """The number of tiles that became smaller."""
         return self.outcomes[Outcome.RECOMPRESSED]
 
     @property
     def tiles_kept(self) -> int:
-        """Tiles that were copied as they are, the damaged ones among them."""
+        """The number of tiles that were copied as they are, damaged ones included."""
         return self.tiles - self.tiles_recompressed
 
     @property
-    def kept(self) -> dict[str, int]:
-        """Tiles that were copied as they are, for each reason."""
-        counts = {text: self.outcomes[key] for key, text in REASONS.items() if key != Outcome.RECOMPRESSED}
-        return {text: count for text, count in counts.items() if count}
+    def kept(self) -> dict[Outcome, int]:
+        """The number of tiles that were copied as they are, by outcome; outcomes without tiles are omitted."""
+        return {
+            outcome: self.outcomes[outcome]
+            for outcome in OUTCOME_TEXTS
+            if outcome is not Outcome.RECOMPRESSED and self.outcomes[outcome]
+        }
 
     @property
     def effective_quality(self) -> int | None:
-        """The quality most JPEG tiles of the result have, by their tables; None when there are none."""
+        """The quality that most JPEG tiles of the result have, by their tables; None if there are none."""
         return max(self.qualities, key=lambda quality: (self.qualities[quality], quality), default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures under the names that programs read."""
+        """Return the figures as JSON. Outcomes have a code for programs and a text for people."""
         return {
             "tiles": self.tiles,
             "bytesRead": self.bytes_read,
             "bytesWritten": self.bytes_written,
             "tilesRecompressed": self.tiles_recompressed,
             "tilesKept": self.tiles_kept,
-            "kept": self.kept,
+            "outcomes": [
+                {"code": outcome.name, "text": text, "tiles": self.outcomes[outcome]}
+                for outcome, text in OUTCOME_TEXTS.items()
+                if self.outcomes[outcome]
+            ],
             "damaged": self.tiles_damaged,
             "effectiveQuality": self.effective_quality,
             "qualities": {str(quality): count for quality, count in sorted(self.qualities.items())},
@@ -135,25 +165,28 @@ class LevelReport:
 
 
 def stated_quality(plan: Plan, total: LevelReport) -> int:
-    """Return the quality a result's metadata state: what most of its JPEG tiles have, else what the cache declares."""
+    """Return the quality that the metadata of a result state.
+
+    It is the one that most JPEG tiles of the result have, or the one that the cache declares if there are none.
+    """
     quality = total.effective_quality
     return plan.cache.image.compression_quality if quality is None else quality
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export left behind.
+    """The result of an export.
 
     Attributes
     ----------
     path : Path
-        The package, or the dataset's folder.
+        The package, or the folder of the dataset.
     size : int
-        Bytes of all that is in it.
+        Bytes of all its files.
     levels : dict of int to LevelReport
-        By level ID, coarsest first; the levels that gave tiles.
+        By level ID, coarsest first; only levels that have tiles.
     messages : tuple of Message
-        What there was to say, in the order in which it was found.
+        Notices in the order in which they arose.
     """
 
     path: Path
@@ -163,17 +196,17 @@ class ExportResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What people should know who take the result for what they asked for."""
+        """The texts of the messages that are warnings."""
         return tuple(message.description for message in self.messages if message.type == "Warning")
 
     @cached_property
     def total(self) -> LevelReport:
-        """The figures of all levels. Their damaged tiles: see `damaged`."""
+        """The figures of all levels. For their damaged tiles, see `damaged`."""
         return LevelReport.sum(self.levels.values())
 
     @property
     def tiles(self) -> int:
-        """Tiles in the result."""
+        """The number of tiles in the result."""
         return self.total.tiles
 
     @property
@@ -188,21 +221,21 @@ class ExportResult:
 
     @property
     def tiles_recompressed(self) -> int:
-        """Tiles that became smaller."""
+        """The number of tiles that became smaller."""
         return self.total.tiles_recompressed
 
     @property
     def tiles_kept(self) -> int:
-        """Tiles that were copied as they are, the damaged ones among them."""
+        """The number of tiles that were copied as they are, damaged ones included."""
         return self.total.tiles_kept
 
     @property
     def damaged(self) -> list[DamagedTile]:
-        """The tiles that are no sound images: copied as they are, or left out as empty. Of each level the first."""
+        """The first damaged tiles of each level."""
         return [tile for report in self.levels.values() for tile in report.damaged]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures under the names that programs read."""
+        """Return the result as JSON."""
         return {
             "path": str(self.path),
             "size": self.size,

@@ -97,7 +97,7 @@ def _level(planned: LevelPlan, written: LevelReport) -> dict[str, Any]:
 
 def _outcomes(report: LevelReport) -> dict[str, Any]:
     """Return what became of the tiles, under the names that the result's own JSON has for it."""
-    names = "tilesRecompressed", "tilesKept", "kept", "damaged", "effectiveQuality", "qualities"
+    names = "tilesRecompressed", "tilesKept", "outcomes", "damaged", "effectiveQuality", "qualities"
     value = report.to_json()
     return {name: value[name] for name in names}
 

@@ -1,4 +1,4 @@
-"""JPEG tiles to pixels and back, where pixels are needed: the thumbnail, the demo. Only here: PyTurboJPEG."""
+"""JPEG tiles to pixels and back, for the thumbnail and the demo. The only module that imports PyTurboJPEG."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ def _library() -> Any:
         return TurboJPEG()
     except (OSError, RuntimeError) as error:
         raise GptoolError(
-            "libturbojpeg was not found: install libturbojpeg0 (Debian), libturbojpeg (Ubuntu), turbojpeg (Fedora) "
+            "libturbojpeg was not found; install libturbojpeg0 (Debian), libturbojpeg (Ubuntu), turbojpeg (Fedora) "
             "or jpeg-turbo (Homebrew)"
         ) from error
 
 
 def decode(tile: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of a JPEG tile, RGB, of shape (rows, columns, 3).
+    """Return the pixels of a JPEG tile.
+
+    Returns
+    -------
+    uint8[rows, columns, 3]
+        RGB.
 
     Raises
     ------
     OSError
-        When the tile is damaged, larger than 8192 pixels a side, or of a colour space that RGB can't be had of.
+        If the tile is damaged, larger than 8192 pixels a side, or has a colour space that cannot be converted to RGB.
     """
     from turbojpeg import TJPF_RGB
 
-    # Asked first: a header may promise any size, and libjpeg-turbo's warnings would come as Python's, whose filters
-    # belong to the whole process.
+    # Checked first: a header may declare any size, and PyTurboJPEG turns libjpeg-turbo's warnings into Python's, whose
+    # filters belong to the whole process.
     damage, text = _jpeg.diagnose(tile)
     if damage:
         raise OSError(text)
@@ -45,7 +50,15 @@ def decode(tile: bytes) -> NDArray[np.uint8]:
 
 
 def encode(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    """Return a JPEG tile, 4:2:0, of RGB pixels of shape (rows, columns, 3); `quality` 1..100."""
+    """Return a JPEG tile with 4:2:0 chroma subsampling.
+
+    Parameters
+    ----------
+    pixels : uint8[rows, columns, 3]
+        RGB.
+    quality : int
+        The IJG quality, 1 to 100.
+    """
     from turbojpeg import TJPF_RGB, TJSAMP_420
 
     tile: bytes = _library().encode(np.ascontiguousarray(pixels), quality, TJPF_RGB, TJSAMP_420)

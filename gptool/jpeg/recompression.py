@@ -1,9 +1,9 @@
-"""The policy: which tiles are recompressed, which pass through, and why."""
+"""The recompression policy: which tiles are recompressed, which are copied as they are, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,148 +13,132 @@ from gptool import _bundle, _jpeg
 from gptool._bundle import TileKind
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
-from gptool.errors import ParameterError
-from gptool.jpeg.quality_steps import Step, lowest_that_keeps
+from gptool.jpeg.damage import DamagedPosition, diagnose
+from gptool.jpeg.quality_steps import QualityStep, lowest_unchanged_quality
 from gptool.model import ImageInfo, Tables
-from gptool.request import check_integer
 
-# Members of an enumeration are slow to look up.
+# Looking up a member of an enumeration is slow.
 KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED
 NOT_REQUESTED, DAMAGED, JPEG, UNKNOWN = Outcome.NOT_REQUESTED, Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
 
-LOOKED_AT_ONLY = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
-"""By outcome: whether what the bytes look like decides about damage; elsewhere libjpeg has read all of the tile."""
-
-REASONS = {
-    Outcome.RECOMPRESSED: "recompressed",
-    Outcome.KEPT_QUALITY: "request not below its quality",
-    Outcome.KEPT_UNCHANGED: "no quantiser would change",
-    Outcome.KEPT_NOT_SMALLER: "would not be smaller",
-    Outcome.KEPT_NOT_JPEG: "not JPEG",
-    Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
-    Outcome.DAMAGED: "damaged",
-    Outcome.NOT_REQUESTED: "as requested",
-}
+NOT_DECODED = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
+"""By outcome: True if libjpeg-turbo has not read all of the tile, so that its first and last bytes tell of damage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recompression:
-    """What was asked of JPEG tiles.
+    """What is done to JPEG tiles.
 
     Attributes
     ----------
     quality : int or None
-        0..100, the quality to come down to; None: nothing is recompressed.
+        The IJG quality, 0 to 100, that tiles above it are recompressed to. None: no tile is recompressed.
     tables : {"efficient", "exact"}
         See `gptool._jpeg.recompress`.
+    requested_quality : int or None
+        The quality that was requested. `quality` is lower if the cache declares a lower one.
     """
 
     quality: int | None = None
     tables: Tables = "efficient"
+    requested_quality: int | None = None
 
-    def __post_init__(self) -> None:
-        """Check both.
-
-        Raises
-        ------
-        ParameterError
-            When one is out of range.
-        """
-        if self.quality is not None:
-            check_integer(self.quality, "compressionQuality", 0, 100)
-        if self.tables not in ("efficient", "exact"):
-            raise ParameterError("unknown", where="tables", found=repr(self.tables), expected="efficient or exact")
-
-    def capped(self, image: ImageInfo) -> Recompression:
-        """Return what is left of it for a cache that declares a quality of its own."""
-        declared = image.compression_quality
-        if self.quality is None or not 0 < declared < self.quality or not image.may_be_jpeg:
-            return self
-        return replace(self, quality=declared)
+    @classmethod
+    def for_cache(cls, requested_quality: int | None, tables: Tables, image: ImageInfo) -> Recompression:
+        """Return the recompression of a cache's tiles, capped at the quality that the cache declares."""
+        quality, declared = requested_quality, image.compression_quality
+        if quality is not None and image.may_be_jpeg and 0 < declared < quality:
+            quality = declared
+        return cls(quality, tables, requested_quality)
 
 
-class Tally(NamedTuple):
-    """What became of some tiles.
+class BatchOutcomes(NamedTuple):
+    """What happened to the tiles of a batch.
 
     Attributes
     ----------
-    outcomes : Counter
-        Tiles for each value of `Outcome`.
-    qualities : Counter
-        JPEG tiles for each quality, rounded, as they are now.
-    capped : Counter
-        JPEG tiles for each quality, rounded, that were kept since the request lies above it.
-    unchanged : Counter
-        JPEG tiles for each `Step`, that were kept though the request lies below their quality.
-    damaged : list of (int, str)
-        Position in the bundle, and what is wrong.
+    outcomes : Counter of Outcome
+        The number of tiles by outcome.
+    qualities : Counter of int
+        The number of JPEG tiles by their rounded quality after the export.
+    capped : Counter of int
+        The number of JPEG tiles that were kept because the request is above their quality, by that quality, rounded.
+    unchanged : Counter of QualityStep
+        The number of JPEG tiles that were kept although the request is below their quality, by their quality step.
+    damaged : list of DamagedPosition
     """
 
     outcomes: Counter[int]
     qualities: Counter[int]
     capped: Counter[int]
-    unchanged: Counter[Step]
-    damaged: list[tuple[int, str]]
+    unchanged: Counter[QualityStep]
+    damaged: list[DamagedPosition]
 
 
-def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[TileBatch, Tally]:
-    """Return the batch with its JPEG tiles recompressed as far as that makes sense, and what became of each.
+def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[TileBatch, BatchOutcomes]:
+    """Recompress the JPEG tiles of a batch whose quality is above the request.
 
-    A damaged tile passes through as it is: what is wrong with it is for people to judge.
+    A damaged tile is copied as it is, and reported.
+
+    Returns
+    -------
+    TileBatch
+        The tiles as they are written.
+    BatchOutcomes
     """
-    kinds, whole = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
+    kinds, complete = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
     if recompression.quality is None:
-        return batch, _look_at(batch, kinds, whole)
+        return batch, _classify_copied(batch, kinds, complete)
     is_jpeg = kinds == JPEG
     result, outcomes = batch, np.full(len(kinds), KEPT_NOT_JPEG, np.uint8)
     if is_jpeg.any():
         result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
-    outcomes[LOOKED_AT_ONLY[outcomes] & (~whole | (kinds == UNKNOWN))] = DAMAGED
+    outcomes[NOT_DECODED[outcomes] & (~complete | (kinds == UNKNOWN))] = DAMAGED
     counts = _count(outcomes)
-    places, rounded = _qualities(result, is_jpeg & (outcomes != DAMAGED))
-    tally = Tally(counts, _count(rounded), Counter(), Counter(), _damaged(batch, kinds, outcomes == DAMAGED))
-    if counts[KEPT_QUALITY] or counts[KEPT_UNCHANGED]:
-        capped, unchanged = _kept_by_quality(batch, recompression, places, rounded, outcomes[places])
-        tally = tally._replace(capped=capped, unchanged=unchanged)
-    return result, tally
+    indices, rounded = _qualities(result, is_jpeg & (outcomes != DAMAGED))
+    damaged = _diagnose_tiles(batch, kinds, outcomes == DAMAGED)
+    if not (counts[KEPT_QUALITY] or counts[KEPT_UNCHANGED]):
+        return result, BatchOutcomes(counts, _count(rounded), Counter(), Counter(), damaged)
+    capped, unchanged = _count_kept(batch, recompression, indices, rounded, outcomes[indices])
+    return result, BatchOutcomes(counts, _count(rounded), capped, unchanged, damaged)
 
 
-def _look_at(batch: TileBatch, kinds: NDArray[np.uint8], whole: NDArray[np.bool_]) -> Tally:
-    """Tell what there is to tell of tiles that nothing is asked of."""
-    is_sound = whole & (kinds != UNKNOWN)
-    damaged = _damaged(batch, kinds, ~is_sound)
+def _classify_copied(batch: TileBatch, kinds: NDArray[np.uint8], complete: NDArray[np.bool_]) -> BatchOutcomes:
+    """Classify tiles that are copied without recompression."""
+    is_sound = complete & (kinds != UNKNOWN)
+    damaged = _diagnose_tiles(batch, kinds, ~is_sound)
     outcomes = Counter({int(NOT_REQUESTED): len(kinds) - len(damaged), int(DAMAGED): len(damaged)})
     _, rounded = _qualities(batch, is_sound & (kinds == JPEG))
-    return Tally(+outcomes, _count(rounded), Counter(), Counter(), damaged)
+    return BatchOutcomes(+outcomes, _count(rounded), Counter(), Counter(), damaged)
 
 
-def _damaged(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDArray[np.bool_]) -> list[tuple[int, str]]:
+def _diagnose_tiles(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDArray[np.bool_]) -> list[DamagedPosition]:
     return [
-        (int(batch.positions[i]), _what_is_wrong(batch.tile(i), TileKind(kinds[i])))
+        DamagedPosition(int(batch.positions[i]), *diagnose(batch.tile(i), TileKind(kinds[i])))
         for i in np.flatnonzero(is_damaged).tolist()
     ]
 
 
 def _qualities(batch: TileBatch, is_jpeg: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places and the rounded qualities of JPEG tiles, of those whose tables are some quality's."""
-    places = np.flatnonzero(is_jpeg)
-    qualities = _jpeg.qualities(batch.source, batch.offsets[places], batch.sizes[places])
+    """Return the indices and the rounded qualities of the JPEG tiles whose quality can be told from their tables."""
+    indices = np.flatnonzero(is_jpeg)
+    qualities = _jpeg.qualities(batch.source, batch.offsets[indices], batch.sizes[indices])
     known = ~np.isnan(qualities)
-    return places[known], np.rint(qualities[known]).astype(np.intp)
+    return indices[known], np.rint(qualities[known]).astype(np.intp)
 
 
-def _kept_by_quality(
+def _count_kept(
     batch: TileBatch,
     recompression: Recompression,
-    places: NDArray[np.intp],
+    indices: NDArray[np.intp],
     rounded: NDArray[np.intp],
     outcomes: NDArray[np.uint8],
-) -> tuple[Counter[int], Counter[Step]]:
-    """Count the JPEG tiles that the request lies above of, and those above it that it keeps as they are."""
-    asked = recompression.quality or 0
-    above = (outcomes == KEPT_UNCHANGED) & (rounded > asked)
-    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < asked)])
-    return capped, _steps(batch, places[above], rounded[above], recompression)
+) -> tuple[Counter[int], Counter[QualityStep]]:
+    """Count the JPEG tiles below the requested quality, and those above it that the request does not change."""
+    requested = recompression.quality or 0
+    above = (outcomes == KEPT_UNCHANGED) & (rounded > requested)
+    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < requested)])
+    return capped, _count_steps(batch, indices[above], rounded[above], recompression)
 
 
 def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
@@ -162,23 +146,15 @@ def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[T
     return TileBatch.contiguous(batch.positions, source, sizes), outcomes
 
 
-def _steps(
-    batch: TileBatch, places: NDArray[np.intp], rounded: NDArray[np.intp], recompression: Recompression
-) -> Counter[Step]:
-    asked, tables = recompression.quality or 0, recompression.tables
-    lowest = (lowest_that_keeps(batch.tile(i), asked, tables) for i in places.tolist())
-    return Counter(map(Step, rounded.tolist(), lowest))
-
-
-def _what_is_wrong(tile: bytes, kind: TileKind) -> str:
-    if kind is TileKind.UNKNOWN:
-        return f"no image that is known, first bytes {tile[:8].hex(' ') or 'none'}"
-    if kind is TileKind.PNG:
-        return "PNG without its end"
-    return f"JPEG: {_jpeg.diagnose(tile)[1] or 'no end-of-image marker'}"
+def _count_steps(
+    batch: TileBatch, indices: NDArray[np.intp], rounded: NDArray[np.intp], recompression: Recompression
+) -> Counter[QualityStep]:
+    requested, tables = recompression.quality or 0, recompression.tables
+    lowest = (lowest_unchanged_quality(batch.tile(i), requested, tables) for i in indices.tolist())
+    return Counter(map(QualityStep, rounded.tolist(), lowest))
 
 
 def _count(values: NDArray[np.integer]) -> Counter[int]:
-    """Count small whole numbers, none below 0."""
+    """Count integers from 0."""
     counts = np.bincount(values)
     return Counter({number: int(counts[number]) for number in np.flatnonzero(counts).tolist()})

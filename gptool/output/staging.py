@@ -100,6 +100,8 @@ class Staging:
 
     Attributes
     ----------
+    target : Path
+        Where the result appears.
     folder : Path
         The staging folder; set when the context is entered.
 
@@ -115,12 +117,12 @@ class Staging:
 
     def __init__(self, target: Path, *, is_folder: bool, overwrite: bool) -> None:
         check_target(target, is_folder=is_folder, overwrite=overwrite)
-        self._target, self._is_folder, self._overwrite = target, is_folder, overwrite
+        self.target, self._is_folder, self._overwrite = target, is_folder, overwrite
         self._keep = False
 
     def __enter__(self) -> Self:
-        with translate_os_errors(self._target):
-            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=self._target.parent))
+        with translate_os_errors(self.target):
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=self.target.parent))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -145,30 +147,30 @@ class Staging:
         OutputError
             If the target cannot be written.
         """
-        with translate_os_errors(self._target):
-            if self._overwrite and os.path.lexists(self._target):
+        with translate_os_errors(self.target):
+            if self._overwrite and os.path.lexists(self.target):
                 _flush_all(staged)
             if self._is_folder:
                 self._replace_folder(staged)
             elif self._overwrite:
-                staged.replace(self._target)
+                staged.replace(self.target)
             else:
-                _rename_to_new(staged, self._target)
+                _rename_to_new(staged, self.target)
 
     def _replace_folder(self, staged: Path) -> None:
         """Move a staged folder to the target; an old target goes to the staging folder, and back on failure."""
-        check_target(self._target, is_folder=True, overwrite=self._overwrite)
-        if not self._target.exists():
-            staged.rename(self._target)
+        check_target(self.target, is_folder=True, overwrite=self._overwrite)
+        if not self.target.exists():
+            staged.rename(self.target)
             return
         old = Path(tempfile.mkdtemp(dir=self.folder)) / "old"
         try:
-            self._target.rename(old)
-            staged.rename(self._target)
+            self.target.rename(old)
+            staged.rename(self.target)
         except BaseException:
-            if old.exists() and not self._target.exists():
+            if old.exists() and not self.target.exists():
                 self._keep = True  # an interrupt here must not delete the old target
-                old.rename(self._target)
+                old.rename(self.target)
                 self._keep = False
             raise
 

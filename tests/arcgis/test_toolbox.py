@@ -223,11 +223,11 @@ def test_values_are_passed_to_the_operation(
 def test_messages_are_shown_once_and_in_order(arcpy: ArcPy, export: Any) -> None:
     arcpy.run(export, CACHE | {"levels": "1,3", "tilePackage": True})
     kinds = [kind for kind, _ in arcpy.messages]
-    assert "Warning" in kinds  # level 3 holds no tiles
+    assert "Warning" in kinds  # level 3 holds no selected tiles
     texts = [text for _, text in arcpy.messages]
     assert len(texts) == len(set(texts))
     warned = next(i for i, (kind, _) in enumerate(arcpy.messages) if kind == "Warning")
-    assert "level 3 holds no tiles" in texts[warned]
+    assert "level 3 holds no selected tiles" in texts[warned]
     assert texts[0].startswith("Start Time: ")
     assert texts[-1].startswith("Succeeded at ")
 

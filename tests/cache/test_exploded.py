@@ -21,7 +21,7 @@ from gptool.cache import listing_cache
 from gptool.cache.base import BATCH_BYTES
 from gptool.cache.file_store import FileStore
 from gptool.errors import BundleError, CacheError
-from gptool.export.units import Unit, run_unit
+from gptool.export.unit import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import bundle_regions

@@ -38,10 +38,10 @@ def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
 def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--compression-quality=50", "--levels=1,3", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert said(done) == ["Warning: level 3 holds no tiles in the selection"]
+    assert said(done) == ["Warning: level 3 holds no selected tiles"]
     job = json.loads(done.stdout)
     assert job["jobStatus"] == "esriJobSucceeded"
-    warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no tiles in the selection"}
+    warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no selected tiles"}
     assert [warning] == job["messages"][1:-1]
     assert [job["messages"][i]["description"].split(" ")[0] for i in (0, -1)] == ["Start", "Succeeded"]
     assert job["results"] == {"out_service_url": {"paramUrl": "results/out_service_url"}}
@@ -68,7 +68,7 @@ def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
     done = run("export-tiles", "cache", "x.tpkx", cwd=tmp_path)
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert "Damaged: level 2, row 1, column 0: JPEG: Premature end of JPEG file" in lines
+    assert "Damaged: level 2, row 1, column 0: damaged JPEG: Premature end of JPEG file" in lines
     assert "... and 2 more; --json lists them" in lines
 
 
@@ -245,7 +245,7 @@ def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: i
     os.close(slave)
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
-    assert "1 request not below its quality" in shown
+    assert "1 request not below the tile's quality" in shown
     assert "\u2026" not in shown  # no figure is cut
 
 
@@ -270,5 +270,5 @@ def test_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
     assert done.returncode == 0
-    assert "165/165 tiles" in shown
+    assert "165 of 165 tiles" in shown
     assert "tiles/s" in shown

@@ -19,9 +19,9 @@ from PIL import Image
 import gptool
 from gptool import errors, export_tiles, open_cache
 from gptool._jpeg import Outcome, quality
-from gptool.export.units import Unit, run_unit
+from gptool.export.unit import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
-from gptool.model import StorageFormat
+from gptool.model import Phase, StorageFormat
 from gptool.output.bundle import bundle_regions
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan import Plan
@@ -62,7 +62,7 @@ def test_levels_and_extent_select_whole_tiles(cache: Path, tmp_path: Path) -> No
     expected = {(1, 0, 1), (2, 1, 2)} | {a for a in world() if a[0] == 8 and a[1] < 128 <= a[2]}
     assert read_package(result.path).keys() == expected
     assert {level: report.tiles for level, report in result.levels.items()} == {1: 1, 2: 1, 8: 36}
-    assert result.warnings == tuple(f"level {level} holds no tiles in the selection" for level in range(3, 8))
+    assert result.warnings == tuple(f"level {level} holds no selected tiles" for level in range(3, 8))
 
 
 def test_the_same_request_gives_the_same_bytes(cache: Path, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_damaged_tiles_are_copied_counted_and_listed(tmp_path: Path) -> None:
     assert [package[tile[:3]] == tiles[tile[:3]] for tile in result.damaged] == [True, True]
     assert [tile[:3] for tile in result.damaged] == [(8, 127, 128), (8, 129, 126)]
     assert [tile.reason for tile in result.damaged] == [
-        "JPEG: Premature end of JPEG file",
-        "no image that is known, first bytes 6e 6f 74 20 61 6e 20 69",
+        "damaged JPEG: Premature end of JPEG file",
+        "unrecognised image format, starts with 6e 6f 74 20 61 6e 20 69",
     ]
     assert result.total.outcomes == {Outcome.RECOMPRESSED: 14, Outcome.DAMAGED: 2}
     assert [address for address, tile in package.items() if tile == tiles[address]] == [t[:3] for t in result.damaged]
@@ -102,7 +102,7 @@ def test_a_mixed_cache(tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50)
     package = read_package(result.path)
     assert all((package[address] == tile) == tile.startswith(b"\x89PNG") for address, tile in tiles.items())
-    assert result.total.kept == {"not JPEG": 8}
+    assert result.total.kept == {Outcome.KEPT_NOT_JPEG: 8}
     info = read_json(result.path, "root.json")["tileImageInfo"]
     assert (info["format"], info["compressionQuality"]) == ("MIXED", 50)
 
@@ -110,7 +110,7 @@ def test_a_mixed_cache(tmp_path: Path) -> None:
 def test_a_request_above_the_tiles_quality_changes_nothing(cache: Path, tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=85)
     assert read_package(result.path) == world()
-    assert result.total.kept == {"request not below its quality": len(world())}
+    assert result.total.kept == {Outcome.KEPT_QUALITY: len(world())}
 
 
 def test_rows_beyond_the_square_and_levels_that_skip(tmp_path: Path) -> None:
@@ -139,10 +139,14 @@ def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_pat
 
 
 def test_progress_reaches_the_end_and_never_goes_back(cache: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    export_tiles(cache, tmp_path / "x.tpkx", progress=lambda *numbers: seen.append(numbers))
-    assert seen == sorted(seen)
-    assert seen[-1] == (len(world()), len(world()))
+    seen: list[tuple[Phase, int, int]] = []
+    export_tiles(cache, tmp_path / "x.tpkx", progress=lambda *progress: seen.append(progress))
+    assert list(dict.fromkeys(phase for phase, _, _ in seen)) == [Phase.COUNTING, Phase.EXPORTING]
+    for phase, total in ((Phase.COUNTING, 0), (Phase.EXPORTING, len(world()))):
+        done = [tiles for seen_phase, tiles, of in seen if seen_phase is phase and of == total]
+        assert len(done) == sum(seen_phase is phase for seen_phase, _, _ in seen)
+        assert done == sorted(done)
+        assert done[-1] == len(world())
 
 
 class TestBadRequests:
@@ -232,7 +236,7 @@ class _StoppedError(Exception):
     pass
 
 
-def _stop(*_: int) -> None:
+def _stop(*_: object) -> None:
     raise _StoppedError
 
 

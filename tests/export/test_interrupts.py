@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from gptool import errors, estimate_export_tiles_size, export_tiles
-from gptool.export.report import MOST_OF_A_BUNDLE
-from gptool.export.units import run_unit
+from gptool.export.report import MAX_LISTED_IN_BUNDLE
+from gptool.export.unit import run_unit
+from gptool.model import Phase
 from helpers.caches import jpeg_tile, make_cache, make_tpkx, world
 from helpers.checks import check_nothing_left, read_cache, read_package
 
@@ -39,7 +40,7 @@ def test_an_interrupt_while_a_thread_starts(
         return run_unit(*arguments)
 
     monkeypatch.setattr(threading.Thread, "start", start_and_stop)
-    monkeypatch.setattr("gptool.export.units.run_unit", work_slowly)
+    monkeypatch.setattr("gptool.export.scheduler.run_unit", work_slowly)
     with pytest.raises(KeyboardInterrupt):
         export_tiles(cache, tmp_path / name)
     check_nothing_left(tmp_path)
@@ -62,7 +63,7 @@ def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: 
             other.replace(source)
         return run_unit(*arguments)
 
-    monkeypatch.setattr("gptool.export.units.run_unit", replace_and_run)
+    monkeypatch.setattr("gptool.export.scheduler.run_unit", replace_and_run)
     with pytest.raises(errors.CacheError, match=r"source\.tpkx: another file took its place"):
         export_tiles(source, tmp_path / "x.tpkx", workers=1)
     check_nothing_left(tmp_path, "source.tpkx")
@@ -81,7 +82,7 @@ def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: 
             others.release()
         return result
 
-    monkeypatch.setattr("gptool.export.units.run_unit", slow_first)
+    monkeypatch.setattr("gptool.export.scheduler.run_unit", slow_first)
     result = export_tiles(make_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx", workers=2)
     assert read_package(result.path) == tiles
 
@@ -117,7 +118,7 @@ def test_a_system_that_gives_no_more_threads(cache: Path, tmp_path: Path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(errors.GptoolError, match="workers: the system gives no more threads"):
+        with pytest.raises(errors.GptoolError, match="workers: cannot start another thread"):
             export_tiles(cache, tmp_path / "x.tpkx", workers=7)
     check_nothing_left(tmp_path)
 
@@ -138,11 +139,14 @@ def test_a_cache_of_images_that_nobody_knows(tmp_path: Path) -> None:
     result = export_tiles(make_cache(tmp_path / "cache", tiles, share=True), tmp_path / "x.tpkx")
     assert (result.tiles, result.total.tiles_damaged) == (2240, 2240)
     columns = np.array([tile.column for tile in result.damaged])
-    assert (np.count_nonzero(columns < 128), np.count_nonzero(columns >= 128)) == (MOST_OF_A_BUNDLE, MOST_OF_A_BUNDLE)
+    assert (np.count_nonzero(columns < 128), np.count_nonzero(columns >= 128)) == (
+        MAX_LISTED_IN_BUNDLE,
+        MAX_LISTED_IN_BUNDLE,
+    )
 
 
 def test_what_progress_raises_comes_through(cache: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(phase: Phase, done: int, total: int) -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):

@@ -177,7 +177,7 @@ def test_damaged_tiles_of_samples_are_listed(exported: Exported) -> None:
     damaged = [a for a in sorted(exported.tiles) if a[0] < 2] if exported.path.name == "esri-usa.tpkx" else []
     for result in exported.results.values():
         assert [tile[:3] for tile in result.damaged] == damaged
-        assert all("no image that is known" in tile.reason for tile in result.damaged)
+        assert all("unrecognised image format" in tile.reason for tile in result.damaged)
 
 
 def test_mapproxy_reads_every_tile_of_a_sample(mapproxy: Path, exported: Exported, tmp_path: Path) -> None:

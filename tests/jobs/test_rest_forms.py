@@ -259,15 +259,13 @@ class TestQuality:
         """An example of Esri's for vector tiles sends it empty."""
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": sent})
         assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
-        assert any("every tile keeps its own quality" in text for text in said(job, "Informative"))
+        assert any("every tile keeps its quality" in text for text in said(job, "Informative"))
 
     def test_above_the_declared_quality_it_is_capped(self, cache: Path, tmp_path: Path) -> None:
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "95"})
         assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
         [declared] = said(job, "Warning")
-        assert declared.startswith(
-            "compressionQuality 95 is above 85, the quality that the cache declares: capped from 95 to 85"
-        )
+        assert declared.startswith("compressionQuality 95 is capped at 85, the quality that the cache declares")
 
     def test_above_the_tiles_own_quality_it_is_capped(self, tmp_path: Path) -> None:
         """Here the cache declares more than its tiles have."""
@@ -275,7 +273,7 @@ class TestQuality:
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "90"})
         assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
         [own] = said(job, "Warning")
-        assert own.startswith("compressionQuality 90 is above the own quality of 4 tiles: capped there from 90 to 85")
+        assert own.startswith("compressionQuality 90 is above the quality (85) of 4 tiles, kept as they are")
 
     def test_a_cache_that_declares_less_than_its_tiles_have(self, tmp_path: Path) -> None:
         cache = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=60))

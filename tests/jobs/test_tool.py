@@ -70,7 +70,7 @@ class TestSuccess:
             "esriJobMessageTypeInformative",
             "esriJobMessageTypeWarning",
         }
-        assert ("Warning", "level 5 holds no tiles in the selection") in job.messages
+        assert ("Warning", "level 5 holds no selected tiles") in job.messages
 
     def test_results_and_inputs(self, job: Job, tmp_path: Path) -> None:
         result = job.result("out_service_url")
@@ -113,7 +113,7 @@ class TestSuccess:
         assert (report["planned"]["tiles"], report["written"]["tiles"], report["damaged"]) == (21, 21, 0)
         assert {
             "type": "esriJobMessageTypeWarning",
-            "description": "level 5 holds no tiles in the selection",
+            "description": "level 5 holds no selected tiles",
         } in report["messages"]
 
 
@@ -130,7 +130,7 @@ def test_damaged_tiles_are_reported_and_said(tmp_path: Path) -> None:
     tiles = {**square(0, range(1), range(1)), (1, 0, 0): b"nonsense"}
     make_cache(tmp_path / "cache", tiles)
     job = export_tiles_job({}, cache=tmp_path / "cache", output_directory=tmp_path / "jobs")
-    assert ("Warning", "1 tiles are damaged or empty: they are listed with the result") in job.messages
+    assert ("Warning", "damaged or empty: 1 tile, listed with the result") in job.messages
     [damaged] = report_of(job)["damagedTiles"]
     assert (damaged["level"], damaged["row"], damaged["column"]) == (1, 0, 0)
 
@@ -208,7 +208,7 @@ class TestForAService:
         job = export_tiles_job(SENT, cache=cache, output_directory=tmp_path, **self.SERVICE)
         check_nothing_left(tmp_path, "j1")
         check_nothing_left(tmp_path / "j1", "World.tpkx", "report.json")
-        assert ("Warning", "LEVEL 5 HOLDS NO TILES IN THE SELECTION") in job.messages
+        assert ("Warning", "LEVEL 5 HOLDS NO SELECTED TILES") in job.messages
         report = report_of(job)
         assert (job.job_id, report["jobId"], report["cache"]) == ("j1", "j1", "World")
         assert all(message["description"].isupper() for message in report["messages"])
@@ -266,10 +266,10 @@ class TestCancel:
             assert cancelled.wait(30)
             return original(*arguments, **options)
 
-        import gptool.export.units
+        import gptool.export.unit
 
-        original = gptool.export.units.recompress_tiles
-        monkeypatch.setattr("gptool.export.units.recompress_tiles", hold)
+        original = gptool.export.unit.recompress_tiles
+        monkeypatch.setattr("gptool.export.unit.recompress_tiles", hold)
 
         def cancel() -> None:
             assert writing.wait(30)
@@ -351,7 +351,7 @@ def test_keys_that_are_no_names_are_ignored(cache: Path, tmp_path: Path) -> None
 def test_a_place_within_the_cache_is_refused_and_not_made(cache: Path) -> None:
     place = cache / "_alllayers" / "new" / "jobs"
     job = export_tiles_job({}, cache=cache, output_directory=place)
-    assert "the output is the cache itself, or a part of it" in job.messages[1].description
+    assert "the output is the cache or a part of it" in job.messages[1].description
     assert not place.parent.exists()
 
 
@@ -384,8 +384,8 @@ class TestEstimate:
         assert job.operation == "EstimateExportTilesSize"
         [line] = [message.description for message in job.messages if "confidence" in message.description]
         assert re.fullmatch(
-            r"400 tiles, [0-9]+ bytes as a cache raster dataset, with 95% confidence [0-9]+ to [0-9]+, from 256 tiles "
-            r"of a sample",
+            r"400 tiles, [0-9]+ bytes as a cache raster dataset; with 95% confidence [0-9]+ to [0-9]+, "
+            r"from a sample of 256 tiles",
             line,
         )
         check_nothing_left(tmp_path, "cache")

@@ -10,7 +10,7 @@ from turbojpeg import TJSAMP_420, TJSAMP_GRAY
 
 from gptool import estimate_export_tiles_size, export_tiles
 from gptool._jpeg import Outcome, quality, recompress
-from gptool.jpeg.quality_steps import lowest_that_keeps
+from gptool.jpeg.quality_steps import lowest_unchanged_quality
 from gptool.model import Message, Tables
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 from helpers import jpegs, jpegs_made, jpegs_seen
@@ -56,7 +56,7 @@ def test_the_lowest_request_that_keeps_is_so_for_every_quality(subsampling: int)
         tile = jpegs.turbo(jpegs.pixels(32, 32), subsampling, own)
         kept = unchanged(tile)
         for request in kept:
-            assert kept == list(range(lowest_that_keeps(tile, request, "efficient") or 0, own))
+            assert kept == list(range(lowest_unchanged_quality(tile, request, "efficient") or 0, own))
         steps += bool(kept)
         assert not unchanged(tile, "exact")
     assert steps == 68  # from 88 on every request changes something
@@ -89,25 +89,25 @@ def test_it_follows_the_tables_of_every_kind_of_tile(name: str) -> None:
     assert kept
     lowest = max(kept[0], 1)
     assert [request for request in range(lowest, kept[-1] + 1) if request not in kept] == []
-    assert {lowest_that_keeps(TABLES[name], request, "efficient") for request in kept} == {lowest}
+    assert {lowest_unchanged_quality(TABLES[name], request, "efficient") for request in kept} == {lowest}
 
 
 def test_exact_tables_keep_a_tile_whose_quality_is_a_trifle_above_the_request() -> None:
     tile = with_tables(35, 35, 1)
     assert 35 < (quality(tile) or 0) < 35.3
     assert unchanged(tile, "exact") == [35]
-    assert lowest_that_keeps(tile, 35, "exact") == 35
+    assert lowest_unchanged_quality(tile, 35, "exact") == 35
 
 
 @pytest.mark.parametrize("end", [0, 2, 3, 5, 60, 200, 300])
 def test_of_a_header_that_ends_early_it_is_not_known(end: int) -> None:
-    assert lowest_that_keeps(jpegs.turbo(jpegs.pixels(), quality=75)[:end], 70, "efficient") is None
+    assert lowest_unchanged_quality(jpegs.turbo(jpegs.pixels(), quality=75)[:end], 70, "efficient") is None
 
 
 def test_of_segments_that_do_not_follow_each_other_it_is_not_known() -> None:
     tile = with_stray_bytes(jpegs.turbo(jpegs.pixels(), quality=75))
     assert recompress(tile, 70)[1] == Outcome.KEPT_UNCHANGED
-    assert lowest_that_keeps(tile, 70, "efficient") is None
+    assert lowest_unchanged_quality(tile, 70, "efficient") is None
 
 
 # ---- who says so ----
@@ -123,17 +123,17 @@ def said(tiles: list[bytes], folder: Path, request: int, tables: Tables = "effic
     return list(result.messages)
 
 
-KEPT = "(65 to 74 keep them as they are, 64 is the next lower that does not)"
+KEPT = "(requests 65 to 74 would not; 64 would)"
 SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
     "no tile is changed": (
         70,
         [jpeg_tile(1, 75), jpeg_tile(2, 75)],
-        [Message("Warning", f"compressionQuality 70 changes none of 2 tiles of quality 75 {KEPT}")],
+        [Message("Warning", f"compressionQuality 70 does not change 2 tiles of quality 75 {KEPT}")],
     ),
     "some are": (
         65,
         [jpeg_tile(1, 75), jpeg_tile(2, 85)],
-        [Message("Informative", f"compressionQuality 65 changes none of 1 tiles of quality 75 {KEPT}")],
+        [Message("Informative", f"compressionQuality 65 does not change 1 tile of quality 75 {KEPT}")],
     ),
     "all are": (64, [jpeg_tile(1, 75), jpeg_tile(2, 85)], []),
     "others are below it": (
@@ -142,10 +142,9 @@ SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 70 is above the own quality of 1 tiles: capped there from 70 to 60, those tiles "
-                "are as they were",
+                "compressionQuality 70 is above the quality (60) of 1 tile, kept as they are",
             ),
-            Message("Warning", f"compressionQuality 70 changes none of 1 tiles of quality 75 {KEPT}"),
+            Message("Warning", f"compressionQuality 70 does not change 1 tile of quality 75 {KEPT}"),
         ],
     ),
     "one quality, two steps": (
@@ -154,8 +153,8 @@ SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                f"compressionQuality 70 changes none of 2 tiles of quality 75 {KEPT}, none of 1 tiles of quality 75 "
-                "(67 to 74 keep them as they are, 66 is the next lower that does not)",
+                f"compressionQuality 70 does not change 2 tiles of quality 75 {KEPT}, 1 tile of quality 75 "
+                "(requests 67 to 74 would not; 66 would)",
             )
         ],
     ),
@@ -165,12 +164,12 @@ SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 70 changes none of 2 tiles of quality 77 (70 to 76 keep them as they are, 69 is "
-                "the next lower that does not), none of 1 tiles of quality 71 (62 to 70 keep them as they are, 61 is "
-                "the next lower that does not), none of 1 tiles of quality 72 (62 to 71 keep them as they are, 61 is "
-                "the next lower that does not), none of 1 tiles of quality 73 (65 to 72 keep them as they are, 64 is "
-                "the next lower that does not), none of 1 tiles of quality 74 (65 to 73 keep them as they are, 64 is "
-                "the next lower that does not), none of 2 others",
+                "compressionQuality 70 does not change 2 tiles of quality 77 (requests 70 to 76 would not; 69 would), "
+                "1 tile of quality 71 (requests 62 to 70 would not; 61 would), "
+                "1 tile of quality 72 (requests 62 to 71 would not; 61 would), "
+                "1 tile of quality 73 (requests 65 to 72 would not; 64 would), "
+                "1 tile of quality 74 (requests 65 to 73 would not; 64 would), "
+                "2 others",
             )
         ],
     ),
@@ -180,8 +179,7 @@ SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 76 changes none of 1 tiles of quality 77 (76 keeps them as they are, 75 is the "
-                "next lower that does not)",
+                "compressionQuality 76 does not change 1 tile of quality 77 (request 76 would not; 75 would)",
             )
         ],
     ),
@@ -189,12 +187,12 @@ SAID: dict[str, tuple[int, list[bytes], list[Message]]] = {
     "no request would": (
         2,
         [TABLES["so coarse that no multiple fits"]],
-        [Message("Warning", "compressionQuality 2 changes none of 1 tiles of quality 3 (no lower one does)")],
+        [Message("Warning", "compressionQuality 2 does not change 1 tile of quality 3 (nor does any lower request)")],
     ),
     "nobody knows": (
         70,
         [with_stray_bytes(jpeg_tile(1, 75))],
-        [Message("Warning", "compressionQuality 70 changes none of 1 tiles of quality 75")],
+        [Message("Warning", "compressionQuality 70 does not change 1 tile of quality 75")],
     ),
 }
 
@@ -213,7 +211,7 @@ def test_of_a_large_level_the_estimate_speaks_of_its_sample(tmp_path: Path) -> N
     cache = make_cache(tmp_path / "cache", {(8, 0, i): jpeg_tile(i % 9, 75, 16) for i in range(300)}, share=True)
     estimate = estimate_export_tiles_size(cache, compression_quality=70)
     assert [*estimate.messages] == [
-        Message("Warning", f"compressionQuality 70 changes none of 256 sampled tiles of quality 75 {KEPT}")
+        Message("Warning", f"compressionQuality 70 does not change 256 sampled tiles of quality 75 {KEPT}")
     ]
 
 
@@ -225,7 +223,7 @@ def test_jobs_say_it_too(tmp_path: Path) -> None:
         estimate_export_tiles_size_job(sent, cache=cache),
     ):
         warnings = [message.description for message in job.messages if message.type == "Warning"]
-        assert warnings == [f"compressionQuality 70 changes none of 1 tiles of quality 75 {KEPT}"]
+        assert warnings == [f"compressionQuality 70 does not change 1 tile of quality 75 {KEPT}"]
 
 
 # ---- the table in the documentation ----

@@ -10,6 +10,7 @@ import pytest
 import rasterio.crs
 
 from gptool import errors, export_tiles, open_cache
+from gptool.model import Phase
 from helpers.caches import (
     conf_text,
     make_cache,
@@ -153,10 +154,10 @@ def test_spatial_reference_with_wkt_only(tmp_path: Path, reference: str) -> None
     """A dataset and a .tpk can state it, a .tpkx cannot: the error comes before any work."""
     conf = conf_text(reference=reference, x="0", y="20037508")
     source = make_cache(tmp_path / "cache", square(2, range(1, 3), range(2)), conf=conf)
-    done: list[int] = []
+    phases: list[Phase] = []
     with pytest.raises(errors.ConfError, match=r"spatial reference has no well-known id, which a \.tpkx requires"):
-        export_tiles(source, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
-    assert sum(done) == 0
+        export_tiles(source, tmp_path / "x.tpkx", progress=lambda phase, *_: phases.append(phase))
+    assert Phase.EXPORTING not in phases
     check_nothing_left(tmp_path, "cache")
     tiles = read_dataset(source)
     assert read_dataset(export_tiles(source, tmp_path / "x").path) == tiles

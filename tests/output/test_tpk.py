@@ -179,7 +179,7 @@ def test_spatial_reference_unknown_to_proj(tmp_path: Path) -> None:
     result = export_tiles(source, tmp_path / "x.tpk")
     check_tpk(result.path, levels={0})
     assert [warning.split(":")[0] for warning in result.warnings] == [
-        "the spatial reference (WKID 987654) can't be brought to degrees"
+        "the extent cannot be transformed from the spatial reference (WKID 987654) to degrees"
     ]
     degrees = read_json(result.path, SERVICE)["resourceInfo"]["geoFullExtent"]
     assert list(degrees.values()) == [-180, -90, 180, 90]

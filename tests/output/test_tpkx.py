@@ -13,6 +13,7 @@ import rasterio.warp
 
 from gptool import export_tiles
 from gptool.errors import ConfError
+from gptool.model import Phase
 from helpers.caches import conf_text, lod_text, make_cache, square
 from helpers.checks import read_json
 
@@ -80,10 +81,14 @@ def test_names_with_characters_to_escape(cache: Path, tmp_path: Path) -> None:
 
 def test_spatial_reference_without_id_is_rejected_before_any_work(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKT>LOCAL</WKT>"))
-    done: list[int] = []
+    phases: list[Phase] = []
     with pytest.raises(ConfError, match="no well-known id"):
-        export_tiles(cache, tmp_path / "x.tpkx", progress=lambda tiles, _: done.append(tiles))
-    assert sum(done) == 0
+        export_tiles(
+            cache,
+            tmp_path / "x.tpkx",
+            progress=lambda phase, *_: phases.append(phase),
+        )
+    assert Phase.EXPORTING not in phases
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
@@ -100,8 +105,8 @@ def test_spatial_reference_unknown_to_proj(tmp_path: Path) -> None:
     )
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert result.warnings == (
-        "the spatial reference (WKID 987654) can't be brought to degrees: "
-        "the package states the whole world as its extent there",
+        "the extent cannot be transformed from the spatial reference (WKID 987654) to degrees: "
+        "the package states the whole world instead",
     )
     item = read_json(result.path, "iteminfo.json")
     assert item["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}

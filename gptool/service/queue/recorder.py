@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
-from gptool.export.operation import count_threads
 from gptool.jobs.status import JobStatus
 from gptool.model import Message
+from gptool.request.limits import read_workers
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import Ended, Order
 from gptool.service.queue.redaction import path_redactor
@@ -57,7 +57,7 @@ class Books:
             str(self._output.path),
             str(self._output.work(run.job_id)),
             cache.max_export_tiles_count,
-            max(count_threads(None) // self._settings.jobs, 1),
+            max(read_workers(None) // self._settings.jobs, 1),
         )
 
     def note(self, run: Run) -> None:

@@ -1,0 +1,151 @@
+"""The operation as Python functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gptool.cache import TileCache
+from gptool.export.estimate import Estimate
+from gptool.export.prepare import opened, prepare
+from gptool.export.report import ExportResult
+from gptool.model import Progress, StorageFormat, Tables
+from gptool.output.registry import resolve_output
+from gptool.output.staging import Staging
+from gptool.output.tpkx import TPKX
+from gptool.request import read_call
+from gptool.request.limits import read_limit, read_tables, read_workers
+
+
+def export_tiles(
+    cache: TileCache | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    levels: str | float | Iterable[float] | None = None,
+    export_by: str = "LevelID",
+    export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
+    storage_format_type: str | None = None,
+    compression_quality: int | None = None,
+    tables: Tables = "efficient",
+    max_export_tiles_count: int | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Export tiles of a cache into a tile package or a cache raster dataset.
+
+    Parameters
+    ----------
+    cache : TileCache or path
+        A cache folder, a `.tpkx` or a `.tpk`.
+    output : path
+        The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
+        appears whole or not at all.
+    levels : str, number, iterable of numbers or None
+        The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
+    export_by : {"LevelID", "Resolution", "Scale"}
+        The unit of `levels`.
+    export_extent : str, 4 floats, mapping or None
+        `xmin,ymin,xmax,ymax` in the cache's spatial reference, or an envelope in Esri's JSON with a spatial reference
+        of its own. Tiles that share area with it are exported whole. By default, all tiles.
+    area_of_interest : str, mapping, path or None
+        A feature set or a polygon in Esri's JSON, or GeoJSON, or the path of a file that holds one of them. Tiles that
+        share area with its polygons are exported whole. It supersedes `export_extent`.
+    storage_format_type : str or None
+        The storage format of a dataset: `compactV2` (the default) or `compact`, or Esri's long names for them.
+    compression_quality : int or None
+        The IJG quality, 0 to 100, that JPEG tiles are recompressed to, capped at each tile's own quality. With the
+        efficient tables the quality moves in steps: a request slightly below a tile's quality may leave the tile as it
+        is, which a message tells. By default, every tile is copied as it is.
+    tables : {"efficient", "exact"}
+        The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
+        or the IJG table of the requested quality.
+    max_export_tiles_count : int or None
+        The maximum number of tiles. By default, there is no limit.
+    overwrite : bool
+        Replace an existing output.
+    workers : int or None
+        The number of threads. By default, the number of processors.
+    progress : Progress or None
+        Called as `progress(phase, done, total)`; see `gptool.model.Progress`.
+
+    Returns
+    -------
+    ExportResult
+
+    Raises
+    ------
+    ParameterError
+        If the request is invalid, selects no tile, or selects more tiles than the maximum.
+    CacheError
+        If the cache cannot be read.
+    OutputError
+        If the result cannot be written, or exists.
+    """
+    request = read_call(
+        levels=levels,
+        export_by=export_by,
+        export_extent=export_extent,
+        area_of_interest=area_of_interest,
+        storage_format_type=storage_format_type,
+        compression_quality=compression_quality,
+    )
+    tables, limit, threads = read_tables(tables), read_limit(max_export_tiles_count), read_workers(workers)
+    target, kind = resolve_output(output, request.storage)
+    staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
+    prepared = prepare(opened(cache), request, kind=kind, tables=tables, target=target, limit=limit, progress=progress)
+    result = prepared.export(staging, threads, progress)
+    return replace(result, messages=(*prepared.notices, *result.messages))
+
+
+def estimate_export_tiles_size(
+    cache: TileCache | str | os.PathLike[str],
+    *,
+    levels: str | float | Iterable[float] | None = None,
+    export_by: str = "LevelID",
+    export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
+    tile_package: bool | None = None,
+    storage_format_type: str | None = None,
+    compression_quality: int | None = None,
+    tables: Tables = "efficient",
+    progress: Progress | None = None,
+) -> Estimate:
+    """Count the tiles of an export and estimate the size of its result. Nothing is written.
+
+    Parameters as for `gptool.export_tiles`, and:
+
+    Parameters
+    ----------
+    tile_package : bool or None
+        Whether the result is a tile package (`.tpk` if `storage_format_type` is compact, otherwise `.tpkx`) or a cache
+        raster dataset. By default, a package, or a dataset if a `.tpkx` cannot state the cache's spatial reference.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ParameterError
+        If the request is invalid or selects no tile.
+    CacheError
+        If the cache cannot be read.
+    """
+    request = read_call(
+        levels=levels,
+        export_by=export_by,
+        export_extent=export_extent,
+        area_of_interest=area_of_interest,
+        tile_package=tile_package,
+        storage_format_type=storage_format_type,
+        compression_quality=compression_quality,
+    )
+    tables, tile_cache = read_tables(tables), opened(cache)
+    if tile_package is None:
+        is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
+        request = replace(request, tile_package=is_package)
+    return prepare(tile_cache, request, tables=tables, progress=progress).estimate(progress)

@@ -1,0 +1,126 @@
+"""The operation, once: everything that is known before a byte is copied, then the estimate or the export."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptool.cache import TileCache, open_cache
+from gptool.errors import ParameterError
+from gptool.export.estimate import Estimate, estimate_plan
+from gptool.export.notices import plan_notices
+from gptool.export.report import ExportResult
+from gptool.export.run import run_export
+from gptool.jpeg.recompression import Recompression
+from gptool.model import Message, Progress, Tables
+from gptool.output.kind import OutputKind
+from gptool.output.registry import kind_for_request
+from gptool.output.staging import Staging
+from gptool.plan import Plan, make_plan
+from gptool.plan.limit import check_count
+from gptool.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedExport:
+    """An export that is planned and checked.
+
+    Attributes
+    ----------
+    plan : Plan
+        The tiles and bytes that the request takes of the cache.
+    kind : OutputKind
+        The kind of result.
+    recompression : Recompression
+        Capped at the quality that the cache declares.
+    notices : tuple of Message
+        What users should know before the work.
+    """
+
+    plan: Plan
+    kind: OutputKind
+    recompression: Recompression
+    notices: tuple[Message, ...]
+
+    def estimate(self, progress: Progress | None = None) -> Estimate:
+        """Return how many bytes the result will have. Nothing is written.
+
+        Parameters
+        ----------
+        progress : Progress or None
+            Called with the tiles of the sample that are recompressed.
+
+        Raises
+        ------
+        CacheError
+            If the tiles of the sample cannot be read.
+        """
+        return estimate_plan(self.plan, self.kind, self.recompression, self.notices, progress)
+
+    def export(self, staging: Staging, threads: int, progress: Progress | None = None) -> ExportResult:
+        """Write the result, which appears whole or not at all. See `gptool.export.run.run_export`."""
+        return run_export(self.plan, self.kind, self.recompression, staging, threads, progress)
+
+
+def prepare(
+    cache: TileCache,
+    request: Request,
+    *,
+    kind: OutputKind | None = None,
+    tables: Tables = "efficient",
+    target: Path | None = None,
+    limit: int | None = None,
+    service: str | None = None,
+    progress: Progress | None = None,
+) -> PreparedExport:
+    """Plan and check an export.
+
+    Parameters
+    ----------
+    cache : TileCache
+    request : Request
+    kind : OutputKind or None
+        The kind of result; by default the one that the request asks for.
+    tables : {"efficient", "exact"}
+        See `gptool._jpeg.recompress`.
+    target : Path or None
+        Where the result will appear, if it is written.
+    limit : int or None
+        The maximum number of tiles.
+    service : str or None
+        The service that the limit belongs to; by default the cache's name is shown.
+    progress : Progress or None
+        Called with the tiles that are counted.
+
+    Raises
+    ------
+    ParameterError
+        If the request does not fit the cache, selects no tile, or the target is a part of the cache.
+    TooManyTilesError
+        If the request selects more tiles than the limit.
+    CacheError
+        If the cache cannot be read.
+    """
+    plan = make_plan(cache, request, progress)
+    check_count(plan, limit, service)
+    if target is not None:
+        _check_separate(target, plan.cache)
+    kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
+    quality = request.quality if request.optimize else None
+    recompression = Recompression.for_cache(quality, tables, plan.cache.image)
+    return PreparedExport(plan, kind, recompression, tuple(plan_notices(plan, kind, recompression, request)))
+
+
+def opened(cache: TileCache | str | os.PathLike[str]) -> TileCache:
+    """Return a cache, opened if it is given by its location. Raises CacheError if it cannot be read."""
+    return cache if isinstance(cache, TileCache) else open_cache(cache)
+
+
+def _check_separate(target: Path, cache: TileCache) -> None:
+    """Reject a target that would replace the cache or lie among its tiles."""
+    # Not Path.resolve: a cycle of symbolic links makes it raise.
+    paths = (cache.location, cache.files.where(cache.tiles_folder), target)
+    source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
+    if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
+        raise ParameterError("the output is the cache or a part of it", where=target, expected="another location")

@@ -1,0 +1,103 @@
+"""The unit of work: one output bundle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
+
+from gptool.cache import ReadBuffer, TileBatch, TileCache
+from gptool.export.report import LevelReport
+from gptool.jpeg.recompression import BatchOutcomes, Recompression, recompress_tiles
+from gptool.model import BundleAddress, Lod, Phase, Progress, StorageFormat
+from gptool.output.bundle import BUNDLE_WRITERS, FileRegion, WrittenBundle
+from gptool.request import Selection
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class OrderedMap(Protocol):
+    """A function like `map`: it applies a function to items, here or on other threads, and yields results in order."""
+
+    def __call__(self, function: Callable[[A], B], items: Iterable[A], /) -> Iterable[B]:
+        """Apply the function to each item."""
+        ...
+
+
+class Unit(NamedTuple):
+    """One unit of work: all that `run_unit` needs to write one output bundle. It pickles.
+
+    Attributes
+    ----------
+    checksums : bool
+        Whether the CRC-32 of the bundle's files is needed.
+    regions : tuple of FileRegion
+        Where the bundle's files are written.
+    """
+
+    cache: TileCache
+    selection: Selection
+    lod: Lod
+    address: BundleAddress
+    recompression: Recompression
+    storage_format: StorageFormat
+    checksums: bool
+    regions: tuple[FileRegion, ...]
+
+
+class UnitResult(NamedTuple):
+    """The record of a finished unit of work."""
+
+    bundle: WrittenBundle
+    report: LevelReport
+
+
+def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedMap = map) -> UnitResult:
+    """Write one output bundle.
+
+    Parameters
+    ----------
+    unit : Unit
+    progress : Progress or None
+        Called after each batch with the unit's tiles that are done.
+    ordered_map : OrderedMap
+        Applies the recompression to the batches.
+
+    Raises
+    ------
+    CacheError
+        If the bundle cannot be read.
+    OSError
+        If it cannot be written.
+    """
+    report = LevelReport()
+    writer = BUNDLE_WRITERS[unit.storage_format](unit.address, unit.regions, checksums=unit.checksums)
+    with unit.cache.open_bundle(unit.address) as bundle, writer:
+        positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
+        if unit.recompression.quality is None:
+            batches, ordered_map = bundle.batches(positions, _read_buffer()), map
+        else:
+            batches = bundle.batches(positions)
+        for batch, result, outcomes in ordered_map(partial(_recompress, unit.recompression), batches):
+            writer.append(result)
+            report.add_batch(unit.address, batch, result, outcomes)
+            if progress:
+                progress(Phase.EXPORTING, report.tiles, len(positions))
+    return UnitResult(WrittenBundle(unit.address, writer.files), report)
+
+
+_of_thread = threading.local()
+
+
+def _read_buffer() -> ReadBuffer:
+    """Return this thread's read buffer: a new one for each unit would fragment the memory of the process."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = ReadBuffer()
+    buffer: ReadBuffer = _of_thread.buffer
+    return buffer
+
+
+def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, BatchOutcomes]:
+    return batch, *recompress_tiles(batch, recompression)
