@@ -59,9 +59,7 @@ class Job:
         job_id: str | None = None,
         redact: Redactor | None = None,
     ) -> None:
-        # If the parameters are not a mapping, the work fails with a message.
-        sent = known_inputs(parameters) if isinstance(parameters, Mapping) else {}
-        self._record = JobRecord(job_id or new_job_id(), operation, {**default_inputs(), **sent}, created=time.time())
+        self._record = JobRecord(job_id or new_job_id(), operation, job_inputs(parameters), created=time.time())
         self.results: dict[str, Any] = {}
         self._on_change = on_change
         self._redact = redact
@@ -226,6 +224,8 @@ class Job:
             self._on_change(self)
 
 
-def default_inputs() -> dict[str, Any]:
-    """Return the defaults of the parameters that have one."""
-    return {item.name: item.default for item in INPUTS if item.default is not None}
+def job_inputs(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known parameters by their own names, and the defaults of those that were omitted."""
+    defaults = {item.name: item.default for item in INPUTS if item.default is not None}
+    # If the parameters are not a mapping, the work of the job fails with a message.
+    return {**defaults, **(known_inputs(parameters) if isinstance(parameters, Mapping) else {})}

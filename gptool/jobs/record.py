@@ -133,8 +133,8 @@ class JobRecord:
         None unless a job of a service has succeeded.
     service : str
         Name of the cache in a service, such as `World` or `Maps/World`.
-    resource_kind : str
-        Kind of the resource that took the job: ImageServer, MapServer or GPServer.
+    service_type : str
+        Type of the service that accepted the job: ImageServer, MapServer or GPServer.
     owner : str
         Digest of the token that may see the job; empty if the service needs none.
     created, accessed : float
@@ -154,7 +154,7 @@ class JobRecord:
     planned: PlannedSize | None = None
     result: JobResult | None = None
     service: str = ""
-    resource_kind: str = ""
+    service_type: str = ""
     owner: str = ""
     created: float = 0.0
     started: float | None = None
@@ -165,6 +165,11 @@ class JobRecord:
     def add_messages(self, messages: Iterable[Message]) -> Self:
         """Return the record with further messages."""
         return replace(self, messages=(*self.messages, *messages))
+
+    def requeue(self, message: Message) -> Self:
+        """Return the record of an executing job that is to be started again, with a message that says why."""
+        again = replace(self, status=JobStatus.SUBMITTED, progress=None, planned=None, started=None)
+        return again.add_messages([message])
 
     def end(self, status: JobStatus, now: float) -> Self:
         """Return the record of the job, ended now with this status."""

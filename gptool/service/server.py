@@ -14,7 +14,7 @@ import uvicorn
 from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
-from gptool.service.queue.queue import Engine
+from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.state import ServiceState
 from gptool.service.tokens import TokenFile
@@ -52,7 +52,7 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     """
     _check_settings(settings)
     tokens = TokenFile(settings.token_file) if settings.token_file else None
-    state = ServiceState(settings, Catalog(settings.caches), Engine(settings), tokens)
+    state = ServiceState(settings, Catalog(settings.caches), JobQueue(settings), tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
     app = make_app(state, LOCAL_NAMES | {settings.host.lower()} if is_local_only else None)
     with _listen(settings) as listener:
@@ -82,7 +82,7 @@ def _check_settings(settings: ServiceSettings) -> None:
 async def _run(
     state: ServiceState, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]
 ) -> None:
-    if not await _start(state.engine):
+    if not await _start(state.queue):
         return
     try:
         # uvicorn stops at these signals and then raises them again; stopping the service is not a failure.
@@ -92,12 +92,12 @@ async def _run(
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
         await server.serve([listener])
     finally:
-        await state.engine.stop()
+        await state.queue.stop()
 
 
-async def _start(engine: Engine) -> bool:
-    """Start the engine, which may take a while. Return False if a stop signal arrived meanwhile."""
-    loop, starting = asyncio.get_running_loop(), asyncio.create_task(engine.start())
+async def _start(queue: JobQueue) -> bool:
+    """Start the queue, which may take a while. Return False if a stop signal arrived meanwhile."""
+    loop, starting = asyncio.get_running_loop(), asyncio.create_task(queue.start())
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, starting.cancel)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptool.service.catalog import Catalog
-from gptool.service.queue.queue import Engine
+from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.tokens import TokenFile
 
@@ -19,7 +19,7 @@ class ServiceState:
     settings : ServiceSettings
     catalog : Catalog
         The published caches.
-    engine : Engine
+    queue : JobQueue
         The jobs.
     tokens : TokenFile or None
         The accepted tokens; None if the service does not require one.
@@ -27,5 +27,5 @@ class ServiceState:
 
     settings: ServiceSettings
     catalog: Catalog
-    engine: Engine
+    queue: JobQueue
     tokens: TokenFile | None

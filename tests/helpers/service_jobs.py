@@ -1,4 +1,4 @@
-"""Verbs that tests of the service's engine share."""
+"""Jobs of a service's queue."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gptool.service.queue.queue import Engine
-from gptool.service.queue.store import StoredJob
+from gptool.jobs.record import JobRecord
+from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.settings import CacheSettings
 from helpers.caches import conf_text, jpeg_tile, make_cache
@@ -32,30 +32,34 @@ def settings_of(output: Path, cache: Path, **others: Any) -> ServiceSettings:
 
 
 @asynccontextmanager
-async def serving(settings: ServiceSettings) -> AsyncIterator[Engine]:
-    """An engine at work."""
-    engine = Engine(settings)
-    await engine.start()
+async def serving(settings: ServiceSettings) -> AsyncIterator[JobQueue]:
+    """A queue that has been started."""
+    queue = JobQueue(settings)
+    await queue.start()
     try:
-        yield engine
+        yield queue
     finally:
-        await engine.stop()
+        await queue.stop()
 
 
 async def submit(
-    engine: Engine, parameters: Mapping[str, str], task: str = "ExportTiles", owner: str = "", kind: str = "ImageServer"
+    queue: JobQueue,
+    parameters: Mapping[str, str],
+    task: str = "ExportTiles",
+    owner: str = "",
+    kind: str = "ImageServer",
 ) -> str:
-    return (await engine.submit(task, "World", kind, parameters, owner)).job_id
+    return (await queue.submit(task, "World", kind, parameters, owner)).job_id
 
 
-async def estimate(engine: Engine, parameters: Mapping[str, str], owner: str = "") -> str:
-    return await submit(engine, parameters, "EstimateExportTilesSize", owner)
+async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = "") -> str:
+    return await submit(queue, parameters, "EstimateExportTilesSize", owner)
 
 
-async def until(engine: Engine, job_id: str, reached: Callable[[StoredJob], object]) -> StoredJob:
+async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], object]) -> JobRecord:
     """Wait for a job to come so far."""
     for _ in range(6000):
-        job = engine.find(job_id)
+        job = queue.find(job_id)
         assert job
         if reached(job):
             return job
@@ -63,16 +67,16 @@ async def until(engine: Engine, job_id: str, reached: Callable[[StoredJob], obje
     raise AssertionError(f"not within a minute: {job}")
 
 
-async def end_of(engine: Engine, job_id: str) -> StoredJob:
-    return await until(engine, job_id, lambda job: job.ended)
+async def end_of(queue: JobQueue, job_id: str) -> JobRecord:
+    return await until(queue, job_id, lambda job: job.status.is_ended)
 
 
-async def tiles_of(engine: Engine, job_id: str) -> StoredJob:
+async def tiles_of(queue: JobQueue, job_id: str) -> JobRecord:
     """Wait for a job to have exported some tiles."""
-    return await until(engine, job_id, lambda job: job.ended or (job.progress and job.progress.percent))
+    return await until(queue, job_id, lambda job: job.status.is_ended or (job.progress and job.progress.percent))
 
 
-def said(job: StoredJob) -> list[str]:
+def said(job: JobRecord) -> list[str]:
     return [message.description for message in job.messages]
 
 

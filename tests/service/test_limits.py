@@ -13,7 +13,7 @@ from gptool.errors import ServiceError
 from gptool.plan import make_plan
 from gptool.plan.limit import reserved_bytes
 from gptool.request import read_request
-from gptool.service.queue.queue import Engine
+from gptool.service.queue.queue import JobQueue
 from helpers.service_jobs import (
     SLOWLY,
     end_of,
@@ -33,17 +33,19 @@ class TestLimits:
     def test_so_many_wait_and_so_many_are_one_owners(self, slow_cache: Path, tmp_path: Path) -> None:
         async def run() -> None:
             settings = settings_of(tmp_path, slow_cache, jobs=1, max_queued=1, max_jobs_per_token=2)
-            async with serving(settings) as engine:
-                await submit(engine, SLOWLY, owner="a")
-                waiting = await submit(engine, SLOWLY, owner="b")
-                with pytest.raises(ServiceError, match=r"too many jobs wait.*found 1, expected below 1") as caught:
-                    await submit(engine, SLOWLY, owner="b")
+            async with serving(settings) as queue:
+                await submit(queue, SLOWLY, owner="a")
+                waiting = await submit(queue, SLOWLY, owner="b")
+                with pytest.raises(
+                    ServiceError, match=r"too many jobs are waiting.*found 1, expected below 1"
+                ) as caught:
+                    await submit(queue, SLOWLY, owner="b")
                 assert caught.value.code == 429
                 # It has a process of its own, so it does not wait.
-                await estimate(engine, SLOWLY, owner="a")
-                engine.cancel(waiting)
+                await estimate(queue, SLOWLY, owner="a")
+                queue.cancel(waiting)
                 with pytest.raises(ServiceError, match=r"too many of your jobs.*found 2, expected below 2") as caught:
-                    await estimate(engine, SLOWLY, owner="a")
+                    await estimate(queue, SLOWLY, owner="a")
                 assert caught.value.code == 429
 
         asyncio.run(run())
@@ -53,9 +55,9 @@ class TestLimits:
         async def run() -> None:
             settings = settings_of(tmp_path, cache)
             closed = {name: replace(one, export_tiles_allowed=False) for name, one in settings.caches.items()}
-            async with serving(replace(settings, caches=closed)) as engine:
+            async with serving(replace(settings, caches=closed)) as queue:
                 with pytest.raises(ServiceError) as caught:
-                    await engine.submit("ExportTiles", service, "ImageServer", {}, "")
+                    await queue.submit("ExportTiles", service, "ImageServer", {}, "")
                 assert caught.value.code == code
 
         asyncio.run(run())
@@ -64,9 +66,9 @@ class TestLimits:
         async def run(kind: str) -> list[str]:
             settings = settings_of(tmp_path, cache)
             small = {"Maps/World": replace(settings.caches["World"], max_export_tiles_count=30)}
-            async with serving(replace(settings, caches=small)) as engine:
-                job = await engine.submit("ExportTiles", "Maps/World", kind, {}, "")
-                return said(await end_of(engine, job.job_id))
+            async with serving(replace(settings, caches=small)) as queue:
+                job = await queue.submit("ExportTiles", "Maps/World", kind, {}, "")
+                return said(await end_of(queue, job.job_id))
 
         line = (
             "ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
@@ -89,13 +91,13 @@ class TestLimits:
     def test_an_area_of_interest(self, cache: Path, tmp_path: Path, area: str, message: str | None) -> None:
         async def run() -> None:
             settings = settings_of(tmp_path, cache, max_area_bytes=3000, max_area_vertices=20)
-            async with serving(settings) as engine:
-                job_id = await submit(engine, {"area_of_interest": area, "levels": "0"})
+            async with serving(settings) as queue:
+                job_id = await submit(queue, {"area_of_interest": area, "levels": "0"})
                 if message is None:
-                    job = await end_of(engine, job_id)
+                    job = await end_of(queue, job_id)
                     assert job.status == "esriJobSucceeded", said(job)
                     return
-                job = engine.find(job_id)
+                job = queue.find(job_id)
                 assert job
                 assert (job.status, list(job.inputs)) == (
                     "esriJobFailed", ["exportBy", "tilePackage", "optimizeTilesForSize", "levels"],
@@ -112,60 +114,61 @@ class TestPlace:
         self, slow_cache: Path, tmp_path: Path
     ) -> None:
         async def run() -> None:
-            async with serving(settings_of(tmp_path, slow_cache, disk_quota=20_000_000)) as engine:
-                job = await end_of(engine, await submit(engine, SLOWLY))
+            async with serving(settings_of(tmp_path, slow_cache, disk_quota=20_000_000)) as queue:
+                job = await end_of(queue, await submit(queue, SLOWLY))
                 assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
                 line = re.fullmatch(
-                    f"no place for the result; found {job.planned.tiles} tiles, which may take "
+                    f"not enough storage for the result; found {job.planned.tiles} tiles, which may need "
                     f"{job.planned.reserved_bytes} bytes, expected at most "
-                    "([0-9]+) bytes: ask for fewer levels, a smaller exportExtent or areaOfInterest, or try again "
+                    "([0-9]+) bytes: select fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",
                     said(job)[-3],
                 )
                 assert line
                 assert 0 < 20_000_000 - int(line[1]) < 200_000, "the store has its bytes too"
-                small = await submit(engine, {**SLOWLY, "exportExtent": "0,0,1,1"})
-                assert (await end_of(engine, small)).status == "esriJobSucceeded"
+                small = await submit(queue, {**SLOWLY, "exportExtent": "0,0,1,1"})
+                assert (await end_of(queue, small)).status == "esriJobSucceeded"
 
         asyncio.run(run())
 
     def test_none_is_taken_when_what_runs_or_is_kept_takes_all_of_the_quota(
         self, cache: Path, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptool.service.queue.store.Store.own_size", lambda _: 0)
+        monkeypatch.setattr("gptool.service.queue.store.JobStore.own_size", lambda _: 0)
 
-        async def check(engine: Engine, used: int) -> None:
+        async def check(queue: JobQueue, used: int) -> None:
             for ask in (submit, estimate):
                 with pytest.raises(ServiceError, match=f"found {used} bytes used, expected less than {used}") as caught:
-                    await ask(engine, {})
+                    await ask(queue, {})
                 assert caught.value.code == 507
 
         async def run() -> None:
             size = reserved_bytes(make_plan(slow_cache, read_request({})))
             settings = settings_of(tmp_path, slow_cache, disk_quota=size)
-            async with serving(settings) as engine:
-                first = await submit(engine, SLOWLY)
-                await until(engine, first, lambda job: job.planned)
-                await check(engine, size)
-                engine.cancel(first)
-                await end_of(engine, first)
-                kept = await end_of(engine, await submit(engine, {**SLOWLY, "exportExtent": "0,0,1,1"}))
-            async with serving(replace(settings, disk_quota=kept.size)) as engine:
-                await check(engine, kept.size)
+            async with serving(settings) as queue:
+                first = await submit(queue, SLOWLY)
+                await until(queue, first, lambda job: job.planned)
+                await check(queue, size)
+                queue.cancel(first)
+                await end_of(queue, first)
+                kept = await end_of(queue, await submit(queue, {**SLOWLY, "exportExtent": "0,0,1,1"}))
+            assert kept.result
+            async with serving(replace(settings, disk_quota=kept.result.size)) as queue:
+                await check(queue, kept.result.size)
 
         asyncio.run(run())
 
     def test_a_disk_without_a_quota(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         async def run() -> None:
-            async with serving(settings_of(tmp_path, cache)) as engine:
+            async with serving(settings_of(tmp_path, cache)) as queue:
                 monkeypatch.setattr(
-                    "gptool.service.queue.output_directory.OutputDirectory.free", lambda _: 10**9 + 1000
+                    "gptool.service.queue.output_directory.OutputDirectory.free_bytes", lambda _: 10**9 + 1000
                 )
-                failed = await end_of(engine, await submit(engine, {}))
-                assert "expected at most 1000 bytes: ask for fewer" in said(failed)[-3]
-                monkeypatch.setattr("gptool.service.queue.output_directory.OutputDirectory.free", lambda _: 10**9)
+                failed = await end_of(queue, await submit(queue, {}))
+                assert "expected at most 1000 bytes: select fewer" in said(failed)[-3]
+                monkeypatch.setattr("gptool.service.queue.output_directory.OutputDirectory.free_bytes", lambda _: 10**9)
                 with pytest.raises(ServiceError, match="1000000000 bytes free, expected more than 1000000000"):
-                    await submit(engine, {})
+                    await submit(queue, {})
 
         asyncio.run(run())

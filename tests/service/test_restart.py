@@ -16,9 +16,10 @@ import pytest
 from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import OutputError
+from gptool.jobs.record import JobRecord
 from gptool.jobs.status import JobStatus
-from gptool.service.queue.queue import Engine
-from gptool.service.queue.store import NewJob, Store, StoredJob
+from gptool.service.queue.queue import JobQueue
+from gptool.service.queue.store import JobStore
 from gptool.service.settings import ServiceSettings
 from helpers.service_jobs import (
     SLOWLY,
@@ -38,9 +39,9 @@ from pathlib import Path
 from helpers.service_jobs import SLOWLY, serving, settings_of, submit, tiles_of
 
 async def main(output, cache, *job_ids):
-    async with serving(settings_of(Path(output), Path(cache), jobs=1000)) as engine:  # so each has one thread
-        [job_id] = job_ids or [await submit(engine, SLOWLY)]
-        await tiles_of(engine, job_id)
+    async with serving(settings_of(Path(output), Path(cache), jobs=1000)) as queue:  # so each has one thread
+        [job_id] = job_ids or [await submit(queue, SLOWLY)]
+        await tiles_of(queue, job_id)
         print(job_id, flush=True)
         await asyncio.sleep(60)
 
@@ -73,10 +74,10 @@ def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             service.kill()
 
 
-async def again(settings: ServiceSettings, job_id: str) -> StoredJob:
+async def again(settings: ServiceSettings, job_id: str) -> JobRecord:
     """The end of a job in a service that is started again."""
-    async with serving(settings) as engine:
-        return await end_of(engine, job_id)
+    async with serving(settings) as queue:
+        return await end_of(queue, job_id)
 
 
 def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_again(
@@ -90,7 +91,7 @@ def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_agai
     orphan.write_bytes(b"not marked as succeeded before the end")
     (output / "results" / "notes.txt").write_text("precious")
     job = asyncio.run(again(settings_of(output, slow_cache), job_id))
-    assert (job.status, job.deaths) == ("esriJobSucceeded", 1)
+    assert (job.status, job.restarts) == ("esriJobSucceeded", 1)
     assert said(job).count(AGAIN) == 1
     assert said(job)[said(job).index(AGAIN) + 1].startswith("Start Time")
     undisturbed = export_tiles(
@@ -115,7 +116,7 @@ def test_killed_twice_the_job_fails(slow_cache: Path, tmp_path: Path) -> None:
         assert same == job_id
     job = asyncio.run(again(settings_of(tmp_path, slow_cache), job_id))
     assert job.status == "esriJobFailed"
-    assert said(job)[-3] == "the service ended while the job was executing, and did again when it was started again"
+    assert said(job)[-3] == "service ended 2 times while the job was executing"
     assert files_in(tmp_path) == {"jobs.sqlite", "service.lock"}
 
 
@@ -123,37 +124,37 @@ def test_stopped_it_puts_the_job_back(slow_cache: Path, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, slow_cache, jobs=1000)
 
     async def stop() -> str:
-        async with serving(settings) as engine:
-            job_id = await submit(engine, SLOWLY)
-            await tiles_of(engine, job_id)
+        async with serving(settings) as queue:
+            job_id = await submit(queue, SLOWLY)
+            await tiles_of(queue, job_id)
         assert workers_of() == []
         return job_id
 
     job_id = asyncio.run(stop())
     assert files_in(tmp_path) == {"jobs.sqlite", "service.lock"}
-    with closing(Store(tmp_path)) as store:
+    with closing(JobStore(tmp_path)) as store:
         job = store.find(job_id)
         assert job
-        assert (job.status, job.deaths, job.progress) == ("esriJobSubmitted", 0, None)
-        store.change(job_id, JobStatus.CANCELLING)
+        assert (job.status, job.restarts, job.progress) == ("esriJobSubmitted", 0, None)
+        store.update(replace(job, status=JobStatus.CANCELLING), len(job.messages))
     job = asyncio.run(again(settings, job_id))
     assert job.status == "esriJobCancelled"
-    assert "The service was stopped while the job was executing: it starts again." in said(job)
+    assert "The service was stopped while the job was executing: the job is started again." in said(job)
 
 
 def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(cache: Path, tmp_path: Path) -> None:
     ids = [f"j{number:032x}" for number in (3, 1, 2)]
-    with closing(Store(tmp_path)) as store:
+    with closing(JobStore(tmp_path)) as store:
         for job_id, service in zip(ids, ("World", "Gone", "World"), strict=True):
-            store.add(NewJob(job_id, "ExportTiles", service, "ImageServer", "", {"levels": "0"}), 1.0)
+            store.add(JobRecord(job_id, "ExportTiles", {"levels": "0"}, service=service, service_type="ImageServer"))
 
-    async def run() -> list[StoredJob]:
-        async with serving(settings_of(tmp_path, cache, jobs=1)) as engine:
-            return [await end_of(engine, job_id) for job_id in ids]
+    async def run() -> list[JobRecord]:
+        async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
+            return [await end_of(queue, job_id) for job_id in ids]
 
     jobs = asyncio.run(run())
     assert [job.status for job in jobs] == ["esriJobSucceeded", "esriJobFailed", "esriJobSucceeded"]
-    assert said(jobs[1])[0] == "no such service; found Gone"
+    assert said(jobs[1])[0] == "Gone: service not found"
     first, _, second = (job.ended for job in jobs)
     assert first
     assert second
@@ -166,8 +167,10 @@ class TestLock:
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)):
-                with pytest.raises(OutputError, match="another service uses it, expected a directory") as caught:
-                    await Engine(settings_of(tmp_path, cache)).start()
+                with pytest.raises(
+                    OutputError, match="in use by another service; expected an output directory"
+                ) as caught:
+                    await JobQueue(settings_of(tmp_path, cache)).start()
                 assert str(caught.value).startswith(f"{tmp_path}: ")
             async with serving(settings_of(tmp_path, cache)):
                 pass
@@ -184,13 +187,13 @@ class TestLock:
             assert holder.stdout.readline() == "held\n"
 
             async def run() -> None:
-                engine = Engine(settings_of(tmp_path, cache))
-                starting = asyncio.create_task(engine.start())
+                queue = JobQueue(settings_of(tmp_path, cache))
+                starting = asyncio.create_task(queue.start())
                 await asyncio.sleep(0.2)
                 assert not starting.done()
                 holder.communicate("enough")
                 await starting
-                await engine.stop()
+                await queue.stop()
 
             asyncio.run(run())
 
@@ -198,13 +201,13 @@ class TestLock:
 def test_an_output_directory_that_can_not_be_made(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError, match="file/out: cannot be written: Not a directory"):
-        asyncio.run(Engine(settings_of(tmp_path / "file" / "out", cache)).start())
+        asyncio.run(JobQueue(settings_of(tmp_path / "file" / "out", cache)).start())
 
 
 def test_a_store_that_can_not_be_used_leaves_the_directory_to_others(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite").write_bytes(b"x" * 5000)
-    with pytest.raises(OutputError, match=r"jobs\.sqlite: the store of jobs can't be used"):
-        asyncio.run(Engine(settings_of(tmp_path, cache)).start())
+    with pytest.raises(OutputError, match=r"jobs\.sqlite: job database cannot be used"):
+        asyncio.run(JobQueue(settings_of(tmp_path, cache)).start())
     (tmp_path / "jobs.sqlite").unlink()
     asyncio.run(nothing(settings_of(tmp_path, cache)))
 

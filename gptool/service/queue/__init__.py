@@ -1,1 +1,1 @@
-"""The jobs of a service: queued, worked on in processes of their own, stored, kept for a while."""
+"""The jobs of a service: accepted, stored, queued and executed in worker processes."""

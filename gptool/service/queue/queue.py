@@ -1,4 +1,4 @@
-"""The jobs of a service: taken, queued, worked on in processes of their own, kept for a while, and found again."""
+"""The jobs of a service: accepted, queued, executed in worker processes, kept for some time, and found by their ids."""
 
 from __future__ import annotations
 
@@ -6,193 +6,201 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
-from gptool.jobs.job import Job
-from gptool.jobs.messages import closing_messages
-from gptool.jobs.record import new_job_id
+from gptool.jobs.job import job_inputs
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, JobRecord, new_job_id
 from gptool.jobs.status import JobStatus
 from gptool.request.area import PARAMETER as AREA
-from gptool.service.queue.limits import Place, check_area, offered
+from gptool.service.queue.active_job import ActiveJob
+from gptool.service.queue.admission import area_size_error, exportable_cache
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory
-from gptool.service.queue.protocol import ESTIMATE, EXPORT
-from gptool.service.queue.recorder import Books
-from gptool.service.queue.restart import recover
-from gptool.service.queue.run import Run
-from gptool.service.queue.store import NewJob, Store, StoredJob
-from gptool.service.queue.worker_pool import Lane
+from gptool.service.queue.recorder import JobRecorder
+from gptool.service.queue.recovery import recover_jobs
+from gptool.service.queue.storage_quota import StorageQuota
+from gptool.service.queue.store import JobStore
+from gptool.service.queue.worker_pool import WorkerPool
 from gptool.service.settings import ServiceSettings
 
-BETWEEN_EXPIRIES = 60.0
-BETWEEN_TOUCHES = 60.0
-"""Seconds: when a job was last asked for is stored no more often."""
+EXPIRY_SECONDS = 60.0
+"""Time between two removals of expired jobs."""
+
+TOUCH_SECONDS = 60.0
+"""Time between two records of the access to a job, at least."""
 
 LOG = logging.getLogger(__name__)
 
 
-class Engine:
-    """The jobs of a service. All of it runs in the thread of one event loop; `start` comes first, `stop` last."""
+class JobQueue:
+    """The jobs of a service. It is used in the thread of one event loop, between `start` and `stop`."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._output = OutputDirectory(settings.output_directory)
-        self._runs: dict[str, Run] = {}
+        self._active: dict[str, ActiveJob] = {}
 
     async def start(self) -> None:
-        """Take the output directory, and go on with the jobs that had not ended.
+        """Lock the output directory and queue the jobs that had not ended.
 
         Raises
         ------
         OutputError
-            When the directory can't be used, or another service uses it.
+            If the directory cannot be used, or is in use by another service.
         """
         await self._output.lock()
         try:
-            self._store = Store(self._output.path)
+            self._store = JobStore(self._output.path)
             try:
-                again = recover(self._store, self._settings)
-                await asyncio.to_thread(self._output.sweep, self._store.succeeded())
+                recovered = recover_jobs(self._store, self._settings)
+                await asyncio.to_thread(self._output.remove_orphans, self._store.ids_with_result_folder())
             except BaseException:
                 self._store.close()
                 raise
         except BaseException:
             self._output.unlock()
             raise
-        self._place = Place(self._settings.disk_quota, self._output, self._store)
-        self._books = Books(self._settings, self._output, self._store)
-        inherited = self._output.inherited
-        self._lanes = {
-            task: Lane(processes, self._books, inherited, self._check_fit, self._forget)
-            for task, processes in ((EXPORT, self._settings.jobs), (ESTIMATE, 1))
+        self._quota = StorageQuota(self._settings.disk_quota, self._output, self._store)
+        self._recorder = JobRecorder(self._settings, self._output, self._store)
+        self._pools = {
+            operation: WorkerPool(processes, self._recorder, self._output.inherited, self._reserve, self._release)
+            for operation, processes in ((EXPORT_TILES, self._settings.jobs), (ESTIMATE_SIZE, 1))
         }
-        for job in again:
-            self._add(job)
-        self._expiring = asyncio.create_task(self._expire())
+        for record in recovered:
+            self._enqueue(record)
+        self._expiry = asyncio.create_task(self._remove_expired_jobs())
 
     async def stop(self) -> None:
-        """End all work; what was worked on is put back, to be started again."""
-        self._expiring.cancel()
-        await asyncio.gather(self._expiring, return_exceptions=True)
-        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
-        self._books.close()
+        """End all work. The jobs that are executed are started again when the service is."""
+        self._expiry.cancel()
+        await asyncio.gather(self._expiry, return_exceptions=True)
+        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        self._recorder.close()
         self._output.unlock()
 
-    async def submit(self, task: str, service: str, kind: str, parameters: Mapping[str, str], owner: str) -> StoredJob:
-        """Take a job.
+    async def submit(
+        self, operation: str, service: str, service_type: str, parameters: Mapping[str, str], owner: str
+    ) -> JobRecord:
+        """Accept a job.
 
         Parameters
         ----------
-        task : str
-            ExportTiles or EstimateExportTilesSize.
-        service, kind, owner : str
-            See `StoredJob`.
+        operation, service, service_type, owner : str
+            See `JobRecord`.
         parameters : mapping
-            As the client sent them.
+            As the client sent them. Errors in them are messages of the job.
 
         Raises
         ------
         ServiceError
-            When the service does not take it; what is wrong with its parameters, the job itself will say.
+            If the service does not accept the job.
         """
-        self._check_allowed(task, service, owner)
-        inputs = dict(Job(task, parameters).inputs)
-        error = await check_area(inputs, self._settings)
-        self._check_allowed(task, service, owner)  # others came meanwhile
-        job_id = new_job_id()
+        self._check_accepted(operation, service, owner)
+        inputs = job_inputs(parameters)
+        error = await area_size_error(inputs, self._settings)
+        self._check_accepted(operation, service, owner)  # others may have been accepted meanwhile
+        now = time.time()
+        record = JobRecord(
+            new_job_id(), operation, inputs, service=service, service_type=service_type, owner=owner,
+            created=now, accessed=now,
+        )  # fmt: skip
         if error:
             inputs.pop(AREA)
-        self._store.add(NewJob(job_id, task, service, kind, owner, inputs), time.time())
-        if error:
-            now = time.time()
-            self._store.change(job_id, JobStatus.FAILED, closing_messages(task, error, 0.0), ended=now, accessed=now)
-        else:
-            self._add(self._found(job_id))
-        return self._found(job_id)
+            record = record.end_with_error(error, now)
+        self._store.add(record)
+        stored = self._stored(record.job_id)
+        if not error:
+            self._enqueue(stored)  # not the record above, whose inputs may have megabytes
+        return stored
 
-    def find(self, job_id: str) -> StoredJob | None:
-        """Return a job, None when there is none of this id; and note that it was asked for."""
-        job = self._store.find(job_id) if JOB_ID.fullmatch(job_id) else None
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job and record the access to it; None if there is no job of this id."""
+        record = self._store.find(job_id) if JOB_ID.fullmatch(job_id) else None
         now = time.time()
-        if job and now - job.accessed > BETWEEN_TOUCHES:
+        if record and record.status.is_ended and now - record.accessed > TOUCH_SECONDS:
             self._store.touch(job_id, now)
-        return job
+        return record
 
-    def cancel(self, job_id: str) -> StoredJob:
-        """Cancel a job: one that waits at once, one that is worked on within a second.
+    def cancel(self, job_id: str) -> JobRecord:
+        """Cancel a job: a waiting one at once, an executing one within a second.
 
         Raises
         ------
         ServiceError
-            When it has ended, or there is none of this id.
+            If there is no job of this id, or it has ended.
         """
-        run = self._runs.get(job_id)
-        if run is None:
-            job = self.find(job_id)
+        job = self._active.get(job_id)
+        record = job.record if job else self.find(job_id)
+        if record is None:
+            raise ServiceError("job not found or expired", code=404, where=job_id)
+        if job is None or record.status.is_ended:
             raise ServiceError(
-                "a job that can't be cancelled", code=400, found=job.status if job else "no such job",
-                expected="one that waits or is executing",
-            )  # fmt: skip
-        if not isinstance(run.verdict, ExportCancelledError):
-            self._cancel(run)
-        return self._found(job_id)
-
-    def folder(self, job: StoredJob) -> Path:
-        """Return the folder of a succeeded export's result."""
-        return self._output.result(job.job_id)
-
-    def _found(self, job_id: str) -> StoredJob:
-        job = self._store.find(job_id)
-        assert job, "it is not forgotten before it has ended"
-        return job
-
-    def _check_allowed(self, task: str, service: str, owner: str) -> None:
-        offered(self._settings, service)
-        most, waiting = self._settings.max_queued, sum(len(lane.waiting) for lane in self._lanes.values())
-        if self._lanes[task].is_busy and waiting >= most:
-            raise ServiceError("too many jobs wait: try again later", code=429, found=waiting, expected=f"below {most}")
-        most, own = self._settings.max_jobs_per_token, sum(run.owner == owner for run in self._runs.values())
-        if owner and own >= most:
-            raise ServiceError(
-                "too many of your jobs wait or run: try again later", code=429, found=own, expected=f"below {most}"
+                "job cannot be cancelled", code=400, found=record.status, expected="a job that has not ended"
             )
-        self._place.check(self._runs.values())
+        if record.status.is_cancellable:
+            self._cancel(job)
+        return self._stored(job_id)
 
-    def _add(self, job: StoredJob) -> None:
-        run = self._runs[job.job_id] = Run(job.job_id, job.task, job.service, job.owner)
-        self._lanes[job.task].add(run)
+    def result_folder(self, record: JobRecord) -> Path:
+        """Return the folder of the result of a succeeded export."""
+        return self._output.result_folder(record.job_id)
 
-    def _cancel(self, run: Run) -> None:
-        lane, cancelled = self._lanes[run.task], ExportCancelledError("cancelled by a request")
-        if run in lane.waiting:
-            lane.waiting.remove(run)
-            now = time.time()
-            self._store.change(run.job_id, JobStatus.CANCELLED, run.last_words(cancelled), ended=now, accessed=now)
-            self._forget(run)
+    def _stored(self, job_id: str) -> JobRecord:
+        record = self._store.find(job_id)
+        assert record, "a job that has not ended does not expire"
+        return record
+
+    def _check_accepted(self, operation: str, service: str, owner: str) -> None:
+        exportable_cache(self._settings, service)
+        limit, waiting = self._settings.max_queued, sum(len(pool.waiting) for pool in self._pools.values())
+        if self._pools[operation].is_busy and waiting >= limit:
+            raise ServiceError(
+                "too many jobs are waiting, try again later", code=429, found=waiting, expected=f"below {limit}"
+            )
+        limit = self._settings.max_jobs_per_token
+        own = sum(job.record.owner == owner for job in self._active.values())
+        if owner and own >= limit:
+            raise ServiceError(
+                "too many of your jobs are waiting or executing, try again later", code=429, found=own,
+                expected=f"below {limit}",
+            )  # fmt: skip
+        self._quota.check_space_left(self._active.values())
+
+    def _enqueue(self, record: JobRecord) -> None:
+        job = self._active[record.job_id] = ActiveJob(record)
+        self._pools[record.operation].add(job)
+
+    def _cancel(self, job: ActiveJob) -> None:
+        pool, cancelled = self._pools[job.record.operation], ExportCancelledError("job was cancelled")
+        if job in pool.waiting:
+            self._recorder.save(job, job.record.end_with_error(cancelled, time.time()))
+            pool.waiting.remove(job)
+            self._release(job)
         else:
-            self._store.change(run.job_id, JobStatus.CANCELLING)
-            lane.end(run, cancelled)
+            self._recorder.save(job, replace(job.record, status=JobStatus.CANCELLING))
+            pool.stop_job(job, cancelled)
 
-    def _forget(self, run: Run) -> None:
-        del self._runs[run.job_id]
+    def _release(self, job: ActiveJob) -> None:
+        del self._active[job.job_id]
 
-    def _check_fit(self, run: Run) -> None:
-        """End an export for which there is no place."""
-        if run.task == EXPORT and run.verdict is None:
-            error = self._place.find_fault(run, self._runs.values())
+    def _reserve(self, job: ActiveJob) -> None:
+        """Stop an export whose result does not fit into the storage."""
+        if job.record.operation == EXPORT_TILES and job.stop_reason is None:
+            error = self._quota.reservation_error(job, self._active.values())
             if error:
-                self._lanes[EXPORT].end(run, error)
+                self._pools[EXPORT_TILES].stop_job(job, error)
 
-    async def _expire(self) -> None:
-        """Forget, again and again, the jobs that nobody has asked for in a while."""
+    async def _remove_expired_jobs(self) -> None:
+        """Remove, periodically, the jobs that have not been accessed for some time."""
         while True:
             try:
                 expired = self._store.expired(time.time() - 3600 * self._settings.keep_hours)
-                # Files first: on a full disk, the store has no room to forget anything.
+                # The files first: on a full disk, the database cannot be changed.
                 await asyncio.to_thread(self._output.remove_results, expired)
                 self._store.delete(expired)
                 if expired:
                     LOG.info("%d jobs have expired", len(expired))
             except OutputError as error:
-                LOG.warning("expired jobs can't be removed: %s", error)
-            await asyncio.sleep(BETWEEN_EXPIRIES)
+                LOG.warning("expired jobs cannot be removed: %s", error)
+            await asyncio.sleep(EXPIRY_SECONDS)

@@ -1,4 +1,4 @@
-"""What a service's clients read in the place of paths: they are not to learn how its machine is laid out."""
+"""Replacing paths in the messages of a job: clients must not learn the layout of the service's machine."""
 
 from __future__ import annotations
 
@@ -10,44 +10,51 @@ from pathlib import Path
 from gptool.errors import GptoolError
 from gptool.jobs.job import Redactor
 
-OUTPUT = "the output directory"
-A_PATH = "a path"
+OUTPUT_DIRECTORY = "the output directory"
+ANY_PATH = "a path"
 
 NO_WORD_BEFORE = r"(?<![\w.])"
 REST = r"""[^\s'",;:)\]]*"""
-"""What follows on the start of a path, as far as it can be told from what follows on the path."""
+"""The rest of a path after a known start, up to a character that usually follows a path in a message."""
 
 
 def path_redactor(service: str, location: Path, output: Path) -> Redactor:
-    """Return what takes paths out of a job's messages.
+    """Return a function that replaces paths in a message.
 
     Parameters
     ----------
     service : str
-        What stands for the location of its cache, as in `World/conf.xml: not XML`.
+        Replaces the location of the cache, as in `World/conf.xml: not XML`.
     location, output : Path
-        Absolute ones.
+        Absolute paths of the cache and of the output directory, which `OUTPUT_DIRECTORY` replaces. `ANY_PATH`
+        replaces all other paths.
     """
-    named = dict.fromkeys(_spellings(output), OUTPUT) | dict.fromkeys(_spellings(location), service)
-    # Folders around them by themselves, because the blanks in their names would end what is known as a path.
-    around = {text for path in (location, output) for above in path.parents for text in _spellings(above)}
+    names = dict.fromkeys(_spellings(output), OUTPUT_DIRECTORY) | dict.fromkeys(_spellings(location), service)
+    # The parent folders are alternatives of their own: their names may contain blanks, at which REST would end.
+    parents = {text for path in (location, output) for parent in path.parents for text in _spellings(parent)}
     paths = re.compile(
-        rf"(https?://\S+)|{NO_WORD_BEFORE}(?:({_any(named)})(?![\w-])({REST})|(?:{_any(around)})(?![\w-]){REST}|/(?=\S){REST})"
+        rf"(https?://\S+)|{NO_WORD_BEFORE}(?:({_any_of(names)})(?![\w-])({REST})"
+        rf"|(?:{_any_of(parents)})(?![\w-]){REST}|/(?=\S){REST})"
     )
 
-    def word(text: str) -> str:
-        text = paths.sub(lambda match: match[1] or (named[match[2]] + match[3] if match[2] else A_PATH), text)
-        # Names of files may hold bytes that are no text, and then no JSON either.
-        return "".join(c if c.isprintable() else "?" for c in text)
+    def replacement(match: re.Match[str]) -> str:
+        url, known, rest = match.groups()
+        if url:
+            return str(url)
+        return names[known] + rest if known else ANY_PATH
 
-    return word
+    def redact_paths(text: str) -> str:
+        # File names may contain bytes that are not text, and could not be encoded as JSON.
+        return "".join(c if c.isprintable() else "?" for c in paths.sub(replacement, text))
+
+    return redact_paths
 
 
-def _any(texts: Iterable[str]) -> str:
+def _any_of(texts: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or "(?!)"
 
 
 def _spellings(path: Path) -> Iterator[str]:
-    """Yield a path as messages have it: as it was named, as it is, and as an error's line or a repr spells it."""
+    """Yield the spellings of a path in messages: as given and resolved, each also as in an error's line or a repr."""
     for name in {str(path), os.path.realpath(path)} - {os.sep}:
         yield from (name, str(GptoolError(name)), str(GptoolError(repr(name)[1:-1])))

@@ -1,48 +1,46 @@
-"""The jobs of a service on disk: one SQLite file that only the service's own process writes."""
+"""The job database: one SQLite file, which only the service's own process writes."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gptool.errors import OutputError, translate_os_errors
-from gptool.jobs.record import JobProgress, PlannedSize
+from gptool.jobs.record import JobProgress, JobRecord, JobResult, PlannedSize
 from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.service.queue.output_directory import PRIVATE_FILE
 
 FILE = "jobs.sqlite"
 
-VERSION = 1
-"""Of the tables below; a file says as `user_version` whose it has."""
+VERSION = 2
+"""Version of the tables, which the file has as its `user_version`. Version 1 is that of gptool 0.1.0."""
 
-# Inputs and messages have tables of their own: an area of interest may have megabytes, and messages are only added to.
+# Inputs and messages have tables of their own: an area of interest may have megabytes, and messages are only added.
 SCHEMA = f"""
 BEGIN;
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
     job_id TEXT NOT NULL UNIQUE,
-    task TEXT NOT NULL,
+    operation TEXT NOT NULL,
     service TEXT NOT NULL,
-    kind TEXT NOT NULL,
+    service_type TEXT NOT NULL,
     owner TEXT NOT NULL,
     status TEXT NOT NULL,
     progress TEXT,
     planned TEXT,
-    package TEXT,
-    is_file INTEGER NOT NULL DEFAULT 0,
-    size INTEGER NOT NULL DEFAULT 0,
-    estimate TEXT,
+    result TEXT,
+    result_size INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL,
+    started REAL,
     ended REAL,
     accessed REAL NOT NULL,
-    deaths INTEGER NOT NULL DEFAULT 0
+    restarts INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (job_id) ON DELETE CASCADE,
@@ -61,77 +59,17 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 
-
-@dataclass(frozen=True, slots=True)
-class StoredJob:
-    """A job as it is at a time.
-
-    Attributes
-    ----------
-    task : str
-        ExportTiles or EstimateExportTilesSize.
-    service : str
-        The name of the cache: `World` or `Maps/World`.
-    kind : str
-        The resource it was asked of: ImageServer, MapServer or GPServer.
-    owner : str
-        Who may see it: a token's digest, "" where there is none.
-    inputs : mapping
-        As `Job.inputs`. A value is read from the disk when it is asked for; then the job must still be stored.
-    planned : PlannedSize or None
-        Once tiles are counted.
-    package : str or None
-        The name of the file or folder that an export has made, in its result's folder.
-    is_file : bool
-        Whether that is a file.
-    size : int
-        Bytes of the result's folder.
-    estimate : dict or None
-        The result of an estimate.
-    created, ended, accessed : float
-        Seconds since the epoch; `ended` is None before.
-    deaths : int
-        How often it was started again because the service had died.
-    """
-
-    job_id: str
-    task: str
-    service: str
-    kind: str
-    owner: str
-    status: JobStatus
-    inputs: Mapping[str, Any]
-    messages: list[Message]
-    progress: JobProgress | None
-    planned: PlannedSize | None
-    package: str | None
-    is_file: bool
-    size: int
-    estimate: dict[str, Any] | None
-    created: float
-    ended: float | None
-    accessed: float
-    deaths: int
+ENDED = tuple(status for status in JobStatus if status.is_ended)
+HAS_ENDED = f"status IN ({', '.join('?' * len(ENDED))})"
 
 
-class NewJob(NamedTuple):
-    """What is known of a job when it is asked for."""
-
-    job_id: str
-    task: str
-    service: str
-    kind: str
-    owner: str
-    inputs: Mapping[str, Any]
-
-
-class Store:
-    """The file of jobs, open. It belongs to the thread that opened it.
+class JobStore:
+    """The job records of a service, on disk. It is used in the thread that created it.
 
     Raises
     ------
     OutputError
-        When the file can't be made or used, is damaged, or is another version's.
+        If the file cannot be created or used, is damaged, or was written by another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -139,10 +77,10 @@ class Store:
         with translate_os_errors(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
             path.chmod(PRIVATE_FILE)  # SQLite gives its -wal and -shm files the mode of the database
-        with _using(path):
+        with _translate_errors(path):
             self._connection = sqlite3.connect(path)
         try:
-            with _using(path):
+            with _translate_errors(path):
                 _prepare(self._connection, path)
         except BaseException:
             self._connection.close()
@@ -150,109 +88,132 @@ class Store:
         self._connection.row_factory = sqlite3.Row
 
     def close(self) -> None:
-        """Close the file; SQLite's own files beside it go."""
+        """Close the file; SQLite removes its own files beside it."""
         self._connection.close()
 
-    def add(self, job: NewJob, now: float) -> None:
-        """Store a job that was submitted now."""
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO jobs (job_id, task, service, kind, owner, status, created, accessed)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*job[:5], JobStatus.SUBMITTED, now, now),
-            )
-            values = ((job.job_id, name, json.dumps(value)) for name, value in job.inputs.items())
-            connection.executemany("INSERT INTO inputs VALUES (?, ?, ?)", values)
+    def add(self, record: JobRecord) -> None:
+        """Store a new job."""
+        columns = {
+            "job_id": record.job_id,
+            "operation": record.operation,
+            "service": record.service,
+            "service_type": record.service_type,
+            "owner": record.owner,
+            "created": record.created,
+            **_mutable_columns(record),
+        }
+        values = ", ".join("?" * len(columns))
+        with self._transaction() as connection:
+            connection.execute(f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({values})", (*columns.values(),))
+            inputs = ((record.job_id, name, json.dumps(value)) for name, value in record.inputs.items())
+            connection.executemany("INSERT INTO inputs VALUES (?, ?, ?)", inputs)
+            _add_messages(connection, record, 0)
 
-    def change(self, job_id: str, status: JobStatus, messages: Iterable[Message] = (), **values: Any) -> None:
-        """Store a job's status, other values by the names of `StoredJob`, and messages after those that it has."""
-        values["status"] = status
-        assignments = ", ".join(f"{name} = ?" for name in values)
-        texts = (json.dumps(value) if isinstance(value, tuple | dict) else value for value in values.values())
-        with self._writing() as connection:
-            connection.execute(f"UPDATE jobs SET {assignments} WHERE job_id = ?", (*texts, job_id))
-            added = ((job_id, *message) for message in messages)
-            connection.executemany("INSERT INTO messages (job_id, type, description) VALUES (?, ?, ?)", added)
+    def update(self, record: JobRecord, stored_messages: int) -> None:
+        """Store a new state of a job.
+
+        Parameters
+        ----------
+        stored_messages : int
+            Number of the record's messages that are stored; those after them are added.
+        """
+        columns = _mutable_columns(record)
+        assignments = ", ".join(f"{name} = ?" for name in columns)
+        with self._transaction() as connection:
+            connection.execute(f"UPDATE jobs SET {assignments} WHERE job_id = ?", (*columns.values(), record.job_id))
+            _add_messages(connection, record, stored_messages)
 
     def touch(self, job_id: str, now: float) -> None:
-        """Note that a job was asked for now."""
-        with self._writing() as connection:
+        """Store the time of the last access to a job."""
+        with self._transaction() as connection:
             connection.execute("UPDATE jobs SET accessed = ? WHERE job_id = ?", (now, job_id))
 
     def delete(self, job_ids: Sequence[str]) -> None:
-        """Forget jobs."""
-        with self._writing() as connection:
+        """Delete jobs."""
+        with self._transaction() as connection:
             connection.executemany("DELETE FROM jobs WHERE job_id = ?", ((job_id,) for job_id in job_ids))
 
-    def find(self, job_id: str) -> StoredJob | None:
-        """Return a job, None when there is none of this id."""
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job; None if there is no job of this id."""
         rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
-        return self._job(rows[0]) if rows else None
+        return self._record(rows[0]) if rows else None
 
-    def unended(self) -> list[StoredJob]:
-        """Return the jobs that have not ended, in the order in which they were submitted."""
-        return [self._job(row) for row in self._rows("SELECT * FROM jobs WHERE ended IS NULL ORDER BY number")]
+    def unfinished(self) -> list[JobRecord]:
+        """Return the jobs that have not ended, in the order of their submission."""
+        rows = self._rows(f"SELECT * FROM jobs WHERE NOT {HAS_ENDED} ORDER BY number", *ENDED)
+        return [self._record(row) for row in rows]
 
-    def succeeded(self) -> set[str]:
-        """Return the ids of the exports that have a result."""
-        rows = self._rows("SELECT job_id FROM jobs WHERE status = ? AND package IS NOT NULL", JobStatus.SUCCEEDED)
+    def ids_with_result_folder(self) -> set[str]:
+        """Return the ids of the jobs that have a result folder: succeeded exports."""
+        rows = self._rows("SELECT job_id FROM jobs WHERE status = ? AND result_size > 0", JobStatus.SUCCEEDED)
         return {row["job_id"] for row in rows}
 
     def expired(self, before: float) -> list[str]:
-        """Return the ids of the jobs that have ended and were last asked for before a time."""
-        rows = self._rows("SELECT job_id FROM jobs WHERE ended IS NOT NULL AND accessed < ?", before)
+        """Return the ids of the jobs that have ended and were last accessed before a time."""
+        rows = self._rows(f"SELECT job_id FROM jobs WHERE {HAS_ENDED} AND accessed < ?", *ENDED, before)
         return [row["job_id"] for row in rows]
 
     def results_size(self) -> int:
-        """Return the bytes of all results."""
-        return self._number("SELECT coalesce(sum(size), 0) FROM jobs")
+        """Return the size of all results, bytes."""
+        return self._number("SELECT coalesce(sum(result_size), 0) FROM jobs")
 
     def own_size(self) -> int:
-        """Return the bytes that jobs take in the store: areas of interest may have megabytes."""
+        """Return the bytes in the file that are in use: areas of interest may have megabytes."""
         return self._number("PRAGMA page_size") * (
             self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
         )
 
     def input(self, job_id: str, name: str) -> Any:
-        """Return the value of a job's input. Raises KeyError when there is none of that name, or no such job."""
+        """Return the value of a job's input.
+
+        Raises
+        ------
+        KeyError
+            If the job has no input of that name, or is not stored any more.
+        """
         rows = self._rows("SELECT value FROM inputs WHERE job_id = ? AND name = ?", job_id, name)
         if not rows:
             raise KeyError(name)
         return json.loads(rows[0]["value"])
 
-    def _job(self, row: sqlite3.Row) -> StoredJob:
+    def _record(self, row: sqlite3.Row) -> JobRecord:
         job_id = row["job_id"]
         inputs = self._rows("SELECT name FROM inputs WHERE job_id = ? ORDER BY rowid", job_id)
         messages = self._rows("SELECT type, description FROM messages WHERE job_id = ? ORDER BY number", job_id)
-        values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118 - a row's values iterate
-        values["inputs"] = _Inputs(self, job_id, tuple(item["name"] for item in inputs))
-        values["messages"] = [Message(*message) for message in messages]
-        values["status"] = JobStatus(row["status"])
-        values["progress"] = JobProgress.from_values(json.loads(row["progress"])) if row["progress"] else None
-        values["planned"] = PlannedSize(*json.loads(row["planned"])) if row["planned"] else None
-        values["estimate"] = json.loads(row["estimate"]) if row["estimate"] else None
-        values["is_file"] = bool(row["is_file"])
-        return StoredJob(**values)
+        progress, planned, result = (
+            json.loads(row[name]) if row[name] else None for name in ("progress", "planned", "result")
+        )
+        return JobRecord(
+            job_id,
+            row["operation"],
+            StoredInputs(self, job_id, tuple(item["name"] for item in inputs)),
+            JobStatus(row["status"]),
+            tuple(Message(*message) for message in messages),
+            progress and JobProgress.from_values(progress),
+            planned and PlannedSize(*planned),
+            result and JobResult(*result),
+            **{name: row[name] for name in ("service", "service_type", "owner", "created", "started", "ended")},
+            **{name: row[name] for name in ("accessed", "restarts")},
+        )
 
     def _number(self, query: str) -> int:
         number: int = self._rows(query)[0][0]
         return number
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with _using(FILE):
+        with _translate_errors(FILE):
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Make what is done within one transaction."""
-        with _using(FILE), self._connection:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _translate_errors(FILE), self._connection:
             yield self._connection
 
 
-class _Inputs(Mapping[str, Any]):
-    """A stored job's inputs: polls see their names, and need not read their values."""
+class StoredInputs(Mapping[str, Any]):
+    """The inputs of a stored job. A value is read when it is accessed: polls need the names alone."""
 
-    def __init__(self, store: Store, job_id: str, names: tuple[str, ...]) -> None:
+    def __init__(self, store: JobStore, job_id: str, names: tuple[str, ...]) -> None:
         self._store, self._job_id, self._names = store, job_id, names
 
     def __getitem__(self, name: str) -> Any:
@@ -265,28 +226,50 @@ class _Inputs(Mapping[str, Any]):
         return len(self._names)
 
 
+def _mutable_columns(record: JobRecord) -> dict[str, Any]:
+    """Return the columns that change while a job is executed, with their values."""
+    return {
+        "status": record.status,
+        "progress": record.progress and json.dumps(record.progress),
+        "planned": record.planned and json.dumps(record.planned),
+        "result": record.result and json.dumps(record.result),
+        "result_size": record.result.size if record.result else 0,
+        "started": record.started,
+        "ended": record.ended,
+        "accessed": record.accessed,
+        "restarts": record.restarts,
+    }
+
+
+def _add_messages(connection: sqlite3.Connection, record: JobRecord, first: int) -> None:
+    messages = ((record.job_id, *message) for message in record.messages[first:])
+    connection.executemany("INSERT INTO messages (job_id, type, description) VALUES (?, ?, ?)", messages)
+
+
 @contextmanager
-def _using(where: Path | str) -> Iterator[None]:
-    """Turn what SQLite refuses into an OutputError; once a service answers requests, it names no folder."""
+def _translate_errors(where: Path | str) -> Iterator[None]:
+    """Raise SQLite's errors as OutputError. Once a service answers requests, the message has no folder."""
     try:
         yield
     except sqlite3.Error as error:
-        raise OutputError(f"the store of jobs can't be used: {error}", where=where) from error
+        raise OutputError(f"job database cannot be used: {error}", where=where) from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables where there are none, and make sure that those that are there can be used."""
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+    """Create the tables in an empty file; check those of another, which is not changed if it is rejected."""
     with closing(connection.execute("PRAGMA user_version")) as versions:
         version = versions.fetchone()[0]
-    if version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        connection.executescript(SCHEMA)
-    elif version != VERSION:
+    with closing(connection.execute("SELECT 1 FROM sqlite_schema")) as tables:
+        is_empty = version == 0 and not tables.fetchone()
+    if version != VERSION and not is_empty:
         raise OutputError(
-            "a store of jobs of another version", where=path, found=version,
+            "job database was written by another version", where=path, found=version,
             expected=f"{VERSION}, or a new output directory",
         )  # fmt: skip
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    if is_empty:
+        connection.executescript(SCHEMA)
     fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if fault != "ok":
-        raise OutputError(f"the store of jobs is damaged: {fault}", where=path, expected="a new output directory")
+        raise OutputError(f"job database is damaged: {fault}", where=path, expected="a new output directory")

@@ -1,7 +1,7 @@
-"""A process that works on one job of a service at a time: `python -m gptool.service.queue.worker`.
+"""The program of a worker process, which executes the tasks of a service: `python -m gptool.service.queue.worker`.
 
-Standard input and output carry `gptool.service.queue.protocol`; whatever else is printed goes to standard error. The
-process ends when its standard input does: then the service is gone, and takes up the job again when it comes back.
+Standard input and output carry `gptool.service.queue.protocol`; other output goes to standard error. The process ends
+when its standard input does: then the service has ended, and will execute the job again when it is started again.
 """
 
 from __future__ import annotations
@@ -16,102 +16,101 @@ from threading import Thread
 from typing import Any, NoReturn
 
 from gptool.jobs.job import Job
-from gptool.jobs.record import OUT
+from gptool.jobs.record import EXPORT_TILES, OUT, JobResult
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
-from gptool.service.queue.protocol import EXPORT, Ended, News, Order, line_of, read_order
+from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
 from gptool.service.queue.redaction import path_redactor
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
 NICE = 10
-"""Steps below the service itself, which answers requests meanwhile."""
+"""Increment of the nice value: the service answers requests while its workers work."""
 
 
 class Worker:
-    """Works on the orders that `listen` reads, and writes news of them to a descriptor."""
+    """Executes the tasks that `listen` reads, and writes updates to a file descriptor."""
 
     def __init__(self, output: int) -> None:
         self._output = output
-        self._orders: SimpleQueue[Order] = SimpleQueue()
+        self._tasks: SimpleQueue[WorkerTask] = SimpleQueue()
         self._job: Job | None = None
-        self._cancelled = ""
-        self._told = 0
+        self._cancelled_id = ""
+        self._sent_messages = 0
 
     def listen(self) -> NoReturn:
-        """Read lines in a thread of its own, and end the process with the last."""
+        """Read lines, in a thread of its own, and end the process after the last one."""
         for line in sys.stdin.buffer:
-            order = read_order(line)
-            if isinstance(order, Order):
-                self._orders.put(order)
+            task = decode_task(line)
+            if isinstance(task, WorkerTask):
+                self._tasks.put(task)
                 continue
-            # Both ways round: the job may come into being meanwhile.
-            self._cancelled, job = order, self._job
-            if job and job.job_id == order:
+            # The job may be created meanwhile: whichever of `listen` and `_report` comes second cancels it.
+            self._cancelled_id, job = task, self._job
+            if job and job.job_id == task:
                 job.cancel()
-        os._exit(0)  # nobody is left to hear of the job, nor of a clean end
+        os._exit(0)  # nobody is left to receive an update
 
     def work(self) -> NoReturn:
-        """Work on one order after another."""
+        """Execute one task after another."""
         while True:
-            order = self._orders.get()
-            self._told = 0
-            job = self._run(order)
-            self._tell(job, _end_of(job))
+            task = self._tasks.get()
+            self._sent_messages = 0
+            job = self._execute(task)
+            self._send(job, result_of(job))
 
-    def _run(self, order: Order) -> Job:
-        redact = path_redactor(order.service, Path(order.location), Path(order.output))
+    def _execute(self, task: WorkerTask) -> Job:
         options: dict[str, Any] = {
-            "cache": order.location,
-            "on_change": self._change,
-            "job_id": order.job_id,
-            "redact": redact,
-            "service": order.full_name,
+            "cache": task.cache_location,
+            "on_change": self._report,
+            "job_id": task.job_id,
+            "redact": path_redactor(task.service, Path(task.cache_location), Path(task.output_directory)),
+            "service": task.full_service_name,
         }
-        if order.task != EXPORT:
-            return estimate_export_tiles_size_job(order.inputs, **options)
+        if task.operation != EXPORT_TILES:
+            return estimate_export_tiles_size_job(task.inputs, **options)
         return export_tiles_job(
-            order.inputs,
-            output_directory=order.folder,
-            max_export_tiles_count=order.limit,
-            workers=order.threads,
+            task.inputs,
+            output_directory=task.work_folder,
+            max_export_tiles_count=task.max_export_tiles_count,
+            workers=task.threads,
             **options,
         )
 
-    def _change(self, job: Job) -> None:
-        """Tell what is new of a job that goes on; its end is told when all is tidy."""
+    def _report(self, job: Job) -> None:
+        """Send an update of a job that has not ended; the last update follows when its files are in order."""
         self._job = job
-        if self._cancelled == job.job_id:
+        if self._cancelled_id == job.job_id:
             job.cancel()
         if job.status.is_cancellable:
-            self._tell(job)
+            self._send(job)
 
-    def _tell(self, job: Job, ended: Ended | None = None) -> None:
-        messages = job.messages[self._told :]
-        self._told += len(messages)
-        line = memoryview(line_of(News(list(messages), job.progress, job.planned, ended)))
+    def _send(self, job: Job, result: JobResult | None = None) -> None:
+        messages = list(job.messages[self._sent_messages :])
+        self._sent_messages += len(messages)
+        line = memoryview(encode_line(WorkerUpdate(job.status, messages, job.progress, job.planned, result)))
         try:
             while line:
                 line = line[os.write(self._output, line) :]
         except BrokenPipeError:
-            os._exit(0)  # as `listen`, which may notice a little later
+            os._exit(0)  # as in `listen`, which may notice the end of the service later
 
 
-def _end_of(job: Job) -> Ended:
-    """Return how a job ended, and what it has made."""
+def result_of(job: Job) -> JobResult | None:
+    """Return the result of a job that has ended; None if it has not succeeded."""
     if job.status is not JobStatus.SUCCEEDED:
-        return Ended(job.status)
+        return None
     result = job.results[OUT]
     if isinstance(result, dict):
-        return Ended(job.status, estimate=result)
+        return JobResult(estimate=result)
     folder = Path(result)
-    [package] = (path for path in folder.iterdir() if path.name != REPORT)
+    [output] = (path for path in folder.iterdir() if path.name != REPORT)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Ended(job.status, package.name, package.is_file(), size)
+    return JobResult(output.name, output.is_file(), size)
 
 
 def main() -> NoReturn:
-    """Work until the service is gone."""
-    # Those who stop the service may tell all its processes; this one ends when the service has let go of it.
+    """Execute tasks until the service ends."""
+    # SIGTERM may be sent to all processes of the service; a worker ends when the service has released it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(NICE)

@@ -1,4 +1,4 @@
-"""A queue of jobs, first in, first out, and the worker processes behind it."""
+"""A first-in, first-out queue of jobs, and the worker processes that execute them."""
 
 from __future__ import annotations
 
@@ -8,136 +8,135 @@ from collections import deque
 from collections.abc import Callable
 
 from gptool.errors import GptoolError
-from gptool.service.queue.process import WorkerProcess
-from gptool.service.queue.protocol import Ended, News
-from gptool.service.queue.recorder import Books
-from gptool.service.queue.run import Run
+from gptool.service.queue.active_job import ActiveJob
+from gptool.service.queue.protocol import WorkerUpdate
+from gptool.service.queue.recorder import JobRecorder
+from gptool.service.queue.worker_process import WorkerProcess
 
-GRACE = 0.5
-"""Seconds that a worker has to stop a job, before it is stopped itself."""
+STOP_GRACE_SECONDS = 0.5
+"""Time that a worker has to stop a job before its process is killed."""
 
 LOG = logging.getLogger(__name__)
 
 
-class Lane:
-    """Jobs that wait for, or are worked on in, so many processes. These are started when first needed, and kept.
+class WorkerPool:
+    """Jobs that wait for, or are executed in, a number of processes. A process is started when needed, and kept.
 
     Parameters
     ----------
     processes : int
-    books : Books
+        The most processes.
+    recorder : JobRecorder
     inherited : tuple of int
-        Descriptors that workers inherit.
-    planned, ended : callable
-        Called when a job's tiles are counted, and when it has ended.
+        File descriptors that workers inherit.
+    on_planned, on_ended : callable
+        Called with a job when its tiles are counted, and when it has ended.
     """
 
     def __init__(
         self,
         processes: int,
-        books: Books,
+        recorder: JobRecorder,
         inherited: tuple[int, ...],
-        planned: Callable[[Run], None],
-        ended: Callable[[Run], None],
+        on_planned: Callable[[ActiveJob], None],
+        on_ended: Callable[[ActiveJob], None],
     ) -> None:
-        self._processes, self._books, self._inherited = processes, books, inherited
-        self._planned, self._ended = planned, ended
-        self.waiting: deque[Run] = deque()
-        self._tasks: dict[Run, asyncio.Task[None]] = {}
+        self._processes, self._recorder, self._inherited = processes, recorder, inherited
+        self._on_planned, self._on_ended = on_planned, on_ended
+        self.waiting: deque[ActiveJob] = deque()
+        self._executions: dict[ActiveJob, asyncio.Task[None]] = {}
         self._idle: list[WorkerProcess] = []
-        self._stopping = False
+        self._is_stopping = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job that came now would have to wait."""
-        return len(self._tasks) >= self._processes
+        """Whether a further job would have to wait."""
+        return len(self._executions) >= self._processes
 
-    def add(self, run: Run) -> None:
-        """Let a job wait for its turn."""
-        self.waiting.append(run)
-        self._advance()
+    def add(self, job: ActiveJob) -> None:
+        """Add a job to the end of the queue."""
+        self.waiting.append(job)
+        self._start_waiting()
 
-    def end(self, run: Run, verdict: GptoolError) -> None:
-        """See to it that a job that is worked on ends soon, for that reason."""
-        run.verdict = verdict
-        if run.worker:
-            run.worker.tell(run.job_id)
-        asyncio.get_running_loop().call_later(GRACE, _kill, run)
+    def stop_job(self, job: ActiveJob, reason: GptoolError) -> None:
+        """Stop a job that is executed; it ends soon, by this error."""
+        job.stop_reason = reason
+        if job.worker:
+            job.worker.send(job.job_id)
+        asyncio.get_running_loop().call_later(STOP_GRACE_SECONDS, _kill_worker, job)
 
     async def stop(self) -> None:
-        """End all processes; the jobs that they worked on are put back."""
-        self._stopping = True
-        for run in self._tasks:
-            _kill(run)
-        await asyncio.gather(*self._tasks.values())
+        """End all processes; the jobs that they executed are queued again."""
+        self._is_stopping = True
+        for job in self._executions:
+            _kill_worker(job)
+        await asyncio.gather(*self._executions.values())
         for worker in self._idle:
             await worker.close()
 
-    def _advance(self) -> None:
-        while self.waiting and not self.is_busy and not self._stopping:
-            run = self.waiting.popleft()
-            self._tasks[run] = asyncio.create_task(self._work(run))
+    def _start_waiting(self) -> None:
+        while self.waiting and not self.is_busy and not self._is_stopping:
+            job = self.waiting.popleft()
+            self._executions[job] = asyncio.create_task(self._execute(job))
 
-    async def _work(self, run: Run) -> None:
+    async def _execute(self, job: ActiveJob) -> None:
         try:
-            outcome = await self._outcome_of(run)
-            if self._stopping and run.verdict is None and isinstance(outcome, GptoolError):
-                await self._books.put_back(run)
+            outcome = await self._safe_outcome(job)
+            if self._is_stopping and job.stop_reason is None and isinstance(outcome, GptoolError):
+                await self._recorder.requeue(job)
             else:
-                await self._books.end(run, outcome)
+                await self._recorder.end(job, outcome)
         except Exception:
-            LOG.exception("job %s has ended, and that could not be stored", run.job_id)
+            LOG.exception("job %s: the end of the job could not be stored", job.job_id)
         finally:
-            del self._tasks[run]
-            self._ended(run)
-            self._advance()
+            del self._executions[job]
+            self._on_ended(job)
+            self._start_waiting()
 
-    async def _outcome_of(self, run: Run) -> Ended | GptoolError:
+    async def _safe_outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
         try:
-            return await self._outcome(run)
+            return await self._outcome(job)
         except Exception as error:
-            LOG.exception("job %s", run.job_id)
-            _kill(run)
-            return GptoolError(f"an error of the program: {type(error).__name__}")
+            LOG.exception("job %s", job.job_id)
+            _kill_worker(job)
+            return GptoolError(f"internal error: {type(error).__name__}")
 
-    async def _outcome(self, run: Run) -> Ended | GptoolError:
-        """Have a worker work on a job, and return how that ended."""
-        order = self._books.start(run)
+    async def _outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
+        """Have a worker execute a job. Return its last update, or the error by which the job ends."""
+        task = self._recorder.start(job)
         while True:
-            kept = self._idle.pop() if self._idle else None
+            idle = self._idle.pop() if self._idle else None
             try:
-                worker = kept or await WorkerProcess.start(self._inherited)
+                worker = idle or await WorkerProcess.start(self._inherited)
             except OSError as error:
-                return GptoolError(f"the system gives no process for the job: {error.strerror or error}")
-            run.worker = worker
-            heard = False
-            if not self._stopping and run.verdict is None:
-                worker.tell(order)
-                while (news := await worker.news()) is not None:
-                    heard = True
-                    self._take(run, news)
-                    if news.ended:
-                        run.worker = None
+                return GptoolError(f"worker process cannot be started: {error.strerror or error}")
+            job.worker = worker
+            has_answered = False
+            if not self._is_stopping and job.stop_reason is None:
+                worker.send(task)
+                while (update := await worker.receive()) is not None:
+                    has_answered = True
+                    self._apply(job, update)
+                    if update.status.is_ended:
+                        job.worker = None
                         self._idle.append(worker)
-                        return news.ended
+                        return update
             await worker.close()
-            run.worker = None
-            # One that was kept may have been killed before it got the order.
-            if heard or not kept or self._stopping or run.verdict:
-                LOG.warning("job %s: its process has ended (%s)", run.job_id, worker.cause)
-                return GptoolError(f"the process that worked on the job ended before it ({worker.cause})")
+            job.worker = None
+            # An idle process may have been killed before it received the task; then another one executes it.
+            if has_answered or not idle or self._is_stopping or job.stop_reason:
+                LOG.warning("job %s: its worker process ended (%s)", job.job_id, worker.end_reason)
+                return GptoolError(f"worker process ended before the job did ({worker.end_reason})")
 
-    def _take(self, run: Run, news: News) -> None:
-        """Take in what a worker tells of a job."""
-        counted = run.planned is None and news.planned is not None
-        run.take(news)
-        if not news.ended:
-            self._books.note(run)
-            if counted:
-                self._planned(run)
+    def _apply(self, job: ActiveJob, update: WorkerUpdate) -> None:
+        was_planned = job.record.planned is not None
+        job.apply(update)
+        if not update.status.is_ended:
+            self._recorder.save_soon(job)
+            if update.planned and not was_planned:
+                self._on_planned(job)
 
 
-def _kill(run: Run) -> None:
-    """End the process of a job that has not ended by itself."""
-    if run.worker:
-        run.worker.kill()
+def _kill_worker(job: ActiveJob) -> None:
+    if job.worker:
+        job.worker.kill()

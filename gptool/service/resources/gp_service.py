@@ -10,13 +10,12 @@ from typing import Any, NamedTuple, cast
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.record import OUT
+from gptool.jobs.record import OUT, JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
 from gptool.request.area import PARAMETER as AREA
 from gptool.request.area import POLYGON_SCHEMA
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.queue.store import StoredJob
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_resources import JobResources, Results, start_job
@@ -130,7 +129,7 @@ async def submit(name: str, context: RequestContext) -> Representation | Respons
 class TaskJobs(JobResources):
     """Resources of the jobs of a task."""
 
-    def find(self, context: RequestContext) -> StoredJob:
+    def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
 
         Raises
@@ -140,16 +139,17 @@ class TaskJobs(JobResources):
         """
         return find_job(context, self.task)
 
-    def results(self, context: RequestContext, job: StoredJob) -> Results:
+    def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the outputs of a succeeded job. A dataset is a folder, so it has no output of type GPDataFile."""
-        if job.estimate is not None:
-            numbers = {name: ("GPDouble", number) for name, number in job.estimate.items()}
-            return {OUT: ("GPString", json.dumps(job.estimate)), **numbers}
-        files = {"package": job.package if job.is_file else None, "report": REPORT}
+        result = job.result or JobResult()
+        if result.estimate is not None:
+            numbers = {name: ("GPDouble", number) for name, number in result.estimate.items()}
+            return {OUT: ("GPString", json.dumps(result.estimate)), **numbers}
+        files = {"package": result.name if result.is_file else None, "report": REPORT}
         urls = {name: ("GPDataFile", {"url": output_url(context, job, file)}) for name, file in files.items() if file}
         return {OUT: ("GPString", output_url(context, job)), **urls}
 
-    def inputs(self, job: StoredJob) -> Mapping[str, Any]:
+    def inputs(self, job: JobRecord) -> Mapping[str, Any]:
         """Return the inputs of a job by name, including the cache."""
         return ChainMap({CACHE: job.service}, cast("dict[str, Any]", job.inputs))
 

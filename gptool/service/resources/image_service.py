@@ -12,7 +12,7 @@ from gptool.model import MAX_GRID_INDEX
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
-from gptool.service.queue.limits import offered
+from gptool.service.queue.admission import exportable_cache
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
@@ -64,7 +64,7 @@ async def tile(context: RequestContext) -> Response:
 async def operation(service_type: str, name: str, context: RequestContext) -> Representation | Response:
     """Start a job; a browser that sends no parameters receives a form."""
     cached = await find_service(context)
-    offered(context.state.settings, cached.name)
+    exportable_cache(context.state.settings, cached.name)
     if context.format == "html" and not context.inputs:
         return await _form(cached, service_type, name)
     check_same_site(context)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gptool.errors import ServiceError
-from gptool.service.queue.store import StoredJob
+from gptool.jobs.record import JobRecord
 from gptool.service.resources.request_context import RequestContext
 
 
-def find_job(context: RequestContext, task: str | None = None, service: str | None = None) -> StoredJob:
+def find_job(context: RequestContext, task: str | None = None, service: str | None = None) -> JobRecord:
     """Return the job of the path's parameter `job`.
 
     Parameters
@@ -22,7 +22,12 @@ def find_job(context: RequestContext, task: str | None = None, service: str | No
         If there is no such job, or it belongs to another owner.
     """
     job_id = context.path_parameter("job")
-    job = context.state.engine.find(job_id)
-    if job is None or job.owner != context.owner or task not in (None, job.task) or service not in (None, job.service):
+    job = context.state.queue.find(job_id)
+    if (
+        job is None
+        or job.owner != context.owner
+        or task not in (None, job.operation)
+        or service not in (None, job.service)
+    ):
         raise ServiceError("job not found or expired", code=404, where=job_id)
     return job

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from gptool.jobs.record import JobRecord, JobResult
 from gptool.jobs.report import REPORT
-from gptool.jobs.status import JobStatus
-from gptool.service.queue.store import StoredJob
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, breadcrumbs, service_path
 
@@ -18,14 +17,14 @@ JOB_ID_CHARACTERS = 9
 
 
 def job_page(
-    context: RequestContext, job: StoredJob, value: dict[str, Any], results: Sequence[str], inputs: Mapping[str, Any]
+    context: RequestContext, job: JobRecord, value: dict[str, Any], results: Sequence[str], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the variables of job.html.
 
     Parameters
     ----------
     context : RequestContext
-    job : StoredJob
+    job : JobRecord
     value : dict
         The JSON of the job.
     results : sequence of str
@@ -35,21 +34,22 @@ def job_page(
     """
     path = job_path(context)
     output = f"{OUTPUT_FILES}/{job.job_id}"
-    package = quote(job.package) if job.status is JobStatus.SUCCEEDED and job.package is not None else None
+    result = job.result or JobResult()
+    package = None if result.name is None else quote(result.name)
     return {
         "title": f"Job {job.job_id}",
         "breadcrumbs": job_breadcrumbs(context),
         "job": value,
-        "task": job.task,
+        "task": job.operation,
         "service_name": job.service,
         "job_url": path,
         "cancel_url": f"{path}/cancel",
         "is_active": not job.status.is_ended,
         "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
         "planned": job.planned,
-        "estimate": job.estimate,
-        "files": [(job.package, f"{output}/{package}", job.size)] if package and job.is_file else [],
-        "folder": f"{output}/{package}" if package and not job.is_file else None,
+        "estimate": result.estimate,
+        "files": [(result.name, f"{output}/{package}", result.size)] if package and result.is_file else [],
+        "folder": f"{output}/{package}" if package and not result.is_file else None,
         "report": f"{output}/{REPORT}" if package else None,
         "results": [(name, f"{path}/results/{name}") for name in results],
         "inputs": [(name, f"{path}/inputs/{name}", value) for name, value in inputs.items()],

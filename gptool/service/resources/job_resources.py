@@ -11,7 +11,6 @@ from gptool.errors import ServiceError
 from gptool.jobs.record import OUT, JobRecord
 from gptool.jobs.status import JobStatus
 from gptool.request.parameters import BY_NAME
-from gptool.service.queue.store import StoredJob
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
@@ -32,7 +31,7 @@ async def start_job(
     ----------
     context : RequestContext
     task, service, service_type, inputs
-        See `Engine.submit`.
+        See `JobQueue.submit`.
     parent : str
         The path of the resource above the job.
 
@@ -43,7 +42,7 @@ async def start_job(
     OutputError
         If the job cannot be stored.
     """
-    job = await context.state.engine.submit(task, service, service_type, inputs, context.owner)
+    job = await context.state.queue.submit(task, service, service_type, inputs, context.owner)
     if context.format == "html":
         return redirect(context.with_token(f"{parent}/jobs/{job.job_id}"))
     return _status(job)
@@ -61,7 +60,7 @@ class JobResources:
     def __init__(self, task: str | None) -> None:
         self.task = task
 
-    def find(self, context: RequestContext) -> StoredJob:
+    def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
 
         Raises
@@ -71,11 +70,12 @@ class JobResources:
         """
         return find_job(context, self.task, context.path_parameter("service"))
 
-    def results(self, context: RequestContext, job: StoredJob) -> Results:
+    def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
-        return {OUT: ("GPString", output_url(context, job) if job.estimate is None else job.estimate)}
+        estimate = job.result.estimate if job.result else None
+        return {OUT: ("GPString", output_url(context, job) if estimate is None else estimate)}
 
-    def inputs(self, job: StoredJob) -> Mapping[str, Any]:
+    def inputs(self, job: JobRecord) -> Mapping[str, Any]:
         """Return the inputs of a job by name."""
         return job.inputs
 
@@ -84,8 +84,7 @@ class JobResources:
         job = self.find(context)
         results = self.results(context, job) if job.status is JobStatus.SUCCEEDED else {}
         inputs = self.inputs(job)
-        record = JobRecord(job.job_id, job.task, job.inputs, job.status, tuple(job.messages), job.progress)
-        value = record.to_json(results=results, inputs=inputs, return_messages=context.flag("returnMessages", True))
+        value = job.to_json(results=results, inputs=inputs, return_messages=context.flag("returnMessages", True))
         page = job_page(context, job, value, list(results), inputs) if context.format == "html" else {}
         return Representation(value, "job.html", page)
 
@@ -106,13 +105,13 @@ class JobResources:
     async def cancel(self, context: RequestContext) -> Representation | Response:
         """Cancel a job."""
         check_same_site(context)
-        job = context.state.engine.cancel(self.find(context).job_id)
+        job = context.state.queue.cancel(self.find(context).job_id)
         if context.format == "html":
             return redirect(context.with_token(job_path(context)))
         return _status(job)
 
 
-def _status(job: StoredJob) -> Representation:
+def _status(job: JobRecord) -> Representation:
     return Representation({"jobId": job.job_id, "jobStatus": job.status}, "job.html")
 
 

@@ -10,17 +10,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from gptool.errors import ServiceError
+from gptool.jobs.record import JobRecord
 from gptool.jobs.report import REPORT
-from gptool.jobs.status import JobStatus
 from gptool.service.catalog import CURRENT_VERSION
-from gptool.service.queue.store import StoredJob
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import etag_matches, json_response
 from gptool.service.urls import OUTPUT_FILES
 
 
-def output_url(context: RequestContext, job: StoredJob, *parts: str) -> str:
+def output_url(context: RequestContext, job: JobRecord, *parts: str) -> str:
     """Return the URL of the output folder of a job, or of a file or folder in it."""
     return context.absolute_url("/".join((OUTPUT_FILES, job.job_id, *parts)))
 
@@ -32,15 +31,15 @@ async def output(context: RequestContext) -> Response:
     request it with `f=json`.
     """
     job = find_job(context)
-    if job.status is not JobStatus.SUCCEEDED or job.package is None:
+    if job.result is None or job.result.name is None:
         raise ServiceError(
             "job has no output files",
             code=404,
-            found=f"{job.task} with status {job.status}",
+            found=f"{job.operation} with status {job.status}",
             expected="a succeeded export",
         )
     names = [name for name in context.request.path_params.get("path", "").split("/") if name]
-    path = await run_in_threadpool(_find, context.state.engine.folder(job), names)
+    path = await run_in_threadpool(_find, context.state.queue.result_folder(job), names)
     if path is None:
         raise ServiceError("file or folder not found", code=404, where="/".join(names))
     if path.is_dir():
@@ -83,7 +82,7 @@ def _find(folder: Path, names: list[str]) -> Path | None:
     return path if path.exists() else None
 
 
-def _list_folder(context: RequestContext, job: StoredJob, path: Path, names: list[str]) -> dict[str, Any]:
+def _list_folder(context: RequestContext, job: JobRecord, path: Path, names: list[str]) -> dict[str, Any]:
     try:
         entries = sorted(path.iterdir())
         files = [

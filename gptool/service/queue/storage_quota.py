@@ -1,0 +1,64 @@
+"""The disk space for results, and for the job database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gptool.errors import GptoolError, ServiceError
+from gptool.service.queue.active_job import ActiveJob
+from gptool.service.queue.output_directory import OutputDirectory
+from gptool.service.queue.store import JobStore
+
+MIN_FREE_BYTES = 10**9
+"""Free disk space that a service without a quota does not use."""
+
+
+class StorageQuota(NamedTuple):
+    """The disk space of a service: a quota in bytes, or if that is 0 the free space of the disk."""
+
+    quota: int
+    output: OutputDirectory
+    store: JobStore
+
+    def check_space_left(self, active: Iterable[ActiveJob]) -> None:
+        """Check that there is space for more results than those of the active jobs.
+
+        Raises
+        ------
+        ServiceError
+            If there is none.
+        """
+        active = list(active)
+        if self._available(active) > 0:
+            return
+        used = self._used(active)
+        needed = sum(job.remaining_bytes for job in active) + (0 if self.quota else MIN_FREE_BYTES)
+        is_quota_used = self.quota and used >= self.quota
+        raise ServiceError(
+            "not enough storage for more jobs and results, try again when some have expired",
+            code=507,
+            found=f"{used} bytes used" if is_quota_used else f"{self.output.free_bytes()} bytes free",
+            expected=f"less than {self.quota}" if is_quota_used else f"more than {needed}",
+        )
+
+    def reservation_error(self, job: ActiveJob, active: Iterable[ActiveJob]) -> GptoolError | None:
+        """Return the error of an export that does not fit beside the other active jobs; None if it fits."""
+        available = self._available([other for other in active if other is not job])
+        planned = job.record.planned
+        if planned is None or job.reserved_bytes <= available:
+            return None
+        return GptoolError(
+            "not enough storage for the result",
+            found=f"{planned.tiles} tiles, which may need {planned.reserved_bytes} bytes",
+            expected=f"at most {max(available, 0)} bytes: select fewer levels, a smaller exportExtent or "
+            "areaOfInterest, or try again later",
+        )
+
+    def _available(self, active: list[ActiveJob]) -> int:
+        on_disk = self.output.free_bytes() - sum(job.remaining_bytes for job in active)
+        return min(self.quota - self._used(active), on_disk) if self.quota else on_disk - MIN_FREE_BYTES
+
+    def _used(self, active: list[ActiveJob]) -> int:
+        reserved = sum(job.reserved_bytes for job in active)
+        return self.store.results_size() + self.store.own_size() + reserved
