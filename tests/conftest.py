@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from helpers.arcpy_stand_in import ArcPy
 from helpers.caches import make_cache, make_wide_cache, world
-from helpers.service_jobs import make_slow_cache
+from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
 
 # How long an example takes is the machine's affair.
@@ -58,16 +58,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_cache(tmp_path_factory.mktemp("caches") / "world", world())
 
 
-@pytest.fixture(scope="session")
-def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that takes one thread seconds to recompress."""
-    return make_slow_cache(tmp_path_factory.mktemp("caches") / "slow")
-
-
 @pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service's jobs have one thread each, however many processors there are: what is slow stays so."""
-    monkeypatch.setattr("gptool.service.queue.recorder.read_workers", lambda _: 1)
+def gate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """An open gate for the batches of this process, and of those that it starts."""
+    gate = Gate(tmp_path_factory.mktemp("gate") / "gate")
+    gate.install(monkeypatch)
+    yield gate
+    gate.open()
 
 
 @pytest.fixture
@@ -127,13 +124,21 @@ def clients() -> Path:
 
 @pytest.fixture(scope="session")
 def caches_served(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Caches by the names of their services; exports of all of Wide take their time."""
+    """Caches by the names of their services; Wide has a million tiles."""
     wide = make_wide_cache(tmp_path_factory.mktemp("caches") / "wide", 10)
     return {"World": cache, "Maps/World": cache, "Few": cache, "Wide": wide}
 
 
 @pytest.fixture(scope="session")
-def service(caches_served: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+def gate_of_service(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """The gate of the service's workers; tests that close it open it again."""
+    return Gate(tmp_path_factory.mktemp("gate") / "gate")
+
+
+@pytest.fixture(scope="session")
+def service(
+    caches_served: dict[str, Path], gate_of_service: Gate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
     """A service of them; of Few nine tiles may be exported."""
     folder = tmp_path_factory.mktemp("service")
     told = "".join(
@@ -141,5 +146,5 @@ def service(caches_served: dict[str, Path], tmp_path_factory: pytest.TempPathFac
         for name, path in caches_served.items()
     )
     (folder / "service.toml").write_text(told)
-    with ServiceProcess(folder, "--config", "service.toml") as process:
+    with ServiceProcess(folder, "--config", "service.toml", environment=gate_of_service.environment) as process:
         yield process

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -14,19 +13,15 @@ from pathlib import Path
 import pytest
 
 from gptool import __version__
-from helpers.caches import bundle_path, conf_text, jpeg_tile, make_cache, world
+from helpers.caches import HALF_WAY, bundle_path, conf_text, jpeg_tile, make_cache, world
 from helpers.checks import check_nothing_left, check_package, read_package
-from helpers.command_line import GPTOOL, run
-
-
-def said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What a command says, without the progress that it shows where the machine is slow."""
-    return [line for line in done.stderr.splitlines() if not line.startswith("Exporting: ")]
+from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
+from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
 
 
 def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--levels", "0-2,8", "--compression-quality", "50", cwd=tmp_path)
-    assert (done.returncode, said(done)) == (0, [])
+    assert (done.returncode, errors_and_notes(done)) == (0, [])
     check_package(tmp_path / "x.tpkx", levels={0, 1, 2, 8})
     lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert [line[0] for line in lines if line[0].isdigit()] == ["0", "1", "2", "8"]
@@ -38,7 +33,7 @@ def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
 def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--compression-quality=50", "--levels=1,3", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert said(done) == ["Warning: level 3 holds no selected tiles"]
+    assert errors_and_notes(done) == ["Warning: level 3 holds no selected tiles"]
     job = json.loads(done.stdout)
     assert job["jobStatus"] == "esriJobSucceeded"
     warning = {"type": "esriJobMessageTypeWarning", "description": "level 3 holds no selected tiles"}
@@ -74,7 +69,7 @@ def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
 
 def test_info(cache: Path, tmp_path: Path) -> None:
     done = run("info", cache, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, errors_and_notes(done)) == (0, [])
     for fact in (
         "esriMapCacheStorageModeCompactV2",
         "JPEG, declared quality 85, 64 x 64 px",
@@ -89,7 +84,7 @@ def test_info(cache: Path, tmp_path: Path) -> None:
 
 def test_estimate(cache: Path, tmp_path: Path) -> None:
     done = run("estimate", cache, "--levels", "8", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, errors_and_notes(done)) == (0, [])
     assert done.stdout.splitlines()[-1].startswith("144 tiles, ")
     estimate = json.loads(run("estimate", cache, "--levels", "8", "--json", cwd=tmp_path).stdout)
     assert estimate["totalTilesToExport"] == 144
@@ -136,11 +131,11 @@ def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: 
     for area in ("area.geojson", ring):
         done = run("estimate", cache, "--area-of-interest", area, "--export-extent", "1,1,2,2", "--json", cwd=tmp_path)
         assert done.returncode == 0
-        assert done.stderr == "Note: areaOfInterest supersedes exportExtent, which is ignored\n"
+        assert errors_and_notes(done) == ["Note: areaOfInterest supersedes exportExtent, which is ignored"]
         assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
     done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: areaOfInterest: nowhere.json: file can't be read: ")
+    assert errors_and_notes(done)[0].startswith("Error: areaOfInterest: nowhere.json: file can't be read: ")
 
 
 def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
@@ -153,7 +148,7 @@ def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
 def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    error, tiles, fitting = done.stderr.splitlines()
+    error, tiles, fitting = errors_and_notes(done)
     assert error == (
         "Error: ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
         f"for service {cache.name}."
@@ -179,9 +174,9 @@ def test_errors_are_one_line_and_an_exit_status(bad_caches: Path, name: str) -> 
     command, status, message = BAD[name]
     done = run(*command.split(), cwd=bad_caches)
     assert (done.returncode, done.stdout) == (status, "")
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.count("\n") == 1
-    assert message in done.stderr
+    [error] = errors_and_notes(done)
+    assert error.startswith("Error: ")
+    assert message in error
     check_nothing_left(bad_caches, "good", "broken", "cut", "taken.tpkx")
 
 
@@ -203,48 +198,45 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout.strip() == f"gptool-export-tiles {__version__}"
 
 
-@pytest.fixture(scope="module")
-def slow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache whose export takes a few seconds: 2,048 tiles of 512 pixels, no two the same to the byte."""
-    large = [jpeg_tile(seed, size=512) for seed in range(8)]
-    tiles = {(9, row, column): large[column % 8] + bytes([row, column]) for row in range(64) for column in range(32)}
-    return make_cache(tmp_path_factory.mktemp("slow") / "cache", tiles, conf=conf_text(range(10)))
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing_behind(slow_cache: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_leaves_nothing_behind(cache: Path, tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
     """Stopped in the middle: a status that is not 0, no staging folder, no package."""
-    arguments = ["export-tiles", str(slow_cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
-    process = subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".gptool-*/**/*.bundle")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(number)
-    process.communicate(timeout=60)
+    arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
+    gate.close(after=HALF_WAY)
+    with subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.DEVNULL) as process, gate:
+        gate.wait()
+        assert list(tmp_path.glob(".gptool-*/**/*.bundle"))
+        process.send_signal(number)
+        wait_until_delivered(process.pid)
     assert process.returncode not in (0, None)
     check_nothing_left(tmp_path)
 
 
-def test_progress_lines_where_there_is_no_terminal(slow_cache: Path, tmp_path: Path) -> None:
-    done = run("export-tiles", slow_cache, "x.tpkx", "--compression-quality", "50", "--workers", "1", cwd=tmp_path)
-    assert done.stderr.startswith("Exporting: ")
-    assert " of 2,048 tiles, " in done.stderr
-    assert len(read_package(tmp_path / "x.tpkx")) == 2048
+def wait_until_delivered(process: int) -> None:
+    """Wait until no signal is pending for a process: it has interrupted the main thread, which waits for batches."""
+    end = time.monotonic() + PATIENCE
+    while re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", Path(f"/proc/{process}/status").read_text(), re.MULTILINE):
+        assert time.monotonic() < end
+        time.sleep(BETWEEN_LOOKS)
+
+
+def test_progress_lines_where_there_is_no_terminal(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx"]
+    gate.close(after=HALF_WAY)
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, gate:
+        assert process.stderr
+        shown = re.compile(rb"Exporting: [1-9]\d* of 165 tiles, [\d,]+ tiles/s, [\d,]+ s left\n")
+        assert any(map(shown.fullmatch, process.stderr))
+    assert process.returncode == 0
+    assert len(read_package(tmp_path / "x.tpkx")) == 165
 
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
 def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
-    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     tiles = {(1, 0, 0): jpeg_tile(1), (1, 0, 1): jpeg_tile(2, quality=30)}
     make_cache(tmp_path / "cache", tiles)
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
-    arguments = [*GPTOOL, "export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    subprocess.run(arguments, cwd=tmp_path, env=environment, stdout=slave, stderr=subprocess.DEVNULL, check=True)
-    os.close(slave)
-    shown = os.read(master, 1 << 16).decode()
-    os.close(master)
+    arguments = ["export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
+    shown = run_on_terminal(*arguments, cwd=tmp_path, stream="stdout", columns=columns)
     assert "1 request not below the tile's quality" in shown
     assert "\u2026" not in shown  # no figure is cut
 
@@ -262,13 +254,7 @@ def test_a_stream_that_is_closed_or_full(cache: Path, tmp_path: Path) -> None:
 
 
 def test_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty")
-    master, slave = pty.openpty()
-    arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--compression-quality", "50"]
-    done = subprocess.run(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=slave, check=True)
-    os.close(slave)
-    shown = os.read(master, 1 << 16).decode()
-    os.close(master)
-    assert done.returncode == 0
+    arguments = ["export-tiles", str(cache), "x.tpkx", "--compression-quality", "50"]
+    shown = run_on_terminal(*arguments, cwd=tmp_path, stream="stderr")
     assert "165 of 165 tiles" in shown
     assert "tiles/s" in shown

@@ -2,8 +2,8 @@
 
 usage: restapi_task.py URL < arguments.json > results.json
 
-URL is that of the services. The export must take its time: the client stumbles over jobs that have ended when it first
-looks.
+URL is that of the services. The export must be held until the client has looked: it stumbles over jobs that have ended
+by then.
 """
 
 import contextlib

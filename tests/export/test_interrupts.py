@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,36 +14,46 @@ import pytest
 
 from gptool import errors, estimate_export_tiles_size, export_tiles
 from gptool.export.report import MAX_LISTED_IN_BUNDLE
+from gptool.export.scheduler import _Monitor
 from gptool.export.unit import run_unit
 from gptool.model import Phase
 from helpers.caches import jpeg_tile, make_cache, make_tpkx, world
 from helpers.checks import check_nothing_left, read_cache, read_package
+from helpers.gate import PATIENCE
 
 
 @pytest.mark.parametrize("name", ["x", "x.tpkx"])
 def test_an_interrupt_while_a_thread_starts(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The pool then knows nothing of that thread, which may go on with its work."""
-    start, at_work = threading.Thread.start, threading.Event()
+    """The pool then knows nothing of that thread, which goes on with its work: the export waits for its end."""
+    start, stop = threading.Thread.start, _Monitor.stop
+    at_work, stopping, done = threading.Event(), threading.Event(), threading.Event()
 
-    def start_and_stop(self: threading.Thread) -> None:
+    def start_and_interrupt(self: threading.Thread) -> None:
         start(self)
         if self.name.startswith("gptool"):
-            at_work.wait(10)
+            assert at_work.wait(PATIENCE)
             raise KeyboardInterrupt
 
-    def work_slowly(*arguments: Any) -> Any:
+    def work_until_stopped(*arguments: Any) -> Any:
         at_work.set()
-        time.sleep(0.3)
-        return run_unit(*arguments)
+        assert stopping.wait(PATIENCE)
+        try:
+            return run_unit(*arguments)
+        finally:
+            done.set()
 
-    monkeypatch.setattr(threading.Thread, "start", start_and_stop)
-    monkeypatch.setattr("gptool.export.scheduler.run_unit", work_slowly)
+    def tell_and_stop(self: _Monitor) -> None:
+        stopping.set()
+        stop(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
+    monkeypatch.setattr("gptool.export.scheduler.run_unit", work_until_stopped)
+    monkeypatch.setattr(_Monitor, "stop", tell_and_stop)
     with pytest.raises(KeyboardInterrupt):
         export_tiles(cache, tmp_path / name)
-    check_nothing_left(tmp_path)
-    time.sleep(0.5)
+    assert done.is_set()
     check_nothing_left(tmp_path)
 
 
@@ -64,7 +73,7 @@ def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: 
         return run_unit(*arguments)
 
     monkeypatch.setattr("gptool.export.scheduler.run_unit", replace_and_run)
-    with pytest.raises(errors.CacheError, match=r"source\.tpkx: another file took its place"):
+    with pytest.raises(errors.CacheError, match=r"source\.tpkx: package was modified or replaced while it was read"):
         export_tiles(source, tmp_path / "x.tpkx", workers=1)
     check_nothing_left(tmp_path, "source.tpkx")
 
@@ -77,7 +86,7 @@ def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: 
     def slow_first(unit: Any, *more: Any) -> Any:
         result = run_unit(unit, *more)
         if unit.address.row == 0:
-            assert all(others.acquire(timeout=10) for _ in range(11))
+            assert all(others.acquire(timeout=PATIENCE) for _ in range(11))
         else:
             others.release()
         return result

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NotRequired, Self, TypedDict
 
+from helpers.gate import Gate
+
 FOLDER = Path(__file__).parents[1] / "clients" / "recorded"
 KEPT = {
     *("accept", "accept-encoding", "content-type", "referer", "user-agent"),
@@ -38,13 +40,48 @@ class Request(TypedDict):
     until: NotRequired[str]
 
 
+class ExportAtGate:
+    """Holds a client's export at a gate, from its submission until a later request is answered.
+
+    Parameters
+    ----------
+    gate : Gate
+        The gate of the service's workers.
+    submission, until : str
+        Parts of the two requests: of the first's path or body, of the second's path.
+    """
+
+    def __init__(self, gate: Gate, submission: str, until: str) -> None:
+        self._gate, self._submission, self._until = gate, submission, until
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._gate.open()
+
+    def before(self, path: str, body: str) -> None:
+        """Close the gate before the submission is sent."""
+        if self._submission in path or self._submission in body:
+            self._gate.close()
+
+    def after(self, path: str) -> None:
+        """Open the gate once the later request is answered."""
+        if self._until in path:
+            self._gate.open()
+
+
 class RecordingProxy(ThreadingHTTPServer):
-    """Hands on to the service what a client sends, and keeps it. Addresses in answers become the proxy's."""
+    """Hands on to the service what a client sends, and keeps it. Addresses in answers become the proxy's.
+
+    `held`, if given, holds an export of the client's.
+    """
 
     daemon_threads = True
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, held: ExportAtGate | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.held = held
         self.service, self.address = address, f"127.0.0.1:{self.server_port}"
         self.url = f"http://{self.address}/arcgis/rest/services"
         self.requests: list[Request] = []
@@ -98,10 +135,14 @@ class _Handler(BaseHTTPRequestHandler):
         sent = {name.lower(): value for name, value in self.headers.items()}
         connection = HTTPConnection(self.server.service, timeout=TIMEOUT)
         onward = sent | {"host": self.server.service, "accept-encoding": "identity", "connection": "close"}
+        if self.server.held:
+            self.server.held.before(self.path, body.decode())
         connection.request(self.command, self.path, body or None, onward)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
+        if self.server.held:
+            self.server.held.after(self.path)
         headers = {name: value for name, value in sorted(sent.items()) if name in KEPT}
         request = Request(method=self.command, path=self.path, headers=headers, body=body.decode())
         is_json = answer.headers.get_content_type() == "application/json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,17 +14,10 @@ from gptool.jobs.record import JobRecord
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.settings import CacheSettings
-from helpers.caches import conf_text, jpeg_tile, make_cache
+from helpers.gate import BETWEEN_LOOKS, PATIENCE
 
-SLOWLY = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "1"}
-"""What takes a second or more from the slow cache."""
-
-
-def make_slow_cache(folder: Path) -> Path:
-    """Few tiles, but large ones, of four bundles: one thread takes seconds to recompress them all."""
-    some = [jpeg_tile(seed, 95, 1024) for seed in range(3)]
-    tiles = {(8, row, column): some[(row + column) % 3] for row in range(124, 133) for column in range(124, 133)}
-    return make_cache(folder, tiles, conf=conf_text(tile=1024), share=True)
+RECOMPRESSED = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
+"""Parameters of an export, or of an estimate that samples tiles."""
 
 
 def settings_of(output: Path, cache: Path, **others: Any) -> ServiceSettings:
@@ -58,13 +52,12 @@ async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = 
 
 async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], object]) -> JobRecord:
     """Wait for a job to come so far."""
-    for _ in range(6000):
-        job = queue.find(job_id)
-        assert job
-        if reached(job):
-            return job
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"not within a minute: {job}")
+    end = time.monotonic() + PATIENCE
+    while (job := queue.find(job_id)) and not reached(job):
+        assert time.monotonic() < end, job
+        await asyncio.sleep(BETWEEN_LOOKS)
+    assert job
+    return job
 
 
 async def end_of(queue: JobQueue, job_id: str) -> JobRecord:
@@ -72,8 +65,10 @@ async def end_of(queue: JobQueue, job_id: str) -> JobRecord:
 
 
 async def tiles_of(queue: JobQueue, job_id: str) -> JobRecord:
-    """Wait for a job to have exported some tiles."""
-    return await until(queue, job_id, lambda job: job.status.is_ended or (job.progress and job.progress.percent))
+    """Wait for a job to have exported some tiles, while a gate holds others."""
+    job = await until(queue, job_id, lambda job: job.status.is_ended or (job.progress and job.progress.percent))
+    assert not job.status.is_ended, job
+    return job
 
 
 def said(job: JobRecord) -> list[str]:

@@ -8,23 +8,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main(prog_name='gptool')"]
 READY = re.compile(r"http://(?P<address>[\w.]+:\d+)/arcgis/rest/services\b")
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a program that has not started, or ended, is taken for stuck."""
 
 
 class ServiceProcess:
     """A service on a port that was free; `arguments` are the command's own, such as `World=CACHE`.
 
-    `url` is the address of its services, `address` its host and port. Leaving the context stops it.
+    `url` is the address of its services, `address` its host and port; `environment` adds to the variables of this
+    process. Leaving the context stops it.
     """
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
+    def __init__(self, folder: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
         # Appended to: what is read here does not move the place where the program writes.
         self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 - lives as long as the process
         self.output = folder / "output"
@@ -32,6 +34,7 @@ class ServiceProcess:
         self.process = subprocess.Popen(
             [*GPTOOL, "serve", *map(str, (*arguments, *options))],
             cwd=folder,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,

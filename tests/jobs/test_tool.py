@@ -15,8 +15,9 @@ import pytest
 from gptool import Job, errors, export_tiles_job
 from gptool.cache import open_cache
 from gptool.tool import estimate_export_tiles_size_job
-from helpers.caches import make_cache, square, world
+from helpers.caches import HALF_WAY, make_cache, square, world
 from helpers.checks import check_nothing_left, check_package, read_tiles
+from helpers.gate import Gate
 
 TIME = r"[A-Z][a-z]+day, [A-Z][a-z]+ [1-9][0-9]?, [0-9]{4} [1-9][0-9]?:[0-9]{2}:[0-9]{2} [AP]M"
 ELAPSED = r"\(Elapsed Time: [0-9]+\.[0-9]{2} seconds\)"
@@ -256,32 +257,21 @@ class TestCancel:
         assert re.fullmatch(f"Cancelled at {TIME} {ELAPSED}", job.messages[-1].description)
         check_nothing_left(tmp_path)
 
-    def test_from_another_thread_while_tiles_are_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        cache = make_cache(tmp_path / "cache", square(8, range(120, 136), range(120, 136)))
+    def test_from_another_thread_while_tiles_are_written(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         handed: list[Job] = []
-        writing, cancelled = threading.Event(), threading.Event()
-
-        def hold(*arguments: Any, **options: Any) -> Any:
-            writing.set()
-            assert cancelled.wait(30)
-            return original(*arguments, **options)
-
-        import gptool.export.unit
-
-        original = gptool.export.unit.recompress_tiles
-        monkeypatch.setattr("gptool.export.unit.recompress_tiles", hold)
 
         def cancel() -> None:
-            assert writing.wait(30)
-            handed[0].cancel()
-            cancelled.set()
+            with gate:
+                gate.wait()
+                handed[0].cancel()
 
+        gate.close(after=HALF_WAY)
         other = threading.Thread(target=cancel)
         other.start()
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "jobs", on_change=handed.append)
         other.join()
         assert job.status == "esriJobCancelled"
-        check_nothing_left(tmp_path, "cache")
+        check_nothing_left(tmp_path)
 
     def test_one_that_has_ended_stays_as_it_is(self, cache: Path, tmp_path: Path) -> None:
         job = export_tiles_job({"levels": "0"}, cache=cache, output_directory=tmp_path)

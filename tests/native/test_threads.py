@@ -35,6 +35,8 @@ TILES = 100_000
 MOST = 96 * 1024
 """Bytes that memory may grow by meanwhile: a leak of 16 bytes a tile would be 1,600,000."""
 
+ATTEMPTS = 3
+
 Job = Callable[[], object]
 
 
@@ -157,6 +159,15 @@ def growth(job: Job, rounds: int) -> int:
     return resident() - before
 
 
+def least_growth(job: Job, rounds: int) -> int:
+    """Return the least growth of a few attempts: a leak grows each time, what the system maps or keeps does not."""
+    least = growth(job, rounds)
+    for _ in range(ATTEMPTS - 1):
+        if least > MOST:
+            least = min(least, growth(job, rounds))
+    return least
+
+
 def measure() -> None:
     """Print as JSON by how many bytes each function made memory grow."""
     tiles = small_tiles()
@@ -174,7 +185,7 @@ def measure() -> None:
     with tempfile.TemporaryDirectory() as folder:
         others = [*jobs_of_bundles(), *jobs_of_files(Path(folder))]
         jobs += [(f"job {number} of bundles and files", job, TILES // 10) for number, job in enumerate(others)]
-        print(json.dumps({name: growth(job, rounds) for name, job, rounds in jobs}))
+        print(json.dumps({name: least_growth(job, rounds) for name, job, rounds in jobs}))
 
 
 # ---- both in a process of their own ----

@@ -14,9 +14,8 @@ from gptool import estimate_export_tiles_size, export_tiles, open_cache
 from gptool.demo import make_cache as make_world
 from gptool.service.tokens import add_token
 from gptool.text import format_bytes
-from helpers.caches import conf_text, jpeg_tile, make_cache
 from helpers.checks import read_tiles
-from helpers.service_jobs import SLOWLY, make_slow_cache
+from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
 
 pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
@@ -37,15 +36,7 @@ from helpers.browser import (
     tiles_said,
 )
 
-WORLD, FEW, SLOW, SLOWEST = "World", "Few", "Slow", "Slowest"
-NUMBER = re.compile(r"\d+")
-
-
-def make_slowest_cache(folder: Path) -> Path:
-    """Recompressing it takes so long that whatever looks at it comes in time."""
-    tile = jpeg_tile(0, 95, 1024)
-    tiles = {(8, row, column): tile for row in range(40) for column in range(40)}
-    return make_cache(folder, tiles, conf=conf_text(tile=1024), share=True)
+WORLD, FEW = "World", "Few"
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +47,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Iterator[ServiceProcess]:
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """The gate of the service's workers; tests that close it open it again."""
+    return Gate(tmp_path_factory.mktemp("gate") / "gate")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, world: Path, gate: Gate) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("service")
-    caches = {
-        WORLD: (world, 100_000),
-        FEW: (world, 100),
-        SLOW: (make_slow_cache(folder / "slow"), 100_000),
-        SLOWEST: (make_slowest_cache(folder / "slowest"), 100_000),
-    }
     tables = [
-        f"[caches.{name}]\nlocation = {json.dumps(str(location))}\nmaxExportTilesCount = {most}\n"
-        for name, (location, most) in caches.items()
+        f"[caches.{name}]\nlocation = {json.dumps(str(world))}\nmaxExportTilesCount = {most}\n"
+        for name, most in ((WORLD, 100_000), (FEW, 100))
     ]
     (folder / "service.toml").write_text("\n".join(tables))
-    with ServiceProcess(folder, "--config", folder / "service.toml") as running:
+    with ServiceProcess(folder, "--config", folder / "service.toml", environment=gate.environment) as running:
         yield running
 
 
@@ -123,36 +114,41 @@ def test_estimate_follows_what_is_typed(page: Page, service: ServiceProcess) -> 
     expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
 
 
-def test_a_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess) -> None:
-    page.goto(form_of(service, SLOWEST))
-    page.get_by_label("Compression quality").fill("1")
-    expect(page.locator("#estimate-words")).to_have_text("Executing...")
-    with page.expect_response("**/cancel") as cancelled:
-        page.get_by_label("Optimize tiles for size").uncheck()
-    assert cancelled.value.json()["jobStatus"] in ("esriJobCancelling", "esriJobCancelled")
-    expect(tiles_said(page)).to_have_text(NUMBER)
-
-
-def test_who_leaves_the_form_leaves_no_estimate_behind(page: Page, service: ServiceProcess) -> None:
-    page.goto(form_of(service, SLOWEST))
-    expect(tiles_said(page)).to_have_text(NUMBER)
-    with page.expect_response("**/estimateExportTilesSize") as asked:
+def test_a_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    """The newer one recompresses nothing, and so is not held."""
+    page.goto(form_of(service, WORLD))
+    with gate.closed():
         page.get_by_label("Compression quality").fill("1")
-    job = f"{asked.value.url}/jobs/{asked.value.json()['jobId']}"
-    expect(page.locator("#estimate-words")).to_have_text("Executing...")
-    page.get_by_role("link", name="Services").click()
-    page.goto(job)
-    expect(end(page)).to_have_text("Cancelled")
+        gate.wait()
+        expect(page.locator("#estimate-words")).not_to_have_text("Waiting")
+        with page.expect_response("**/cancel") as cancelled:
+            page.get_by_label("Optimize tiles for size").uncheck()
+        assert cancelled.value.json()["jobStatus"] in ("esriJobCancelling", "esriJobCancelled")
+        expect(tiles_said(page)).to_have_text("341")
 
 
-def test_a_job_is_watched_and_cancelled(page: Page, service: ServiceProcess) -> None:
-    page.goto(form_of(service, SLOWEST))
-    page.get_by_label("Compression quality").fill(SLOWLY["compressionQuality"])
-    page.get_by_role("button", name="Export tiles").click()
-    expect(page.locator("#job-words")).to_contain_text("Exporting tiles")
-    assert page.locator("#job-progress").evaluate("bar => bar.value") > 0
-    page.get_by_role("button", name="Cancel the job").click()
-    expect(end(page)).to_have_text("Cancelled")
+def test_who_leaves_the_form_leaves_no_estimate_behind(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    page.goto(form_of(service, WORLD))
+    expect(tiles_said(page)).to_have_text("341")
+    with gate.closed():
+        with page.expect_response("**/estimateExportTilesSize") as asked:
+            page.get_by_label("Compression quality").fill("1")
+        job = f"{asked.value.url}/jobs/{asked.value.json()['jobId']}"
+        gate.wait()
+        expect(page.locator("#estimate-words")).not_to_have_text("Waiting")
+        page.get_by_role("link", name="Services").click()
+        page.goto(job)
+        expect(end(page)).to_have_text("Cancelled")
+
+
+def test_a_job_is_watched_and_cancelled(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    page.goto(form_of(service, WORLD))
+    with gate.closed(after=2):  # of one batch for each level: the first two hold more than a percent of the tiles
+        page.get_by_role("button", name="Export tiles").click()
+        expect(page.locator("#job-words")).to_contain_text("Exporting tiles")
+        expect(page.locator("#job-progress")).to_have_attribute("value", re.compile("[1-9]"))
+        page.get_by_role("button", name="Cancel the job").click()
+        expect(end(page)).to_have_text("Cancelled")
     expect(page.get_by_role("button", name="Cancel the job")).to_have_count(0)
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
 
@@ -190,17 +186,18 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, service: ServiceProc
         check()
 
 
-def test_without_scripts(browser: Browser, service: ServiceProcess, tmp_path: Path) -> None:
+def test_without_scripts(browser: Browser, service: ServiceProcess, gate: Gate, tmp_path: Path) -> None:
     with opened(browser, DESKTOP, java_script_enabled=False) as page:
-        page.goto(form_of(service, SLOW))
+        page.goto(form_of(service, WORLD))
         expect(page.locator("#map")).to_be_hidden()
         expect(page.locator("#estimate")).to_be_hidden()
         page.get_by_label("Optimize tiles for size").check()
-        page.get_by_label("Compression quality").fill(SLOWLY["compressionQuality"])
-        page.get_by_role("button", name="Export tiles").click()
-        expect(page.locator("#job-status")).to_have_text("Running")
+        page.get_by_label("Compression quality").fill("50")
+        with gate.closed():
+            page.get_by_role("button", name="Export tiles").click()
+            expect(page.locator("#job-status")).to_have_text("Running")
         expect(end(page)).to_have_text("Succeeded")
-        assert {level for level, _, _ in read_tiles(download(page, tmp_path))} == {8}
+        assert len(read_tiles(download(page, tmp_path))) == 341
 
 
 def test_with_a_token_all_the_way(browser: Browser, world: Path, tmp_path: Path) -> None:

@@ -19,31 +19,39 @@ from urllib.request import urlopen
 import pytest
 
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
-from helpers.recordings import FOLDER, RecordingProxy, check_recording, read_recording
+from helpers.gate import Gate
+from helpers.recordings import FOLDER, ExportAtGate, RecordingProxy, check_recording, read_recording
 from helpers.replay import Replay
 from helpers.service_process import ServiceProcess
 
 DRIVERS = FOLDER.parent
 TIMEOUT = 180
+WIDE, CANCEL, POLL = "cache=Wide", "/cancel", "/jobs/"
 RECORDINGS = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 ENVELOPE = {"xmin": 0, "ymin": 0, "xmax": 1e7, "ymax": 1e7, "spatialReference": {"wkid": 102100}}
 POLYGON = {"rings": [[[-170, 0], [-170, 70], [-60, 0], [-170, 0]]], "spatialReference": {"wkid": 4326}}
 FEATURES = {"features": [{"geometry": POLYGON}]}
 CORNER = "-20037508,10018755,-10018755,20037508"
-"""Of Wide enough that the export takes a while."""
+"""A 16th of Wide."""
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def run_client(clients: Path, service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a client through the recording proxy, compares what it sends with its recording; returns its answer."""
+def run_client(
+    clients: Path, service: ServiceProcess, gate_of_service: Gate, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """Runs a client through the recording proxy, compares what it sends with its recording; returns its answer.
 
-    def run(recording: str, program: str, calls: object) -> Any:
+    Its export of Wide is held until the service has answered a request whose path has `until` in it.
+    """
+
+    def run(recording: str, program: str, calls: object, until: str = CANCEL) -> Any:
         temporary = tmp_path_factory.mktemp("client")
         command = [clients / "bin" / "python", "-I"] if program.endswith(".py") else [find_node(clients)]
-        with RecordingProxy(service.address) as proxy:
+        held = ExportAtGate(gate_of_service, WIDE, until)
+        with held, RecordingProxy(service.address, held) as proxy:
             done = subprocess.run(
                 [*command, DRIVERS / program, proxy.url],
                 input=json.dumps(calls),
@@ -252,8 +260,8 @@ def check_task_results(results: dict[str, Any], own: dict[str, str]) -> None:
 
 def test_arcgis_toolbox(run_client: Run, cache: Path, tmp_path: Path) -> None:
     ask = {"cache": "World", "levels": "0-2", "tile_package": True}
-    slow = {"cache": "Wide", "optimize_tiles_for_size": True, "compression_quality": 50}
-    answer = run_client("arcgis-toolbox", "arcgis_toolbox.py", {"export": ask, "estimate": ask, "cancel": slow})
+    wide = {"cache": "Wide", "optimize_tiles_for_size": True, "compression_quality": 50}
+    answer = run_client("arcgis-toolbox", "arcgis_toolbox.py", {"export": ask, "estimate": ask, "cancel": wide})
     check_task_results(answer["export"], own_export(cache, tmp_path, PACKAGE))
     value = estimate_export_tiles_size_job(PACKAGE, cache=cache).result("out_service_url")["value"]
     assert json.loads(answer["estimate"]["out_service_url"]) == value
@@ -266,9 +274,9 @@ def test_arcgis_toolbox(run_client: Run, cache: Path, tmp_path: Path) -> None:
 
 def test_rest_js(run_client: Run, cache: Path, tmp_path: Path) -> None:
     ask = {"cache": "World", "levels": "0-2", "tilePackage": True}
-    slow = {"cache": "Wide", "optimizeTilesForSize": True, "compressionQuality": 50}
+    wide = {"cache": "Wide", "optimizeTilesForSize": True, "compressionQuality": 50}
     area = {"levels": "0-2", "exportBy": "levelId", "tilePackage": True, "areaOfInterest": FEATURES}
-    answer = run_client("rest-js", "rest_js.mjs", {"export": ask, "cancel": slow, "service": area})
+    answer = run_client("rest-js", "rest_js.mjs", {"export": ask, "cancel": wide, "service": area})
     values = {name: result["value"] for name, result in answer["export"].items()}
     urls = {name: value["url"] if isinstance(value, dict) else value for name, value in values.items()}
     check_task_results(urls, own_export(cache, tmp_path, PACKAGE))
@@ -280,17 +288,24 @@ def test_rest_js(run_client: Run, cache: Path, tmp_path: Path) -> None:
 
 def test_restapi_task(run_client: Run, caches_served: dict[str, Path], tmp_path: Path) -> None:
     ask = {"exportExtent": CORNER, "tilePackage": True, "optimizeTilesForSize": True, "compressionQuality": 50}
-    answer = run_client("restapi-task", "restapi_task.py", {"cache": "Wide", **ask})
+    answer = run_client("restapi-task", "restapi_task.py", {"cache": "Wide", **ask}, until=POLL)
     urls = {name: value["url"] if isinstance(value, dict) else value for name, value in answer.items()}
     check_task_results(urls, own_export(caches_served["Wide"], tmp_path, ask, "Wide"))
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded_requests_get_what_clients_need(
-    service: ServiceProcess, caches_served: dict[str, Path], tmp_path: Path, name: str
+    service: ServiceProcess, gate_of_service: Gate, caches_served: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
+    """An export that its client cancels does not end before that."""
+    requests = read_recording(name)
+    is_cancelled = any(CANCEL in request["path"] for request in requests)
     replay = Replay(service.address, caches_served, tmp_path)
-    for request in read_recording(name):
-        replay.send(request)
+    with ExportAtGate(gate_of_service, WIDE, CANCEL) as held:
+        for request in requests:
+            if is_cancelled:
+                held.before(request["path"], request["body"])
+            replay.send(request)
+            held.after(request["path"])
     assert replay.jobs
     assert replay.files or replay.estimates

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import os
-import random
 import signal
 import sqlite3
 import time
@@ -20,9 +19,11 @@ from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import ServiceError
 from gptool.jobs.record import JobRecord, JobResult
-from helpers.caches import world
+from gptool.service.queue.store import JobStore
+from helpers.caches import HALF_WAY, world
+from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
 from helpers.service_jobs import (
-    SLOWLY,
+    RECOMPRESSED,
     end_of,
     estimate,
     files_in,
@@ -36,8 +37,6 @@ from helpers.service_jobs import (
 )  # fmt: skip
 
 PACKAGE = {"tilePackage": "true", "levels": "0-1"}
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestSuccess:
@@ -86,11 +85,11 @@ class TestSuccess:
         asyncio.run(run())
 
     def test_an_estimate_does_not_wait_behind_exports_and_these_tell_progress(
-        self, slow_cache: Path, tmp_path: Path
+        self, cache: Path, tmp_path: Path, gate: Gate
     ) -> None:
         async def run() -> None:
-            async with serving(settings_of(tmp_path, slow_cache, jobs=1)) as queue:
-                first, *_, last = [await submit(queue, SLOWLY) for _ in range(4)]
+            async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
+                first, *_, last = [await submit(queue, RECOMPRESSED) for _ in range(4)]
                 job = await tiles_of(queue, first)
                 assert job.status == "esriJobExecuting"
                 assert job.progress
@@ -100,32 +99,35 @@ class TestSuccess:
                 assert waiting
                 assert (waiting.status, waiting.progress) == ("esriJobSubmitted", None)
 
-        asyncio.run(run())
+        with gate.closed(after=HALF_WAY):
+            asyncio.run(run())
 
 
 class TestCancel:
-    def test_one_that_waits(self, slow_cache: Path, tmp_path: Path) -> None:
+    def test_one_that_waits(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         async def run() -> None:
-            async with serving(settings_of(tmp_path, slow_cache, jobs=1)) as queue:
-                first, second, third = [await submit(queue, SLOWLY) for _ in range(3)]
+            async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
+                first, second, third = [await submit(queue, RECOMPRESSED) for _ in range(3)]
                 job = queue.cancel(second)
                 assert (job.status, said(job)[0]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
                 queue.cancel(first)
-                assert (await tiles_of(queue, third)).status == "esriJobExecuting"
+                assert (await until(queue, third, lambda job: job.progress)).status == "esriJobExecuting"
 
-        asyncio.run(run())
+        with gate.closed():
+            asyncio.run(run())
 
     def test_one_that_is_worked_on_leaves_nothing(
-        self, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptool.service.queue.worker_pool.STOP_GRACE_SECONDS", 60.0)
+        monkeypatch.setattr("gptool.service.queue.worker_pool.STOP_GRACE_SECONDS", PATIENCE)
 
         async def run() -> None:
-            async with serving(settings_of(tmp_path, slow_cache)) as queue:
-                job_id = await submit(queue, SLOWLY)
+            async with serving(settings_of(tmp_path, cache)) as queue:
+                job_id = await submit(queue, RECOMPRESSED)
                 await tiles_of(queue, job_id)
                 [worker] = workers_of()
                 assert queue.cancel(job_id).status == queue.cancel(job_id).status == "esriJobCancelling"
+                gate.open()
                 job = await end_of(queue, job_id)
                 assert (job.status, said(job)[-2]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
                 assert list((tmp_path / "work").iterdir()) == list((tmp_path / "results").iterdir()) == []
@@ -138,33 +140,34 @@ class TestCancel:
                     with pytest.raises(ServiceError, match=r"job not found or expired$"):
                         queue.cancel(unknown)
 
-        asyncio.run(run())
+        with gate.closed(after=HALF_WAY):
+            asyncio.run(run())
 
-    def test_one_that_does_not_listen(self, cache: Path, tmp_path: Path) -> None:
-        """A tangle that takes many seconds to repair is given up within about one; no more than three is certain."""
-        rng = random.Random(6)
-        ring = [[rng.uniform(-2e7, 2e7) for _ in "xy"] for _ in range(99_999)]
+    def test_one_that_does_not_listen(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
+        """Its process is stopped by a signal: it takes no notice of anything, for as long as it lives."""
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
-                job_id = await submit(queue, {"areaOfInterest": json.dumps({"rings": [ring]})})
-                await until(queue, job_id, lambda job: job.messages)
-                await asyncio.sleep(0.7)
-                before = time.monotonic()
+                job_id = await submit(queue, PACKAGE)
+                await gate.reached()
+                [worker] = workers_of()
+                os.kill(worker, signal.SIGSTOP)
                 queue.cancel(job_id)
                 job = await end_of(queue, job_id)
-                assert time.monotonic() - before < 3
                 assert job.status == "esriJobCancelled"
                 assert list((tmp_path / "work").iterdir()) == []
+                gate.open()
                 assert (await end_of(queue, await submit(queue, PACKAGE))).status == "esriJobSucceeded"
+                assert workers_of() != [worker]
 
-        asyncio.run(run())
+        with gate.closed():
+            asyncio.run(run())
 
 
-def test_a_worker_that_is_killed_fails_its_job_alone(slow_cache: Path, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_fails_its_job_alone(cache: Path, tmp_path: Path, gate: Gate) -> None:
     async def run() -> None:
-        async with serving(settings_of(tmp_path, slow_cache, jobs=1)) as queue:
-            first, second = await submit(queue, SLOWLY), await submit(queue, {"levels": "8"})
+        async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
+            first, second = await submit(queue, RECOMPRESSED), await submit(queue, {"levels": "8"})
             await tiles_of(queue, first)
             [worker] = workers_of()
             os.kill(worker, signal.SIGKILL)
@@ -173,15 +176,17 @@ def test_a_worker_that_is_killed_fails_its_job_alone(slow_cache: Path, tmp_path:
             assert said(job)[-3:-1] == [
                 "worker process ended before the job did (SIGKILL)", "Failed to execute (ExportTiles).",
             ]  # fmt: skip
+            gate.open()
             assert (await end_of(queue, second)).status == "esriJobSucceeded"
             assert list((tmp_path / "work").iterdir()) == []
             [idle] = workers_of()
             os.kill(idle, signal.SIGKILL)
             while idle in workers_of():
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(BETWEEN_LOOKS)
             assert (await end_of(queue, await submit(queue, {"levels": "8"}))).status == "esriJobSucceeded"
 
-    asyncio.run(run())
+    with gate.closed(after=HALF_WAY):
+        asyncio.run(run())
 
 
 def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
@@ -197,40 +202,60 @@ def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_jobs_that_nobody_asks_for_expire(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", 0.05)
+class TestExpiry:
+    @pytest.fixture(autouse=True)
+    def _expire_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", BETWEEN_LOOKS)
 
-    async def run() -> None:
-        async with serving(settings_of(tmp_path, cache, keep_hours=1)) as queue:
-            jobs = [await end_of(queue, await submit(queue, PACKAGE)) for _ in range(2)]
-            with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection, connection:
-                for job, hours in zip(jobs, (2, 0.5), strict=True):
-                    before = time.time() - 3600 * hours
-                    connection.execute("UPDATE jobs SET accessed = ? WHERE job_id = ?", (before, job.job_id))
-            assert queue.find(jobs[1].job_id), "this is asked for"
-            # To ask the queue for the job would be an access to it.
-            with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection:
-                for _ in range(6000):
-                    if connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,):
-                        break
-                    await asyncio.sleep(0.01)
-            assert queue.find(jobs[0].job_id) is None
-            assert not queue.result_folder(jobs[0]).exists()
-            kept = queue.find(jobs[1].job_id)
-            assert kept
-            assert kept.accessed > before + 1700
-            assert files_in(tmp_path / "results") == {f"{kept.job_id}/World.tpkx", f"{kept.job_id}/report.json"}
+    def test_jobs_that_nobody_asks_for_expire(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ahead, now = 0.0, time.time
+        monkeypatch.setattr("time.time", lambda: now() + ahead)
 
-    asyncio.run(run())
+        async def run() -> None:
+            nonlocal ahead
+            async with serving(settings_of(tmp_path, cache, keep_hours=1)) as queue:
+                forgotten, kept = [await end_of(queue, await submit(queue, PACKAGE)) for _ in range(2)]
+                assert {path.name for path in (tmp_path / "results").iterdir()} == {forgotten.job_id, kept.job_id}
+                ahead = 1800.0
+                assert queue.find(kept.job_id), "this is asked for"
+                ahead = 3700.0
+                with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection:
+                    await until_forgotten(connection, forgotten.job_id)
+                assert queue.find(forgotten.job_id) is None
+                found = queue.find(kept.job_id)
+                assert found
+                assert found.accessed >= kept.accessed + 1800
+                assert files_in(tmp_path / "results") == {f"{kept.job_id}/World.tpkx", f"{kept.job_id}/report.json"}
+
+        asyncio.run(run())
+
+    def test_what_has_not_ended_does_not_expire(
+        self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expired: list[list[str]] = []
+        look = JobStore.expired
+        monkeypatch.setattr(
+            JobStore, "expired", lambda store, before: expired.append(look(store, before)) or expired[-1]
+        )
+
+        async def run() -> None:
+            async with serving(settings_of(tmp_path, cache, keep_hours=0)) as queue:
+                job_id = await submit(queue, PACKAGE)
+                await gate.reached()
+                looks = len(expired)
+                await until(queue, job_id, lambda _: len(expired) > looks + 2)
+                assert queue.find(job_id)
+                assert not any(expired)
+
+        with gate.closed():
+            asyncio.run(run())
 
 
-def test_what_has_not_ended_does_not_expire(slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", 0.05)
-
-    async def run() -> None:
-        async with serving(settings_of(tmp_path, slow_cache, keep_hours=0)) as queue:
-            job_id = await submit(queue, SLOWLY)
-            await tiles_of(queue, job_id)
-            assert queue.find(job_id)
-
-    asyncio.run(run())
+async def until_forgotten(store: sqlite3.Connection, job_id: str) -> None:
+    """Wait until a job is not stored any more; a service that is asked for it would keep it."""
+    end = time.monotonic() + PATIENCE
+    while store.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone():
+        assert time.monotonic() < end
+        await asyncio.sleep(BETWEEN_LOOKS)

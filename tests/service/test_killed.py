@@ -6,23 +6,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from gptool import export_tiles
+from gptool import export_tiles, open_cache
+from helpers.caches import HALF_WAY
+from helpers.gate import BETWEEN_LOOKS, Gate
 from helpers.rest_client import RestClient
-from helpers.service_jobs import SLOWLY, make_slow_cache
+from helpers.service_jobs import RECOMPRESSED
 from helpers.service_process import GPTOOL, PATIENCE, ServiceProcess
 
 EXPORT = "services/World/ImageServer/exportTiles"
 KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_slow_cache(tmp_path_factory.mktemp("caches") / "World")
 
 
 def until_under_way(client: RestClient, job: str) -> dict[str, Any]:
@@ -31,19 +27,19 @@ def until_under_way(client: RestClient, job: str) -> dict[str, Any]:
     while (value := client.json(job)).get("progress", {}).get("percent", 0) < 1:
         assert value["jobStatus"] in ("esriJobSubmitted", "esriJobExecuting"), value
         assert time.monotonic() < end, value
-        time.sleep(0.02)
+        time.sleep(BETWEEN_LOOKS)
     return value
 
 
-def test_its_export_is_done_once_more_and_is_the_same(slow: Path, tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path, f"World={slow}", "--jobs", 1) as service:
+def test_its_export_is_done_once_more_and_is_the_same(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    with gate.closed(after=HALF_WAY), ServiceProcess(tmp_path, f"World={cache}", "--jobs", 1) as service:
         client = RestClient(service.address)
-        ids = [client.post(EXPORT, f="json", **SLOWLY).json()["jobId"] for _ in range(2)]
+        ids = [client.post(EXPORT, f="json", **RECOMPRESSED).json()["jobId"] for _ in range(2)]
         before = until_under_way(client, f"{EXPORT}/jobs/{ids[0]}")
         service.kill()
     assert any((tmp_path / "output" / "work").rglob("*"))
 
-    with ServiceProcess(tmp_path, f"World={slow}") as service:
+    with ServiceProcess(tmp_path, f"World={cache}") as service:
         client = RestClient(service.address)
         killed, waiting = (client.wait(f"{EXPORT}/jobs/{job_id}") for job_id in ids)
         assert (killed["jobStatus"], waiting["jobStatus"]) == ("esriJobSucceeded", "esriJobSucceeded")
@@ -53,7 +49,7 @@ def test_its_export_is_done_once_more_and_is_the_same(slow: Path, tmp_path: Path
         assert said.count(again) == 1
         assert again not in [message["description"] for message in waiting["messages"]]
 
-        export_tiles(slow, tmp_path / "World.tpkx", compression_quality=1)
+        export_tiles(replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", compression_quality=50)
         undisturbed = (tmp_path / "World.tpkx").read_bytes()
         for job_id in ids:
             folder = client.result(f"{EXPORT}/jobs/{job_id}")
@@ -67,10 +63,10 @@ def test_its_export_is_done_once_more_and_is_the_same(slow: Path, tmp_path: Path
     }
 
 
-def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path, f"World={slow}"):
+def test_told_to_stop_while_it_starts_it_stops(cache: Path, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, f"World={cache}"):
         waiting = subprocess.Popen(
-            [*GPTOOL, "serve", f"World={slow}", "--port", "0", "--output-directory", tmp_path / "output"],
+            [*GPTOOL, "serve", f"World={cache}", "--port", "0", "--output-directory", tmp_path / "output"],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
         )
@@ -82,12 +78,11 @@ def test_told_to_stop_while_it_starts_it_stops(slow: Path, tmp_path: Path) -> No
 
 
 def until_it_waits_for_the_lock(process: int) -> None:
-    """It has the lock's file open by then."""
+    """It has the lock's file open by then, and the handlers of signals in place."""
     end = time.monotonic() + PATIENCE
     while not any(name.endswith("service.lock") for name in open_files(process)):
         assert time.monotonic() < end
-        time.sleep(0.05)
-    time.sleep(0.2)
+        time.sleep(BETWEEN_LOOKS)
 
 
 def open_files(process: int) -> Iterator[str]:
@@ -96,13 +91,11 @@ def open_files(process: int) -> Iterator[str]:
             yield str(path.readlink())
 
 
-def test_a_job_that_is_cancelled_is_gone_within_a_second(slow: Path, tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path, f"World={slow}") as service:
+def test_a_job_that_is_cancelled_is_gone_though_its_work_does_not_end(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    with gate.closed(after=HALF_WAY), ServiceProcess(tmp_path, f"World={cache}") as service:
         client = RestClient(service.address)
-        job = f"{EXPORT}/jobs/{client.post(EXPORT, f='json', **SLOWLY).json()['jobId']}"
+        job = f"{EXPORT}/jobs/{client.post(EXPORT, f='json', **RECOMPRESSED).json()['jobId']}"
         until_under_way(client, job)
-        started = time.monotonic()
         assert client.post(f"{job}/cancel", f="json").json()["jobStatus"] == "esriJobCancelling"
         assert client.wait(job)["jobStatus"] == "esriJobCancelled"
-        assert time.monotonic() - started < 3  # a second, and what a busy machine adds
         assert [path for path in (tmp_path / "output").rglob("*") if path.name not in KEPT] == []

@@ -14,8 +14,9 @@ from gptool.plan import make_plan
 from gptool.plan.limit import reserved_bytes
 from gptool.request import read_request
 from gptool.service.queue.queue import JobQueue
+from helpers.gate import Gate
 from helpers.service_jobs import (
-    SLOWLY,
+    RECOMPRESSED,
     end_of,
     estimate,
     said,
@@ -26,29 +27,28 @@ from helpers.service_jobs import (
     workers_of,
 )  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class TestLimits:
-    def test_so_many_wait_and_so_many_are_one_owners(self, slow_cache: Path, tmp_path: Path) -> None:
+    def test_so_many_wait_and_so_many_are_one_owners(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         async def run() -> None:
-            settings = settings_of(tmp_path, slow_cache, jobs=1, max_queued=1, max_jobs_per_token=2)
+            settings = settings_of(tmp_path, cache, jobs=1, max_queued=1, max_jobs_per_token=2)
             async with serving(settings) as queue:
-                await submit(queue, SLOWLY, owner="a")
-                waiting = await submit(queue, SLOWLY, owner="b")
+                await submit(queue, RECOMPRESSED, owner="a")
+                waiting = await submit(queue, RECOMPRESSED, owner="b")
                 with pytest.raises(
                     ServiceError, match=r"too many jobs are waiting.*found 1, expected below 1"
                 ) as caught:
-                    await submit(queue, SLOWLY, owner="b")
+                    await submit(queue, RECOMPRESSED, owner="b")
                 assert caught.value.code == 429
                 # It has a process of its own, so it does not wait.
-                await estimate(queue, SLOWLY, owner="a")
+                await estimate(queue, RECOMPRESSED, owner="a")
                 queue.cancel(waiting)
                 with pytest.raises(ServiceError, match=r"too many of your jobs.*found 2, expected below 2") as caught:
-                    await estimate(queue, SLOWLY, owner="a")
+                    await estimate(queue, RECOMPRESSED, owner="a")
                 assert caught.value.code == 429
 
-        asyncio.run(run())
+        with gate.closed():
+            asyncio.run(run())
 
     @pytest.mark.parametrize(("service", "code"), [("World", 403), ("world", 404)])
     def test_a_service_that_takes_no_jobs(self, cache: Path, tmp_path: Path, service: str, code: int) -> None:
@@ -111,11 +111,14 @@ class TestLimits:
 
 class TestPlace:
     def test_an_export_that_does_not_fit_ends_when_its_tiles_are_counted(
-        self, slow_cache: Path, tmp_path: Path
+        self, cache: Path, tmp_path: Path, gate: Gate
     ) -> None:
+        quota = reserved_bytes(make_plan(cache, read_request({})))
+
         async def run() -> None:
-            async with serving(settings_of(tmp_path, slow_cache, disk_quota=20_000_000)) as queue:
-                job = await end_of(queue, await submit(queue, SLOWLY))
+            async with serving(settings_of(tmp_path, cache, disk_quota=quota)) as queue:
+                with gate.closed():
+                    job = await end_of(queue, await submit(queue, RECOMPRESSED))
                 assert (job.status, list((tmp_path / "work").iterdir())) == ("esriJobFailed", [])
                 assert job.planned
                 line = re.fullmatch(
@@ -126,14 +129,14 @@ class TestPlace:
                     said(job)[-3],
                 )
                 assert line
-                assert 0 < 20_000_000 - int(line[1]) < 200_000, "the store has its bytes too"
-                small = await submit(queue, {**SLOWLY, "exportExtent": "0,0,1,1"})
+                assert 0 < quota - int(line[1]) < 200_000, "the store has its bytes too"
+                small = await submit(queue, {**RECOMPRESSED, "exportExtent": "0,0,1,1"})
                 assert (await end_of(queue, small)).status == "esriJobSucceeded"
 
         asyncio.run(run())
 
     def test_none_is_taken_when_what_runs_or_is_kept_takes_all_of_the_quota(
-        self, cache: Path, slow_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("gptool.service.queue.store.JobStore.own_size", lambda _: 0)
 
@@ -144,15 +147,16 @@ class TestPlace:
                 assert caught.value.code == 507
 
         async def run() -> None:
-            size = reserved_bytes(make_plan(slow_cache, read_request({})))
-            settings = settings_of(tmp_path, slow_cache, disk_quota=size)
+            size = reserved_bytes(make_plan(cache, read_request({})))
+            settings = settings_of(tmp_path, cache, disk_quota=size)
             async with serving(settings) as queue:
-                first = await submit(queue, SLOWLY)
-                await until(queue, first, lambda job: job.planned)
-                await check(queue, size)
-                queue.cancel(first)
-                await end_of(queue, first)
-                kept = await end_of(queue, await submit(queue, {**SLOWLY, "exportExtent": "0,0,1,1"}))
+                with gate.closed():
+                    first = await submit(queue, RECOMPRESSED)
+                    await until(queue, first, lambda job: job.planned)
+                    await check(queue, size)
+                    queue.cancel(first)
+                    await end_of(queue, first)
+                kept = await end_of(queue, await submit(queue, {**RECOMPRESSED, "exportExtent": "0,0,1,1"}))
             assert kept.result
             async with serving(replace(settings, disk_quota=kept.result.size)) as queue:
                 await check(queue, kept.result.size)

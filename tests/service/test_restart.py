@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
@@ -18,11 +19,14 @@ from gptool.cache import open_cache
 from gptool.errors import OutputError
 from gptool.jobs.record import JobRecord
 from gptool.jobs.status import JobStatus
+from gptool.service.queue import output_directory
 from gptool.service.queue.queue import JobQueue
 from gptool.service.queue.store import JobStore
 from gptool.service.settings import ServiceSettings
+from helpers.caches import HALF_WAY
+from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
 from helpers.service_jobs import (
-    SLOWLY,
+    RECOMPRESSED,
     end_of,
     files_in,
     said,
@@ -36,14 +40,14 @@ from helpers.service_jobs import (
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from helpers.service_jobs import SLOWLY, serving, settings_of, submit, tiles_of
+from helpers.service_jobs import RECOMPRESSED, serving, settings_of, submit, tiles_of
 
 async def main(output, cache, *job_ids):
-    async with serving(settings_of(Path(output), Path(cache), jobs=1000)) as queue:  # so each has one thread
-        [job_id] = job_ids or [await submit(queue, SLOWLY)]
+    async with serving(settings_of(Path(output), Path(cache))) as queue:
+        [job_id] = job_ids or [await submit(queue, RECOMPRESSED)]
         await tiles_of(queue, job_id)
         print(job_id, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -74,6 +78,12 @@ def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             service.kill()
 
 
+def wait_until_unlocked(output: Path) -> None:
+    """Wait until neither a service nor a worker of it uses the directory."""
+    with (output / "service.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 async def again(settings: ServiceSettings, job_id: str) -> JobRecord:
     """The end of a job in a service that is started again."""
     async with serving(settings) as queue:
@@ -81,21 +91,21 @@ async def again(settings: ServiceSettings, job_id: str) -> JobRecord:
 
 
 def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_again(
-    slow_cache: Path, tmp_path: Path
+    cache: Path, tmp_path: Path, gate: Gate
 ) -> None:
     output = tmp_path / "out"
-    with killed(output, slow_cache) as (job_id, _):
+    with gate.closed(after=HALF_WAY), killed(output, cache) as (job_id, _):
         assert any(name.startswith(f"work/{job_id}/") for name in files_in(output))
     orphan = output / "results" / ("j" + "0" * 32) / "World.tpkx"
     orphan.parent.mkdir()
     orphan.write_bytes(b"not marked as succeeded before the end")
     (output / "results" / "notes.txt").write_text("precious")
-    job = asyncio.run(again(settings_of(output, slow_cache), job_id))
+    job = asyncio.run(again(settings_of(output, cache), job_id))
     assert (job.status, job.restarts) == ("esriJobSucceeded", 1)
     assert said(job).count(AGAIN) == 1
     assert said(job)[said(job).index(AGAIN) + 1].startswith("Start Time")
     undisturbed = export_tiles(
-        replace(open_cache(slow_cache), name="World"), tmp_path / "World.tpkx", compression_quality=1
+        replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", compression_quality=50
     )
     result = output / "results" / job_id
     assert (result / "World.tpkx").read_bytes() == undisturbed.path.read_bytes()
@@ -109,28 +119,32 @@ def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_agai
     assert list((output / "work").iterdir()) == []
 
 
-def test_killed_twice_the_job_fails(slow_cache: Path, tmp_path: Path) -> None:
-    with killed(tmp_path, slow_cache) as (job_id, _):
-        pass
-    with killed(tmp_path, slow_cache, job_id) as (same, _):
-        assert same == job_id
-    job = asyncio.run(again(settings_of(tmp_path, slow_cache), job_id))
+def test_killed_twice_the_job_fails(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    with gate.closed(after=HALF_WAY):
+        with killed(tmp_path, cache) as (job_id, _):
+            pass
+        wait_until_unlocked(tmp_path)  # its worker has left the gate
+        gate.let_pass(HALF_WAY)
+        with killed(tmp_path, cache, job_id) as (same, _):
+            assert same == job_id
+    job = asyncio.run(again(settings_of(tmp_path, cache), job_id))
     assert job.status == "esriJobFailed"
     assert said(job)[-3] == "service ended 2 times while the job was executing"
     assert files_in(tmp_path) == {"jobs.sqlite", "service.lock"}
 
 
-def test_stopped_it_puts_the_job_back(slow_cache: Path, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, slow_cache, jobs=1000)
+def test_stopped_it_puts_the_job_back(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    settings = settings_of(tmp_path, cache)
 
     async def stop() -> str:
         async with serving(settings) as queue:
-            job_id = await submit(queue, SLOWLY)
+            job_id = await submit(queue, RECOMPRESSED)
             await tiles_of(queue, job_id)
         assert workers_of() == []
         return job_id
 
-    job_id = asyncio.run(stop())
+    with gate.closed(after=HALF_WAY):
+        job_id = asyncio.run(stop())
     assert files_in(tmp_path) == {"jobs.sqlite", "service.lock"}
     with closing(JobStore(tmp_path)) as store:
         job = store.find(job_id)
@@ -177,8 +191,14 @@ class TestLock:
 
         asyncio.run(run())
 
-    def test_workers_of_a_service_that_was_killed_are_waited_for(self, cache: Path, tmp_path: Path) -> None:
+    def test_workers_of_a_service_that_was_killed_are_waited_for(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Another process has the lock, as workers do that have not noticed yet that their service is gone."""
+        tries: list[bool] = []
+        locks = output_directory._try_lock
+        monkeypatch.setattr(output_directory, "_try_lock", lambda file: tries.append(locks(file)) or tries[-1])
+        monkeypatch.setattr(output_directory, "LOCK_SECONDS", PATIENCE)
         tmp_path.joinpath("service.lock").touch()
         command = [sys.executable, "-c", HOLD, str(tmp_path / "service.lock")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -189,8 +209,10 @@ class TestLock:
             async def run() -> None:
                 queue = JobQueue(settings_of(tmp_path, cache))
                 starting = asyncio.create_task(queue.start())
-                await asyncio.sleep(0.2)
-                assert not starting.done()
+                while len(tries) < 3:
+                    assert not starting.done()
+                    await asyncio.sleep(BETWEEN_LOOKS)
+                assert not any(tries)
                 holder.communicate("enough")
                 await starting
                 await queue.stop()

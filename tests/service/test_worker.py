@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from hypothesis import given
@@ -23,9 +26,9 @@ from gptool.model import Message
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
 from gptool.service.queue.redaction import path_redactor
 from helpers.caches import bundle_path, jpeg_tile, make_cache, make_tpkx, world
+from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
 
 Worker = subprocess.Popen[bytes]
-RECOMPRESSION = {"optimizeTilesForSize": "true", "compressionQuality": "1"}
 
 
 @contextmanager
@@ -110,8 +113,8 @@ class TestJobs:
         assert list(tmp_path.iterdir()) == []
 
     def test_only_the_cancelled_job_is_cancelled(self, worker: Worker, cache: Path, tmp_path: Path) -> None:
-        task = make_task(cache, tmp_path, RECOMPRESSION)
-        updates = run_task(worker, "j" + "2" * 32, task, task.job_id)
+        task = make_task(cache, tmp_path, {})
+        updates = run_task(worker, "j" + "2" * 32, task.job_id, task)
         assert updates[-1].status == "esriJobCancelled"
         assert list(tmp_path.iterdir()) == []
         [*_, last] = run_task(worker, task._replace(job_id="j" + "3" * 32))
@@ -127,15 +130,39 @@ class TestJobs:
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
 
 
-def test_worker_ends_when_its_standard_input_does(cache: Path, tmp_path: Path) -> None:
-    with worker_process() as worker:
+def test_executing_job_is_cancelled(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    task = make_task(cache, tmp_path, {})
+    with worker_process() as worker, gate.closed():
+        assert worker.stdin
+        worker.stdin.write(encode_line(task))
+        worker.stdin.flush()
+        gate.wait()
+        worker.stdin.write(encode_line(task.job_id))
+        worker.stdin.flush()
+        wait_until_read(worker.stdin)
+        gate.open()
+        assert run_task(worker)[-1].status == "esriJobCancelled"
+        assert list(tmp_path.iterdir()) == []
+
+
+def wait_until_read(pipe: IO[bytes]) -> None:
+    """Wait until the other side has taken all that was written."""
+    end = time.monotonic() + PATIENCE
+    while fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) != bytes(4):
+        assert time.monotonic() < end
+        time.sleep(BETWEEN_LOOKS)
+
+
+def test_worker_ends_when_its_standard_input_does(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    with worker_process() as worker, gate.closed():
         assert worker.stdin
         assert worker.stdout
-        worker.stdin.write(encode_line(make_task(cache, tmp_path, RECOMPRESSION)))
+        worker.stdin.write(encode_line(make_task(cache, tmp_path, {})))
         worker.stdin.flush()
+        gate.wait()
         assert not decode_update(worker.stdout.readline()).status.is_ended
         worker.stdin.close()
-        assert worker.wait(30) == 0
+        assert worker.wait(PATIENCE) == 0
 
 
 def break_conf(cache: Path, output: Path) -> None:

@@ -1,0 +1,113 @@
+"""A gate that holds operations half-way, for as long as a test wants: no test depends on how fast the machine is.
+
+Each batch of tiles, of exports and of estimates that recompress, passes the gate: in this process once `install` has
+put it there, and in programs that are started with `environment`, such as `gptool` itself and a service with its
+workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from helpers.gate_point import ARRIVALS, FUNCTION, MODULE, PASSES, VARIABLE, gated
+
+PATIENCE = 60.0
+"""Seconds until what does not arrive is taken for stuck; a bound of failures only."""
+
+BETWEEN_LOOKS = 0.01
+
+OPERATIONS = "gptool.tool"
+"""Imports all that calls the gated function."""
+
+HOOK = Path(__file__).parent / "gate_hook"
+
+
+class Gate:
+    """A gate, open at first; its folder is made if it is missing.
+
+    Attributes
+    ----------
+    environment : dict of str to str
+        Variables for the programs that are to have the gate.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if not folder.exists():
+            folder.mkdir()
+            (folder / ARRIVALS).touch()
+            os.mkfifo(folder / PASSES)
+        path = os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))
+        self.environment = {VARIABLE: str(folder), "PYTHONPATH": path}
+        self._writer: int | None = None
+        self._expected = 0
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the gate into this process, and into the programs that it starts from now on."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        import_module(OPERATIONS)  # a module imported later would keep the gate for good
+        original = getattr(sys.modules[MODULE], FUNCTION)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("gptool.") and getattr(module, FUNCTION, None) is original:
+                monkeypatch.setattr(module, FUNCTION, gated(original, self._folder))
+
+    def close(self, *, after: int = 0) -> None:
+        """Close the gate once `after` more batches have passed. It must be open."""
+        assert self._writer is None
+        self._expected = len(self.arrivals)
+        self._writer = os.open(self._folder / PASSES, os.O_RDWR)  # a FIFO opened for both waits for no reader
+        self.let_pass(after)
+
+    def let_pass(self, batches: int) -> None:
+        """Let so many batches pass: those that are held, or the next to arrive."""
+        assert self._writer is not None
+        self._expected += batches
+        os.write(self._writer, b"." * batches)
+
+    def open(self) -> None:
+        """Let all batches pass, those that are held and those to come; an open gate stays so."""
+        if self._writer is not None:
+            os.close(self._writer)
+            self._writer = None
+
+    def closed(self, *, after: int = 0) -> Self:
+        """Close the gate, as `close`, for as long as the block of a `with` statement runs."""
+        self.close(after=after)
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.open()
+
+    @property
+    def arrivals(self) -> list[int]:
+        """The process of each batch that has arrived, held or not."""
+        return [int(line) for line in (self._folder / ARRIVALS).read_text().splitlines()]
+
+    @property
+    def held(self) -> int:
+        """How many batches the gate holds."""
+        return max(len(self.arrivals) - self._expected, 0)
+
+    def wait(self, batches: int = 1) -> None:
+        """Wait until the gate holds so many batches."""
+        end = time.monotonic() + PATIENCE
+        while self.held < batches:
+            assert time.monotonic() < end, f"the gate holds {self.held} batches, not {batches}"
+            time.sleep(BETWEEN_LOOKS)
+
+    async def reached(self, batches: int = 1) -> None:
+        """Wait as `wait` does; meanwhile the event loop goes on."""
+        await asyncio.to_thread(self.wait, batches)
