@@ -1,4 +1,9 @@
-"""Straight edges that become curves: vertices are added until the chords are close enough. NumPy alone."""
+"""Densification of polygon edges: straight edges become curves under a projection, so vertices are added.
+
+A segment is split in the middle until the chords of its halves approximate the projected curve within a tolerance
+that the caller checks (adaptive bisection). The longitudes of a ring are
+then made continuous, and rings that enclose a pole are closed over it. Needs NumPy only.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +21,30 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Offsets = NDArray[np.int64]
 
-PLACES = np.array([0.25, 0.5, 0.75])
-"""Where a segment is tried: the middle alone would miss curves that swing to both sides of it."""
+SAMPLE_POSITIONS = np.array([0.25, 0.5, 0.75])
+"""Relative positions at which a segment is sampled: the midpoint alone would miss curves that cross their chord."""
 
-LEAP = 0.75
-"""Part of a segment on the map that one of its quarters may take: more may be a tear, which no chord shows."""
+MAX_QUARTER_PART = 0.75
+"""Maximum length of a quarter of a segment, as a part of the segment's length on the map. A longer quarter may contain
+a discontinuity of the projection, which deviations from the chord do not reveal."""
 
-MOST_VERTICES = 4_000_000
+MAX_VERTICES = 4_000_000
 
-ROUNDS = 40
-"""Halvings of a segment: what still bends after them is torn."""
+MAX_HALVINGS = 40
+"""A segment that is still curved after so many halvings crosses a discontinuity."""
 
 
-class Rings(NamedTuple):
-    """Closed rings.
+class DensifiedRings(NamedTuple):
+    """Closed rings with added vertices.
 
     Attributes
     ----------
-    points : numpy.ndarray
-        The vertices of all rings, n x 2; a ring's last is its first.
-    mapped : numpy.ndarray
-        The same vertices on the map.
-    offsets : numpy.ndarray
-        Where each ring begins, and the end of the last.
+    points : float64[n, 2]
+        The vertices of all rings, one ring after the other; the last vertex of a ring equals its first.
+    mapped : float64[n, 2]
+        The same vertices after the transformation.
+    offsets : int64[rings + 1]
+        The index of the first vertex of each ring, and the number of vertices.
     """
 
     points: Array
@@ -46,104 +52,126 @@ class Rings(NamedTuple):
     offsets: Offsets
 
 
-def refine(
+def densify(
     points: Array,
     offsets: Offsets,
-    image: Callable[[Array], Array],
-    bent: Callable[[Array], NDArray[np.bool_]],
+    transform: Callable[[Array], Array],
+    is_curved: Callable[[Array], NDArray[np.bool_]],
     *,
-    turn: float | None,
-    gap: float,
+    period: float | None,
+    max_gap: float,
     parameter: str,
-) -> Rings:
-    """Return rings with vertices added to the straight segments that a map bends.
+) -> DensifiedRings:
+    """Return rings with vertices added to the straight segments that a transformation bends.
 
     Parameters
     ----------
-    image
-        Brings points onto the map.
-    bent
-        Tells which segments need another vertex by their start, `PLACES` and end on the map, n x 5 x 2.
-    turn
-        What x on the map is known but for multiples of, None where it is known.
-    gap
-        How far apart on the map neighbours may stay however often a segment is halved.
+    points, offsets
+        Closed rings, as in `DensifiedRings`.
+    transform : callable
+        Transforms points, float64[n, 2].
+    is_curved : callable
+        Returns the segments that need another vertex, bool[n], given their transformed start, samples at
+        `SAMPLE_POSITIONS` and end, float64[n, 5, 2].
+    period : float or None
+        The period of the transformed x, 360 for longitudes; None if it is not periodic.
+    max_gap : float
+        The distance on the map below which neighbouring vertices are never considered to be separated by a
+        discontinuity.
+    parameter : str
+        The name of the parameter, for messages.
 
     Raises
     ------
     ParameterError
-        When the map tears a segment, or it takes too many vertices.
+        If a segment crosses a discontinuity, or more than `MAX_VERTICES` vertices are required.
     """
     ring = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    mapped = image(points)
-    untried = np.append(ring[1:] == ring[:-1], np.zeros(1, dtype=bool))
-    for _ in range(ROUNDS):
-        at = np.flatnonzero(untried)
-        samples, middles = _samples(points, mapped, at, image, turn)
-        steps = np.hypot(*np.moveaxis(np.diff(samples, axis=1), 2, 0))
-        longest = steps.max(axis=1, initial=0)
-        split = bent(samples) | ((longest > gap) & (longest > LEAP * steps.sum(axis=1)))
-        at, samples, middles = at[split], samples[split], middles[split]
-        if not at.size:
+    mapped = transform(points)
+    is_new = np.append(ring[1:] == ring[:-1], np.zeros(1, dtype=bool))
+    for _ in range(MAX_HALVINGS):
+        index = np.flatnonzero(is_new)
+        samples, midpoints = _sample_segments(points, mapped, index, transform, period)
+        lengths = np.hypot(*np.moveaxis(np.diff(samples, axis=1), 2, 0))
+        longest = lengths.max(axis=1, initial=0)
+        split = is_curved(samples) | ((longest > max_gap) & (longest > MAX_QUARTER_PART * lengths.sum(axis=1)))
+        index, samples, midpoints = index[split], samples[split], midpoints[split]
+        if not index.size:
             break
-        if len(points) + at.size > MOST_VERTICES:
+        if len(points) + index.size > MAX_VERTICES:
             raise ParameterError(
-                "takes too many vertices", where=parameter, expected=f"at most {MOST_VERTICES} at this tolerance"
+                "geometry requires too many vertices",
+                where=parameter,
+                expected=f"at most {MAX_VERTICES} at this tolerance",
             )
-        untried[:] = False
-        untried[at] = True
-        points = np.insert(points, at + 1, middles, axis=0)
-        mapped = np.insert(mapped, at + 1, samples[:, 2], axis=0)
-        ring, untried = np.insert(ring, at + 1, ring[at]), np.insert(untried, at + 1, values=True)
+        is_new[:] = False
+        is_new[index] = True
+        points = np.insert(points, index + 1, midpoints, axis=0)
+        mapped = np.insert(mapped, index + 1, samples[:, 2], axis=0)
+        ring, is_new = np.insert(ring, index + 1, ring[index]), np.insert(is_new, index + 1, values=True)
     else:
-        if longest[split].max() > gap:
-            raise ParameterError("runs over a place where the map is torn", where=parameter)
-    return Rings(points, mapped, np.searchsorted(ring, np.arange(len(offsets))).astype(np.int64))
+        if longest[split].max() > max_gap:
+            raise ParameterError("geometry crosses a discontinuity of the projection", where=parameter)
+    return DensifiedRings(points, mapped, np.searchsorted(ring, np.arange(len(offsets))).astype(np.int64))
 
 
-def _samples(
-    points: Array, mapped: Array, at: Offsets, image: Callable[[Array], Array], turn: float | None
+def _sample_segments(
+    points: Array, mapped: Array, index: Offsets, transform: Callable[[Array], Array], period: float | None
 ) -> tuple[Array, Array]:
-    """Return segments on the map, and the middles of the straight ones; both are the same from either end."""
-    start, end = points[at][:, None], points[at + 1][:, None]
-    inner = start * (1 - PLACES)[:, None] + end * PLACES[:, None]
-    on_map = image(inner.reshape(-1, 2)).reshape(-1, 3, 2)
-    samples = np.concatenate([mapped[at][:, None], on_map, mapped[at + 1][:, None]], axis=1)
-    if turn:
-        steps = np.rint(np.diff(samples[:, :, 0], axis=1) / turn)
-        samples[:, 1:, 0] -= turn * np.cumsum(steps, axis=1)
+    """Return transformed samples of segments, [n, 5, 2], and the midpoints of the straight segments, [n, 2].
+
+    Both are the same from either end of a segment, so that adjacent polygons keep their common edges.
+    """
+    start, end = points[index][:, None], points[index + 1][:, None]
+    inner = start * (1 - SAMPLE_POSITIONS)[:, None] + end * SAMPLE_POSITIONS[:, None]
+    mapped_inner = transform(inner.reshape(-1, 2)).reshape(-1, 3, 2)
+    samples = np.concatenate([mapped[index][:, None], mapped_inner, mapped[index + 1][:, None]], axis=1)
+    if period:
+        jumps = np.rint(np.diff(samples[:, :, 0], axis=1) / period)
+        samples[:, 1:, 0] -= period * np.cumsum(jumps, axis=1)
     return samples, inner[:, 1]
 
 
-def chord_offsets(samples: Array) -> Array:
-    """Return the ways from the inner places of segments to the nearest points of their chords, n x 3 x 2."""
+def chord_deviations(samples: Array) -> Array:
+    """Return the vectors from the inner samples of segments, [n, 5, 2], to the nearest points of the chords, [n, 3, 2].
+
+    The chord is the straight segment from the first to the last sample.
+    """
     start, inner = samples[:, :1], samples[:, 1:4]
     chord = samples[:, 4:] - start
-    square = (chord**2).sum(axis=2)
-    along = ((inner - start) * chord).sum(axis=2) / np.where(square > 0, square, 1)
-    nearest: Array = start + np.clip(along, 0, 1)[:, :, None] * chord
+    squared_length = (chord**2).sum(axis=2)
+    position = ((inner - start) * chord).sum(axis=2) / np.where(squared_length > 0, squared_length, 1)
+    nearest: Array = start + np.clip(position, 0, 1)[:, :, None] * chord
     return nearest - inner
 
 
-def turns(longitudes: Array, offsets: Offsets) -> Array:
-    """Return how often round the world each vertex lies from its ring's first, so that longitudes run on.
+def longitude_turns(longitudes: Array, offsets: Offsets) -> Array:
+    """Return the turns of 360 degrees to add to each longitude to make longitudes continuous along their ring.
 
-    The last of a ring's turns is how often the ring goes round a pole.
+    The turns of a ring's last vertex are its winding number around a pole: 0 if it encloses none.
     """
-    steps = -np.rint(np.diff(longitudes, prepend=longitudes[:1]) / 360)
-    total = np.cumsum(steps)
-    since: Array = total - np.repeat(total[offsets[:-1]], np.diff(offsets))
-    return since
+    jumps = -np.rint(np.diff(longitudes, prepend=longitudes[:1]) / 360)
+    total = np.cumsum(jumps)
+    turns: Array = total - np.repeat(total[offsets[:-1]], np.diff(offsets))
+    return turns
 
 
-def over_the_pole(ring: Array, side: int) -> Array:
-    """Return a ring that goes once round a pole, 1 for north, with the area between it and the pole.
+def close_over_pole(ring: Array, side: int) -> Array:
+    """Return a ring that winds once around a pole, extended by the area between it and the pole.
 
-    It is opened where it comes closest to the pole: from there a meridian meets no other part of it.
+    In longitude and latitude the pole is a line. The ring is cut open at its vertex nearest to the pole, from where the
+    meridian to the pole crosses no other part of the ring, and closed along that meridian and the pole.
+
+    Parameters
+    ----------
+    ring : float64[n, 2]
+        Continuous longitudes, and latitudes, degrees.
+    side : {1, -1}
+        1 for the north pole, -1 for the south pole.
     """
-    once = np.array([ring[-1, 0] - ring[0, 0], 0.0])
-    closest = int(np.argmax(side * ring[:-1, 1]))
-    opened = np.concatenate([ring[closest:-1], ring[: closest + 1] + once])
-    ends = opened[[-1, 0]]
-    ends[:, 1] = 90 * side
-    return np.concatenate([opened, ends])
+    once_around = np.array([ring[-1, 0] - ring[0, 0], 0.0])
+    nearest = int(np.argmax(side * ring[:-1, 1]))
+    opened = np.concatenate([ring[nearest:-1], ring[: nearest + 1] + once_around])
+    pole = opened[[-1, 0]]
+    pole[:, 1] = 90 * side
+    return np.concatenate([opened, pole])

@@ -1,4 +1,4 @@
-"""Polygons cut and put together again: valid ones, and nothing but polygons."""
+"""Set operations on polygons that drop lines and points, and world copies of polygons beside the antimeridian."""
 
 from __future__ import annotations
 
@@ -10,75 +10,100 @@ if TYPE_CHECKING:
     import shapely
     from numpy.typing import NDArray
 
-    from gptool.crs.projection import Box
+    from gptool.crs.projection import LonLatBox
 
     Geometries = NDArray[np.object_]
 
-ROUNDING = 1e-9
-"""Part of the world's width by which its edge is stated differently: 20037508.342787, 20037508.342789244."""
+EDGE_ROUNDING = 1e-9
+"""Relative difference, in world widths, between statements of the world's edge: 20037508.342787, 20037508.342789244."""
 
-SNAP = 2.0**-32
-"""Degrees within which the two sides of a cut are one; cuts lie at whole numbers of it."""
+SNAP_DEGREES = 2.0**-32
+"""Grid size, in degrees, that joins the two sides of a cut; cuts lie at integral multiples of it."""
 
-MOST_WORLDS = 100
-"""Times round the world that a polygon is followed to either side."""
+MAX_WORLD_COPIES = 100
+"""Number of world copies to either side that a polygon may extend over."""
 
 
-def parts(geometries: Geometries) -> Geometries:
-    """Return the polygons that geometries consist of, without lines and points left by a cut."""
+def polygon_parts(geometries: Geometries) -> Geometries:
+    """Return the polygons that geometries consist of, without the lines and points that an intersection may leave."""
     import shapely
 
-    found = shapely.get_parts(shapely.get_parts(geometries))
-    kept: Geometries = found[(shapely.get_type_id(found) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(found)]
-    return kept
-
-
-def valid(polygons: Geometries) -> Geometries:
-    """Return polygons, those that touch or cross themselves as valid ones of several parts."""
-    import shapely
-
-    wrong = ~shapely.is_valid(polygons)
-    if wrong.any():
-        polygons = polygons.copy()
-        polygons[wrong] = shapely.make_valid(polygons[wrong])
+    parts = shapely.get_parts(shapely.get_parts(geometries))
+    is_polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    polygons: Geometries = parts[is_polygon & ~shapely.is_empty(parts)]
     return polygons
 
 
-def joined(geometries: Geometries, grid: float | None = None) -> shapely.MultiPolygon:
-    """Return all polygons as one, united when they overlap, or when there is a grid to close their cuts on."""
+def make_valid(polygons: Geometries) -> Geometries:
+    """Return valid polygons; those that touch or cross themselves become multipolygons."""
     import shapely
 
-    found = parts(valid(geometries))
-    whole = shapely.MultiPolygon(list(found))
-    if grid is None and whole.is_valid:
-        return whole
-    return shapely.MultiPolygon(list(parts(np.array([shapely.union_all(found, grid_size=grid)]))))
+    is_invalid = ~shapely.is_valid(polygons)
+    if is_invalid.any():
+        polygons = polygons.copy()
+        polygons[is_invalid] = shapely.make_valid(polygons[is_invalid])
+    return polygons
 
 
-def copies(
-    polygons: Geometries, owners: NDArray[np.int64], box: Box, turn: float
+def merge(geometries: Geometries, grid_size: float | None = None) -> shapely.MultiPolygon:
+    """Return one multipolygon of all polygons, united only if they overlap or a grid size is given.
+
+    Parameters
+    ----------
+    geometries : array of Geometry
+    grid_size : float, optional
+        The grid that vertices are snapped to, which joins polygons along the cuts between them.
+    """
+    import shapely
+
+    parts = polygon_parts(make_valid(geometries))
+    merged = shapely.MultiPolygon(list(parts))
+    if grid_size is None and merged.is_valid:
+        return merged
+    return shapely.MultiPolygon(list(polygon_parts(np.array([shapely.union_all(parts, grid_size=grid_size)]))))
+
+
+def clip_world_copies(
+    polygons: Geometries, owners: NDArray[np.int64], box: LonLatBox, world_width: float
 ) -> tuple[Geometries, NDArray[np.int64]]:
-    """Return what a box shows of polygons and of their copies round the world, and whose each piece is."""
+    """Return the intersections of a box with polygons and with their copies one or more world widths beside them.
+
+    Parameters
+    ----------
+    polygons : array of Geometry [n]
+    owners : int64[n]
+        The owner of each polygon, an arbitrary number.
+    box : LonLatBox
+        At most one world wide; in the units of the polygons.
+    world_width : float
+        The distance between world copies: 360 degrees, or the width of the world in the units of a projection.
+
+    Returns
+    -------
+    clipped : array of Geometry [m]
+    clipped_owners : int64[m]
+        The owner of each intersection.
+    """
     import shapely
 
     xmin, _, xmax, _ = shapely.bounds(polygons).T
-    slack = np.minimum(ROUNDING * turn, (xmax - xmin) / 4)
-    first = np.ceil((box.west + slack - xmax) / turn)
-    last = np.floor((box.east - slack - xmin) / turn)
-    shown: list[Geometries] = [polygons[:0]]
-    whose: list[NDArray[np.int64]] = [owners[:0]]
-    for world in range(-MOST_WORLDS, MOST_WORLDS + 1):
-        here = (first <= world) & (world <= last)
-        if here.any():
-            shift = np.array([world * turn, 0.0])
-            moved = shapely.transform(polygons[here], shift.__add__)
-            shown.append(shapely.intersection(moved, shapely.box(*box)))
-            whose.append(owners[here])
-    return np.concatenate(shown), np.concatenate(whose)
+    slack = np.minimum(EDGE_ROUNDING * world_width, (xmax - xmin) / 4)
+    first = np.ceil((box.west + slack - xmax) / world_width)
+    last = np.floor((box.east - slack - xmin) / world_width)
+    clipped: list[Geometries] = [polygons[:0]]
+    clipped_owners: list[NDArray[np.int64]] = [owners[:0]]
+    for world in range(-MAX_WORLD_COPIES, MAX_WORLD_COPIES + 1):
+        intersects = (first <= world) & (world <= last)
+        if intersects.any():
+            shift = np.array([world * world_width, 0.0])
+            copies = shapely.transform(polygons[intersects], shift.__add__)
+            clipped.append(shapely.intersection(copies, shapely.box(*box)))
+            clipped_owners.append(owners[intersects])
+    return np.concatenate(clipped), np.concatenate(clipped_owners)
 
 
-def gathered(pieces: Geometries, owners: NDArray[np.int64]) -> tuple[Geometries, NDArray[np.int64]]:
-    """Return one geometry for each owner, in degrees, and the owners in their order."""
+def union_by_owner(pieces: Geometries, owners: NDArray[np.int64]) -> tuple[Geometries, NDArray[np.int64]]:
+    """Return the union of each owner's pieces, which are in degrees, and the owners, sorted."""
     import shapely
 
     if not len(pieces):
@@ -86,7 +111,7 @@ def gathered(pieces: Geometries, owners: NDArray[np.int64]) -> tuple[Geometries,
     keys, group = np.unique(owners, return_inverse=True)
     order = np.argsort(group, kind="stable")
     collections = shapely.geometrycollections(pieces[order], indices=group[order])
-    united: Geometries = shapely.union_all(collections[:, None], axis=1)
-    several = np.bincount(group) > 1
-    united[several] = shapely.union_all(collections[several][:, None], axis=1, grid_size=SNAP)
-    return united, keys
+    unions: Geometries = shapely.union_all(collections[:, None], axis=1)
+    has_several = np.bincount(group) > 1
+    unions[has_several] = shapely.union_all(collections[has_several][:, None], axis=1, grid_size=SNAP_DEGREES)
+    return unions, keys

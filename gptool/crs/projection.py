@@ -1,4 +1,8 @@
-"""Map projections as PROJ knows them, seen from degrees: where they go round the world, and where they hold."""
+"""Map projections of PROJ as functions of longitude and latitude: their world width, seam, and valid area.
+
+Longitudes and latitudes are in degrees, on the datum and from the prime meridian of the projection's own geographic
+coordinate system, so that projecting involves no change of datum. `Transform` provides the change of datum.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gptool.crs.reference import MOST_REMEMBERED, to_crs
+from gptool.crs.reference import CACHE_SIZE, to_crs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,35 +21,31 @@ if TYPE_CHECKING:
     from gptool.model import SpatialReference
 
     Points = NDArray[np.float64]
-    """Places, n x 2: x or longitude, y or latitude."""
+    """[n, 2]: x, y, or longitude, latitude."""
 
-MARGIN = 20.0
-"""Degrees by which caches reach beyond the formal area of use of their reference."""
+AREA_OF_USE_MARGIN = 20.0
+"""Degrees by which caches may extend beyond the formal area of use of their coordinate reference system."""
 
-NEAR_POLE = 89.9
-"""Degrees: as far as a cylinder that never reaches the pole is followed, and far beyond any grid of tiles."""
+MAX_LATITUDE = 89.9
+"""Degrees: the valid area of a cylindrical projection that does not reach the poles, far beyond any grid of tiles."""
 
-STEEPEST = 1e4
-"""Times the length of a degree at the equator: projections that stretch more run off to infinity."""
+MAX_STRETCH = 1e4
+"""Maximum length of a degree of latitude, relative to one at the equator, of a projection that reaches the pole: one
+that stretches more tends to infinity there."""
 
-HOLDS = 1e-4
-"""Degrees by which places may come back from a map elsewhere: some are inverted by approximation."""
+ROUND_TRIP_TOLERANCE = 1e-4
+"""Degrees by which points may differ after projection and its inverse: some inverses are approximations."""
 
-SEAM = 1e-4
-"""Degrees within which a map torn at its seam may answer with the other side's place, or with none."""
+SEAM_MARGIN = 1e-4
+"""Degrees to keep from the seam opposite to the central meridian, where PROJ may return the point on the other side of
+the map, or none."""
 
-SAME_PLACE = 0.1
-"""Degrees: more than any two changes of datum differ by."""
-
-GRID = 25
-"""Meridians, and parallels, along which a projection is tried."""
-
-SHIFT_LIMIT = 89.9
-"""Degrees beyond which a change of datum, which moves the pole, would tear a polygon that reaches it."""
+PROBES = 25
+"""Meridians, and parallels, along which the validity of a projection is probed."""
 
 
-class Box(NamedTuple):
-    """Longitudes and latitudes from a projection's own prime meridian; `east` may pass 180."""
+class LonLatBox(NamedTuple):
+    """A box in longitude and latitude, degrees from the projection's prime meridian; `east` may exceed 180."""
 
     west: float
     south: float
@@ -54,205 +54,173 @@ class Box(NamedTuple):
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The longitude and latitude of the middle."""
+        """The longitude and latitude of the centre."""
         return (self.west + self.east) / 2, (self.south + self.north) / 2
 
     @property
-    def goes_round(self) -> bool:
-        """Tell whether east meets west, which rounding may leave a little apart."""
+    def spans_world(self) -> bool:
+        """True if east meets west, up to rounding."""
         return round(self.east - self.west, 6) >= 360
 
 
 class Projection:
-    """One reference, between its coordinates and the degrees of its own datum and prime meridian.
+    """A coordinate reference system as a projection of longitude and latitude.
+
+    Attributes
+    ----------
+    crs : pyproj.CRS
+        The coordinate reference system, horizontal part only.
+    geographic : pyproj.CRS
+        The geographic coordinate system that it is based on.
+    degrees_per_unit : float
+        Degrees per unit of `geographic`: 1, or 0.9 for gradians.
+    central_meridian : float
+        Its longitude, degrees from the prime meridian of `geographic`. The seam of the map is opposite to it.
+    world_width : float or None
+        The period of x if x is proportional to longitude and y depends on latitude only, as in normal cylindrical
+        projections and in geographic coordinate systems; else None.
+    central_x : float
+        x of the central meridian if `world_width` is not None.
 
     Raises
     ------
     ValueError
-        When the reference has no longitudes and latitudes beneath it: heights, or geocentric coordinates.
+        If there is no geographic coordinate system: heights, or geocentric coordinates.
     """
 
     def __init__(self, crs: CRS) -> None:
         from pyproj import Transformer
 
         self.crs = crs.to_2d()
-        self.base = self.crs.source_crs if self.crs.is_bound and self.crs.source_crs else self.crs
-        self.geodetic = _geodetic(self.crs)
-        axis = self.geodetic.axis_info[0]
-        self.degree = round(math.degrees(axis.unit_conversion_factor), 12)
-        self.meridian = _central_meridian(self.base)
-        self._transformer = Transformer.from_crs(self.geodetic, self.crs, always_xy=True)
-        self.turn, self.middle = self._round_the_world()
+        self._unbound = self.crs.source_crs if self.crs.is_bound and self.crs.source_crs else self.crs
+        self.geographic = _geographic(self.crs)
+        axis = self.geographic.axis_info[0]
+        self.degrees_per_unit = round(math.degrees(axis.unit_conversion_factor), 12)
+        self.central_meridian = _central_meridian(self._unbound)
+        self._transformer = Transformer.from_crs(self.geographic, self.crs, always_xy=True)
+        self.world_width, self.central_x = self._measure_world()
 
-    def _round_the_world(self) -> tuple[float | None, float]:
-        """Return how far x goes once round the world, None where it does not, and x at the central meridian."""
+    def _measure_world(self) -> tuple[float | None, float]:
+        """Return `world_width` and `central_x`, determined from three parallels."""
         lons, lats = np.meshgrid(np.arange(-170.0, 180, 10), [-40.0, 0.0, 40.0])
-        places = np.stack([self.meridian + lons.ravel(), lats.ravel()], axis=1)
-        x, y = (values.reshape(lons.shape) for values in self._project(places).T)
+        lonlat = np.stack([self.central_meridian + lons.ravel(), lats.ravel()], axis=1)
+        x, y = (values.reshape(lons.shape) for values in self._project(lonlat).T)
         if not np.isfinite(x + y).all():
             return None, 0.0
-        middle, turn = float(x[1, 17]), 2 * float(x[1, 26] - x[1, 8])
-        level = np.ptp(y, axis=1).max() <= 1e-9 * abs(turn)
-        even = np.abs(x - middle - turn * lons / 360).max() <= 1e-9 * abs(turn)
-        return (turn if turn > 0 and level and even else None), middle
+        central_x, width = float(x[1, 17]), 2 * float(x[1, 26] - x[1, 8])
+        has_straight_parallels = np.ptp(y, axis=1).max() <= 1e-9 * abs(width)
+        has_even_meridians = np.abs(x - central_x - width * lons / 360).max() <= 1e-9 * abs(width)
+        return (width if width > 0 and has_straight_parallels and has_even_meridians else None), central_x
 
     def _project(self, lonlat: Points) -> Points:
-        return _transformed(self._transformer, lonlat / self.degree)
+        return apply_transformer(self._transformer, lonlat / self.degrees_per_unit)
 
     def forward(self, lonlat: Points) -> Points:
-        """Return the coordinates of places within `box`, infinite where the projection has none."""
-        if self.turn is None:
+        """Return the coordinates of points within `domain`, infinite if the projection is not defined there."""
+        if self.world_width is None:
             return self._project(lonlat)
-        # PROJ may take the eastern edge for the western one; x is known without it.
-        x = self.middle + (lonlat[:, 0] - self.meridian) * (self.turn / 360)
-        y = self._project(np.stack([np.full(len(lonlat), self.meridian), lonlat[:, 1]], axis=1))[:, 1]
+        # PROJ may map the eastern edge of the world to the western one, so x is computed here.
+        x = self.central_x + (lonlat[:, 0] - self.central_meridian) * (self.world_width / 360)
+        y = self._project(np.stack([np.full(len(lonlat), self.central_meridian), lonlat[:, 1]], axis=1))[:, 1]
         return np.stack([x, y], axis=1)
 
     def inverse(self, xy: Points) -> Points:
-        """Return longitudes and latitudes, infinite where there are none."""
-        if self.turn is None:
-            return _transformed(self._transformer, xy, back=True) * self.degree
-        lons = self.meridian + (xy[:, 0] - self.middle) * (360 / self.turn)
-        middle = np.stack([np.full(len(xy), self.middle), xy[:, 1]], axis=1)
-        return np.stack([lons, _transformed(self._transformer, middle, back=True)[:, 1] * self.degree], axis=1)
+        """Return longitudes and latitudes, infinite for points that are not on the map."""
+        if self.world_width is None:
+            return apply_transformer(self._transformer, xy, inverse=True) * self.degrees_per_unit
+        lons = self.central_meridian + (xy[:, 0] - self.central_x) * (360 / self.world_width)
+        central = np.stack([np.full(len(xy), self.central_x), xy[:, 1]], axis=1)
+        lats = apply_transformer(self._transformer, central, inverse=True)[:, 1] * self.degrees_per_unit
+        return np.stack([lons, lats], axis=1)
 
-    def holds(self, lonlat: Points) -> NDArray[np.bool_]:
-        """Tell which places come back from their coordinates: beyond its edge a projection fails, or folds."""
+    def is_invertible(self, lonlat: Points) -> NDArray[np.bool_]:
+        """Return True for points that the inverse restores: beyond its edge a projection fails, or folds over."""
         xy = self.forward(lonlat)
-        finite = _finite(xy)
-        return np.asarray(finite & (_distance(lonlat, self.inverse(np.where(finite[:, None], xy, 0))) <= HOLDS))
+        finite = is_finite(xy)
+        restored = self.inverse(np.where(finite[:, None], xy, 0))
+        return np.asarray(finite & (distance(lonlat, restored) <= ROUND_TRIP_TOLERANCE))
 
-    def returns(self, xy: Points) -> NDArray[np.bool_]:
-        """Tell which coordinates come back from degrees: those that lie on the map."""
+    def is_on_map(self, xy: Points) -> NDArray[np.bool_]:
+        """Return True for coordinates that projecting their longitude and latitude restores."""
         lonlat = self.inverse(xy)
-        finite = _finite(lonlat)
-        off = np.abs(self._project(np.where(finite[:, None], lonlat, [self.meridian, 0])) - xy).max(axis=1)
-        return np.asarray(finite & (off <= 1e-6 * max(1.0, float(np.abs(xy).max()))))
+        finite = is_finite(lonlat)
+        restored = self._project(np.where(finite[:, None], lonlat, [self.central_meridian, 0]))
+        difference = np.abs(restored - xy).max(axis=1)
+        return np.asarray(finite & (difference <= 1e-6 * max(1.0, float(np.abs(xy).max()))))
 
-    def _torn(self) -> bool:
-        """Tell whether the map ends at the meridian opposite the central one."""
-        sides = self.meridian + np.array([SEAM / 10 - 180, 180 - SEAM / 10, 0.0])
-        west, east, middle = self._project(np.stack([sides, np.full(3, 45.0)], axis=1))
-        return not math.dist(west, east) <= 1e-6 * math.dist(west, middle)
+    def _has_seam(self) -> bool:
+        """Return True if the map has two edges at the meridian opposite to the central one."""
+        offset = 180 - SEAM_MARGIN / 10
+        lons = self.central_meridian + np.array([-offset, offset, 0.0])
+        west, east, central = self._project(np.stack([lons, np.full(3, 45.0)], axis=1))
+        return not math.dist(west, east) <= 1e-6 * math.dist(west, central)
 
     @cached_property
-    def box(self) -> Box | None:
-        """Where the projection can be relied on: about its area of use, None where it can't be relied on at all."""
-        west, east = self.meridian - 180, self.meridian + 180
-        if self.turn is not None:
-            return Box(west, -self._reach(-90), east, self._reach(90))
-        area = self.base.area_of_use
+    def domain(self) -> LonLatBox | None:
+        """The valid area of the projection, about its area of use and a margin; None if it is nowhere valid."""
+        west, east = self.central_meridian - 180, self.central_meridian + 180
+        if self.world_width is not None:
+            return LonLatBox(west, -self._max_latitude(-90), east, self._max_latitude(90))
+        area = self._unbound.area_of_use
         if area is None:
-            return self._world(-90.0, 90.0)
-        prime = self.base.prime_meridian
-        zero = math.degrees(prime.longitude * float(prime.unit_conversion_factor)) if prime else 0.0
-        south, north = max(area.south - MARGIN, -90), min(area.north + MARGIN, 90)
-        wide = (area.east - area.west) % 360 or 360.0
-        # A map's corners lie further round the world the nearer to the pole they are.
-        narrowest = math.cos(math.radians(max(abs(area.south), abs(area.north))))
-        half = wide / 2 + MARGIN / max(narrowest, 0.25)
-        if half >= 180:
-            return self._world(south, north)
-        centre = area.west + wide / 2 - zero
-        centre -= 360 * round((centre - self.meridian) / 360)
-        return self._trimmed(Box(max(centre - half, west), south, min(centre + half, east), north))
+            return self._world_domain(-90.0, 90.0)
+        prime = self._unbound.prime_meridian
+        prime_longitude = math.degrees(prime.longitude * float(prime.unit_conversion_factor)) if prime else 0.0
+        south, north = max(area.south - AREA_OF_USE_MARGIN, -90), min(area.north + AREA_OF_USE_MARGIN, 90)
+        width = (area.east - area.west) % 360 or 360.0
+        # The margin in degrees of longitude grows towards the poles, since meridians converge.
+        convergence = math.cos(math.radians(max(abs(area.south), abs(area.north))))
+        half_width = width / 2 + AREA_OF_USE_MARGIN / max(convergence, 0.25)
+        if half_width >= 180:
+            return self._world_domain(south, north)
+        centre = area.west + width / 2 - prime_longitude
+        centre -= 360 * round((centre - self.central_meridian) / 360)
+        return self._valid_part(LonLatBox(max(centre - half_width, west), south, min(centre + half_width, east), north))
 
-    def _world(self, south: float, north: float) -> Box | None:
-        rim = SEAM if self._torn() else 0.0
-        west, east = self.meridian - 180 + rim, self.meridian + 180 - rim
-        return self._trimmed(Box(west, max(south, rim - 90), east, min(north, 90 - rim)))
+    def _world_domain(self, south: float, north: float) -> LonLatBox | None:
+        margin = SEAM_MARGIN if self._has_seam() else 0.0
+        west, east = self.central_meridian - 180 + margin, self.central_meridian + 180 - margin
+        return self._valid_part(LonLatBox(west, max(south, margin - 90), east, min(north, 90 - margin)))
 
-    def _reach(self, pole: float) -> float:
-        """Return the latitude, without sign, up to which a cylinder is followed towards a pole."""
+    def _max_latitude(self, pole: float) -> float:
+        """Return the absolute latitude up to which a cylindrical projection is valid towards a pole."""
         lats = np.array([0.0, math.copysign(1, pole), pole - math.copysign(0.01, pole), pole])
-        y = self._project(np.stack([np.full(4, self.meridian), lats], axis=1))[:, 1]
-        finite = np.isfinite(y).all()
-        return 90.0 if finite and abs(y[3] - y[2]) <= 0.01 * STEEPEST * abs(y[1] - y[0]) else NEAR_POLE
+        y = self._project(np.stack([np.full(4, self.central_meridian), lats], axis=1))[:, 1]
+        reaches_pole = np.isfinite(y).all() and abs(y[3] - y[2]) <= 0.01 * MAX_STRETCH * abs(y[1] - y[0])
+        return 90.0 if reaches_pole else MAX_LATITUDE
 
-    def _trimmed(self, box: Box) -> Box | None:
-        """Return as much of the box, from its middle on, as the projection holds for."""
-        lons, lats = np.linspace(box.west, box.east, GRID), np.linspace(box.south, box.north, GRID)
-        places = np.stack(np.meshgrid(lons, lats), axis=-1).reshape(-1, 2)
-        held = self.holds(places).reshape(GRID, GRID)
-        west = east = GRID // 2
-        rows = np.flatnonzero(held[:, west])
+    def _valid_part(self, box: LonLatBox) -> LonLatBox | None:
+        """Return the largest part of a box around its centre in which the projection is invertible, or None.
+
+        The box is probed on a grid, and the valid part is grown from the centre by whole rows and columns.
+        """
+        lons, lats = np.linspace(box.west, box.east, PROBES), np.linspace(box.south, box.north, PROBES)
+        probes = np.stack(np.meshgrid(lons, lats), axis=-1).reshape(-1, 2)
+        is_valid = self.is_invertible(probes).reshape(PROBES, PROBES)
+        west = east = PROBES // 2
+        rows = np.flatnonzero(is_valid[:, west])
         if not rows.size:
             return None
         south = north = int(rows[rows.size // 2])
-        grown = True
-        while grown:
-            grown = False
-            if south > 0 and held[south - 1, west : east + 1].all():
-                south, grown = south - 1, True
-            if north < GRID - 1 and held[north + 1, west : east + 1].all():
-                north, grown = north + 1, True
-            if west > 0 and held[south : north + 1, west - 1].all():
-                west, grown = west - 1, True
-            if east < GRID - 1 and held[south : north + 1, east + 1].all():
-                east, grown = east + 1, True
+        has_grown = True
+        while has_grown:
+            has_grown = False
+            if south > 0 and is_valid[south - 1, west : east + 1].all():
+                south, has_grown = south - 1, True
+            if north < PROBES - 1 and is_valid[north + 1, west : east + 1].all():
+                north, has_grown = north + 1, True
+            if west > 0 and is_valid[south : north + 1, west - 1].all():
+                west, has_grown = west - 1, True
+            if east < PROBES - 1 and is_valid[south : north + 1, east + 1].all():
+                east, has_grown = east + 1, True
         if south == north or west == east:
             return None
-        return Box(float(lons[west]), float(lats[south]), float(lons[east]), float(lats[north]))
+        return LonLatBox(float(lons[west]), float(lats[south]), float(lons[east]), float(lats[north]))
 
 
-class Way:
-    """From the coordinates of one projection to the degrees of another's datum.
-
-    Raises
-    ------
-    pyproj.exceptions.ProjError
-        When PROJ knows no way: from the Moon to the Earth.
-    """
-
-    def __init__(self, source: Projection, target: Projection) -> None:
-        from pyproj import Transformer
-
-        self._source, self._target = source, target
-        self._same = source.geodetic.equals(target.geodetic, ignore_axis_order=True)
-        self._transformer = Transformer.from_crs(source.crs, target.geodetic, always_xy=True)
-        self._direct = Transformer.from_crs(source.crs, target.crs, always_xy=True)
-
-    def degrees(self, xy: Points) -> Points:
-        """Return longitudes, of any turn round the world, and latitudes."""
-        if self._same:
-            return self._source.inverse(xy)
-        if self._source.turn is None:
-            return self._moved(xy)
-        lonlat = self._source.inverse(xy)
-        lats = np.clip(lonlat[:, 1], -SHIFT_LIMIT, SHIFT_LIMIT)
-        beyond = (lonlat[:, 1] - lats) / (90 - SHIFT_LIMIT)
-        held = self._source.forward(np.stack([lonlat[:, 0], lats], axis=1))
-        shifted = self._moved(np.where(beyond[:, None] == 0, xy, held))
-        shifted[:, 1] += (np.copysign(90, beyond) - shifted[:, 1]) * np.abs(beyond)
-        return shifted
-
-    def _moved(self, xy: Points) -> Points:
-        """Return longitudes and latitudes after a change of datum, the one PROJ takes between the two maps."""
-        lonlat = _transformed(self._transformer, xy) * self._target.degree
-        straight = _transformed(self._direct, xy)
-        shown = _finite(straight) & _finite(lonlat)
-        # Of several changes of datum PROJ takes another one on the way to degrees than on that to the target's map.
-        # But far outside of the map, the straight way leads anywhere.
-        there = self._target.inverse(np.where(shown[:, None], straight, 0))
-        shown &= _distance(np.where(shown[:, None], lonlat, 0), there) <= SAME_PLACE
-        return np.where(shown[:, None], there, lonlat)
-
-    def poles(self) -> list[tuple[float, float, int]]:
-        """Return x and y of the poles that are points of the source's map, and 1 for north, -1 for south."""
-        if self._source.turn is not None:
-            return []
-        found = []
-        for side in (1, -1):
-            lonlat = np.stack([np.arange(0.0, 360, 90), np.full(4, 90.0 * side)], axis=1)
-            xy = _transformed(self._transformer, lonlat / self._target.degree, back=True)
-            if np.isfinite(xy).all() and np.ptp(xy, axis=0).max() < 1e-3 and self._source.returns(xy).all():
-                found.append((float(xy[0, 0]), float(xy[0, 1]), side))
-        return found
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def projection_of(reference: SpatialReference) -> Projection | None:
-    """Return the projection of a reference, None when PROJ does not know it, or knows no degrees beneath it."""
+    """Return the projection of a spatial reference, or None if PROJ does not know it or it is not horizontal."""
     from pyproj.exceptions import ProjError
 
     crs = to_crs(reference)
@@ -262,35 +230,40 @@ def projection_of(reference: SpatialReference) -> Projection | None:
         return None
 
 
-def _transformed(transformer: Transformer, points: Points, *, back: bool = False) -> Points:
-    direction = "INVERSE" if back else "FORWARD"
+def apply_transformer(transformer: Transformer, points: Points, *, inverse: bool = False) -> Points:
+    """Return transformed points, infinite where PROJ fails."""
+    direction = "INVERSE" if inverse else "FORWARD"
     return np.stack(transformer.transform(points[:, 0], points[:, 1], direction=direction), axis=1)
 
 
-def _finite(points: Points) -> NDArray[np.bool_]:
+def is_finite(points: Points) -> NDArray[np.bool_]:
+    """Return True for points whose two coordinates are finite."""
     return np.asarray(np.isfinite(points).all(axis=1))
 
 
-def _distance(places: Points, others: Points) -> NDArray[np.float64]:
-    """Return about how many degrees places are from others, which may be infinite."""
-    off = np.where(np.isfinite(others), others, 1e6) - places
-    east = np.abs((off[:, 0] + 180) % 360 - 180) * np.cos(np.radians(places[:, 1]))
-    return np.asarray(np.maximum(east, np.abs(off[:, 1])))
+def distance(points: Points, others: Points) -> NDArray[np.float64]:
+    """Return the approximate distances in degrees of points from others, which may be infinite."""
+    difference = np.where(np.isfinite(others), others, 1e6) - points
+    eastwards = np.abs((difference[:, 0] + 180) % 360 - 180) * np.cos(np.radians(points[:, 1]))
+    return np.asarray(np.maximum(eastwards, np.abs(difference[:, 1])))
 
 
-def _geodetic(crs: CRS) -> CRS:
-    """Return the longitudes and latitudes beneath a reference, with its own way to WGS84 where it states one."""
+def _geographic(crs: CRS) -> CRS:
+    """Return the geographic coordinate system of a CRS, with the CRS's own transformation to WGS 84 if it states one.
+
+    Such a CRS is a "bound CRS" in PROJ's terms: WKT 1 with TOWGS84, for example.
+    """
     from pyproj.crs import BoundCRS
 
-    geodetic = crs.geodetic_crs
-    if geodetic is None or not geodetic.is_geographic:
-        raise ValueError(f"no degrees beneath {crs.name}")
-    geodetic = geodetic.to_2d()
-    return BoundCRS(geodetic, crs.target_crs, crs.coordinate_operation) if crs.is_bound else geodetic
+    geographic = crs.geodetic_crs
+    if geographic is None or not geographic.is_geographic:
+        raise ValueError(f"{crs.name} is not based on a geographic coordinate system")
+    geographic = geographic.to_2d()
+    return BoundCRS(geographic, crs.target_crs, crs.coordinate_operation) if crs.is_bound else geographic
 
 
 def _central_meridian(crs: CRS) -> float:
-    """Return the longitude opposite to which the map may be torn, degrees from the reference's prime meridian."""
+    """Return the longitude of the central meridian, degrees from the prime meridian of the CRS; 0 if none is stated."""
     operation = crs.coordinate_operation
     for parameter in operation.params if operation else []:
         if parameter.name.lower().startswith(("longitude", "central_meridian")):

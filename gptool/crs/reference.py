@@ -1,4 +1,7 @@
-"""Spatial references, by Esri's well-known ids or text, for PROJ. Only it and `reprojection` import pyproj."""
+"""Spatial references given by WKID or well-known text, resolved by PROJ.
+
+pyproj is imported only in this folder, and only when it is needed: the import takes longer than all others.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,28 @@ if TYPE_CHECKING:
     from pyproj import CRS, Transformer
 
 WORLD = Extent(-180.0, -90.0, 180.0, 90.0)
-MOST_REMEMBERED = 64
-"""References whose way through PROJ is remembered: requests may come with any."""
 
-EDGE_POINTS = 21
-"""Points along each edge of a box that is reprojected: its edges become curves."""
+CACHE_SIZE = 64
+"""Spatial references whose PROJ objects are kept; bounded since requests may state any."""
 
-UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
+POINTS_PER_EDGE = 21
+"""Points along each edge of an extent that is reprojected, since its edges become curves."""
+
+ESRI_UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
+"""Esri's names of units by those of PROJ."""
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def to_crs(reference: SpatialReference) -> CRS | None:
-    """Return the reference as PROJ knows it, None when neither ids nor text name one that it knows."""
-    # Imported here since it takes longer than everything else at start-up.
+    """Return the PROJ coordinate reference system of a spatial reference, or None if PROJ knows neither ids nor text.
+
+    The latest WKID is tried first, each WKID as one of EPSG and then of Esri, and the well-known text last.
+    """
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    ids = [wkid for wkid in (reference.latest_wkid, reference.wkid) if wkid]
-    for name in [f"{authority}:{wkid}" for wkid in ids for authority in ("EPSG", "ESRI")] + [reference.wkt]:
+    wkids = [wkid for wkid in (reference.latest_wkid, reference.wkid) if wkid]
+    for name in [f"{authority}:{wkid}" for wkid in wkids for authority in ("EPSG", "ESRI")] + [reference.wkt]:
         try:
             if name:
                 return CRS.from_user_input(name)
@@ -40,7 +47,7 @@ def to_crs(reference: SpatialReference) -> CRS | None:
 
 
 def well_known_id(reference: SpatialReference) -> int | None:
-    """Return the reference's id: the one it states, else the one PROJ knows its text by, None when there is none."""
+    """Return the WKID of a spatial reference: the stated one, or the one that PROJ identifies its text by, or None."""
     stated = reference.wkid or reference.latest_wkid
     if stated or not reference.wkt:
         return stated
@@ -50,13 +57,13 @@ def well_known_id(reference: SpatialReference) -> int | None:
 
 
 def is_geographic(reference: SpatialReference) -> bool:
-    """Tell whether coordinates are degrees, as far as PROJ knows the reference."""
+    """Return True if coordinates are longitude and latitude; False if PROJ does not know the spatial reference."""
     crs = to_crs(reference)
     return bool(crs and crs.is_geographic)
 
 
 def well_known_text(reference: SpatialReference) -> str | None:
-    """Return the reference's text: the one it states, else Esri's of the one PROJ knows, None when there is none."""
+    """Return the well-known text of a spatial reference: the stated one, or PROJ's in Esri's dialect, or None."""
     if reference.wkt:
         return reference.wkt
     from pyproj.enums import WktVersion
@@ -66,24 +73,27 @@ def well_known_text(reference: SpatialReference) -> str | None:
     try:
         return crs.to_wkt(WktVersion.WKT1_ESRI) if crs else None
     except CRSError:
-        return None  # WKT 1 can't say it
+        return None  # WKT 1 can't express all coordinate reference systems
 
 
 def reference_name(reference: SpatialReference) -> str:
-    """Return the name in the reference's text, as in `WGS_1984_Web_Mercator_Auxiliary_Sphere`; empty without a text."""
+    """Return the name in the well-known text, such as `WGS_1984_UTM_Zone_33N`; empty without a text."""
     name = re.match(r'\s*\w+\s*\[\s*"([^"]*)"', well_known_text(reference) or "")
     return name[1] if name else ""
 
 
-def units(reference: SpatialReference) -> str | None:
-    """Return Esri's word for the reference's unit, None for units it has none for."""
+def esri_unit(reference: SpatialReference) -> str | None:
+    """Return Esri's name of the unit of coordinates, such as `esriMeters`, or None if there is none."""
     crs = to_crs(reference)
-    return UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
+    return ESRI_UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
-def to_wgs84(reference: SpatialReference) -> Transformer | None:
-    """Return the way to degrees, None when PROJ knows none: of an unknown reference, or one of the Moon."""
+@lru_cache(maxsize=CACHE_SIZE)
+def wgs84_transformer(reference: SpatialReference) -> Transformer | None:
+    """Return the transformation to WGS 84 longitude and latitude, or None if PROJ has none.
+
+    PROJ has none for an unknown spatial reference, or one of another celestial body.
+    """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
@@ -95,29 +105,32 @@ def to_wgs84(reference: SpatialReference) -> Transformer | None:
 
 
 def wgs84_extent(reference: SpatialReference, extent: Extent) -> Extent:
-    """Return the longitudes and latitudes that enclose a box, degrees.
+    """Return the WGS 84 longitudes and latitudes that enclose an extent, degrees.
 
-    A box that reaches beyond the world is cut at its edge. One in a reference that PROJ can't bring there may be
-    anywhere: then it is the world.
+    The result is clipped to the world. If PROJ has no transformation, it is the whole world; if the extent crosses the
+    antimeridian or extends beyond the projection, it is the whole range of longitudes.
     """
-    transformer = to_wgs84(reference)
+    transformer = wgs84_transformer(reference)
     if transformer is None:
         return WORLD
-    xmin, ymin, xmax, ymax = transformer.transform_bounds(*extent, densify_pts=EDGE_POINTS)
-    if not math.isfinite(xmax - xmin) or xmin >= xmax or not _returns(transformer, extent):
-        xmin, xmax = WORLD.xmin, WORLD.xmax  # it crosses the antimeridian, or leaves the projection
+    xmin, ymin, xmax, ymax = transformer.transform_bounds(*extent, densify_pts=POINTS_PER_EDGE)
+    if not math.isfinite(xmax - xmin) or xmin >= xmax or not _round_trips(transformer, extent):
+        xmin, xmax = WORLD.xmin, WORLD.xmax
     if not math.isfinite(ymax - ymin) or ymin >= ymax:
         ymin, ymax = WORLD.ymin, WORLD.ymax
     return Extent(xmin, ymin, xmax, ymax).intersection(WORLD) or WORLD
 
 
-def _returns(transformer: Transformer, extent: Extent) -> bool:
-    """Tell whether both sides of a box come back from degrees: beyond a projection's edge, longitudes start again."""
+def _round_trips(transformer: Transformer, extent: Extent) -> bool:
+    """Return True if both sides of an extent are restored by the inverse transformation.
+
+    They are not beyond the edge of a projection, where longitudes start again.
+    """
     if transformer.source_crs and transformer.source_crs.is_geographic:
         return True
     middle = (extent.ymin + extent.ymax) / 2
     for x in (extent.xmin, extent.xmax):
-        back, _ = transformer.transform(*transformer.transform(x, middle), direction="INVERSE")
-        if not abs(back - x) <= (extent.xmax - extent.xmin) / 100:
+        restored, _ = transformer.transform(*transformer.transform(x, middle), direction="INVERSE")
+        if not abs(restored - x) <= (extent.xmax - extent.xmin) / 100:
             return False
     return True

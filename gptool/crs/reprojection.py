@@ -1,4 +1,4 @@
-"""Polygons from one spatial reference in another, with curved edges, poles and the antimeridian."""
+"""Reprojection of polygons between spatial references, with curved edges, poles and the antimeridian."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from gptool.crs.polygon_parts import ROUNDING, copies, joined
-from gptool.crs.projection import Box, Projection, Way, projection_of
+from gptool.crs.polygon_parts import EDGE_ROUNDING, clip_world_copies, merge
+from gptool.crs.projection import LonLatBox, Projection, projection_of
 from gptool.crs.reference import reference_name
-from gptool.crs.reprojector import Journey
+from gptool.crs.reprojector import Reprojector
+from gptool.crs.transform import Transform
 from gptool.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
     Polygonal: TypeAlias = shapely.Polygon | shapely.MultiPolygon
 
 
-def period(reference: SpatialReference) -> float | None:
-    """Return how far x goes once round the world, in the reference's unit, None where x does not go round."""
+def world_width(reference: SpatialReference) -> float | None:
+    """Return the width of the world in x, in the unit of the spatial reference, or None if x is not periodic.
+
+    It is 360 for degrees and 2 * pi * 6378137 m for web Mercator: grids of tiles in such spatial references may
+    continue beyond the antimeridian, and show the same places again one world width away.
+    """
     projection = projection_of(reference)
-    return projection.turn if projection else None
+    return projection.world_width if projection else None
 
 
 def is_same(reference: SpatialReference, other: SpatialReference) -> bool:
-    """Tell whether two references are one: stated alike, or the same to PROJ."""
+    """Return True if two spatial references are equal, or equivalent according to PROJ."""
     if reference == other:
         return True
     one, two = projection_of(reference), projection_of(other)
@@ -35,80 +40,93 @@ def is_same(reference: SpatialReference, other: SpatialReference) -> bool:
 
 
 def unwrap(polygon: Polygonal, reference: SpatialReference) -> shapely.MultiPolygon:
-    """Return a polygon with the parts beyond the antimeridian where a grid of tiles shows the same places.
+    """Return a polygon with its parts beyond the antimeridian moved to the other side of the world.
 
-    Polygons within the world, and those in references that do not go round it, come back as they are.
+    Polygons that lie within the world, or in a spatial reference whose x is not periodic, are returned unchanged.
     """
     import shapely
 
     projection = projection_of(reference)
     parts = shapely.get_parts(polygon)
-    if projection is None or projection.turn is None or polygon.is_empty:
+    if projection is None or projection.world_width is None or polygon.is_empty:
         return shapely.MultiPolygon(list(parts))
-    west, east = projection.middle - projection.turn / 2, projection.middle + projection.turn / 2
+    half_width = projection.world_width / 2
+    west, east = projection.central_x - half_width, projection.central_x + half_width
     xmin, ymin, xmax, ymax = polygon.bounds
-    slack = ROUNDING * projection.turn
+    slack = EDGE_ROUNDING * projection.world_width
     if west - slack <= xmin and xmax <= east + slack:
         return shapely.MultiPolygon(list(parts))
-    world = Box(west, ymin - 1, east, ymax + 1)
-    pieces, _ = copies(parts, np.zeros(len(parts), dtype=np.int64), world, projection.turn)
-    return joined(pieces)
+    world = LonLatBox(west, ymin - 1, east, ymax + 1)
+    pieces, _ = clip_world_copies(parts, np.zeros(len(parts), dtype=np.int64), world, projection.world_width)
+    return merge(pieces)
 
 
 def reproject(
     polygon: Polygonal, source: SpatialReference, target: SpatialReference, tolerance: float, parameter: str
 ) -> shapely.MultiPolygon:
-    """Return a polygon as the target's map shows it: valid, but for roundings where nothing had to be cut.
+    """Return a polygon in another spatial reference, clipped to the valid area of the target.
+
+    See `gptool.crs.reprojector` for the algorithm. The result is valid; if nothing was clipped, except for rounding
+    errors.
 
     Parameters
     ----------
     polygon : shapely.Polygon or shapely.MultiPolygon
-        Valid, in the source's units.
+        Valid, in the unit of the source.
     tolerance : float
-        How far, in the target's units, an edge may lie from where the source's straight edge runs.
+        The maximum distance, in the unit of the target, between an edge of the result and the projection of the
+        straight edge in the source.
     parameter : str
-        What messages call the polygon.
+        The name of the parameter, for messages.
 
     Raises
     ------
     ParameterError
-        When a reference is not known, when the polygon leaves the source's map, or the target's shows none of it.
+        If a spatial reference is unknown, there is no transformation between them, or the polygon extends beyond the
+        valid area of the source or lies outside that of the target.
     """
     import shapely
 
     if is_same(source, target):
         return unwrap(polygon, target)
-    start, goal = _known(source, "of the polygon", parameter), _known(target, "of the cache", parameter)
+    source_projection = _known_projection(source, "geometry", parameter)
+    target_projection = _known_projection(target, "cache", parameter)
     result = shapely.MultiPolygon()
-    if goal.box is not None:
-        journey = Journey(start, goal, goal.box, _way(start, goal, parameter), tolerance, parameter)
-        result = journey.run(unwrap(shapely.force_2d(polygon), source))
+    domain = target_projection.domain
+    if domain is not None:
+        transform = _make_transform(source_projection, target_projection, parameter)
+        reprojector = Reprojector(source_projection, target_projection, domain, transform, tolerance, parameter)
+        result = reprojector.reproject(unwrap(shapely.force_2d(polygon), source))
     if result.is_empty:
-        raise ParameterError(f"lies outside of what {_name(target)} can show", where=parameter)
+        raise ParameterError(f"geometry lies outside the valid area of {_describe(target)}", where=parameter)
     return result
 
 
-def _name(reference: SpatialReference) -> str:
+def _describe(reference: SpatialReference) -> str:
+    """Return the name of a spatial reference, or its WKID, for messages."""
     wkid = reference.latest_wkid or reference.wkid
-    return reference_name(reference) or (f"WKID {wkid}" if wkid else "no WKID or text")
+    unnamed = f"WKID {wkid}" if wkid else "a text without a name" if reference.wkt else "neither WKID nor text"
+    return reference_name(reference) or unnamed
 
 
-def _known(reference: SpatialReference, side: str, parameter: str) -> Projection:
+def _known_projection(reference: SpatialReference, owner: str, parameter: str) -> Projection:
     projection = projection_of(reference)
     if projection is None:
         raise ParameterError(
-            f"the spatial reference {side} is not known",
+            f"spatial reference of the {owner} is unknown",
             where=parameter,
-            found=_name(reference),
-            expected="a WKID of EPSG or Esri, or a well-known text, of a geographic or projected reference",
+            found=_describe(reference),
+            expected="a WKID of EPSG or Esri, or a well-known text, of a geographic or projected coordinate system",
         )
     return projection
 
 
-def _way(start: Projection, goal: Projection, parameter: str) -> Way:
+def _make_transform(source: Projection, target: Projection, parameter: str) -> Transform:
     from pyproj.exceptions import ProjError
 
     try:
-        return Way(start, goal)
+        return Transform(source, target)
     except ProjError:
-        raise ParameterError(f"there is no way from {start.crs.name} to {goal.crs.name}", where=parameter) from None
+        raise ParameterError(
+            f"no transformation from {source.crs.name} to {target.crs.name} is available", where=parameter
+        ) from None

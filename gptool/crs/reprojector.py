@@ -1,7 +1,15 @@
-"""The way of a polygon from one map to another, over longitude and latitude.
+"""Reprojection of a polygon by way of longitude and latitude.
 
-Only in degrees can it be told what a map shows, and where it is torn. Edges that are straight in the source get
-vertices before they are brought there, and those that a cut made straight in degrees get theirs after it.
+Longitude and latitude are where the difficulties of reprojection can be handled: there, every map is a box, its edges
+and seams are straight lines, and winding around a pole is a difference of longitudes. So a polygon is
+
+1. clipped to the valid area of the source, and kept clear of poles on its boundary;
+2. densified in the source until its edges in degrees are within the tolerance, and transformed to degrees;
+3. unwrapped, so that longitudes are continuous along each ring, and closed over the poles that it encloses;
+4. clipped to the valid area of the target, together with its copies 360 degrees to either side;
+5. densified in degrees, where clipping left straight edges, and projected to the target.
+
+If a polygon lies wholly within the valid area of the target and encloses no pole, step 4 is skipped.
 """
 
 from __future__ import annotations
@@ -11,204 +19,261 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gptool.crs.densify import chord_offsets, over_the_pole, refine, turns
-from gptool.crs.polygon_parts import copies, gathered, joined, parts, valid
+from gptool.crs.densify import chord_deviations, close_over_pole, densify, longitude_turns
+from gptool.crs.polygon_parts import clip_world_copies, make_valid, merge, polygon_parts, union_by_owner
 from gptool.errors import ParameterError
 
 if TYPE_CHECKING:
     import shapely
     from numpy.typing import NDArray
 
-    from gptool.crs.projection import Box, Points, Projection, Way
+    from gptool.crs.projection import LonLatBox, Points, Projection
+    from gptool.crs.transform import Transform
 
-SHARE = 0.4
-"""Part of the tolerance that each of the two projections may take; the rest is for what lies between samples."""
+TOLERANCE_PART = 0.4
+"""Part of the tolerance that each of the two densifications may use; the rest is for deviations between samples."""
 
-WIDEST_STEP = 45.0
-"""Degrees of longitude between the samples of a segment: without a limit, it could be meant the other way round."""
+MAX_LONGITUDE_STEP = 45.0
+"""Maximum degrees of longitude between the samples of a segment: with larger steps, its direction around the world
+would be ambiguous."""
 
-STEP = 0.05
-"""Degrees that are no tear: where PROJ goes from one change of datum to another, places jump by hundreds of metres,
-and by some metres where a projection is put together from pieces.
-"""
+MAX_GAP_DEGREES = 0.05
+"""Degrees that are not a discontinuity: between areas of different changes of datum PROJ's results jump by hundreds of
+metres, and by some metres in projections that are composed of parts."""
 
-HALFWAY = 180.0
-"""Degrees of longitude within which no polygon can meet its own other side round a pole."""
+MAX_UNCLIPPED_WIDTH = 180.0
+"""Degrees of longitude within which the edges of a polygon can't meet on the other side of a pole."""
 
-POLE = 0.01
-"""Units of the source to keep away from a pole on an edge, where longitudes have no meaning."""
+POLE_CLEARANCE = 0.01
+"""Units of the source to keep from a pole on an edge, where longitude is undefined."""
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
-    """What all steps from one reference to another have to know."""
+class Reprojector:
+    """The reprojection from a source to a target.
 
-    start: Projection
-    goal: Projection
-    box: Box
-    way: Way
+    Attributes
+    ----------
+    source, target : Projection
+    domain : LonLatBox
+        The valid area of the target.
+    transform : Transform
+        From the source to degrees on the datum of the target.
+    tolerance : float
+        The maximum distance of a result's edges from the projected edges, in the unit of the target.
+    parameter : str
+        The name of the parameter, for messages.
+    """
+
+    source: Projection
+    target: Projection
+    domain: LonLatBox
+    transform: Transform
     tolerance: float
     parameter: str
 
-    def run(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
-        """Return a polygon as the target's map shows it, empty when it shows none of it."""
+    def reproject(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
+        """Return a polygon in the target, empty if it lies outside the target's valid area.
+
+        Raises
+        ------
+        ParameterError
+            If the polygon extends beyond the valid area of the source, or needs too many vertices.
+        """
         import shapely
 
-        polygon = self._tellable(polygon)
+        polygon = self._clip_to_source(polygon)
         if polygon.is_empty:
             return polygon
-        _, points, (offsets, firsts, _) = shapely.to_ragged_array([polygon])
-        self._check(points)
-        rings = refine(points, offsets, self._image, self._bent, turn=360, gap=STEP, parameter=self.parameter)
-        self._check(rings.points)
-        around = turns(rings.mapped[:, 0], rings.offsets)
-        lonlat = np.stack([rings.mapped[:, 0] + 360 * around, rings.mapped[:, 1]], axis=1)
-        winding = around[rings.offsets[1:] - 1]
-        if not winding.any() and self._all_shown(lonlat):
-            parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, lonlat, (rings.offsets, firsts))
+        _, points, (offsets, first_rings, _) = shapely.to_ragged_array([polygon])
+        self._check_on_source_map(points)
+        rings = densify(
+            points,
+            offsets,
+            self._to_degrees,
+            self._is_curved_in_degrees,
+            period=360,
+            max_gap=MAX_GAP_DEGREES,
+            parameter=self.parameter,
+        )
+        self._check_on_source_map(rings.points)
+        turns = longitude_turns(rings.mapped[:, 0], rings.offsets)
+        lonlat = np.stack([rings.mapped[:, 0] + 360 * turns, rings.mapped[:, 1]], axis=1)
+        winding = turns[rings.offsets[1:] - 1]
+        if not winding.any() and self._needs_no_clipping(lonlat):
+            parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, lonlat, (rings.offsets, first_rings))
             return shapely.MultiPolygon(list(self._project(parts)))
-        poles = self._poles(shapely.polygons(shapely.get_rings(shapely.get_parts(polygon))), winding)
-        areas = self._areas(lonlat, rings.offsets, poles)
-        cut = self._cut(areas, np.repeat(np.arange(len(firsts) - 1), np.diff(firsts)), firsts)
-        whole = self.goal.turn is None and self.box.goes_round
-        return joined(self._project(cut), self.tolerance / 1000 if whole else None)
+        poles = self._enclosed_poles(shapely.polygons(shapely.get_rings(shapely.get_parts(polygon))), winding)
+        areas = self._ring_areas(lonlat, rings.offsets, poles)
+        owners = np.repeat(np.arange(len(first_rings) - 1), np.diff(first_rings))
+        clipped = self._clip_to_domain(areas, owners, first_rings)
+        has_cuts = self.target.world_width is None and self.domain.spans_world
+        return merge(self._project(clipped), self.tolerance / 1000 if has_cuts else None)
 
-    def _all_shown(self, lonlat: Points) -> bool:
-        """Tell whether the target's map shows all places as they are, so that nothing has to be cut.
+    def _clip_to_source(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
+        """Return the part of a polygon that has longitudes and latitudes.
 
-        Cuts want valid polygons, and take seconds where they are large; and most areas are small beside a map.
+        If x of the source is periodic, it is clipped at the poles' lines; else a small square is removed around each
+        pole on its boundary.
+        """
+        import shapely
+
+        box = self.source.domain
+        if self.source.world_width is not None and box is not None:
+            (_, low), (_, high) = self.source.forward(np.array([[box.west, box.south], [box.east, box.north]]))
+            xmin, ymin, xmax, ymax = polygon.bounds
+            if ymin < low or ymax > high:
+                polygon = merge(shapely.intersection([polygon], shapely.box(xmin, low, xmax, high)))
+        for x, y, _ in self.transform.pole_points():
+            if polygon.boundary.distance(shapely.Point(x, y)) < POLE_CLEARANCE:
+                square = shapely.box(x - POLE_CLEARANCE, y - POLE_CLEARANCE, x + POLE_CLEARANCE, y + POLE_CLEARANCE)
+                polygon = merge(shapely.difference([polygon], square))
+        return polygon
+
+    def _check_on_source_map(self, points: Points) -> None:
+        """Raise an error for points that are not on the source's map: they would get the degrees of other points."""
+        if self.source.world_width is None and not self.source.is_on_map(points).all():
+            raise self._beyond_valid_area(self.source)
+
+    def _beyond_valid_area(self, projection: Projection) -> ParameterError:
+        return ParameterError(f"geometry extends beyond the valid area of {projection.crs.name}", where=self.parameter)
+
+    def _to_degrees(self, xy: Points) -> Points:
+        lonlat = self.transform.to_degrees(xy)
+        if not np.isfinite(lonlat).all():
+            raise self._beyond_valid_area(self.source)
+        return lonlat
+
+    def _is_curved_in_degrees(self, samples: Points) -> NDArray[np.bool_]:
+        """Return the segments, [n, 5, 2], whose deviation from their chord in degrees exceeds the tolerance.
+
+        The deviation is measured in the unit of the target. It is irrelevant beyond the target's latitudes.
+        """
+        lons, lats = samples[:, :, 0], samples[:, :, 1]
+        is_wide = np.abs(np.diff(lons, axis=1)).max(axis=1, initial=0) > MAX_LONGITUDE_STEP
+        is_wide |= np.abs(lons[:, 4] - lons[:, 0]) > 2 * MAX_LONGITUDE_STEP
+        deviations = chord_deviations(samples)
+        degrees = np.hypot(deviations[:, :, 0], deviations[:, :, 1])
+        largest = (np.arange(len(samples)), degrees.argmax(axis=1))
+        is_relevant = degrees[largest] > 1e-12
+        is_relevant &= (lats.max(axis=1) > self.domain.south) & (lats.min(axis=1) < self.domain.north)
+        lengths = np.zeros(len(samples))
+        lengths[is_relevant] = self._target_lengths(
+            samples[:, 1:4][largest][is_relevant], deviations[largest][is_relevant]
+        )
+        is_curved: NDArray[np.bool_] = is_wide | (lengths > TOLERANCE_PART * self.tolerance)
+        return is_curved
+
+    def _target_lengths(self, lonlat: Points, vectors: Points) -> Points:
+        """Return the lengths in the target of vectors in degrees that start at `lonlat`.
+
+        A point outside the target's valid area is replaced by the nearest one within.
+        """
+        low = np.array([self.domain.west, self.domain.south])
+        high = np.array([self.domain.east, self.domain.north])
+        centre, _ = self.domain.centre
+        wrapped = np.stack([(lonlat[:, 0] - centre + 180) % 360 - 180 + centre, lonlat[:, 1]], axis=1)
+        starts = np.clip(wrapped, low, high)
+        # A vector that leaves the area is reversed: beyond the seam is the other side of the map.
+        leaves = (starts + vectors < low) | (starts + vectors > high)
+        ends = np.clip(np.where(leaves, starts - vectors, starts + vectors), low, high)
+        projected = self.target.forward(ends) - self.target.forward(starts)
+        return np.hypot(projected[:, 0], projected[:, 1])
+
+    def _needs_no_clipping(self, lonlat: Points) -> bool:
+        """Return True if all points lie within the target's valid area, and far from meeting around a pole.
+
+        Clipping requires valid polygons, and takes seconds for large ones; most areas are small compared to the map.
         """
         (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
-        box = self.box
-        within = box.west <= west and east <= box.east and box.south <= south and north <= box.north
-        return bool(within and (self.goal.turn is not None or east - west < HALFWAY))
+        box = self.domain
+        is_within = box.west <= west and east <= box.east and box.south <= south and north <= box.north
+        return bool(is_within and (self.target.world_width is not None or east - west < MAX_UNCLIPPED_WIDTH))
 
-    def _areas(self, lonlat: Points, offsets: NDArray[np.int64], poles: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return rings as areas in degrees; those that go round a pole, with what lies between."""
+    def _enclosed_poles(self, areas: NDArray[np.object_], winding: Points) -> NDArray[np.int64]:
+        """Return the pole that each ring encloses: 1 for north, -1 for south, 0 for none.
+
+        Parameters
+        ----------
+        areas : array of Geometry [n]
+            The areas of the rings in the source.
+        winding : float64[n]
+            The winding numbers of the rings in degrees. They must agree with the poles within the rings.
+        """
+        import shapely
+
+        inside = [shapely.contains_xy(areas, x, y) * side for x, y, side in self.transform.pole_points()]
+        sides = np.array([*inside, np.zeros(len(areas))], dtype=np.int64)
+        if (np.abs(sides).sum(axis=0) != np.abs(winding)).any() or (np.abs(winding) > 1).any():
+            raise ParameterError("geometry winds around the poles ambiguously", where=self.parameter)
+        poles: NDArray[np.int64] = sides.sum(axis=0)
+        return poles
+
+    def _ring_areas(self, lonlat: Points, offsets: NDArray[np.int64], poles: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Return the areas of rings in degrees, each with the area up to the pole that it encloses."""
         import shapely
 
         ring = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         areas = shapely.polygons(shapely.linearrings(lonlat, indices=ring))
         for index in np.flatnonzero(poles):
             first, last = offsets[index : index + 2]
-            areas[index] = shapely.Polygon(over_the_pole(lonlat[first:last], int(poles[index])))
-        return valid(areas)
+            areas[index] = shapely.Polygon(close_over_pole(lonlat[first:last], int(poles[index])))
+        return make_valid(areas)
 
-    def _tellable(self, polygon: shapely.MultiPolygon) -> shapely.MultiPolygon:
-        """Return what lies between the poles of a map that goes round, else what keeps off poles on an edge."""
-        import shapely
-
-        box = self.start.box
-        if self.start.turn is not None and box is not None:
-            (_, low), (_, high) = self.start.forward(np.array([[box.west, box.south], [box.east, box.north]]))
-            xmin, ymin, xmax, ymax = polygon.bounds
-            if ymin < low or ymax > high:
-                polygon = joined(shapely.intersection([polygon], shapely.box(xmin, low, xmax, high)))
-        for x, y, _ in self.way.poles():
-            if polygon.boundary.distance(shapely.Point(x, y)) < POLE:
-                around = shapely.box(x - POLE, y - POLE, x + POLE, y + POLE)
-                polygon = joined(shapely.difference([polygon], around))
-        return polygon
-
-    def _check(self, points: Points) -> None:
-        """Refuse points that the source's map does not have: their degrees would be those of others."""
-        if self.start.turn is None and not self.start.returns(points).all():
-            raise ParameterError(f"reaches beyond the map of {self.start.crs.name}", where=self.parameter)
-
-    def _image(self, xy: Points) -> Points:
-        lonlat = self.way.degrees(xy)
-        if not np.isfinite(lonlat).all():
-            raise ParameterError(f"reaches beyond the map of {self.start.crs.name}", where=self.parameter)
-        return lonlat
-
-    def _bent(self, samples: Points) -> NDArray[np.bool_]:
-        """Tell which segments bend too far in degrees, told by the length of that way on the target's map."""
-        lons, lats = samples[:, :, 0], samples[:, :, 1]
-        wide = np.abs(np.diff(lons, axis=1)).max(axis=1, initial=0) > WIDEST_STEP
-        wide |= np.abs(lons[:, 4] - lons[:, 0]) > 2 * WIDEST_STEP
-        ways = chord_offsets(samples)
-        size = np.hypot(ways[:, :, 0], ways[:, :, 1])
-        worst = (np.arange(len(samples)), size.argmax(axis=1))
-        matters = (size[worst] > 1e-12) & (lats.max(axis=1) > self.box.south) & (lats.min(axis=1) < self.box.north)
-        off = np.zeros(len(samples))
-        off[matters] = self._length(samples[:, 1:4][worst][matters], ways[worst][matters])
-        needed: NDArray[np.bool_] = wide | (off > SHARE * self.tolerance)
-        return needed
-
-    def _length(self, places: Points, ways: Points) -> Points:
-        """Return how long ways in degrees are on the target's map; those outside of it, at its nearest place."""
-        low, high = np.array([self.box.west, self.box.south]), np.array([self.box.east, self.box.north])
-        centre, _ = self.box.centre
-        turned = np.stack([(places[:, 0] - centre + 180) % 360 - 180 + centre, places[:, 1]], axis=1)
-        near = np.clip(turned, low, high)
-        # A way that leaves the box counts backwards: beyond the seam the other side of the map would answer.
-        ends = np.where((near + ways < low) | (near + ways > high), near - ways, near + ways)
-        gone = self.goal.forward(np.clip(ends, low, high)) - self.goal.forward(near)
-        return np.hypot(gone[:, 0], gone[:, 1])
-
-    def _poles(self, areas: NDArray[np.object_], winding: Points) -> NDArray[np.int64]:
-        """Return the pole that each ring goes round, 0 for none."""
-        import shapely
-
-        inside = [shapely.contains_xy(areas, x, y) * side for x, y, side in self.way.poles()]
-        sides = np.array([*inside, np.zeros(len(areas))], dtype=np.int64)
-        if (np.abs(sides).sum(axis=0) != np.abs(winding)).any() or (np.abs(winding) > 1).any():
-            raise ParameterError("goes round the poles in a way that degrees can't tell", where=self.parameter)
-        poles: NDArray[np.int64] = sides.sum(axis=0)
-        return poles
-
-    def _cut(
-        self, areas: NDArray[np.object_], owners: NDArray[np.int64], firsts: NDArray[np.int64]
+    def _clip_to_domain(
+        self, areas: NDArray[np.object_], owners: NDArray[np.int64], first_rings: NDArray[np.int64]
     ) -> NDArray[np.object_]:
-        """Return the polygons in degrees that the target's map shows.
+        """Return the polygons in degrees within the target's valid area.
 
         Parameters
         ----------
-        areas
-            Those within rings, all of one part after the other.
-        owners
-            Whose part each is.
-        firsts
-            The shells among them; the others are holes.
+        areas : array of Geometry [n]
+            The areas of the rings, in the order of their parts.
+        owners : int64[n]
+            The index of the part that each ring belongs to.
+        first_rings : int64[parts + 1]
+            The index of the first ring of each part, its shell; the other rings are holes. The last is n.
         """
         import shapely
 
-        shells = np.isin(np.arange(len(owners)), firsts[:-1])
-        outer, keys = gathered(*copies(areas[shells], owners[shells], self.box, 360))
-        inner, holed = gathered(*copies(areas[~shells], owners[~shells], self.box, 360))
-        at = np.searchsorted(keys, holed)
-        outer[at] = shapely.difference(outer[at], inner)
-        if self.goal.turn is not None or not self.box.goes_round:
-            return parts(outer)
-        # A piece that goes all the way round a pole would touch itself.
-        quarters = np.linspace(self.box.west, self.box.east, 5)
-        boxes = shapely.box(quarters[:-1], self.box.south, quarters[1:], self.box.north)
-        return parts(shapely.intersection(outer[:, None], boxes).ravel())
+        is_shell = np.isin(np.arange(len(owners)), first_rings[:-1])
+        shells, shell_owners = union_by_owner(*clip_world_copies(areas[is_shell], owners[is_shell], self.domain, 360))
+        holes, hole_owners = union_by_owner(*clip_world_copies(areas[~is_shell], owners[~is_shell], self.domain, 360))
+        index = np.searchsorted(shell_owners, hole_owners)
+        shells[index] = shapely.difference(shells[index], holes)
+        if self.target.world_width is not None or not self.domain.spans_world:
+            return polygon_parts(shells)
+        # Cut into quarters, since the projection of a piece all around a pole would touch itself.
+        quarters = np.linspace(self.domain.west, self.domain.east, 5)
+        boxes = shapely.box(quarters[:-1], self.domain.south, quarters[1:], self.domain.north)
+        return polygon_parts(shapely.intersection(shells[:, None], boxes).ravel())
 
     def _project(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
-        """Return polygons in degrees on the target's map."""
+        """Return polygons in degrees projected to the target, with vertices added to edges that become curved."""
         import shapely
 
         if not len(polygons):
             return polygons
-        _, points, (offsets, firsts) = shapely.to_ragged_array(polygons)
+        _, points, (offsets, first_rings) = shapely.to_ragged_array(polygons)
 
-        def image(lonlat: Points) -> Points:
-            xy = self.goal.forward(lonlat)
+        def to_target(lonlat: Points) -> Points:
+            xy = self.target.forward(lonlat)
             if not np.isfinite(xy).all():
-                raise ParameterError(f"reaches beyond the map of {self.goal.crs.name}", where=self.parameter)
+                raise self._beyond_valid_area(self.target)
             return xy
 
-        def bent(samples: Points) -> NDArray[np.bool_]:
-            ways = chord_offsets(samples)
-            off: NDArray[np.bool_] = np.hypot(ways[:, :, 0], ways[:, :, 1]).max(axis=1) > SHARE * self.tolerance
-            return off
+        def is_curved(samples: Points) -> NDArray[np.bool_]:
+            deviations = chord_deviations(samples)
+            largest: Points = np.hypot(deviations[:, :, 0], deviations[:, :, 1]).max(axis=1)
+            return largest > TOLERANCE_PART * self.tolerance
 
-        step = self._length(np.array([self.box.centre]), np.array([[0.0, STEP]]))
-        rings = refine(points, offsets, image, bent, turn=None, gap=float(step[0]), parameter=self.parameter)
-        if self.goal.turn is None and not self.goal.holds(rings.points).all():
-            raise ParameterError(f"reaches beyond the map of {self.goal.crs.name}", where=self.parameter)
-        shown: NDArray[np.object_] = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, firsts)
+        gap = self._target_lengths(np.array([self.domain.centre]), np.array([[0.0, MAX_GAP_DEGREES]]))
+        rings = densify(
+            points, offsets, to_target, is_curved, period=None, max_gap=float(gap[0]), parameter=self.parameter
         )
-        return shown
+        if self.target.world_width is None and not self.target.is_invertible(rings.points).all():
+            raise self._beyond_valid_area(self.target)
+        projected: NDArray[np.object_] = shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, first_rings)
+        )
+        return projected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gptool.crs.reference import to_wgs84
+from gptool.crs.reference import wgs84_transformer
 from gptool.export.report import LevelReport
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
@@ -53,7 +53,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     requested, cap = recompression.requested_quality, recompression.quality
     if cap != requested:
         warnings.append(f"compressionQuality {requested} is capped at {cap}, the quality that the cache declares")
-    if kind.is_file and to_wgs84(plan.cache.scheme.reference) is None:
+    if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
         warnings.append(
             f"the extent cannot be transformed from the spatial reference (WKID "
             f"{plan.cache.scheme.reference.wkid or 'none'}) to degrees: the package states the whole world instead"

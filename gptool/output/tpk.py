@@ -10,7 +10,7 @@ from functools import partial
 
 from lxml import etree
 
-from gptool.crs.reference import reference_name, units, wgs84_extent
+from gptool.crs.reference import esri_unit, reference_name, wgs84_extent
 from gptool.model import Extent, StorageFormat
 from gptool.output.conf_xml import conf_cdi, conf_properties, conf_xml
 from gptool.output.esri_json import extent_json, layer_json, spatial_reference_json, summary
@@ -78,7 +78,7 @@ def _mapserver_json(info: ResultInfo) -> bytes:
     reference = spatial_reference_json(scheme.reference)
     extent, geographic = extent_json(plan.extent(), reference), dict(_wgs84(plan)._asdict())
     first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
-    unit = units(scheme.reference)
+    unit = esri_unit(scheme.reference)
     contents: dict[str, Json] = {
         "currentVersion": VERSION_NUMBER,
         "serviceDescription": "",

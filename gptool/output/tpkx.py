@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptool.cache import TileCache
-from gptool.crs.reference import units, well_known_id, wgs84_extent
+from gptool.crs.reference import esri_unit, well_known_id, wgs84_extent
 from gptool.errors import ConfError
 from gptool.model import PACKET_SIZE, StorageFormat
 from gptool.output.esri_json import band_count, extent_json, layer_json, spatial_reference_json, summary, tile_info_json
@@ -40,7 +40,7 @@ def _root_json(info: ResultInfo) -> bytes:
     reference = _spatial_reference(plan)
     extent = extent_json(plan.extent(), reference)
     first, last = plan.filled_levels[0].lod, plan.filled_levels[-1].lod
-    unit = units(scheme.reference)
+    unit = esri_unit(scheme.reference)
     root: dict[str, Json] = {
         "name": name,
         "version": 1.0,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gptool.crs.reprojection import is_same, period, reproject, unwrap
+from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
 from gptool.request import area, extent
 from gptool.request.area import RequestedPolygon, path_or_json
@@ -135,9 +135,9 @@ def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selecti
 
     sides, messages = requested.extent, []
     if sides.xmin > sides.xmax:
-        world_width = period(requested.reference or target.scheme.reference)
-        worlds = math.ceil((sides.xmin - sides.xmax) / world_width) if world_width else 0
-        xmax = sides.xmax + worlds * (world_width or 0.0)
+        width = world_width(requested.reference or target.scheme.reference)
+        worlds = math.ceil((sides.xmin - sides.xmax) / width) if width else 0
+        xmax = sides.xmax + worlds * (width or 0.0)
         if xmax <= sides.xmin:
             raise extent.empty_extent_error(sides)
         crossing = f"{extent.PARAMETER}: xmin is greater than xmax, interpreted as an extent across the antimeridian"

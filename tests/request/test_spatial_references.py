@@ -1,4 +1,4 @@
-"""Boxes and areas in other references than the cache's, and across the antimeridian: which tiles they take."""
+"""Tiles selected by extents and areas in other spatial references, and across the antimeridian."""
 
 from __future__ import annotations
 
@@ -27,50 +27,58 @@ def box(xmin: float, ymin: float, xmax: float, ymax: float, **more: Any) -> dict
 
 @pytest.fixture(scope="module")
 def mercator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Level 4 of web Mercator, whole."""
+    """A cache with all tiles of level 4 of web Mercator."""
     return make_cache(tmp_path_factory.mktemp("mercator") / "cache", square(4, range(16), range(16)))
 
 
 FIJI = {(4, row, column) for row in (7, 8) for column in (0, 15)}
-"""From 170 degrees east to 170 west, 10 south to 10 north."""
+"""Tiles from 170 degrees east to 170 degrees west, 10 south to 10 north."""
 
 ACROSS: dict[str, dict[str, Any]] = {
-    "xmin east of xmax, degrees": box(170, -10, -170, 10, **DEGREES),
-    "beyond 180": box(170, -10, 190, 10, **DEGREES),
-    "beyond -180": box(-190, -10, -170, 10, **DEGREES),
-    "a turn further": box(530, -10, 550, 10, **DEGREES),
-    "xmin east of xmax, metres": box(0.95 * EDGE, -1e6, -0.95 * EDGE, 1e6),
-    "beyond the edge, metres": box(0.95 * EDGE, -1e6, 1.05 * EDGE, 1e6),
-    "beyond the other edge, metres": box(-1.05 * EDGE, -1e6, -0.95 * EDGE, 1e6, spatialReference={"wkid": 3857}),
-    "a reference of the Pacific": box(2.3e6, -1e6, 4.4e6, 1e6, spatialReference={"wkid": 3832}),
+    "xmin greater than xmax, degrees": box(170, -10, -170, 10, **DEGREES),
+    "beyond 180 degrees": box(170, -10, 190, 10, **DEGREES),
+    "beyond -180 degrees": box(-190, -10, -170, 10, **DEGREES),
+    "one turn away": box(530, -10, 550, 10, **DEGREES),
+    "xmin greater than xmax, metres": box(0.95 * EDGE, -1e6, -0.95 * EDGE, 1e6),
+    "beyond the eastern edge, metres": box(0.95 * EDGE, -1e6, 1.05 * EDGE, 1e6),
+    "beyond the western edge, metres": box(-1.05 * EDGE, -1e6, -0.95 * EDGE, 1e6, spatialReference={"wkid": 3857}),
+    "Pacific Mercator": box(2.3e6, -1e6, 4.4e6, 1e6, spatialReference={"wkid": 3832}),
 }
 
 
 @pytest.mark.parametrize("name", ACROSS)
-def test_boxes_across_the_antimeridian(mercator: Path, name: str) -> None:
+def test_extents_across_the_antimeridian(mercator: Path, name: str) -> None:
     assert tiles_of(make_plan(mercator, asked(export_extent=ACROSS[name]))) == FIJI
 
 
-@pytest.mark.parametrize("sent", ["25000000,-1000000,-25000000,1000000", box(200, -9, -200, 9, **DEGREES)])
-def test_a_box_by_more_than_a_turn(mercator: Path, sent: Any) -> None:
+@pytest.mark.parametrize(
+    ("extent", "columns"),
+    [
+        pytest.param("25000000,-1000000,-25000000,1000000", range(1, 15), id="metres"),
+        pytest.param(box(200, -9, -200, 9, **DEGREES), range(16), id="degrees"),
+    ],
+)
+def test_extents_whose_sides_are_more_than_a_turn_apart(mercator: Path, extent: Any, columns: range) -> None:
     """From 135 degrees west, or 160 west, around to as far east of Greenwich."""
-    columns = {column for _, _, column in tiles_of(make_plan(mercator, asked(export_extent=sent)))}
-    assert columns == (set(range(1, 15)) if isinstance(sent, str) else set(range(16)))
+    plan = make_plan(mercator, asked(export_extent=extent))
+    assert {column for _, _, column in tiles_of(plan)} == set(columns)
 
 
-@pytest.mark.parametrize("sent", [box(180, -9, -180, 9, **DEGREES), box(EDGE, -1, -EDGE, 1)])
-def test_a_box_of_no_width_across(mercator: Path, sent: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "extent", [box(180, -9, -180, 9, **DEGREES), box(EDGE, -1, -EDGE, 1)], ids=["degrees", "metres"]
+)
+def test_extent_along_the_antimeridian_is_rejected(mercator: Path, extent: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=r"exportExtent: extent has no area|selection contains no tiles"):
-        make_plan(mercator, asked(export_extent=sent))
+        make_plan(mercator, asked(export_extent=extent))
 
 
-def test_that_a_box_is_taken_across_is_said(mercator: Path) -> None:
+def test_interpretation_across_the_antimeridian_is_reported(mercator: Path) -> None:
     plan = make_plan(mercator, asked(export_extent="19e6,-1e6,-19e6,1e6"))
     assert ["xmin is greater than xmax" in message.description for message in plan.notices] == [True]
 
 
 AREAS_ACROSS: dict[str, dict[str, Any]] = {
-    "Esri's, beyond 180": {"rings": [[[170, -10], [170, 10], [190, 10], [190, -10], [170, -10]]], **DEGREES},
+    "Esri JSON beyond 180 degrees": {"rings": [[[170, -10], [170, 10], [190, 10], [190, -10], [170, -10]]], **DEGREES},
     "GeoJSON in two parts": {
         "type": "MultiPolygon",
         "coordinates": [
@@ -78,7 +86,9 @@ AREAS_ACROSS: dict[str, dict[str, Any]] = {
             [[[-180, -10], [-170, -10], [-170, 10], [-180, 10], [-180, -10]]],
         ],
     },
-    "metres beyond the edge": {"rings": [[[19e6, -1e6], [19e6, 1e6], [21e6, 1e6], [21e6, -1e6], [19e6, -1e6]]]},
+    "Esri JSON beyond the edge, metres": {
+        "rings": [[[19e6, -1e6], [19e6, 1e6], [21e6, 1e6], [21e6, -1e6], [19e6, -1e6]]]
+    },
 }
 
 
@@ -87,8 +97,8 @@ def test_areas_across_the_antimeridian(mercator: Path, name: str) -> None:
     assert tiles_of(make_plan(mercator, asked(area_of_interest=AREAS_ACROSS[name]))) == FIJI
 
 
-def test_columns_beyond_the_antimeridian_are_found_where_they_lie(tmp_path: Path) -> None:
-    """Some local caches go on beyond the edge of the world."""
+def test_columns_beyond_the_antimeridian_are_selected(tmp_path: Path) -> None:
+    """Some local caches continue beyond the edge of the world."""
     cache = make_cache(tmp_path / "cache", square(4, range(7, 9), range(14, 18)))
     plan = make_plan(cache, asked(export_extent=box(0.99 * EDGE, -1e6, 1.01 * EDGE, 1e6)))
     assert tiles_of(plan) == {(4, row, column) for row in (7, 8) for column in (15, 16)}
@@ -97,19 +107,19 @@ def test_columns_beyond_the_antimeridian_are_found_where_they_lie(tmp_path: Path
 WORLDS: dict[str, dict[str, Any]] = {
     "degrees": box(-180, -90, 180, 90, **DEGREES),
     "web Mercator": box(-EDGE, -EDGE, EDGE, EDGE, spatialReference={"wkid": 102100}),
-    "web Mercator, rounded otherwise": box(-20037508.35, -20037508.35, 20037508.35, 20037508.35),
-    "more than the world": box(-500, -90, 500, 90, **DEGREES),
+    "web Mercator, rounded up": box(-20037508.35, -20037508.35, 20037508.35, 20037508.35),
+    "wider than the world": box(-500, -90, 500, 90, **DEGREES),
 }
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_the_whole_world(mercator: Path, name: str) -> None:
+def test_whole_world_selects_all_tiles(mercator: Path, name: str) -> None:
     assert make_plan(mercator, asked(export_extent=WORLDS[name])).tiles == 256
 
 
 @pytest.fixture(scope="module")
 def utm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiles of 10 km in UTM zone 33 north, from 200 to 800 km east, 5,000 to 5,800 km north."""
+    """A cache of 10 km tiles in UTM zone 33N, easting 200 to 800 km, northing 5,000 to 5,800 km."""
     conf = conf_text(
         x="0",
         y="10000000",
@@ -120,7 +130,7 @@ def utm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def brute_force(ring: list[tuple[float, float]]) -> set[Address]:
-    """Tiles whose squares meet a polygon of degrees, each of its edges brought over in 1,000 steps."""
+    """Return the tiles that intersect a polygon in degrees whose edges are projected in 1,000 steps each."""
     steps = np.linspace(0, 1, 1000, endpoint=False)[:, np.newaxis]
     points = np.array([*ring, ring[0]])
     dense = np.concatenate([a + (b - a) * steps for a, b in pairwise(points)])
@@ -136,35 +146,35 @@ def brute_force(ring: list[tuple[float, float]]) -> set[Address]:
 
 
 RINGS: dict[str, list[tuple[float, float]]] = {
-    "a box, whose sides are curves there": [(11.5, 46.5), (11.5, 51.5), (18.5, 51.5), (18.5, 46.5)],
-    "a triangle": [(12, 46), (15, 52), (18, 47)],
+    "box": [(11.5, 46.5), (11.5, 51.5), (18.5, 51.5), (18.5, 46.5)],
+    "triangle": [(12, 46), (15, 52), (18, 47)],
     "long edges that begin far away": [(-20, 44), (14, 52.2), (40, 44)],
 }
 
 
 @pytest.mark.parametrize("name", RINGS)
-def test_straight_edges_in_degrees_are_curves_in_a_cache_of_metres(utm: Path, name: str) -> None:
+def test_areas_in_degrees_follow_their_curved_edges(utm: Path, name: str) -> None:
     area = {"rings": [[list(point) for point in RINGS[name]]], **DEGREES}
     assert tiles_of(make_plan(utm, asked(area_of_interest=json.dumps(area)))) == brute_force(RINGS[name])
 
 
-def test_a_box_of_degrees_is_its_shape_there(utm: Path) -> None:
+def test_extents_in_degrees_follow_their_curved_edges(utm: Path) -> None:
     plan = make_plan(utm, asked(export_extent=box(11.5, 46.5, 18.5, 51.5, **DEGREES)))
-    assert tiles_of(plan) == brute_force(RINGS["a box, whose sides are curves there"])
+    assert tiles_of(plan) == brute_force(RINGS["box"])
 
 
-def test_the_whole_world_is_all_of_a_local_cache(utm: Path) -> None:
+def test_whole_world_selects_all_tiles_of_a_local_cache(utm: Path) -> None:
     assert make_plan(utm, asked(export_extent=box(-180, -90, 180, 90, **DEGREES))).tiles == 4800
 
 
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ({"wkid": 999999}, "of the polygon is not known; found WKID 999999"),
-        ({"wkt": "nonsense"}, "of the polygon is not known"),
+        ({"wkid": 999999}, "spatial reference of the geometry is unknown; found WKID 999999"),
+        ({"wkt": "nonsense"}, "spatial reference of the geometry is unknown"),
     ],
 )
-def test_references_that_nobody_knows(mercator: Path, reference: dict[str, Any], message: str) -> None:
+def test_unknown_spatial_references_are_rejected(mercator: Path, reference: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=rf"^exportExtent: .*{message}"):
         make_plan(mercator, asked(export_extent=box(0, 0, 1, 1, spatialReference=reference)))
     area = {"rings": [[[0, 0], [0, 1], [1, 1], [0, 0]]], "spatialReference": reference}
@@ -172,21 +182,21 @@ def test_references_that_nobody_knows(mercator: Path, reference: dict[str, Any],
         make_plan(mercator, asked(area_of_interest=area))
 
 
-def test_a_cache_in_a_reference_that_nobody_knows(tmp_path: Path) -> None:
-    """Takes boxes and areas in its own, but none in others, and knows no antimeridian."""
+def test_cache_in_an_unknown_spatial_reference(tmp_path: Path) -> None:
+    """It supports extents and areas in its own spatial reference only, and has no antimeridian."""
     conf = conf_text(reference="<WKT>LOCAL</WKT>")
     cache = make_cache(tmp_path / "cache", square(4, range(16), range(16)), conf=conf)
     assert make_plan(cache, asked(export_extent="0,0,1000,1000")).tiles == 1
     assert make_plan(cache, asked(area_of_interest={"rings": [[[0, 0], [0, 9], [9, 9]]]})).tiles == 1
-    with pytest.raises(ParameterError, match="of the cache is not known"):
+    with pytest.raises(ParameterError, match="spatial reference of the cache is unknown"):
         make_plan(cache, asked(export_extent=box(0, 0, 1, 1, **DEGREES)))
     with pytest.raises(ParameterError, match="extent has no area"):
         make_plan(cache, asked(export_extent="1000,0,0,1000"))
 
 
 @pytest.mark.parametrize("where", ["exportExtent", "areaOfInterest"])
-def test_what_the_cache_can_not_show(utm: Path, where: str) -> None:
+def test_areas_outside_the_valid_area_are_rejected(utm: Path, where: str) -> None:
     ring = [[-100, -40], [-100, -30], [-90, -30], [-90, -40], [-100, -40]]
-    sent = box(-100, -40, -90, -30, **DEGREES) if where == "exportExtent" else {"rings": [ring], **DEGREES}
-    with pytest.raises(ParameterError, match=rf"^{where}: lies outside of what .*UTM.* can show"):
-        make_plan(utm, asked(**{where: sent}))
+    value = box(-100, -40, -90, -30, **DEGREES) if where == "exportExtent" else {"rings": [ring], **DEGREES}
+    with pytest.raises(ParameterError, match=rf"^{where}: geometry lies outside the valid area of .*UTM"):
+        make_plan(utm, asked(**{where: value}))
