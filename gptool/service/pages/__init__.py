@@ -34,7 +34,7 @@ from urllib.parse import urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-import gptool
+from gptool import __version__
 from gptool.jobs.status import JobStatus
 from gptool.service.urls import ROOT, STATIC_FILES
 from gptool.text import format_bytes
@@ -119,7 +119,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals |= {"static": STATIC_FILES, "link": link, "own_link": own_link, "version": gptool.__version__}
+    pages.globals |= {"static": STATIC_FILES, "link": link, "own_link": own_link, "version": __version__}
     pages.globals |= {"status_labels": STATUS_LABELS, "statuses": STATUSES}
     pages.filters |= {"number": format_number, "size": format_bytes, "value_text": format_value}
     return pages
