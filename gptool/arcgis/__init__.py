@@ -1,1 +1,1 @@
-"""What ArcGIS runs: the Python toolbox, and its registration as a geoprocessing service."""
+"""Adapters for ArcGIS: the Python toolbox, and its registration as a geoprocessing service."""

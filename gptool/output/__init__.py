@@ -1,1 +1,1 @@
-"""Results: compact bundles in a tile package or a cache raster dataset, with their metadata."""
+"""Kinds of results and their writers: tile packages and cache raster datasets of compact bundles."""

@@ -22,7 +22,7 @@ bytes, and JSON escapes some of them as six."""
 
 @dataclass(frozen=True)
 class ResultInfo:
-    """The information that a result's metadata are made of.
+    """The information that a result's metadata state.
 
     Attributes
     ----------

@@ -34,8 +34,8 @@ def test_register_writes_three_files_and_prints_five_steps(cache: Path, tmp_path
     head, *steps = [line for line in done.stdout.splitlines() if line and line[0] != " "]
     assert head.startswith(f"{tmp_path / 'out'}: ")
     assert [step.split(".")[0] for step in steps] == ["1", "2", "3", "4", "5"]
-    for word in (str(cache), f"{SITE}/rest/services/Tiles/ExportTiles/GPServer", str(tmp_path / "out" / "publish.py")):
-        assert word in done.stdout
+    for text in (str(cache), f"{SITE}/rest/services/Tiles/ExportTiles/GPServer", str(tmp_path / "out" / "publish.py")):
+        assert text in done.stdout
 
 
 def test_output_folder_by_default_and_repeated_caches_option(cache: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_existing_folder_keeps_its_other_files(cache: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("existing", FILES)
-def test_one_existing_file_is_enough_to_refuse(cache: Path, tmp_path: Path, existing: str) -> None:
+def test_one_existing_file_prevents_writing(cache: Path, tmp_path: Path, existing: str) -> None:
     (tmp_path / existing).write_text("mine")
     with pytest.raises(errors.OutputExistsError, match=f"{existing}: output already exists"):
         register(SITE, "Tiles", {"World": cache}, tmp_path)
@@ -108,7 +108,7 @@ BAD = {
 def test_errors_are_reported_and_leave_no_file(cache: Path, tmp_path: Path, name: str) -> None:
     arguments, status, message = BAD[name]
     (tmp_path / "taken").write_text("mine")
-    done = run("register", *(word.replace("CACHE", str(cache)) for word in arguments), cwd=tmp_path)
+    done = run("register", *(argument.replace("CACHE", str(cache)) for argument in arguments), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert message in done.stderr
     assert "secret" not in done.stderr

@@ -23,7 +23,7 @@ from helpers.caches import (
 from helpers.checks import COMPACT, COMPACT_V2, check_dataset, check_nothing_left, read_dataset, read_package, read_tpk
 
 RICH = """<?xml version="1.0" encoding="{encoding}"?>
-<!-- made by hand --><?tool keep?>
+<!-- edited --><?tool keep?>
 <CacheInfo xmlns="http://www.esri.com/schemas/ArcGIS/10.1" xmlns:more="urn:more" more:by="Zürich &lt;GIS&gt;">
   <TileCacheInfo>
     <SpatialReference><WKT>PROJCS["x &amp; y"]</WKT><XYScale>148923141.92838538</XYScale><WKID>102100</WKID>

@@ -45,7 +45,7 @@ def load_settings() -> Settings:
 
 
 def exportable_caches() -> list[str]:
-    """Return the names of the caches to choose from; none if the settings cannot be read, an error of `execute`."""
+    """Return the names of the caches to choose from; none if the settings cannot be read, which `execute` reports."""
     try:
         return load_settings().exportable
     except GptoolError:
@@ -90,7 +90,7 @@ def polygons_json(value: Any) -> str | None:
 
 
 class JobDisplay:
-    """Shows the messages and progress of a job in ArcGIS, and cancels the job when the user cancels the tool."""
+    """A display of a job's messages and progress in ArcGIS; it cancels the job when the user cancels the tool."""
 
     def __init__(self) -> None:
         self.shown_messages = 0
@@ -131,10 +131,10 @@ class Tool:
         The area is checked only when the tool runs: it may be large, and this is called at every change.
         """
         sent = {p.name: p.value for p in parameters[1:] if p.direction == "Input" and p.name != "areaOfInterest"}
-        faults = invalid_inputs(sent)
+        errors = invalid_inputs(sent)
         for p in parameters:
-            if p.name in faults:
-                p.setErrorMessage(faults[p.name])
+            if p.name in errors:
+                p.setErrorMessage(errors[p.name])
             elif sent.get(p.name) is not None:
                 p.clearMessage()
 

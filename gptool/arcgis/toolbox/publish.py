@@ -46,7 +46,7 @@ def make_draft(results: list[Any], path: str, connection: str | None) -> dict[st
         **target,
         copy_data_to_server=True,  # the settings file; caches are not copied, since no string of the toolbox names them
         folder_name=FOLDER,
-        summary="Exports tiles of tile caches, by levels and area, to tile packages and cache raster datasets.",
+        summary="Exports tiles from tile caches, by levels and area, to tile packages and cache raster datasets.",
         tags="exportTiles, tile package, tile cache",
         executionType="Asynchronous",
         resultMapServer=False,
