@@ -1,4 +1,4 @@
-"""Jobs of a service's queue."""
+"""Jobs of the queue of a service."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gptool.settings import CacheSettings
 from helpers.gate import BETWEEN_LOOKS, PATIENCE
 
 RECOMPRESSED = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
-"""Parameters of an export, or of an estimate that samples tiles."""
+"""Parameters of an export that recompresses tiles, or of an estimate that recompresses a sample."""
 
 
 def settings_of(output: Path, cache: Path, **others: Any) -> ServiceSettings:
-    """The settings of a service of one cache, World."""
+    """The settings of a service with one cache, World."""
     return ServiceSettings({"World": CacheSettings(cache)}, output_directory=output, **others)
 
 
@@ -39,11 +39,12 @@ async def serving(settings: ServiceSettings) -> AsyncIterator[JobQueue]:
 async def submit(
     queue: JobQueue,
     parameters: Mapping[str, str],
-    task: str = "ExportTiles",
+    operation: str = "ExportTiles",
     owner: str = "",
-    kind: str = "ImageServer",
+    service_type: str = "ImageServer",
 ) -> str:
-    return (await queue.submit(task, "World", kind, parameters, owner)).job_id
+    """Submit a job. Return its id."""
+    return (await queue.submit(operation, "World", service_type, parameters, owner)).job_id
 
 
 async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = "") -> str:
@@ -51,7 +52,7 @@ async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = 
 
 
 async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], object]) -> JobRecord:
-    """Wait for a job to come so far."""
+    """Wait until a job has reached a state. Return its record."""
     end = time.monotonic() + PATIENCE
     while (job := queue.find(job_id)) and not reached(job):
         assert time.monotonic() < end, job
@@ -61,17 +62,19 @@ async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], obj
 
 
 async def end_of(queue: JobQueue, job_id: str) -> JobRecord:
+    """Wait until a job has ended."""
     return await until(queue, job_id, lambda job: job.status.is_ended)
 
 
 async def tiles_of(queue: JobQueue, job_id: str) -> JobRecord:
-    """Wait for a job to have exported some tiles, while a gate holds others."""
+    """Wait until a job has exported some tiles, while a gate holds others."""
     job = await until(queue, job_id, lambda job: job.status.is_ended or (job.progress and job.progress.percent))
     assert not job.status.is_ended, job
     return job
 
 
-def said(job: JobRecord) -> list[str]:
+def texts_of(job: JobRecord) -> list[str]:
+    """The texts of the messages of a job."""
     return [message.description for message in job.messages]
 
 
@@ -80,12 +83,12 @@ def files_in(folder: Path) -> set[str]:
 
 
 def workers_of(process: int = os.getpid()) -> list[int]:
-    """The workers that a process has started."""
+    """The ids of the worker processes of a service."""
     return sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*") if is_worker_of(process, folder))
 
 
 def is_worker_of(process: int, folder: Path) -> bool:
-    """Whether what the system knows of a process, if that has not ended, says so."""
+    """Whether a folder of /proc is that of a worker process of a service."""
     try:
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         return parent == process and b"service.queue.worker" in (folder / "cmdline").read_bytes()

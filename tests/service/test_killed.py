@@ -1,4 +1,4 @@
-"""A service that is killed in the middle of an export, and started again in the same place."""
+"""The program `gptool serve`: killed during an export and started again, stopped, and jobs cancelled."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ EXPORT = "services/World/ImageServer/exportTiles"
 KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
 
 
-def until_under_way(client: RestClient, job: str) -> dict[str, Any]:
-    """The job, once some of its tiles are done."""
+def until_tiles_are_exported(client: RestClient, job: str) -> dict[str, Any]:
+    """Wait until some tiles of a job are exported. Return its JSON."""
     end = time.monotonic() + PATIENCE
     while (value := client.json(job)).get("progress", {}).get("percent", 0) < 1:
         assert value["jobStatus"] in ("esriJobSubmitted", "esriJobExecuting"), value
@@ -31,11 +31,11 @@ def until_under_way(client: RestClient, job: str) -> dict[str, Any]:
     return value
 
 
-def test_its_export_is_done_once_more_and_is_the_same(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_result_after_a_kill_is_the_same(cache: Path, tmp_path: Path, gate: Gate) -> None:
     with gate.closed(after=HALF_WAY), ServiceProcess(tmp_path, f"World={cache}", "--jobs", 1) as service:
         client = RestClient(service.address)
         ids = [client.post(EXPORT, f="json", **RECOMPRESSED).json()["jobId"] for _ in range(2)]
-        before = until_under_way(client, f"{EXPORT}/jobs/{ids[0]}")
+        before = until_tiles_are_exported(client, f"{EXPORT}/jobs/{ids[0]}")
         service.kill()
     assert any((tmp_path / "output" / "work").rglob("*"))
 
@@ -43,17 +43,17 @@ def test_its_export_is_done_once_more_and_is_the_same(cache: Path, tmp_path: Pat
         client = RestClient(service.address)
         killed, waiting = (client.wait(f"{EXPORT}/jobs/{job_id}") for job_id in ids)
         assert (killed["jobStatus"], waiting["jobStatus"]) == ("esriJobSucceeded", "esriJobSucceeded")
-        said = [message["description"] for message in killed["messages"]]
-        assert said[: len(before["messages"])] == [message["description"] for message in before["messages"]]
-        again = "The service ended while the job was executing: the job is started again."
-        assert said.count(again) == 1
-        assert again not in [message["description"] for message in waiting["messages"]]
+        texts = [message["description"] for message in killed["messages"]]
+        assert texts[: len(before["messages"])] == [message["description"] for message in before["messages"]]
+        restarted = "The service ended while the job was executing: the job is started again."
+        assert texts.count(restarted) == 1
+        assert restarted not in [message["description"] for message in waiting["messages"]]
 
         export_tiles(replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", compression_quality=50)
-        undisturbed = (tmp_path / "World.tpkx").read_bytes()
+        uninterrupted = (tmp_path / "World.tpkx").read_bytes()
         for job_id in ids:
             folder = client.result(f"{EXPORT}/jobs/{job_id}")
-            assert client.get(f"{folder}/World.tpkx").body == undisturbed
+            assert client.get(f"{folder}/World.tpkx").body == uninterrupted
 
     output = tmp_path / "output"
     assert {path.name for path in output.iterdir()} <= KEPT
@@ -63,7 +63,7 @@ def test_its_export_is_done_once_more_and_is_the_same(cache: Path, tmp_path: Pat
     }
 
 
-def test_told_to_stop_while_it_starts_it_stops(cache: Path, tmp_path: Path) -> None:
+def test_service_stops_while_it_waits_for_the_lock(cache: Path, tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, f"World={cache}"):
         waiting = subprocess.Popen(
             [*GPTOOL, "serve", f"World={cache}", "--port", "0", "--output-directory", tmp_path / "output"],
@@ -73,12 +73,12 @@ def test_told_to_stop_while_it_starts_it_stops(cache: Path, tmp_path: Path) -> N
         with waiting:
             until_it_waits_for_the_lock(waiting.pid)
             waiting.terminate()
-            _, said = waiting.communicate(timeout=PATIENCE)
-            assert (waiting.returncode, said) == (0, b"")
+            _, errors = waiting.communicate(timeout=PATIENCE)
+            assert (waiting.returncode, errors) == (0, b"")
 
 
 def until_it_waits_for_the_lock(process: int) -> None:
-    """It has the lock's file open by then, and the handlers of signals in place."""
+    """Wait until a process has opened the lock file; its signal handlers are set by then."""
     end = time.monotonic() + PATIENCE
     while not any(name.endswith("service.lock") for name in open_files(process)):
         assert time.monotonic() < end
@@ -87,15 +87,15 @@ def until_it_waits_for_the_lock(process: int) -> None:
 
 def open_files(process: int) -> Iterator[str]:
     for path in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
+        with suppress(FileNotFoundError):  # the file was closed meanwhile
             yield str(path.readlink())
 
 
-def test_a_job_that_is_cancelled_is_gone_though_its_work_does_not_end(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_cancelled_job_leaves_no_files_though_its_work_does_not_end(cache: Path, tmp_path: Path, gate: Gate) -> None:
     with gate.closed(after=HALF_WAY), ServiceProcess(tmp_path, f"World={cache}") as service:
         client = RestClient(service.address)
         job = f"{EXPORT}/jobs/{client.post(EXPORT, f='json', **RECOMPRESSED).json()['jobId']}"
-        until_under_way(client, job)
+        until_tiles_are_exported(client, job)
         assert client.post(f"{job}/cancel", f="json").json()["jobStatus"] == "esriJobCancelling"
         assert client.wait(job)["jobStatus"] == "esriJobCancelled"
         assert [path for path in (tmp_path / "output").rglob("*") if path.name not in KEPT] == []

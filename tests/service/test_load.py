@@ -1,4 +1,4 @@
-"""Many who ask at once while exports are at work: all of them are answered."""
+"""Many simultaneous requests while exports are executed: all are answered."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from helpers.service_process import ServiceProcess
 POLLS, ROUNDS = 200, 5
 TIMEOUT = 60
 BATCHES = 1000
-"""Of two exports: work for two processors, for as long as the polls take on most machines, and no end of it."""
+"""Batches of two exports that are not held: on most machines, work for two processors while the polls last."""
 
 ALL_OF_WIDE = {"f": "json", "tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
 
 
-def ask(url: str, **parameters: str) -> dict[str, str]:
+def get_json(url: str, **parameters: str) -> dict[str, str]:
     with urlopen(f"{url}?{urlencode({'f': 'json', **parameters})}", timeout=TIMEOUT) as answer:
         value: dict[str, str] = json.load(answer)
     return value
@@ -30,14 +30,14 @@ def ask(url: str, **parameters: str) -> dict[str, str]:
 
 def wait_while(status: str, job: str) -> str:
     end = time.monotonic() + TIMEOUT
-    while (found := ask(job)["jobStatus"]) == status:
+    while (found := get_json(job)["jobStatus"]) == status:
         assert time.monotonic() < end, f"the job stays {status}"
         time.sleep(BETWEEN_LOOKS)
     return found
 
 
 async def poll(service: ServiceProcess, path: str) -> tuple[float, str]:
-    """Seconds from connecting to the answer's last byte, and the job's status."""
+    """Return the time from the connection to the last byte of the response, seconds, and the status of the job."""
     start = time.monotonic()
     reader, writer = await asyncio.open_connection(*service.address.split(":"))
     writer.write(f"GET {path}?f=json HTTP/1.1\r\nHost: {service.address}\r\nConnection: close\r\n\r\n".encode())
@@ -54,8 +54,8 @@ async def poll_at_once(service: ServiceProcess, jobs: list[str]) -> list[tuple[f
     return await asyncio.gather(*(poll(service, paths[i % len(paths)]) for i in range(POLLS)))
 
 
-def check_workers_yield(service: ServiceProcess) -> None:
-    """Workers are nice, and in the service's session: Linux may share processors out among sessions first."""
+def check_priority_of_workers(service: ServiceProcess) -> None:
+    """Check the priority of workers, and their session: Linux may share processors among sessions first."""
     workers = workers_of(service.process.pid)
     assert len(workers) >= 2
     for pid in workers:
@@ -63,17 +63,15 @@ def check_workers_yield(service: ServiceProcess) -> None:
         assert os.getsid(pid) == os.getsid(service.process.pid)
 
 
-def test_two_hundred_polls_at_once_are_answered_during_two_exports(
-    service: ServiceProcess, gate_of_service: Gate
-) -> None:
+def test_simultaneous_polls_are_answered_during_two_exports(service: ServiceProcess, gate_of_service: Gate) -> None:
     export = f"{service.url}/Wide/ImageServer/exportTiles"
     with gate_of_service.closed(after=BATCHES):
-        jobs = [f"{export}/jobs/{ask(export, **ALL_OF_WIDE)['jobId']}" for _ in range(2)]
+        jobs = [f"{export}/jobs/{get_json(export, **ALL_OF_WIDE)['jobId']}" for _ in range(2)]
         assert [wait_while("esriJobSubmitted", job) for job in jobs] == ["esriJobExecuting"] * 2
         answers = [answer for _ in range(ROUNDS) for answer in asyncio.run(poll_at_once(service, jobs))]
-        check_workers_yield(service)
+        check_priority_of_workers(service)
         for job in jobs:
-            ask(f"{job}/cancel")
+            get_json(f"{job}/cancel")
         assert [wait_while("esriJobCancelling", job) for job in jobs] == ["esriJobCancelled"] * 2
     assert len(answers) == ROUNDS * POLLS
     assert {status for _, status in answers} == {"esriJobExecuting"}

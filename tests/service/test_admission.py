@@ -1,4 +1,4 @@
-"""What a service grants: so many jobs, areas of such a size, and a place for results."""
+"""Limits on jobs, areas of interest and storage."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from helpers.service_jobs import (
     RECOMPRESSED,
     end_of,
     estimate,
-    said,
     serving,
     settings_of,
     submit,
+    texts_of,
     until,
     workers_of,
 )  # fmt: skip
 
 
 class TestLimits:
-    def test_so_many_wait_and_so_many_are_one_owners(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
+    def test_number_of_waiting_jobs_and_of_jobs_per_owner(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         async def run() -> None:
             settings = settings_of(tmp_path, cache, jobs=1, max_queued=1, max_jobs_per_token=2)
             async with serving(settings) as queue:
@@ -40,7 +40,7 @@ class TestLimits:
                 ) as caught:
                     await submit(queue, RECOMPRESSED, owner="b")
                 assert caught.value.code == 429
-                # It has a process of its own, so it does not wait.
+                # Estimates have a worker of their own, so this one does not wait.
                 await estimate(queue, RECOMPRESSED, owner="a")
                 queue.cancel(waiting)
                 with pytest.raises(ServiceError, match=r"too many of your jobs.*found 2, expected below 2") as caught:
@@ -51,24 +51,24 @@ class TestLimits:
             asyncio.run(run())
 
     @pytest.mark.parametrize(("service", "code"), [("World", 403), ("world", 404)])
-    def test_a_service_that_takes_no_jobs(self, cache: Path, tmp_path: Path, service: str, code: int) -> None:
+    def test_service_without_export(self, cache: Path, tmp_path: Path, service: str, code: int) -> None:
         async def run() -> None:
             settings = settings_of(tmp_path, cache)
-            closed = {name: replace(one, export_tiles_allowed=False) for name, one in settings.caches.items()}
-            async with serving(replace(settings, caches=closed)) as queue:
+            caches = {name: replace(one, export_tiles_allowed=False) for name, one in settings.caches.items()}
+            async with serving(replace(settings, caches=caches)) as queue:
                 with pytest.raises(ServiceError) as caught:
                     await queue.submit("ExportTiles", service, "ImageServer", {}, "")
                 assert caught.value.code == code
 
         asyncio.run(run())
 
-    def test_the_tiles_of_an_export(self, cache: Path, tmp_path: Path) -> None:
+    def test_message_about_too_many_tiles_names_the_service(self, cache: Path, tmp_path: Path) -> None:
         async def run(kind: str) -> list[str]:
             settings = settings_of(tmp_path, cache)
             small = {"Maps/World": replace(settings.caches["World"], max_export_tiles_count=30)}
             async with serving(replace(settings, caches=small)) as queue:
                 job = await queue.submit("ExportTiles", "Maps/World", kind, {}, "")
-                return said(await end_of(queue, job.job_id))
+                return texts_of(await end_of(queue, job.job_id))
 
         line = (
             "ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
@@ -87,30 +87,31 @@ class TestLimits:
             (f'{{"rings":[{",".join([RING] * 5)}]}}', None),
             (f'{{"rings":[{RING}],"a":"\\"{"[1" * 30}","b":[{"[]," * 30}[]]}}', None),
         ],
+        ids=["too many bytes", "too many vertices", "as many vertices as allowed", "brackets that are not vertices"],
     )
-    def test_an_area_of_interest(self, cache: Path, tmp_path: Path, area: str, message: str | None) -> None:
+    def test_size_of_an_area_of_interest(self, cache: Path, tmp_path: Path, area: str, message: str | None) -> None:
         async def run() -> None:
             settings = settings_of(tmp_path, cache, max_area_bytes=3000, max_area_vertices=20)
             async with serving(settings) as queue:
                 job_id = await submit(queue, {"area_of_interest": area, "levels": "0"})
                 if message is None:
                     job = await end_of(queue, job_id)
-                    assert job.status == "esriJobSucceeded", said(job)
+                    assert job.status == "esriJobSucceeded", texts_of(job)
                     return
                 job = queue.find(job_id)
                 assert job
                 assert (job.status, list(job.inputs)) == (
                     "esriJobFailed", ["exportBy", "tilePackage", "optimizeTilesForSize", "levels"],
                 )  # fmt: skip
-                assert said(job)[0] == f"areaOfInterest: {message}"
-                assert said(job)[1] == "Failed to execute (ExportTiles)."
+                assert texts_of(job)[0] == f"areaOfInterest: {message}"
+                assert texts_of(job)[1] == "Failed to execute (ExportTiles)."
                 assert workers_of() == []
 
         asyncio.run(run())
 
 
-class TestPlace:
-    def test_an_export_that_does_not_fit_ends_when_its_tiles_are_counted(
+class TestStorage:
+    def test_export_that_exceeds_the_quota_ends_when_its_tiles_are_counted(
         self, cache: Path, tmp_path: Path, gate: Gate
     ) -> None:
         quota = reserved_bytes(make_plan(cache, read_request({})))
@@ -126,24 +127,24 @@ class TestPlace:
                     f"{job.planned.reserved_bytes} bytes, expected at most "
                     "([0-9]+) bytes: select fewer levels, a smaller exportExtent or areaOfInterest, or try again "
                     "later",
-                    said(job)[-3],
+                    texts_of(job)[-3],
                 )
                 assert line
-                assert 0 < quota - int(line[1]) < 200_000, "the store has its bytes too"
+                assert 0 < quota - int(line[1]) < 200_000, "the job database counts as well"
                 small = await submit(queue, {**RECOMPRESSED, "exportExtent": "0,0,1,1"})
                 assert (await end_of(queue, small)).status == "esriJobSucceeded"
 
         asyncio.run(run())
 
-    def test_none_is_taken_when_what_runs_or_is_kept_takes_all_of_the_quota(
+    def test_jobs_are_rejected_if_jobs_or_results_use_the_whole_quota(
         self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("gptool.service.queue.store.JobStore.own_size", lambda _: 0)
 
         async def check(queue: JobQueue, used: int) -> None:
-            for ask in (submit, estimate):
+            for start in (submit, estimate):
                 with pytest.raises(ServiceError, match=f"found {used} bytes used, expected less than {used}") as caught:
-                    await ask(queue, {})
+                    await start(queue, {})
                 assert caught.value.code == 507
 
         async def run() -> None:
@@ -163,14 +164,14 @@ class TestPlace:
 
         asyncio.run(run())
 
-    def test_a_disk_without_a_quota(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_free_space_without_a_quota(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
                 monkeypatch.setattr(
                     "gptool.service.queue.output_directory.OutputDirectory.free_bytes", lambda _: 10**9 + 1000
                 )
                 failed = await end_of(queue, await submit(queue, {}))
-                assert "expected at most 1000 bytes: select fewer" in said(failed)[-3]
+                assert "expected at most 1000 bytes: select fewer" in texts_of(failed)[-3]
                 monkeypatch.setattr("gptool.service.queue.output_directory.OutputDirectory.free_bytes", lambda _: 10**9)
                 with pytest.raises(ServiceError, match="1000000000 bytes free, expected more than 1000000000"):
                     await submit(queue, {})

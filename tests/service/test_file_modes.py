@@ -1,4 +1,4 @@
-"""Only the service's own account can read jobs, work in progress and results."""
+"""Modes of files and folders: only the service's own account can read jobs and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.service_process import ServiceProcess
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """The most generous umask: modes are those that the service asks for."""
+    """A umask that removes no permission: the modes are those that the service sets."""
     old = os.umask(0)
     yield
     os.umask(old)
@@ -27,9 +27,9 @@ def modes(output: Path) -> dict[str, int]:
 
 @pytest.mark.usefixtures("open_umask")
 @pytest.mark.parametrize("existing", [False, True])
-def test_jobs_work_and_results_are_private(existing: bool, cache: Path, tmp_path: Path) -> None:
+def test_database_work_and_results_are_private(existing: bool, cache: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
-    if existing:  # as a version that used the umask's modes left them
+    if existing:  # as version 0.1.0 created them
         for folder in ("work", "results"):
             (output / folder).mkdir(parents=True)
         (output / "jobs.sqlite").touch()

@@ -1,4 +1,4 @@
-"""Jobs of a service from their submission to their end, in real worker processes."""
+"""The queue: jobs from submission to end, in real worker processes, their cancellation and expiry."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from helpers.service_jobs import (
     end_of,
     estimate,
     files_in,
-    said,
     serving,
     settings_of,
     submit,
+    texts_of,
     tiles_of,
     until,
     workers_of,
@@ -40,7 +40,7 @@ PACKAGE = {"tilePackage": "true", "levels": "0-1"}
 
 
 class TestSuccess:
-    def test_an_export_and_what_is_kept_of_it(
+    def test_export_leaves_result_report_and_record(
         self, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def run() -> tuple[JobRecord, Path]:
@@ -55,7 +55,7 @@ class TestSuccess:
         planned = 5, sum(len(tile) for (level, _, _), tile in world().items() if level < 2)
         assert (job.status, job.planned and job.planned[:2]) == ("esriJobSucceeded", planned)
         assert job.inputs == {"exportBy": "LevelID", "optimizeTilesForSize": False, **PACKAGE}
-        assert [said(job)[0][:12], said(job)[-1][:12]] == ["Start Time: ", "Succeeded at"]
+        assert [texts_of(job)[0][:12], texts_of(job)[-1][:12]] == ["Start Time: ", "Succeeded at"]
         same = export_tiles(replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", levels="0-1")
         assert (folder / "World.tpkx").read_bytes() == same.path.read_bytes()
         report = json.loads((folder / "report.json").read_text())
@@ -69,24 +69,22 @@ class TestSuccess:
         lines = [record.message for record in caplog.records]
         assert lines == [f"job {job.job_id} starts: ExportTiles of World", f"job {job.job_id} ends: esriJobSucceeded"]
 
-    def test_a_dataset_and_an_estimate(self, cache: Path, tmp_path: Path) -> None:
+    def test_estimate_has_the_size_of_the_exported_dataset(self, cache: Path, tmp_path: Path) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
                 export = await submit(queue, {"levels": "0-1"})
-                weighed = await end_of(queue, await estimate(queue, {"levels": "0-1"}))
+                estimated = await end_of(queue, await estimate(queue, {"levels": "0-1"}))
                 job = await end_of(queue, export)
                 assert job.result
                 assert job.result[:2] == ("World", False)
-                package = sum(
+                size = sum(
                     path.stat().st_size for path in (queue.result_folder(job) / "World").rglob("*") if path.is_file()
                 )
-                assert weighed.result == JobResult(estimate={"totalSize": package, "totalTilesToExport": 5})
+                assert estimated.result == JobResult(estimate={"totalSize": size, "totalTilesToExport": 5})
 
         asyncio.run(run())
 
-    def test_an_estimate_does_not_wait_behind_exports_and_these_tell_progress(
-        self, cache: Path, tmp_path: Path, gate: Gate
-    ) -> None:
+    def test_estimate_does_not_wait_for_exports(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
                 first, *_, last = [await submit(queue, RECOMPRESSED) for _ in range(4)]
@@ -104,19 +102,19 @@ class TestSuccess:
 
 
 class TestCancel:
-    def test_one_that_waits(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
+    def test_waiting_job_is_cancelled_at_once(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
                 first, second, third = [await submit(queue, RECOMPRESSED) for _ in range(3)]
                 job = queue.cancel(second)
-                assert (job.status, said(job)[0]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
+                assert (job.status, texts_of(job)[0]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
                 queue.cancel(first)
                 assert (await until(queue, third, lambda job: job.progress)).status == "esriJobExecuting"
 
         with gate.closed():
             asyncio.run(run())
 
-    def test_one_that_is_worked_on_leaves_nothing(
+    def test_executing_job_leaves_no_files(
         self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("gptool.service.queue.worker_pool.STOP_GRACE_SECONDS", PATIENCE)
@@ -129,9 +127,9 @@ class TestCancel:
                 assert queue.cancel(job_id).status == queue.cancel(job_id).status == "esriJobCancelling"
                 gate.open()
                 job = await end_of(queue, job_id)
-                assert (job.status, said(job)[-2]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
+                assert (job.status, texts_of(job)[-2]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
                 assert list((tmp_path / "work").iterdir()) == list((tmp_path / "results").iterdir()) == []
-                assert workers_of() == [worker], "it was asked, and stopped"
+                assert workers_of() == [worker], "it stopped the job itself"
                 with pytest.raises(ServiceError, match="found esriJobCancelled") as caught:
                     queue.cancel(job_id)
                 assert caught.value.code == 400
@@ -143,8 +141,8 @@ class TestCancel:
         with gate.closed(after=HALF_WAY):
             asyncio.run(run())
 
-    def test_one_that_does_not_listen(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
-        """Its process is stopped by a signal: it takes no notice of anything, for as long as it lives."""
+    def test_worker_that_does_not_react_is_killed(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
+        """SIGSTOP stops the process: it reads nothing any more."""
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
@@ -164,7 +162,7 @@ class TestCancel:
             asyncio.run(run())
 
 
-def test_a_worker_that_is_killed_fails_its_job_alone(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_killed_worker_fails_only_its_own_job(cache: Path, tmp_path: Path, gate: Gate) -> None:
     async def run() -> None:
         async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
             first, second = await submit(queue, RECOMPRESSED), await submit(queue, {"levels": "8"})
@@ -173,7 +171,7 @@ def test_a_worker_that_is_killed_fails_its_job_alone(cache: Path, tmp_path: Path
             os.kill(worker, signal.SIGKILL)
             job = await end_of(queue, first)
             assert job.status == "esriJobFailed"
-            assert said(job)[-3:-1] == [
+            assert texts_of(job)[-3:-1] == [
                 "worker process ended before the job did (SIGKILL)", "Failed to execute (ExportTiles).",
             ]  # fmt: skip
             gate.open()
@@ -189,13 +187,13 @@ def test_a_worker_that_is_killed_fails_its_job_alone(cache: Path, tmp_path: Path
         asyncio.run(run())
 
 
-def test_a_result_that_can_not_be_kept(cache: Path, tmp_path: Path) -> None:
+def test_result_that_cannot_be_moved_fails_the_job(cache: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with serving(settings_of(tmp_path, cache)) as queue:
             (tmp_path / "results").rmdir()
             job = await end_of(queue, await submit(queue, PACKAGE))
             assert job.status == "esriJobFailed"
-            assert said(job)[-3] == (
+            assert texts_of(job)[-3] == (
                 f"the output directory/results/{job.job_id}: cannot be written: No such file or directory"
             )
 
@@ -207,7 +205,7 @@ class TestExpiry:
     def _expire_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", BETWEEN_LOOKS)
 
-    def test_jobs_that_nobody_asks_for_expire(
+    def test_job_expires_after_its_last_access(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ahead, now = 0.0, time.time
@@ -216,14 +214,14 @@ class TestExpiry:
         async def run() -> None:
             nonlocal ahead
             async with serving(settings_of(tmp_path, cache, keep_hours=1)) as queue:
-                forgotten, kept = [await end_of(queue, await submit(queue, PACKAGE)) for _ in range(2)]
-                assert {path.name for path in (tmp_path / "results").iterdir()} == {forgotten.job_id, kept.job_id}
+                expired, kept = [await end_of(queue, await submit(queue, PACKAGE)) for _ in range(2)]
+                assert {path.name for path in (tmp_path / "results").iterdir()} == {expired.job_id, kept.job_id}
                 ahead = 1800.0
-                assert queue.find(kept.job_id), "this is asked for"
+                assert queue.find(kept.job_id), "an access"
                 ahead = 3700.0
                 with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection:
-                    await until_forgotten(connection, forgotten.job_id)
-                assert queue.find(forgotten.job_id) is None
+                    await until_deleted(connection, expired.job_id)
+                assert queue.find(expired.job_id) is None
                 found = queue.find(kept.job_id)
                 assert found
                 assert found.accessed >= kept.accessed + 1800
@@ -231,21 +229,21 @@ class TestExpiry:
 
         asyncio.run(run())
 
-    def test_what_has_not_ended_does_not_expire(
+    def test_executing_job_does_not_expire(
         self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         expired: list[list[str]] = []
-        look = JobStore.expired
+        original = JobStore.expired
         monkeypatch.setattr(
-            JobStore, "expired", lambda store, before: expired.append(look(store, before)) or expired[-1]
+            JobStore, "expired", lambda store, before: expired.append(original(store, before)) or expired[-1]
         )
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache, keep_hours=0)) as queue:
                 job_id = await submit(queue, PACKAGE)
                 await gate.reached()
-                looks = len(expired)
-                await until(queue, job_id, lambda _: len(expired) > looks + 2)
+                count = len(expired)
+                await until(queue, job_id, lambda _: len(expired) > count + 2)
                 assert queue.find(job_id)
                 assert not any(expired)
 
@@ -253,8 +251,8 @@ class TestExpiry:
             asyncio.run(run())
 
 
-async def until_forgotten(store: sqlite3.Connection, job_id: str) -> None:
-    """Wait until a job is not stored any more; a service that is asked for it would keep it."""
+async def until_deleted(store: sqlite3.Connection, job_id: str) -> None:
+    """Wait until a job is not stored any more. To ask the queue for it would be an access."""
     end = time.monotonic() + PATIENCE
     while store.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone():
         assert time.monotonic() < end

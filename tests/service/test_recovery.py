@@ -1,4 +1,4 @@
-"""Services that are killed, or stopped, and started again."""
+"""Recovery of jobs when a service is killed or stopped and started again, and the lock of the output directory."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from helpers.service_jobs import (
     RECOMPRESSED,
     end_of,
     files_in,
-    said,
     serving,
     settings_of,
     submit,
+    texts_of,
     tiles_of,
     workers_of,
 )
@@ -51,10 +51,10 @@ async def main(output, cache, *job_ids):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-AGAIN = "The service ended while the job was executing: the job is started again."
+RESTARTED = "The service ended while the job was executing: the job is started again."
 
 
-HOLD = """
+HOLD_LOCK = """
 import fcntl, sys
 file = open(sys.argv[1])
 fcntl.flock(file, fcntl.LOCK_EX)
@@ -64,8 +64,8 @@ sys.stdin.read()
 
 
 @contextmanager
-def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A service in a process of its own, which is killed while it works on a job; the job's id."""
+def killed_service(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A service in a process of its own that executes a job until it is killed; yields the id of the job."""
     command = [sys.executable, "-P", "-c", SERVICE, *map(str, arguments)]
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
@@ -79,36 +79,34 @@ def killed(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def wait_until_unlocked(output: Path) -> None:
-    """Wait until neither a service nor a worker of it uses the directory."""
+    """Wait until neither the service nor one of its workers uses the directory."""
     with (output / "service.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-async def again(settings: ServiceSettings, job_id: str) -> JobRecord:
-    """The end of a job in a service that is started again."""
+async def end_after_restart(settings: ServiceSettings, job_id: str) -> JobRecord:
+    """Start a service again and wait for the end of a job."""
     async with serving(settings) as queue:
         return await end_of(queue, job_id)
 
 
-def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_again(
-    cache: Path, tmp_path: Path, gate: Gate
-) -> None:
+def test_result_after_a_kill_is_the_same(cache: Path, tmp_path: Path, gate: Gate) -> None:
     output = tmp_path / "out"
-    with gate.closed(after=HALF_WAY), killed(output, cache) as (job_id, _):
+    with gate.closed(after=HALF_WAY), killed_service(output, cache) as (job_id, _):
         assert any(name.startswith(f"work/{job_id}/") for name in files_in(output))
     orphan = output / "results" / ("j" + "0" * 32) / "World.tpkx"
     orphan.parent.mkdir()
-    orphan.write_bytes(b"not marked as succeeded before the end")
+    orphan.write_bytes(b"of a job that is not recorded as succeeded")
     (output / "results" / "notes.txt").write_text("precious")
-    job = asyncio.run(again(settings_of(output, cache), job_id))
+    job = asyncio.run(end_after_restart(settings_of(output, cache), job_id))
     assert (job.status, job.restarts) == ("esriJobSucceeded", 1)
-    assert said(job).count(AGAIN) == 1
-    assert said(job)[said(job).index(AGAIN) + 1].startswith("Start Time")
-    undisturbed = export_tiles(
+    assert texts_of(job).count(RESTARTED) == 1
+    assert texts_of(job)[texts_of(job).index(RESTARTED) + 1].startswith("Start Time")
+    uninterrupted = export_tiles(
         replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", compression_quality=50
     )
     result = output / "results" / job_id
-    assert (result / "World.tpkx").read_bytes() == undisturbed.path.read_bytes()
+    assert (result / "World.tpkx").read_bytes() == uninterrupted.path.read_bytes()
     assert files_in(output) == {
         "jobs.sqlite",
         "service.lock",
@@ -119,21 +117,21 @@ def test_killed_during_an_export_it_makes_the_same_bytes_when_it_is_started_agai
     assert list((output / "work").iterdir()) == []
 
 
-def test_killed_twice_the_job_fails(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_job_fails_after_two_kills(cache: Path, tmp_path: Path, gate: Gate) -> None:
     with gate.closed(after=HALF_WAY):
-        with killed(tmp_path, cache) as (job_id, _):
+        with killed_service(tmp_path, cache) as (job_id, _):
             pass
         wait_until_unlocked(tmp_path)  # its worker has left the gate
         gate.let_pass(HALF_WAY)
-        with killed(tmp_path, cache, job_id) as (same, _):
+        with killed_service(tmp_path, cache, job_id) as (same, _):
             assert same == job_id
-    job = asyncio.run(again(settings_of(tmp_path, cache), job_id))
+    job = asyncio.run(end_after_restart(settings_of(tmp_path, cache), job_id))
     assert job.status == "esriJobFailed"
-    assert said(job)[-3] == "service ended 2 times while the job was executing"
+    assert texts_of(job)[-3] == "service ended 2 times while the job was executing"
     assert files_in(tmp_path) == {"jobs.sqlite", "service.lock"}
 
 
-def test_stopped_it_puts_the_job_back(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_job_of_a_stopped_service_is_queued_again(cache: Path, tmp_path: Path, gate: Gate) -> None:
     settings = settings_of(tmp_path, cache)
 
     async def stop() -> str:
@@ -151,12 +149,12 @@ def test_stopped_it_puts_the_job_back(cache: Path, tmp_path: Path, gate: Gate) -
         assert job
         assert (job.status, job.restarts, job.progress) == ("esriJobSubmitted", 0, None)
         store.update(replace(job, status=JobStatus.CANCELLING), len(job.messages))
-    job = asyncio.run(again(settings, job_id))
+    job = asyncio.run(end_after_restart(settings, job_id))
     assert job.status == "esriJobCancelled"
-    assert "The service was stopped while the job was executing: the job is started again." in said(job)
+    assert "The service was stopped while the job was executing: the job is started again." in texts_of(job)
 
 
-def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(cache: Path, tmp_path: Path) -> None:
+def test_waiting_jobs_keep_their_order(cache: Path, tmp_path: Path) -> None:
     ids = [f"j{number:032x}" for number in (3, 1, 2)]
     with closing(JobStore(tmp_path)) as store:
         for job_id, service in zip(ids, ("World", "Gone", "World"), strict=True):
@@ -168,7 +166,7 @@ def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(ca
 
     jobs = asyncio.run(run())
     assert [job.status for job in jobs] == ["esriJobSucceeded", "esriJobFailed", "esriJobSucceeded"]
-    assert said(jobs[1])[0] == "Gone: service not found"
+    assert texts_of(jobs[1])[0] == "Gone: service not found"
     first, _, second = (job.ended for job in jobs)
     assert first
     assert second
@@ -176,7 +174,9 @@ def test_jobs_that_waited_wait_in_their_order_if_their_service_is_still_there(ca
 
 
 class TestLock:
-    def test_a_directory_is_one_services(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_directory_of_another_service_is_rejected(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("gptool.service.queue.output_directory.LOCK_SECONDS", 0.1)
 
         async def run() -> None:
@@ -191,16 +191,16 @@ class TestLock:
 
         asyncio.run(run())
 
-    def test_workers_of_a_service_that_was_killed_are_waited_for(
+    def test_service_waits_for_the_workers_of_a_killed_one(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Another process has the lock, as workers do that have not noticed yet that their service is gone."""
-        tries: list[bool] = []
-        locks = output_directory._try_lock
-        monkeypatch.setattr(output_directory, "_try_lock", lambda file: tries.append(locks(file)) or tries[-1])
+        """Another process holds the lock, as workers do until they notice that their service has ended."""
+        attempts: list[bool] = []
+        original = output_directory._try_lock
+        monkeypatch.setattr(output_directory, "_try_lock", lambda file: attempts.append(original(file)) or attempts[-1])
         monkeypatch.setattr(output_directory, "LOCK_SECONDS", PATIENCE)
         tmp_path.joinpath("service.lock").touch()
-        command = [sys.executable, "-c", HOLD, str(tmp_path / "service.lock")]
+        command = [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "service.lock")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             assert holder.stdout
             assert holder.stdin
@@ -209,10 +209,10 @@ class TestLock:
             async def run() -> None:
                 queue = JobQueue(settings_of(tmp_path, cache))
                 starting = asyncio.create_task(queue.start())
-                while len(tries) < 3:
+                while len(attempts) < 3:
                     assert not starting.done()
                     await asyncio.sleep(BETWEEN_LOOKS)
-                assert not any(tries)
+                assert not any(attempts)
                 holder.communicate("enough")
                 await starting
                 await queue.stop()
@@ -220,20 +220,20 @@ class TestLock:
             asyncio.run(run())
 
 
-def test_an_output_directory_that_can_not_be_made(cache: Path, tmp_path: Path) -> None:
+def test_output_directory_cannot_be_created(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError, match="file/out: cannot be written: Not a directory"):
         asyncio.run(JobQueue(settings_of(tmp_path / "file" / "out", cache)).start())
 
 
-def test_a_store_that_can_not_be_used_leaves_the_directory_to_others(cache: Path, tmp_path: Path) -> None:
+def test_unusable_database_leaves_the_directory_unlocked(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite").write_bytes(b"x" * 5000)
     with pytest.raises(OutputError, match=r"jobs\.sqlite: job database cannot be used"):
         asyncio.run(JobQueue(settings_of(tmp_path, cache)).start())
     (tmp_path / "jobs.sqlite").unlink()
-    asyncio.run(nothing(settings_of(tmp_path, cache)))
+    asyncio.run(start_and_stop(settings_of(tmp_path, cache)))
 
 
-async def nothing(settings: ServiceSettings) -> None:
+async def start_and_stop(settings: ServiceSettings) -> None:
     async with serving(settings):
         pass
