@@ -62,7 +62,7 @@ def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Return the description of a cache of which all tiles were counted, with the names that Esri uses."""
+    """Return a description of a cache whose tiles were all counted, with Esri's names."""
     cache, scheme = plan.cache, plan.cache.scheme
     extent = plan.extent() if plan.tiles else cache.declared_extent
     reference = {"wkid": scheme.reference.wkid, "latestWkid": scheme.reference.latest_wkid, "wkt": scheme.reference.wkt}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-def read_named(words: Iterable[str]) -> dict[str, Path]:
+def read_named(arguments: Iterable[str]) -> dict[str, Path]:
     """Return the locations of caches by their names.
 
     Raises
@@ -17,10 +17,10 @@ def read_named(words: Iterable[str]) -> dict[str, Path]:
         If an argument does not have this form, or two have the same name.
     """
     named: dict[str, Path] = {}
-    for word in words:
-        name, equals, location = word.partition("=")
+    for argument in arguments:
+        name, equals, location = argument.partition("=")
         if not equals or not location:
-            raise click.UsageError(f"invalid cache {word!r}; expected NAME=CACHE")
+            raise click.UsageError(f"invalid cache {argument!r}; expected NAME=CACHE")
         if name in named:
             raise click.UsageError(f"two caches have the name {name!r}")
         named[name] = Path(location)

@@ -30,12 +30,11 @@ def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, 
     from gptool.arcgis.registration import register
     from gptool.cli.named_caches import read_named
 
-    output, *others = [word for word in more if "=" not in word] or ["ExportTiles"]
+    output, *others = [argument for argument in more if "=" not in argument] or ["ExportTiles"]
     if others:
         raise click.UsageError(f"more than one OUTPUT: {output} and {others[0]}")
-    done = register(
-        server, folder, read_named([*caches, *(word for word in more if "=" in word)]), output, overwrite=overwrite
-    )
-    click.echo(f"{done.output}: the toolbox, its settings and the script that publishes it. Next:\n")
-    for number, step in enumerate(done.steps, 1):
+    named = read_named([*caches, *(argument for argument in more if "=" in argument)])
+    registration = register(server, folder, named, output, overwrite=overwrite)
+    click.echo(f"{registration.output}: the toolbox, its settings and the script that publishes it. Next:\n")
+    for number, step in enumerate(registration.steps, 1):
         click.echo(f"{number}. {step}")

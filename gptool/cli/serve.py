@@ -53,8 +53,8 @@ def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> Non
     from gptool.service.settings import named_caches, read_service_settings
 
     settings = read_service_settings(config) if config else ServiceSettings()
-    said = {name: value for name, value in options.items() if value is not None}
-    settings = replace(settings, caches={**settings.caches, **named_caches(read_named(caches))}, **said)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = replace(settings, caches={**settings.caches, **named_caches(read_named(caches))}, **given)
     try:
         from gptool.service.server import serve
     except ModuleNotFoundError as error:

@@ -59,7 +59,7 @@ def export_tiles(
     compression_quality : int or None
         The IJG quality, 0 to 100, that JPEG tiles are recompressed to, capped at each tile's own quality. With the
         efficient tables the quality moves in steps: a request slightly below a tile's quality may leave the tile as it
-        is, which a message tells. By default, every tile is copied as it is.
+        is; a message says so. By default, every tile is copied as it is.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
         or the IJG table of the requested quality.

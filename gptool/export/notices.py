@@ -44,7 +44,7 @@ def request_notices(request: Request) -> list[Message]:
 def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, request: Request) -> list[Message]:
     """Return notices that are known before the work.
 
-    They tell of requested levels without tiles, bundles and folders that are skipped, a capped quality, and an extent
+    They concern requested levels without tiles, bundles and folders that are skipped, a capped quality, and an extent
     that cannot be stated in degrees.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []

@@ -1,4 +1,4 @@
-"""What is wrong with a damaged tile, as a code and as a text for people."""
+"""The damage of a tile, as a code for programs and as a text for people."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DamagedPosition(NamedTuple):
         The tile's place in the bundle, 0 to 16383, row-major.
     damage : TileDamage
     reason : str
-        The damage in words, with what libjpeg-turbo says of it.
+        The damage as text, with the message of libjpeg-turbo.
     """
 
     position: int
@@ -53,7 +53,7 @@ class DamagedPosition(NamedTuple):
 
 
 def diagnose(tile: bytes, kind: TileKind) -> tuple[TileDamage, str]:
-    """Return what is wrong with a damaged tile, and the text that tells people.
+    """Return the damage of a damaged tile, and its text for people.
 
     Parameters
     ----------

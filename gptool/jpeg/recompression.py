@@ -22,12 +22,12 @@ KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEP
 NOT_REQUESTED, DAMAGED, JPEG, UNKNOWN = Outcome.NOT_REQUESTED, Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
 
 NOT_DECODED = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
-"""By outcome: True if libjpeg-turbo has not read all of the tile, so that its first and last bytes tell of damage."""
+"""By outcome: True if libjpeg-turbo has not read the whole tile; its first and last bytes show damage then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recompression:
-    """What is done to JPEG tiles.
+    """The recompression of JPEG tiles that an export applies.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Recompression:
 
 
 class BatchOutcomes(NamedTuple):
-    """What happened to the tiles of a batch.
+    """The outcomes of the tiles of a batch.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ def _diagnose_tiles(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDAr
 
 
 def _qualities(batch: TileBatch, is_jpeg: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the indices and the rounded qualities of the JPEG tiles whose quality can be told from their tables."""
+    """Return the indices and the rounded qualities of the JPEG tiles whose quality follows from their tables."""
     indices = np.flatnonzero(is_jpeg)
     qualities = _jpeg.qualities(batch.source, batch.offsets[indices], batch.sizes[indices])
     known = ~np.isnan(qualities)
