@@ -132,7 +132,7 @@ class OutputKind(ABC):
         return bool(self.suffix)
 
     def can_hold(self, cache: TileCache) -> bool:
-        """Return True if a result of this kind can hold tiles of the cache."""
+        """Return True if a result of this kind can hold tiles of the cache; else `open_writer` raises ConfError."""
         return True
 
     @abstractmethod
@@ -151,7 +151,7 @@ class OutputKind(ABC):
         Raises
         ------
         ConfError
-            If the metadata cannot state a required value.
+            If the kind cannot hold tiles of the cache, or the metadata cannot state a required value.
         OSError
             If the result cannot be created.
         """
