@@ -1,1 +1,1 @@
-"""Jobs: the record of a job, its status and messages, the runner of its work, and report.json."""
+"""The geoprocessing job: its record, messages and report.json."""

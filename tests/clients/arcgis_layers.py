@@ -1,9 +1,9 @@
-"""Exports with the layers of the ArcGIS API for Python. Runs in the clients' environment, as a program.
+"""Export with the layers of the ArcGIS API for Python. Runs as a program in the environment of the clients.
 
-usage: arcgis_layers.py URL < calls.json > answers.json
+usage: arcgis_layers.py URL < calls.json > results.json
 
-URL is that of the services. A call is [class of the layer, path of the service, method, arguments]. The answer is a
-list: for each call what the method returned, or said of an error; files as their names and SHA-256.
+URL is the URL of the list of services. A call is [class of the layer, path of the service, method, arguments]. The
+results are a list: for each call what the method returned, or its error; files are given as names and SHA-256.
 """
 
 import hashlib
@@ -20,32 +20,32 @@ REAL_SLEEP = time.sleep
 
 
 def sleep_less(seconds: float) -> None:
-    """The clients poll as they do, but each 50 ms."""
+    """Sleep at most 50 ms, so that clients poll more often."""
     REAL_SLEEP(min(seconds, 0.05))
 
 
-def read_files(answer: object) -> object:
-    """The content in place of paths: the next call may overwrite the file."""
-    if isinstance(answer, list) and answer and all(Path(path).is_file() for path in answer):
-        return {Path(path).name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in answer}
-    return answer
+def hash_files(result: object) -> object:
+    """Replace the paths of files by names and SHA-256: the next call may overwrite a file."""
+    if isinstance(result, list) and result and all(Path(path).is_file() for path in result):
+        return {Path(path).name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in result}
+    return result
 
 
 def main() -> None:
     time.sleep = sleep_less
     url = sys.argv[1]
     connection = Connection(baseurl=url.removesuffix("/rest/services"), all_ssl=False)
-    answers = []
+    results = []
     for layer, service, method, arguments in json.load(sys.stdin):
         if layer == "ImageryLayer":
-            asked = ImageryLayer(f"{url}/{service}", gis=connection).tiles
+            owner = ImageryLayer(f"{url}/{service}", gis=connection).tiles
         else:
-            asked = MapImageLayer(f"{url}/{service}", gis=connection)
+            owner = MapImageLayer(f"{url}/{service}", gis=connection)
         try:
-            answers.append(read_files(getattr(asked, method)(**arguments)))
-        except RuntimeError as error:  # as which some methods tell of a failed job
-            answers.append({"error": str(error)})
-    json.dump(answers, sys.stdout)
+            results.append(hash_files(getattr(owner, method)(**arguments)))
+        except RuntimeError as error:  # raised by some methods for a failed job
+            results.append({"error": str(error)})
+    json.dump(results, sys.stdout)
 
 
 main()

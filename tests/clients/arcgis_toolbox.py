@@ -1,9 +1,9 @@
-"""Runs both tasks with the ArcGIS API for Python. Runs in the clients' environment, as a program.
+"""Run both tasks with the ArcGIS API for Python. Runs as a program in the environment of the clients.
 
-usage: arcgis_toolbox.py URL < calls.json > answer.json
+usage: arcgis_toolbox.py URL < calls.json > results.json
 
-URL is that of the services. Calls are {"export": arguments, "estimate": arguments, "cancel": arguments of an export};
-so is the answer: what the tasks returned, files by their URLs, and how the cancelled job ended.
+URL is the URL of the list of services. Calls are {"export": arguments, "estimate": arguments, "cancel": arguments of an
+export}. The results have the same keys: what the tasks returned, with files as URLs, and how the cancelled job ended.
 """
 
 import json
@@ -17,18 +17,18 @@ REAL_SLEEP = time.sleep
 
 
 def plain(value: object) -> object:
-    """A result as JSON can state it."""
+    """Return a result as a value that JSON supports."""
     return value.url if isinstance(value, DataFile) else value
 
 
 def wait_while(status: str, job: GPJob) -> None:
-    """Wait until a job is something else."""
+    """Wait until a job has another status."""
     while job.status == status:
         time.sleep(1)
 
 
 def main() -> None:
-    time.sleep = lambda seconds: REAL_SLEEP(min(seconds, 0.05))  # polls as it does, but more often
+    time.sleep = lambda seconds: REAL_SLEEP(min(seconds, 0.05))  # poll more often
     url = sys.argv[1]
     calls = json.load(sys.stdin)
     connection = Connection(baseurl=url.removesuffix("/rest/services"), all_ssl=False)
@@ -39,12 +39,12 @@ def main() -> None:
     wait_while("esriJobSubmitted", job)
     cancelled = job.cancel()
     wait_while("esriJobCancelling", job)
-    answer = {
+    results = {
         "export": {name: plain(value) for name, value in exported._asdict().items()},
         "estimate": {name: plain(value) for name, value in estimated._asdict().items()},
         "cancel": {"cancelled": cancelled, "status": job.status, "messages": job.messages},
     }
-    json.dump(answer, sys.stdout)
+    json.dump(results, sys.stdout)
 
 
 main()

@@ -1,44 +1,46 @@
-// Runs both tasks and exportTiles with @esri/arcgis-rest-request. Runs where tests/clients/environment has it.
+// Run the task ExportTiles and the operation exportTiles with @esri/arcgis-rest-request, which must be installed in
+// tests/clients/environment.
 //
-// usage: node rest_js.mjs URL < calls.json > answer.json
+// usage: node rest_js.mjs URL < calls.json > results.json
 //
-// URL is that of the services. Calls are {"export": arguments, "cancel": arguments, "service": arguments}: of the task
-// ExportTiles, of one that is cancelled, and of exportTiles of World. So is the answer: all results, how the cancelled
-// job ended, and of the job that was taken up again the result, its files, and the SHA-256 of the first of them.
+// URL is the URL of the list of services. Calls are {"export": arguments of the task, "cancel": arguments of a job of
+// the task that is cancelled, "service": arguments of exportTiles of World}. The results have the same keys: all results
+// of the task; how the cancelled job ended; and of the job of exportTiles, which is followed by its id, the result, the
+// listing of its files and the SHA-256 of the first one.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { JOB_STATUSES, Job, request } from "./environment/node_modules/@esri/arcgis-rest-request/dist/esm/index.js";
 
-const POLLING = 50;
+const POLLING_RATE_MS = 50;
 const url = process.argv[2];
 const calls = JSON.parse(readFileSync(0, "utf8"));
 const task = `${url}/ExportTiles/GPServer/ExportTiles`;
 
 async function exportTiles(params) {
-    const job = await Job.submitJob({ url: task, params, pollingRate: POLLING });
+    const job = await Job.submitJob({ url: task, params, pollingRate: POLLING_RATE_MS });
     return job.getAllResults();
 }
 
-async function whileIts(status, job) {
+async function waitWhile(status, job) {
     while ((await job.getJobInfo()).status === status) {
-        await new Promise((resolve) => setTimeout(resolve, POLLING));
+        await new Promise((resolve) => setTimeout(resolve, POLLING_RATE_MS));
     }
 }
 
 async function cancel(params) {
-    const job = await Job.submitJob({ url: task, params, pollingRate: POLLING });
-    await whileIts(JOB_STATUSES.Submitted, job);
-    const answered = await job.cancelJob();
-    await whileIts(JOB_STATUSES.Cancelling, job);
+    const job = await Job.submitJob({ url: task, params, pollingRate: POLLING_RATE_MS });
+    await waitWhile(JOB_STATUSES.Submitted, job);
+    const response = await job.cancelJob();
+    await waitWhile(JOB_STATUSES.Cancelling, job);
     const error = await job.waitForCompletion().catch((rejected) => rejected);
-    return { answered: answered.jobStatus, name: error.name, status: error.status };
+    return { answered: response.jobStatus, name: error.name, status: error.status };
 }
 
-async function takeUpAgain(params) {
+async function followById(params) {
     const service = `${url}/World/ImageServer/exportTiles`;
     const { jobId } = await request(service, { params });
-    const job = await Job.fromExistingJob({ url: service, id: jobId, pollingRate: POLLING });
+    const job = await Job.fromExistingJob({ url: service, id: jobId, pollingRate: POLLING_RATE_MS });
     const result = await job.getResult("out_service_url");
     const listing = await request(result.value);
     const file = await request(listing.files[0].url, { rawResponse: true, httpMethod: "GET" });
@@ -46,9 +48,9 @@ async function takeUpAgain(params) {
     return { result, listing, digest };
 }
 
-const answer = {
+const results = {
     export: await exportTiles(calls.export),
     cancel: await cancel(calls.cancel),
-    service: await takeUpAgain(calls.service),
+    service: await followById(calls.service),
 };
-process.stdout.write(JSON.stringify(answer));
+process.stdout.write(JSON.stringify(results));

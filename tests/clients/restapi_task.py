@@ -1,9 +1,9 @@
-"""Runs the task ExportTiles with bmi-arcgis-restapi. Runs in the clients' environment, as a program.
+"""Run the task ExportTiles with bmi-arcgis-restapi. Runs as a program in the environment of the clients.
 
 usage: restapi_task.py URL < arguments.json > results.json
 
-URL is that of the services. The export must be held until the client has looked: it stumbles over jobs that have ended
-by then.
+URL is the URL of the list of services. The export must be held until the client has polled once: the client fails if
+the job has ended by then.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 
-warnings.simplefilter("ignore")  # it says that there is no arcpy
+warnings.simplefilter("ignore")  # it warns that arcpy is missing
 
 import restapi  # noqa: E402
 
@@ -20,7 +20,7 @@ REAL_SLEEP = time.sleep
 
 
 def main() -> None:
-    time.sleep = lambda seconds: REAL_SLEEP(min(seconds, 0.05))  # polls as it does, but more often
+    time.sleep = lambda seconds: REAL_SLEEP(min(seconds, 0.05))  # poll more often
     task = restapi.GPTask(f"{sys.argv[1]}/ExportTiles/GPServer/ExportTiles")
     with contextlib.redirect_stdout(sys.stderr):
         response = task.run(**json.load(sys.stdin))

@@ -1,4 +1,7 @@
-"""The service's pages in a browser: verbs that tests share. GPTOOL_SCREENSHOTS names a folder for pictures of them."""
+"""Actions on the service's pages in a browser.
+
+Screenshots are saved to the folder that the environment variable GPTOOL_SCREENSHOTS names.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +20,34 @@ from helpers.service_process import ServiceProcess
 
 DESKTOP = {"width": 1200, "height": 860}
 PHONE = {"width": 360, "height": 740}
-FINGERS = {"has_touch": True, "is_mobile": True}
+TOUCH = {"has_touch": True, "is_mobile": True}
 
 expect.set_options(60_000)
 
 
 @contextmanager
 def opened(browser: Browser, viewport: dict[str, int], **options: Any) -> Iterator[Page]:
-    """A page that has nothing to complain of, and asks nobody else."""
+    """A page that logs no error or warning, and sends requests to the service only."""
     context = browser.new_context(viewport=viewport, **options)
     page = context.new_page()
-    troubles: list[str] = []
-    page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("response", lambda reply: troubles.append(f"{reply.status} {reply.url}") if reply.status >= 400 else None)
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "response",
+        lambda response: problems.append(f"{response.status} {response.url}") if response.status >= 400 else None,
+    )
     page.on(
         "request",
-        lambda asked: None if re.match(r"http://127\.0\.0\.1:|data:", asked.url) else troubles.append(asked.url),
+        lambda request: None if re.match(r"http://127\.0\.0\.1:|data:", request.url) else problems.append(request.url),
     )
     yield page
     context.close()
-    assert troubles == []
+    assert problems == []
 
 
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of what is seen, for the documentation."""
+def save_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot for the documentation."""
     if folder := os.environ.get("GPTOOL_SCREENSHOTS"):
         page.mouse.move(0, 0)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
@@ -49,19 +55,19 @@ def shoot(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=76)
 
 
-def form_of(service: ServiceProcess, name: str) -> str:
+def form_url(service: ServiceProcess, name: str) -> str:
     return f"{service.url}/{name}/ImageServer/exportTiles"
 
 
-def spot(page: Page, right: float, down: float) -> tuple[float, float]:
-    """A place on the map, by parts of its width and its height."""
+def map_point(page: Page, right: float, down: float) -> tuple[float, float]:
+    """A position on the map, given as fractions of its width and height."""
     box = page.locator("#map").bounding_box()
     assert box
     return box["x"] + right * box["width"], box["y"] + down * box["height"]
 
 
-def click_on_map(page: Page, *places: tuple[float, float]) -> None:
-    for x, y in places:
+def click_on_map(page: Page, *positions: tuple[float, float]) -> None:
+    for x, y in positions:
         page.mouse.click(x, y)
 
 
@@ -77,17 +83,17 @@ def bounds_of(page: Page) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def tiles_said(page: Page) -> Locator:
+def estimated_tiles(page: Page) -> Locator:
     return page.locator("#estimate[data-state=done] #amounts-tiles")
 
 
-def end(page: Page) -> Locator:
+def ended_status(page: Page) -> Locator:
     return page.locator("#job:not([data-job]) #job-status")
 
 
 def download(page: Page, folder: Path) -> Path:
-    with page.expect_download() as coming:
+    with page.expect_download() as started:
         page.get_by_role("link", name="Download").click()
-    path = folder / coming.value.suggested_filename
-    coming.value.save_as(path)
+    path = folder / started.value.suggested_filename
+    started.value.save_as(path)
     return path

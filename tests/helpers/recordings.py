@@ -1,4 +1,4 @@
-"""What clients send: recorded by a proxy between a client and the service, and compared with what was recorded once."""
+"""Recordings of the requests of clients, made by a proxy between client and service."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import NotRequired, Self, TypedDict
 from helpers.gate import Gate
 
 FOLDER = Path(__file__).parents[1] / "clients" / "recorded"
-KEPT = {
+RECORDED_HEADERS = {
     *("accept", "accept-encoding", "content-type", "referer", "user-agent"),
     *("authorization", "cookie", "x-esri-authorization"),
 }
-"""Headers by which a service might answer something else."""
+"""Headers on which the response of a service may depend."""
 
 JOB_ID = re.compile(r"\bj[0-9a-f]{32}\b")
 POLL = re.compile(r"/jobs/\{job\d+\}(\?|$)")
@@ -28,9 +28,10 @@ TIMEOUT = 30
 
 
 class Request(TypedDict):
-    """One request; in path and body `{address}` stands for the service's host and port, `{job1}` for the first job.
+    """A recorded request.
 
-    `until`: the status at which the client stops to poll; its many requests are one here.
+    In path and body, `{address}` stands for host and port of the service, and `{job1}` for the id of the first job. A
+    request that polls a job is recorded once; `until` is the status at which the client stopped polling.
     """
 
     method: str
@@ -41,14 +42,16 @@ class Request(TypedDict):
 
 
 class ExportAtGate:
-    """Holds a client's export at a gate, from its submission until a later request is answered.
+    """Context that holds an export of a client at a gate, from its submission to the response to a later request.
 
     Parameters
     ----------
     gate : Gate
-        The gate of the service's workers.
-    submission, until : str
-        Parts of the two requests: of the first's path or body, of the second's path.
+        The gate of the workers of the service.
+    submission : str
+        A part of the path or body of the submission.
+    until : str
+        A part of the path of the later request.
     """
 
     def __init__(self, gate: Gate, submission: str, until: str) -> None:
@@ -66,15 +69,20 @@ class ExportAtGate:
             self._gate.close()
 
     def after(self, path: str) -> None:
-        """Open the gate once the later request is answered."""
+        """Open the gate after the response to the later request."""
         if self._until in path:
             self._gate.open()
 
 
 class RecordingProxy(ThreadingHTTPServer):
-    """Hands on to the service what a client sends, and keeps it. Addresses in answers become the proxy's.
+    """A proxy that forwards requests to the service and records them. URLs in responses point to the proxy.
 
-    `held`, if given, holds an export of the client's.
+    Parameters
+    ----------
+    address : str
+        Host and port of the service.
+    held : ExportAtGate, optional
+        Holds an export of the client.
     """
 
     daemon_threads = True
@@ -98,26 +106,27 @@ class RecordingProxy(ThreadingHTTPServer):
         self._thread.join()
         self.server_close()
 
-    def keep(self, request: Request, answer: bytes) -> None:
-        """Add a request, unless it is one more poll."""
+    def record(self, request: Request, response: bytes) -> None:
+        """Record a request, unless it repeats a poll."""
         with self._lock:
-            for text in (request["path"], request["body"], answer.decode(errors="replace")):
+            for text in (request["path"], request["body"], response.decode(errors="replace")):
                 for job_id in JOB_ID.findall(text):
                     self._jobs.setdefault(job_id, f"{{job{len(self._jobs) + 1}}}")
             request["path"], request["body"] = map(self._placeholders, (request["path"], request["body"]))
             if not POLL.search(request["path"]):
                 self.requests.append(request)
                 return
-            known = self._known_poll(request)
-            if known is None:
-                self.requests.append(known := request)
-            known["until"] = json.loads(answer)["jobStatus"].replace("Cancelling", "Cancelled")
+            poll = self._earlier_poll(request)
+            if poll is None:
+                self.requests.append(poll := request)
+            poll["until"] = json.loads(response)["jobStatus"].replace("Cancelling", "Cancelled")
 
-    def _known_poll(self, request: Request) -> Request | None:
+    def _earlier_poll(self, request: Request) -> Request | None:
+        """Return the recorded request that polled the same job immediately before."""
         for earlier in reversed(self.requests):
             if not POLL.search(earlier["path"]):
                 return None
-            if what(earlier) == what(request):
+            if key_of(earlier) == key_of(request):
                 return earlier
         return None
 
@@ -132,25 +141,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        sent = {name.lower(): value for name, value in self.headers.items()}
+        received = {name.lower(): value for name, value in self.headers.items()}
         connection = HTTPConnection(self.server.service, timeout=TIMEOUT)
-        onward = sent | {"host": self.server.service, "accept-encoding": "identity", "connection": "close"}
+        headers = received | {"host": self.server.service, "accept-encoding": "identity", "connection": "close"}
         if self.server.held:
             self.server.held.before(self.path, body.decode())
-        connection.request(self.command, self.path, body or None, onward)
-        answer = connection.getresponse()
-        content = answer.read()
+        connection.request(self.command, self.path, body or None, headers)
+        response = connection.getresponse()
+        content = response.read()
         connection.close()
         if self.server.held:
             self.server.held.after(self.path)
-        headers = {name: value for name, value in sorted(sent.items()) if name in KEPT}
-        request = Request(method=self.command, path=self.path, headers=headers, body=body.decode())
-        is_json = answer.headers.get_content_type() == "application/json"
-        self.server.keep(request, content if is_json else b"")
+        recorded = {name: value for name, value in sorted(received.items()) if name in RECORDED_HEADERS}
+        request = Request(method=self.command, path=self.path, headers=recorded, body=body.decode())
+        is_json = response.headers.get_content_type() == "application/json"
+        self.server.record(request, content if is_json else b"")
         if is_json:
             content = content.replace(self.server.service.encode(), self.server.address.encode())
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
+        self.send_response(response.status)
+        for name, value in response.getheaders():
             if name.lower() not in ("content-length", "connection", "transfer-encoding"):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
@@ -160,23 +169,23 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep standard error to those who fail."""
+        """Log nothing."""
 
 
-def what(request: Request) -> tuple[str, str, str]:
-    """What a request asks, whoever sends it."""
+def key_of(request: Request) -> tuple[str, str, str]:
+    """Return method, path and body: what is requested, whichever client sends it."""
     return request["method"], request["path"], request["body"]
 
 
 def read_recording(name: str) -> list[Request]:
-    """What a client sent, in its order."""
+    """Return the recorded requests of a client in their order."""
     requests: list[Request] = json.loads((FOLDER / f"{name}.json").read_text())
     return requests
 
 
 def check_recording(name: str, requests: list[Request]) -> None:
-    """Compare what a client sends now with its recording, or record it where GPTOOL_RECORD is set."""
+    """Compare requests with the recording of their client, or replace it if GPTOOL_RECORD is set."""
     if "GPTOOL_RECORD" in os.environ:
         (FOLDER / f"{name}.json").write_text(json.dumps(requests, indent=2) + "\n")
-    # As sets: some clients poll in a thread beside what they else do.
-    assert {*map(what, requests)} == {*map(what, read_recording(name))}
+    # The order is not compared: some clients poll in a separate thread.
+    assert {*map(key_of, requests)} == {*map(key_of, read_recording(name))}

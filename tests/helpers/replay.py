@@ -1,4 +1,4 @@
-"""Sends what clients were recorded to send, and checks each answer by what they need of it."""
+"""Replay of recorded requests, with checks of each response for what clients need."""
 
 from __future__ import annotations
 
@@ -12,89 +12,104 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from gptool import export_tiles_job
-from helpers import rest_answers
+from helpers import response_checks
 from helpers.recordings import Request
 
 REPORT = "report.json"
 NO_FEATURES = '"features": []}'
-"""So ends the schema of an area, which the ArcGIS API for Python sends where none was given."""
+"""End of the default area of interest, which the ArcGIS API for Python sends if none is given."""
 TIMEOUT = 60
-BETWEEN_POLLS = 0.05
-ENDS = {"esriJobSucceeded", "esriJobFailed", "esriJobCancelled"}
+POLL_INTERVAL = 0.05
+ENDED = {"esriJobSucceeded", "esriJobFailed", "esriJobCancelled"}
 ROOT = "/arcgis/rest"
 OUTPUT = "/directories/arcgisoutput/"
 
 
 class Submitted(NamedTuple):
-    """A job: what was asked for, of which service."""
+    """A submitted job: task, service and parameters."""
 
     job_id: str
     task: str
     service: str
-    sent: dict[str, str]
+    parameters: dict[str, str]
 
 
 class Replay:
-    """One client's sequence, sent again. `caches` are those of the services, by their names.
+    """Replay of the requests of one client.
 
-    `files` and `estimates` are what was had in the end.
+    Parameters
+    ----------
+    address : str
+        Host and port of the service.
+    caches : mapping of str to Path
+        The published caches by service name.
+    folder : Path
+        Where the expected results are written.
+
+    Attributes
+    ----------
+    jobs : list of Submitted
+    files : list of str
+        Names of the files that were downloaded.
+    estimates : list of dict
+        The estimates that were received.
     """
 
     def __init__(self, address: str, caches: Mapping[str, Path], folder: Path) -> None:
         self.address, self.caches, self.folder = address, caches, folder
         self.jobs: list[Submitted] = []
-        self._own: dict[str, Path] = {}
+        self._expected: dict[str, Path] = {}
         self.files: list[str] = []
         self.estimates: list[dict[str, int]] = []
 
     def send(self, request: Request) -> None:
-        """Send one request, again and again where its client polled."""
+        """Send a request, repeatedly if it is a poll."""
         path, body = map(self._fill, (request["path"], request["body"]))
-        end = time.monotonic() + TIMEOUT
-        while (answer := self._answer(request, path, body)) is not None:
-            if "until" not in request or answer["jobStatus"] == request["until"]:
+        deadline = time.monotonic() + TIMEOUT
+        while (value := self._request(request, path, body)) is not None:
+            if "until" not in request or value["jobStatus"] == request["until"]:
                 return
-            assert answer["jobStatus"] not in ENDS, answer
-            assert time.monotonic() < end, answer
-            time.sleep(BETWEEN_POLLS)
+            assert value["jobStatus"] not in ENDED, value
+            assert time.monotonic() < deadline, value
+            time.sleep(POLL_INTERVAL)
 
-    def _answer(self, request: Request, path: str, body: str) -> Any:
+    def _request(self, request: Request, path: str, body: str) -> Any:
         connection = HTTPConnection(self.address, timeout=TIMEOUT)
         connection.request(request["method"], path, body or None, request["headers"])
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
         connection.close()
-        # Either makes the ArcGIS API for Python ask for a password.
-        assert not {"www-authenticate", "set-cookie"} & {name.lower() for name in answer.headers}
-        place = urlsplit(path).path
-        if not place.startswith(ROOT):
-            return None  # another application of the site, which a client looks for
-        assert answer.status == 200, (path, content)
-        place = place.removeprefix(ROOT)
-        if place.startswith(OUTPUT):
-            return self._check_output(place.removeprefix(OUTPUT), content)
+        # The ArcGIS API for Python asks for a password if there is either of these headers.
+        assert not {"www-authenticate", "set-cookie"} & {name.lower() for name in response.headers}
+        resource = urlsplit(path).path
+        if not resource.startswith(ROOT):
+            return None  # a client looks for another application of the server
+        assert response.status == 200, (path, content)
+        resource = resource.removeprefix(ROOT)
+        if resource.startswith(OUTPUT):
+            return self._check_output(resource.removeprefix(OUTPUT), content)
         value = json.loads(content)
         assert "error" not in value, (path, value)
-        [check] = [check for shape, check in CHECKS if re.fullmatch(shape, place)]
+        [check] = [check for pattern, check in CHECKS if re.fullmatch(pattern, resource)]
         check(value)
-        if place.endswith(SUBMISSIONS):
-            self._submitted(place, dict(parse_qsl(urlsplit(path).query) + parse_qsl(body)), value)
-        elif "/results/" in place or "/inputs/" in place:
-            self._check_result(place.split("/"), value)
+        if resource.endswith(SUBMISSIONS):
+            self._check_submission(resource, dict(parse_qsl(urlsplit(path).query) + parse_qsl(body)), value)
+        elif "/results/" in resource or "/inputs/" in resource:
+            self._check_result(resource.split("/"), value)
         return value
 
     def _fill(self, text: str) -> str:
         text = re.sub(r"\{job(\d+)\}", lambda found: self.jobs[int(found[1]) - 1].job_id, text)
         return text.replace("{address}", self.address)
 
-    def _submitted(self, place: str, sent: dict[str, str], answer: dict[str, str]) -> None:
-        rest_answers.check_status(answer, "esriJobSubmitted")
-        name = sent.get("cache") or re.split("/(?:Image|Map)Server/", place.removeprefix("/services/"))[0]
-        task = "estimate" if "stimateExportTilesSize" in place else "export"
-        self.jobs.append(Submitted(answer["jobId"], task, name, sent))
+    def _check_submission(self, resource: str, parameters: dict[str, str], value: dict[str, str]) -> None:
+        response_checks.check_status(value, "esriJobSubmitted")
+        name = parameters.get("cache") or re.split("/(?:Image|Map)Server/", resource.removeprefix("/services/"))[0]
+        task = "estimate" if "stimateExportTilesSize" in resource else "export"
+        self.jobs.append(Submitted(value["jobId"], task, name, parameters))
 
     def _check_result(self, parts: list[str], result: dict[str, Any]) -> None:
-        rest_answers.check_result(result, parts[-1])
+        response_checks.check_result(result, parts[-1])
         if result["dataType"] == "GPDataFile":
             url = result["value"]["url"].removeprefix(f"http://{self.address}")
             self.send({"method": "GET", "path": url, "headers": {}, "body": ""})
@@ -103,46 +118,49 @@ class Replay:
         assert result["dataType"] == "GPString"
         if self._job(parts[-3]).task == "estimate":
             value = json.loads(result["value"]) if "GPServer" in parts else result["value"]
-            rest_answers.check_estimate(value)
+            response_checks.check_estimate(value)
             self.estimates.append(value)
         else:
             assert result["value"] == f"http://{self.address}{ROOT}{OUTPUT}{parts[-3]}"
 
-    def _check_output(self, place: str, content: bytes) -> None:
-        job_id, *parts = place.strip("/").split("/")
-        path = self._own_export(self._job(job_id)).joinpath(*parts)
-        if path.is_file():
-            # The report names the job, and times.
-            assert path.name == REPORT or content == path.read_bytes()
-            self.files.append(path.name)
+    def _check_output(self, path: str, content: bytes) -> None:
+        job_id, *parts = path.strip("/").split("/")
+        expected = self._expected_output(self._job(job_id)).joinpath(*parts)
+        if expected.is_file():
+            # The report contains the id and the times of the job.
+            assert expected.name == REPORT or content == expected.read_bytes()
+            self.files.append(expected.name)
         else:
-            self._check_listing(f"http://{self.address}{ROOT}{OUTPUT}{place.strip('/')}", path, json.loads(content))
+            url = f"http://{self.address}{ROOT}{OUTPUT}{path.strip('/')}"
+            self._check_listing(url, expected, json.loads(content))
 
     def _job(self, job_id: str) -> Submitted:
         [job] = [job for job in self.jobs if job.job_id == job_id]
         return job
 
-    def _own_export(self, job: Submitted) -> Path:
-        """The folder of an export of our own, asked for by the same parameters."""
-        if job.job_id not in self._own:
-            sent = {name: value for name, value in job.sent.items() if not value.endswith(NO_FEATURES)}
-            own = export_tiles_job(
-                sent,
+    def _expected_output(self, job: Submitted) -> Path:
+        """Return the folder of an export without the service, with the same parameters."""
+        if job.job_id not in self._expected:
+            parameters = {name: value for name, value in job.parameters.items() if not value.endswith(NO_FEATURES)}
+            result = export_tiles_job(
+                parameters,
                 cache=self.caches[job.service],
                 output_directory=self.folder,
                 max_export_tiles_count=None,
                 service=job.service,
             )
-            self._own[job.job_id] = Path(own.result("out_service_url")["value"])
-        return self._own[job.job_id]
+            self._expected[job.job_id] = Path(result.result("out_service_url")["value"])
+        return self._expected[job.job_id]
 
     @staticmethod
-    def _check_listing(url: str, own: Path, listing: dict[str, Any]) -> None:
+    def _check_listing(url: str, expected: Path, listing: dict[str, Any]) -> None:
         files = [file["name"] for file in listing["files"]]
-        # Some clients take the first file there is, others all of them: the report is not among them.
-        assert sorted(files) == sorted(path.name for path in own.iterdir() if path.is_file() and path.name != REPORT)
+        # Some clients download the first file, others all files, so the report is not listed.
+        assert sorted(files) == sorted(
+            path.name for path in expected.iterdir() if path.is_file() and path.name != REPORT
+        )
         assert [file["url"] for file in listing["files"]] == [f"{url}/{name}" for name in files]
-        assert {*listing["folders"]} == {f"{url}/{path.name}" for path in own.iterdir() if path.is_dir()}
+        assert {*listing["folders"]} == {f"{url}/{path.name}" for path in expected.iterdir() if path.is_dir()}
 
 
 SUBMISSIONS = "exportTiles", "estimateExportTilesSize", "submitJob"
@@ -151,21 +169,21 @@ JOB = rf"(?:/services/ExportTiles/GPServer/\w+|{SERVICE}(?:/\w+)?)/jobs/j[0-9a-f
 
 
 def check_nothing(value: object) -> None:
-    """Leave it to those who know what was sent."""
+    """Check nothing: the response is checked together with its request."""
 
 
 CHECKS: tuple[tuple[str, Callable[[Any], None]], ...] = (
-    ("/info", rest_answers.check_info),
-    ("/services", rest_answers.check_catalog),
-    ("/services/ExportTiles/GPServer", rest_answers.check_gp_service),
-    (r"/services/ExportTiles/GPServer/\w+", rest_answers.check_task),
-    (SERVICE, rest_answers.check_service),
+    ("/info", response_checks.check_info),
+    ("/services", response_checks.check_catalog),
+    ("/services/ExportTiles/GPServer", response_checks.check_gp_service),
+    (r"/services/ExportTiles/GPServer/\w+", response_checks.check_task),
+    (SERVICE, response_checks.check_service),
     (
         rf"/services/ExportTiles/GPServer/\w+/submitJob|{SERVICE}/(?:e|estimateE)xportTiles(?:Size)?(?:/submitJob)?",
         check_nothing,
     ),
-    (JOB, rest_answers.check_job),
-    (f"{JOB}/cancel", lambda value: rest_answers.check_status(value, "esriJobCancelling", "esriJobCancelled")),
+    (JOB, response_checks.check_job),
+    (f"{JOB}/cancel", lambda value: response_checks.check_status(value, "esriJobCancelling", "esriJobCancelled")),
     (rf"{JOB}/(?:results|inputs)/\w+", check_nothing),
 )
-"""By the shape of a path below the root."""
+"""Checks by patterns of paths below the root."""

@@ -1,4 +1,4 @@
-"""A plain client of the service: one connection for each request, nothing understood but JSON."""
+"""A minimal REST client: one connection per request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import quote, urlencode
 
 REST = "/arcgis/rest"
 ENDED = "esriJobSucceeded", "esriJobFailed", "esriJobCancelled"
-PATIENCE = 60
-"""Seconds until a job that has not ended is taken for stuck."""
+TIMEOUT = 60
+"""Seconds after which a request or a job counts as stuck."""
 
 
 class Reply(NamedTuple):
-    """An answer: status, headers by their names in small letters, body."""
+    """A response: status, headers by lower-case name, body."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Reply(NamedTuple):
         return value
 
     def error(self) -> dict[str, Any]:
-        """The error object, which comes with HTTP status 200."""
+        """Return the error object of a response with HTTP status 200."""
         assert self.status == 200, self
         error: dict[str, Any] = self.json()["error"]
         assert set(error) == {"code", "message", "details"}
@@ -35,17 +35,20 @@ class Reply(NamedTuple):
 
 
 class RestClient:
+    """A client of the service at an address; the headers are sent with every request."""
+
     def __init__(self, address: str, **headers: str) -> None:
         self.address, self.headers = address, headers
 
     def ask(self, method: str, target: str, body: bytes | None = None, **headers: str) -> Reply:
-        """Send a request as it is."""
-        connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
+        """Send a request. Underscores in the names of headers stand for hyphens."""
+        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT)
         try:
             sent = {name.replace("_", "-"): value for name, value in {**self.headers, **headers}.items()}
             connection.request(method, target, body, sent)
-            answer = connection.getresponse()
-            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            response = connection.getresponse()
+            received = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, received, response.read())
         finally:
             connection.close()
 
@@ -58,9 +61,9 @@ class RestClient:
         return self.ask("POST", self.path(path), form, Content_Type="application/x-www-form-urlencoded")
 
     def path(self, path: str) -> str:
-        """A path, or an address that an answer gave, as it is sent."""
-        below = path.removeprefix(f"http://{self.address}")
-        return below if below.startswith("/") else quote(f"{REST}/{below}")
+        """Return the absolute path of a path below `REST`, or of a URL of the service."""
+        relative = path.removeprefix(f"http://{self.address}")
+        return relative if relative.startswith("/") else quote(f"{REST}/{relative}")
 
     def json(self, path: str, **parameters: object) -> dict[str, Any]:
         reply = self.get(path, f="json", **parameters)
@@ -68,18 +71,19 @@ class RestClient:
         return reply.json()
 
     def wait(self, job: str) -> dict[str, Any]:
-        """The job at this path, once it has ended."""
-        end = time.monotonic() + PATIENCE
+        """Wait until a job has ended, and return its JSON."""
+        deadline = time.monotonic() + TIMEOUT
         while (value := self.json(job))["jobStatus"] not in ENDED:
-            assert time.monotonic() < end, value
+            assert time.monotonic() < deadline, value
             time.sleep(0.02)
         return value
 
     def run(self, operation: str, **parameters: object) -> tuple[str, dict[str, Any]]:
-        """The path of a job of an operation, and the job once it has ended."""
+        """Run a job of an operation, and return its path and its JSON."""
         reply = self.post(operation, f="json", **parameters).json()
         job = f"{operation}/jobs/{reply['jobId']}"
         return job, self.wait(job)
 
     def result(self, job: str, name: str = "out_service_url") -> Any:
+        """Return the value of a result of a job."""
         return self.json(f"{job}/results/{name}")["value"]

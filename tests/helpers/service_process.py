@@ -1,4 +1,4 @@
-"""`gptool serve` as a program of its own, which tests talk to over a socket."""
+"""A process of `gptool serve`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,33 @@ from typing import Self
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main(prog_name='gptool')"]
 READY = re.compile(r"http://(?P<address>[\w.]+:\d+)/arcgis/rest/services\b")
-PATIENCE = 60
-"""Seconds until a program that has not started, or ended, is taken for stuck."""
+TIMEOUT = 60
+"""Seconds after which a process that has not started or ended counts as stuck."""
 
 
 class ServiceProcess:
-    """A service on a port that was free; `arguments` are the command's own, such as `World=CACHE`.
+    """A service on a free port. Leaving the context stops it.
 
-    `url` is the address of its services, `address` its host and port; `environment` adds to the variables of this
-    process. Leaving the context stops it.
+    Parameters
+    ----------
+    folder : Path
+        The working directory; the output directory is `output` below it.
+    *arguments : object
+        Arguments of the command, such as `World=CACHE`.
+    environment : mapping of str to str, optional
+        Environment variables in addition to those of this process.
+
+    Attributes
+    ----------
+    url : str
+        The URL of the list of services.
+    address : str
+        Host and port.
     """
 
     def __init__(self, folder: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
-        # Appended to: what is read here does not move the place where the program writes.
-        self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 - lives as long as the process
+        # Opened for appending, so that reading does not move the position at which the process writes.
+        self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 - open as long as the process
         self.output = folder / "output"
         options = ["--port", "0", "--output-directory", self.output]
         self.process = subprocess.Popen(
@@ -60,29 +73,29 @@ class ServiceProcess:
             self._errors.close()
 
     def log(self) -> str:
-        """What it has written on standard error."""
+        """Return what the process has written to standard error."""
         size = os.fstat(self._errors.fileno()).st_size
         return os.pread(self._errors.fileno(), size, 0).decode()
 
     def stop(self) -> None:
-        """End it as one ends a service: it says goodbye in order, and had no trouble before."""
+        """Stop the service by SIGTERM, and check that it ends without an error and has logged no traceback."""
         self.process.terminate()
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(TIMEOUT)
         finally:
             self.kill()
         assert (status, "Traceback" in self.log()) == (0, False), self.log()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill the process, as a crash would."""
         self._killed = True
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
 
     def _wait_until_ready(self) -> tuple[str, str]:
-        end = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not (line := READY.search(self.log())):
-            assert self.process.poll() is None, f"ended before it was ready: {self.log()}"
-            assert time.monotonic() < end, f"not ready: {self.log()}"
+            assert self.process.poll() is None, f"the service ended before it was ready: {self.log()}"
+            assert time.monotonic() < deadline, f"the service is not ready: {self.log()}"
             time.sleep(0.02)
         return line[0], line["address"]

@@ -1,4 +1,4 @@
-"""The service's pages in a browser: from the list of services to a package that opens."""
+"""The service's pages in a browser: from the list of services to a package that can be opened."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from helpers.browser import (
     DESKTOP,
-    FINGERS,
     PHONE,
+    TOUCH,
     area_of,
     click_on_map,
     download,
-    end,
-    form_of,
+    ended_status,
+    estimated_tiles,
+    form_url,
+    map_point,
     opened,
-    shoot,
-    spot,
-    tiles_said,
+    save_screenshot,
 )
 
 WORLD, FEW = "World", "Few"
@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    """The gate of the service's workers; tests that close it open it again."""
+    """The gate of the service's workers. A test that closes it opens it again."""
     return Gate(tmp_path_factory.mktemp("gate") / "gate")
 
 
@@ -64,110 +64,108 @@ def service(tmp_path_factory: pytest.TempPathFactory, world: Path, gate: Gate) -
         yield running
 
 
-def test_draw_estimate_export_watch_download_and_open(
-    page: Page, service: ServiceProcess, world: Path, tmp_path: Path
-) -> None:
+def test_draw_estimate_export_and_download(page: Page, service: ServiceProcess, world: Path, tmp_path: Path) -> None:
     page.goto(service.url)
     page.get_by_role("link", name=WORLD, exact=True).first.click()
     expect(page.locator("#map .leaflet-tile-loaded").first).to_be_visible()
-    shoot(page, "service")
+    save_screenshot(page, "service")
     page.get_by_role("link", name="Export Tiles", exact=True).click()
-    expect(tiles_said(page)).to_have_text("341")
+    expect(estimated_tiles(page)).to_have_text("341")
 
     page.get_by_role("button", name="Polygon").click()
-    corners = [spot(page, *at) for at in ((0.34, 0.3), (0.58, 0.22), (0.72, 0.62), (0.42, 0.7))]
-    click_on_map(page, *corners, corners[0])
+    vertices = [map_point(page, *at) for at in ((0.34, 0.3), (0.58, 0.22), (0.72, 0.62), (0.42, 0.7))]
+    click_on_map(page, *vertices, vertices[0])
     page.get_by_label("Levels").fill("0-4")
     page.get_by_label("Compression quality").fill("50")
     expected = estimate_export_tiles_size(world, area_of_interest=area_of(page), levels="0-4", compression_quality=50)
-    expect(tiles_said(page)).to_have_text(str(expected.total_tiles_to_export))
+    expect(estimated_tiles(page)).to_have_text(str(expected.total_tiles_to_export))
     size = page.locator("#estimate #amounts-size")
     expect(size).to_have_text(format_bytes(expected.total_size))
     expect(size).to_have_attribute("title", f"{expected.total_size:,} bytes")
     assert page.get_by_label("Optimize tiles for size").is_checked()
-    shoot(page, "form")
+    save_screenshot(page, "form")
     area = area_of(page)
 
     page.get_by_role("button", name="Export tiles").click()
-    expect(end(page)).to_have_text("Succeeded")
-    shoot(page, "job")
+    expect(ended_status(page)).to_have_text("Succeeded")
+    save_screenshot(page, "job")
     package = download(page, tmp_path)
     assert package.name == f"{WORLD}.tpkx"
-    alone = export_tiles(world, tmp_path / "alone.tpkx", area_of_interest=area, levels="0-4", compression_quality=50)
-    assert alone.tiles == expected.total_tiles_to_export
-    assert read_tiles(package) == read_tiles(tmp_path / "alone.tpkx")
+    direct = export_tiles(world, tmp_path / "direct.tpkx", area_of_interest=area, levels="0-4", compression_quality=50)
+    assert direct.tiles == expected.total_tiles_to_export
+    assert read_tiles(package) == read_tiles(tmp_path / "direct.tpkx")
     assert open_cache(package).scheme.reference.wkid == 102100
     with rasterio.open(package) as dataset:
         assert dataset.read(1).any()
 
 
-def test_estimate_follows_what_is_typed(page: Page, service: ServiceProcess) -> None:
-    page.goto(form_of(service, FEW))
-    words, meter = page.locator("#estimate-words"), page.locator("#estimate-meter")
-    expect(tiles_said(page)).to_have_text("341")
-    expect(words).to_have_text("Exceeds the limit of 100 tiles per export")
+def test_estimate_follows_the_form(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_url(service, FEW))
+    text, meter = page.locator("#estimate-text"), page.locator("#estimate-meter")
+    expect(estimated_tiles(page)).to_have_text("341")
+    expect(text).to_have_text("Exceeds the limit of 100 tiles per export")
     page.get_by_label("Levels").fill("0-2")
-    expect(tiles_said(page)).to_have_text("21")
-    expect(words).to_have_text("21.0 % of the limit of 100 tiles per export")
+    expect(estimated_tiles(page)).to_have_text("21")
+    expect(text).to_have_text("21.0 % of the limit of 100 tiles per export")
     assert meter.evaluate("meter => [meter.value, meter.max]") == [21, 100]
     page.get_by_label("Levels").fill("77")
     expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
 
 
-def test_a_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess, gate: Gate) -> None:
-    """The newer one recompresses nothing, and so is not held."""
-    page.goto(form_of(service, WORLD))
+def test_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    """The newer estimate recompresses no tile, so the gate does not hold it."""
+    page.goto(form_url(service, WORLD))
     with gate.closed():
         page.get_by_label("Compression quality").fill("1")
         gate.wait()
-        expect(page.locator("#estimate-words")).not_to_have_text("Waiting")
+        expect(page.locator("#estimate-text")).not_to_have_text("Waiting")
         with page.expect_response("**/cancel") as cancelled:
             page.get_by_label("Optimize tiles for size").uncheck()
         assert cancelled.value.json()["jobStatus"] in ("esriJobCancelling", "esriJobCancelled")
-        expect(tiles_said(page)).to_have_text("341")
+        expect(estimated_tiles(page)).to_have_text("341")
 
 
-def test_who_leaves_the_form_leaves_no_estimate_behind(page: Page, service: ServiceProcess, gate: Gate) -> None:
-    page.goto(form_of(service, WORLD))
-    expect(tiles_said(page)).to_have_text("341")
+def test_leaving_the_form_cancels_the_estimate(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    page.goto(form_url(service, WORLD))
+    expect(estimated_tiles(page)).to_have_text("341")
     with gate.closed():
-        with page.expect_response("**/estimateExportTilesSize") as asked:
+        with page.expect_response("**/estimateExportTilesSize") as submitted:
             page.get_by_label("Compression quality").fill("1")
-        job = f"{asked.value.url}/jobs/{asked.value.json()['jobId']}"
+        job = f"{submitted.value.url}/jobs/{submitted.value.json()['jobId']}"
         gate.wait()
-        expect(page.locator("#estimate-words")).not_to_have_text("Waiting")
+        expect(page.locator("#estimate-text")).not_to_have_text("Waiting")
         page.get_by_role("link", name="Services").click()
         page.goto(job)
-        expect(end(page)).to_have_text("Cancelled")
+        expect(ended_status(page)).to_have_text("Cancelled")
 
 
-def test_a_job_is_watched_and_cancelled(page: Page, service: ServiceProcess, gate: Gate) -> None:
-    page.goto(form_of(service, WORLD))
-    with gate.closed(after=2):  # of one batch for each level: the first two hold more than a percent of the tiles
+def test_running_job_is_followed_and_cancelled(page: Page, service: ServiceProcess, gate: Gate) -> None:
+    page.goto(form_url(service, WORLD))
+    with gate.closed(after=2):  # one batch per level; the first two contain more than a percent of the tiles
         page.get_by_role("button", name="Export tiles").click()
-        expect(page.locator("#job-words")).to_contain_text("Exporting tiles")
+        expect(page.locator("#job-text")).to_contain_text("Exporting tiles")
         expect(page.locator("#job-progress")).to_have_attribute("value", re.compile("[1-9]"))
-        page.get_by_role("button", name="Cancel the job").click()
-        expect(end(page)).to_have_text("Cancelled")
-    expect(page.get_by_role("button", name="Cancel the job")).to_have_count(0)
+        page.get_by_role("button", name="Cancel job").click()
+        expect(ended_status(page)).to_have_text("Cancelled")
+    expect(page.get_by_role("button", name="Cancel job")).to_have_count(0)
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
 
 
-def test_a_failed_job_shows_why(page: Page, service: ServiceProcess) -> None:
-    page.goto(form_of(service, FEW))
+def test_failed_job_shows_its_error(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_url(service, FEW))
     page.get_by_role("button", name="Export tiles").click()
-    expect(end(page)).to_have_text("Failed")
+    expect(ended_status(page)).to_have_text("Failed")
     expect(page.locator("[data-type=esriJobMessageTypeError]").first).to_contain_text("ERROR 001564")
 
 
-def test_nothing_is_wider_than_the_screen(browser: Browser, service: ServiceProcess) -> None:
-    with opened(browser, PHONE, **FINGERS) as page:
+def test_no_page_is_wider_than_a_phone(browser: Browser, service: ServiceProcess) -> None:
+    with opened(browser, PHONE, **TOUCH) as page:
 
         def check() -> None:
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], page.url
 
-        places = (
+        paths = (
             "",
             f"/{WORLD}/ImageServer",
             "/ExportTiles/GPServer",
@@ -175,20 +173,20 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, service: ServiceProc
             "/nowhere",
             f"/{WORLD}/ImageServer/exportTiles",
         )
-        for place in places:
-            page.goto(service.url + place)
+        for path in paths:
+            page.goto(service.url + path)
             check()
         page.get_by_role("button", name="Export tiles").tap()
-        expect(end(page)).to_have_text("Succeeded")
+        expect(ended_status(page)).to_have_text("Succeeded")
         check()
         page.get_by_role("link", name="out_service_url").tap()
         expect(page.get_by_role("heading", level=1)).to_have_text("out_service_url")
         check()
 
 
-def test_without_scripts(browser: Browser, service: ServiceProcess, gate: Gate, tmp_path: Path) -> None:
+def test_pages_work_without_scripts(browser: Browser, service: ServiceProcess, gate: Gate, tmp_path: Path) -> None:
     with opened(browser, DESKTOP, java_script_enabled=False) as page:
-        page.goto(form_of(service, WORLD))
+        page.goto(form_url(service, WORLD))
         expect(page.locator("#map")).to_be_hidden()
         expect(page.locator("#estimate")).to_be_hidden()
         page.get_by_label("Optimize tiles for size").check()
@@ -196,27 +194,27 @@ def test_without_scripts(browser: Browser, service: ServiceProcess, gate: Gate, 
         with gate.closed():
             page.get_by_role("button", name="Export tiles").click()
             expect(page.locator("#job-status")).to_have_text("Running")
-        expect(end(page)).to_have_text("Succeeded")
+        expect(ended_status(page)).to_have_text("Succeeded")
         assert len(read_tiles(download(page, tmp_path))) == 341
 
 
-def test_with_a_token_all_the_way(browser: Browser, world: Path, tmp_path: Path) -> None:
+def test_pages_pass_the_token_on(browser: Browser, world: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     token = add_token(tokens, "somebody")
-    serving = ServiceProcess(tmp_path, f"{WORLD}={world}", "--token-file", tokens)
-    with serving as service, opened(browser, DESKTOP) as page:
+    process = ServiceProcess(tmp_path, f"{WORLD}={world}", "--token-file", tokens)
+    with process as service, opened(browser, DESKTOP) as page:
         page.goto(service.url)
-        page.get_by_label("Token").fill("no token of anybody")
+        page.get_by_label("Token").fill("unknown token")
         page.get_by_role("button", name="Continue").click()
         page.get_by_label("Token").fill(token)
         page.get_by_role("button", name="Continue").click()
         page.get_by_role("link", name=WORLD, exact=True).first.click()
         expect(page.locator("#map .leaflet-tile-loaded").first).to_be_visible()
         page.get_by_role("link", name="Export Tiles", exact=True).click()
-        expect(tiles_said(page)).to_have_text("341")
+        expect(estimated_tiles(page)).to_have_text("341")
         page.get_by_label("Levels").fill("0-1")
         page.get_by_role("button", name="Export tiles").click()
-        expect(end(page)).to_have_text("Succeeded")
+        expect(ended_status(page)).to_have_text("Succeeded")
         assert len(read_tiles(download(page, tmp_path))) == 5
         page.get_by_role("link", name="out_service_url").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("out_service_url")

@@ -1,4 +1,4 @@
-"""The tasks of the geoprocessing service: described as the toolbox is, and run like those of any other."""
+"""Tasks of the geoprocessing service: descriptions, which agree with the toolbox, and jobs."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def client(service: ServiceProcess) -> RestClient:
     return RestClient(service.address)
 
 
-def run(client: RestClient, task: str, **sent: object) -> tuple[str, dict[str, Any]]:
-    reply = client.post(f"{GP}/{task}/submitJob", f="json", **sent).json()
+def run_task(client: RestClient, task: str, **parameters: object) -> tuple[str, dict[str, Any]]:
+    reply = client.post(f"{GP}/{task}/submitJob", f="json", **parameters).json()
     job = f"{GP}/{task}/jobs/{reply['jobId']}"
     return job, client.wait(job)
 
 
-def test_the_service(client: RestClient) -> None:
+def test_service_lists_its_tasks(client: RestClient) -> None:
     value = client.json(GP)
     assert value["tasks"] == list(TASKS)
     assert value["executionType"] == "esriExecutionTypeAsynchronous"
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_tasks_are_described_as_the_toolbox_describes_them(client: RestClient, arcpy: ArcPy, task: str) -> None:
+def test_tasks_have_the_descriptions_of_the_toolbox(client: RestClient, arcpy: ArcPy, task: str) -> None:
     value = client.json(f"{GP}/{task}")
-    [tool] = (made() for made in load_toolbox(TEMPLATE_FOLDER / TOOLBOX).tools if made.__name__ == task)
+    [tool] = (cls() for cls in load_toolbox(TEMPLATE_FOLDER / TOOLBOX).tools if cls.__name__ == task)
     assert (value["displayName"], value["description"]) == (tool.label, tool.description)
     described = [(p.name, p.displayName, p.direction, p.parameterType) for p in tool.getParameterInfo()]
     assert [
@@ -63,7 +63,7 @@ def test_tasks_are_described_as_the_toolbox_describes_them(client: RestClient, a
     ] == described
 
 
-def test_what_parameters_take(client: RestClient) -> None:
+def test_parameters_have_types_choices_and_defaults(client: RestClient) -> None:
     parameters = {item["name"]: item for item in client.json(f"{GP}/ExportTiles")["parameters"]}
     assert parameters["cache"]["choiceList"] == ["Maps/Second", "World"]
     assert parameters["compressionQuality"]["filter"] == {"type": "range", "minimum": 0, "maximum": 100}
@@ -72,8 +72,8 @@ def test_what_parameters_take(client: RestClient) -> None:
     assert parameters["package"]["dataType"] == "GPDataFile"
 
 
-def test_an_export(client: RestClient, cache: Path, tmp_path: Path) -> None:
-    job, value = run(client, "ExportTiles", cache="World", levels="0-2", tile_package="true")
+def test_export(client: RestClient, cache: Path, tmp_path: Path) -> None:
+    job, value = run_task(client, "ExportTiles", cache="World", levels="0-2", tile_package="true")
     assert value["jobStatus"] == "esriJobSucceeded", value
     assert set(value["results"]) == {"out_service_url", "package", "report"}
     package = tmp_path / "gp.tpkx"
@@ -84,15 +84,15 @@ def test_an_export(client: RestClient, cache: Path, tmp_path: Path) -> None:
     assert client.json(f"{job}/inputs/cache") == {"paramName": "cache", "dataType": "GPString", "value": "World"}
 
 
-def test_a_dataset_is_no_file(client: RestClient) -> None:
-    job, value = run(client, "ExportTiles", cache="Maps/Second", levels="0")
+def test_dataset_has_no_output_file(client: RestClient) -> None:
+    job, value = run_task(client, "ExportTiles", cache="Maps/Second", levels="0")
     assert set(value["results"]) == {"out_service_url", "report"}
     [folder] = client.get(client.result(job)).json()["folders"]
     assert folder.endswith("/Second")
 
 
-def test_an_estimate(client: RestClient) -> None:
-    job, value = run(client, "EstimateExportTilesSize", cache="World", levels="0-2")
+def test_estimate(client: RestClient) -> None:
+    job, value = run_task(client, "EstimateExportTilesSize", cache="World", levels="0-2")
     assert set(value["results"]) == {"out_service_url", "totalSize", "totalTilesToExport"}
     assert client.result(job, "totalTilesToExport") == 21
     assert json.loads(client.result(job))["totalSize"] == client.result(job, "totalSize")
@@ -100,6 +100,6 @@ def test_an_estimate(client: RestClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere", "second", "../World"])
-def test_a_cache_must_be_named(client: RestClient, name: str) -> None:
+def test_unknown_cache_is_rejected(client: RestClient, name: str) -> None:
     error = client.post(f"{GP}/ExportTiles/submitJob", f="json", cache=name).error()
     assert error["details"] == [f"cache: not available for export; found {name!r}, expected one of Maps/Second, World"]

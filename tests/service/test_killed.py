@@ -15,7 +15,7 @@ from helpers.caches import HALF_WAY
 from helpers.gate import BETWEEN_LOOKS, Gate
 from helpers.rest_client import RestClient
 from helpers.service_jobs import RECOMPRESSED
-from helpers.service_process import GPTOOL, PATIENCE, ServiceProcess
+from helpers.service_process import GPTOOL, TIMEOUT, ServiceProcess
 
 EXPORT = "services/World/ImageServer/exportTiles"
 KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
@@ -23,7 +23,7 @@ KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "wo
 
 def until_tiles_are_exported(client: RestClient, job: str) -> dict[str, Any]:
     """Wait until some tiles of a job are exported. Return its JSON."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while (value := client.json(job)).get("progress", {}).get("percent", 0) < 1:
         assert value["jobStatus"] in ("esriJobSubmitted", "esriJobExecuting"), value
         assert time.monotonic() < end, value
@@ -73,13 +73,13 @@ def test_service_stops_while_it_waits_for_the_lock(cache: Path, tmp_path: Path) 
         with waiting:
             until_it_waits_for_the_lock(waiting.pid)
             waiting.terminate()
-            _, errors = waiting.communicate(timeout=PATIENCE)
+            _, errors = waiting.communicate(timeout=TIMEOUT)
             assert (waiting.returncode, errors) == (0, b"")
 
 
 def until_it_waits_for_the_lock(process: int) -> None:
     """Wait until a process has opened the lock file; its signal handlers are set by then."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not any(name.endswith("service.lock") for name in open_files(process)):
         assert time.monotonic() < end
         time.sleep(BETWEEN_LOOKS)

@@ -1,4 +1,4 @@
-"""Answers on a kept-alive connection are not delayed by the network stack."""
+"""Responses on a kept-alive connection are not delayed by the network stack."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MAX_RATIO = 4
 """A new connection costs a request about 2 ms; a delayed acknowledgement makes that 44 ms, 20 times as much."""
 
 
-def seconds_to_answer(connection: http.client.HTTPConnection) -> float:
+def seconds_to_response(connection: http.client.HTTPConnection) -> float:
     start = time.perf_counter()
     connection.request("GET", PATH)
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.status == 200
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 200
     return time.perf_counter() - start
 
 
-def test_kept_alive_connections_answer_as_fast_as_new_ones(service: ServiceProcess) -> None:
+def test_kept_alive_connections_respond_as_fast_as_new_ones(service: ServiceProcess) -> None:
     kept_alive, new = [], []
     with closing(http.client.HTTPConnection(service.address)) as connection:
         for _ in range(REQUESTS):  # alternating, so that both meet the same load of the machine
-            kept_alive.append(seconds_to_answer(connection))
+            kept_alive.append(seconds_to_response(connection))
             with closing(http.client.HTTPConnection(service.address)) as another:
-                new.append(seconds_to_answer(another))
+                new.append(seconds_to_response(another))
     assert median(kept_alive) < MAX_RATIO * median(new)

@@ -1,10 +1,10 @@
-"""The service's pages, whatever they are given to show: what they hold, and what a strict policy would forbid."""
+"""The service's pages: contents, escaping, tokens, and nothing that the Content-Security-Policy forbids."""
 
 from __future__ import annotations
 
 import json
 import re
-from itertools import chain
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -103,23 +103,23 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "running": ("job.html", job_context()),
     "ended": ("job.html", ENDED),
     "result": ("result.html", {"result": {"paramName": HOSTILE, "value": HOSTILE, "more": {HOSTILE: HOSTILE}}}),
-    "gp service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
-    "gp task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob"}),
+    "gp-service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
+    "gp-task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob"}),
     "error": ("error.html", {"code": 499, "message": HOSTILE, "details": [HOSTILE], "needs_token": True}),
 }  # fmt: skip
 
 
-def text_of(name: str, token: str = "") -> str:
+def render_page(name: str, token: str = "") -> str:
     template, context = PAGES[name]
     shared = {"token": token, "page_url": BASE, "title": HOSTILE, "breadcrumbs": [(HOSTILE, f"{ROOT}/services")]}
     return render(template, **shared, **context)
 
 
-def page_of(name: str, token: str = "") -> Any:
-    return html.document_fromstring(text_of(name, token))
+def parse_page(name: str, token: str = "") -> Any:
+    return html.document_fromstring(render_page(name, token))
 
 
-def shown(template: str, **context: Any) -> Any:
+def render_template(template: str, **context: Any) -> Any:
     return html.document_fromstring(render(template, token="", page_url=BASE, title="x", breadcrumbs=[], **context))
 
 
@@ -127,8 +127,8 @@ every_page = pytest.mark.parametrize("name", PAGES)
 
 
 @every_page
-def test_what_is_shown_stays_text(name: str) -> None:
-    page = page_of(name)
+def test_values_are_escaped(name: str) -> None:
+    page = parse_page(name)
     assert HOSTILE in page.xpath("//title")[0].text
     assert HOSTILE in page.xpath("//h1")[0].text_content()
     assert {image.get("src") for image in page.iter("img")} == {f"{ROOT}/static/icon.svg"}
@@ -136,8 +136,8 @@ def test_what_is_shown_stays_text(name: str) -> None:
 
 
 @every_page
-def test_nothing_that_the_policy_forbids(name: str) -> None:
-    page = page_of(name)
+def test_pages_conform_to_the_content_security_policy(name: str) -> None:
+    page = parse_page(name)
     for script in page.iter("script"):
         assert script.get("src").startswith(f"{ROOT}/static/")
         assert not script.text
@@ -148,16 +148,16 @@ def test_nothing_that_the_policy_forbids(name: str) -> None:
 
 
 @every_page
-def test_static_files_that_pages_name_are_there(name: str) -> None:
+def test_static_files_of_pages_exist(name: str) -> None:
     prefix = f"{ROOT}/static/"
-    urls = [url for _, _, url, _ in page_of(name).iterlinks() if url.startswith(prefix)]
+    urls = [url for _, _, url, _ in parse_page(name).iterlinks() if url.startswith(prefix)]
     assert {url.removeprefix(prefix) for url in urls} <= static_files().keys()
     assert f"{prefix}style.css" in urls
 
 
 @every_page
-def test_links_and_forms_carry_the_token(name: str) -> None:
-    page = page_of(name, TOKEN)
+def test_links_and_forms_contain_the_token(name: str) -> None:
+    page = parse_page(name, TOKEN)
     for anchor in page.xpath("//a[not(starts-with(@href, '#'))]"):
         assert parse_qs(urlsplit(anchor.get("href")).query)["token"] == [TOKEN], anchor.get("href")
     for form in page.iter("form"):
@@ -166,14 +166,14 @@ def test_links_and_forms_carry_the_token(name: str) -> None:
 
 
 @every_page
-def test_no_token_in_the_pages_of_an_open_service(name: str) -> None:
-    assert "?token=" not in text_of(name)
-    assert not page_of(name).xpath("//input[@type='hidden']")
+def test_pages_of_an_open_service_contain_no_token(name: str) -> None:
+    assert "?token=" not in render_page(name)
+    assert not parse_page(name).xpath("//input[@type='hidden']")
 
 
 @every_page
 def test_fields_have_labels_and_ids_are_unique(name: str) -> None:
-    page = page_of(name)
+    page = parse_page(name)
     ids = page.xpath("//@id")
     assert len(ids) == len(set(ids))
     labelled = set(page.xpath("//label/@for"))
@@ -183,18 +183,18 @@ def test_fields_have_labels_and_ids_are_unique(name: str) -> None:
     assert page.xpath("//meta[@name='viewport']")
 
 
-def test_links_keep_their_address_and_escape_their_query() -> None:
+def test_link_escapes_its_query() -> None:
     assert link({"token": TOKEN}, "/a", f="pjson") == "/a?f=pjson&token=secret%26more%3D"
     assert link({"token": ""}, "/a") == "/a"
 
 
-def test_json_of_a_page_but_not_of_a_form_that_would_start_a_job() -> None:
-    assert page_of("service").xpath(f"//a[@href='{BASE}?f=pjson']")
-    assert not page_of("form").xpath("//a[contains(@href, 'pjson')]")
+def test_pages_link_to_json_except_forms_that_would_start_a_job() -> None:
+    assert parse_page("service").xpath(f"//a[@href='{BASE}?f=pjson']")
+    assert not parse_page("form").xpath("//a[contains(@href, 'pjson')]")
 
 
 def test_form_has_a_field_for_every_parameter() -> None:
-    form = page_of("form").get_element_by_id("export")
+    form = parse_page("form").get_element_by_id("export")
     assert [field.get("name") for field in form.xpath(".//*[@name]")] == [item.name for item in PARAMETERS]
     assert form.xpath(".//select[@id='exportBy']/option/text()") == ["LevelID", "Resolution", "Scale"]
     assert form.xpath(".//select[@id='exportBy']/option[@selected]/text()") == ["LevelID"]
@@ -206,25 +206,25 @@ def test_form_has_a_field_for_every_parameter() -> None:
     assert form.xpath(".//input[@checked]/@name") == ["tilePackage"]
 
 
-def test_a_box_that_is_not_ticked_means_the_default() -> None:
+def test_unchecked_box_means_the_default() -> None:
     assert {item.default for item in PARAMETERS if item.type == "GPBoolean"} == {False}
 
 
-def test_form_sends_to_either_operation() -> None:
-    form = page_of("form").get_element_by_id("export")
+def test_form_has_a_button_for_each_operation() -> None:
+    form = parse_page("form").get_element_by_id("export")
     assert form.get("action") == FORM["form_url"]
     assert form.xpath(".//button/@formaction") == [FORM["export_url"], FORM["estimate_url"]]
     assert form.get("method") == "post"
 
 
-def test_map_gets_the_service_whole() -> None:
-    place = page_of("form", TOKEN).get_element_by_id("map")
-    assert json.loads(place.get("data-service")) == SERVICE
-    assert (place.get("data-tiles"), place.get("data-token")) == (f"{BASE}/tile", TOKEN)
+def test_map_has_the_json_of_its_service() -> None:
+    element = parse_page("form", TOKEN).get_element_by_id("map")
+    assert json.loads(element.get("data-service")) == SERVICE
+    assert (element.get("data-tiles"), element.get("data-token")) == (f"{BASE}/tile", TOKEN)
 
 
-def test_running_job_refreshes_itself_without_scripts() -> None:
-    page = page_of("running", "t")
+def test_page_of_a_running_job_refreshes_without_scripts() -> None:
+    page = parse_page("running", "t")
     assert page.xpath("//noscript/meta/@content") == [f"2; url={JOB}?token=t"]
     assert page.xpath("//progress/@value") == ["40"]
     assert page.xpath(f"//form[@action='{JOB}/cancel']//button")
@@ -234,19 +234,19 @@ def test_running_job_refreshes_itself_without_scripts() -> None:
     }
 
 
-def test_ended_job_offers_its_files_and_no_more_to_wait_for() -> None:
-    page = page_of("ended")
+def test_page_of_an_ended_job_links_to_its_files() -> None:
+    page = parse_page("ended")
     assert not list(page.iter("noscript", "progress", "form", "script"))
     [package, _] = page.xpath("//a[@download]")
     assert "6.5 MB" in package.text_content()
     assert page.xpath("//dl[@class='amounts']//dd/text()") == ["1,234", "5.6 MB"]
 
 
-def test_dataset_and_estimate_have_pages_of_their_own_kind() -> None:
-    dataset = shown("job.html", **job_context("esriJobSucceeded", folder="/out"))
+def test_pages_of_datasets_and_estimates() -> None:
+    dataset = render_template("job.html", **job_context("esriJobSucceeded", folder="/out"))
     assert dataset.xpath("//a[@href='/out']/text()") == ["Dataset files"]
     estimated = {"totalSize": 999, "totalTilesToExport": 7}
-    estimate = shown("job.html", **job_context("esriJobSucceeded", planned=None, estimate=estimated))
+    estimate = render_template("job.html", **job_context("esriJobSucceeded", planned=None, estimate=estimated))
     assert estimate.xpath("//dl[@class='amounts']//dd/text()") == ["7", "999 B"]
 
 
@@ -262,8 +262,8 @@ def test_dataset_and_estimate_have_pages_of_their_own_kind() -> None:
         (7, []),
     ],
 )
-def test_values_lead_to_this_service_alone(value: object, expected: list[str]) -> None:
-    page = shown("result.html", result={"value": value, "inner": {"url": value}})
+def test_only_urls_of_this_service_become_links(value: object, expected: list[str]) -> None:
+    page = render_template("result.html", result={"value": value, "inner": {"url": value}})
     assert page.xpath("//dd//a/@href") == 2 * expected
     assert [str(value)] * 2 == [item.text_content().strip() for item in page.xpath("//dd")]
 
@@ -274,29 +274,29 @@ def test_values_lead_to_this_service_alone(value: object, expected: list[str]) -
 )
 def test_sizes_are_formatted_and_exact_in_the_title(count: int, expected: str) -> None:
     estimated = {"totalSize": count, "totalTilesToExport": 0}
-    shown_size = shown("job.html", **job_context(estimate=estimated)).get_element_by_id("amounts-size")
-    assert (shown_size.text, shown_size.get("title")) == (expected, f"{count:,} bytes")
+    size = render_template("job.html", **job_context(estimate=estimated)).get_element_by_id("amounts-size")
+    assert (size.text, size.get("title")) == (expected, f"{count:,} bytes")
 
 
 def luminance(colour: str) -> float:
-    """WCAG's, of #rrggbb."""
+    """Return the relative luminance of a colour `#rrggbb` (WCAG 2.1)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_in_either_colour_scheme(scheme: str) -> None:
+def test_text_has_sufficient_contrast_in_both_colour_schemes(scheme: str) -> None:
     style = static_files()["style.css"].decode()
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part)) for part in style.split("@media")[:2])
     colours = light if scheme == "light" else dark
     texts = ("ink", "quiet", "accent", "accent-strong", "good", "warn", "bad")
-    pairs = chain(((text, back) for text in texts for back in ("card", "paper", "tint")), [("on-accent", "accent")])
-    for text, back in pairs:
-        lower, higher = sorted((luminance(colours[text]), luminance(colours[back])))
-        assert (higher + 0.05) / (lower + 0.05) >= 4.5, (text, back)
+    pairs = [*product(texts, ("card", "paper", "tint")), ("on-accent", "accent")]
+    for text, background in pairs:
+        lower, higher = sorted((luminance(colours[text]), luminance(colours[background])))
+        assert (higher + 0.05) / (lower + 0.05) >= 4.5, (text, background)
 
 
-def test_leaflet_brings_its_licence() -> None:
+def test_leaflet_includes_its_licence() -> None:
     assert b"BSD 2-Clause" in static_files()["leaflet/LICENSE"]
     assert b"sourceMappingURL" not in static_files()["leaflet/leaflet.js"]

@@ -1,4 +1,4 @@
-"""Who may do what: other sites' pages, other hosts' names, limits, and paths that lead out."""
+"""Security: cross-site requests, host names, path traversal, limits, and invalid settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.service_process import ServiceProcess
 
 WORLD = "services/World/ImageServer"
 START = f"{WORLD}/exportTiles"
-LEVEL = {"levels": "0", "f": "json"}
+PARAMETERS = {"levels": "0", "f": "json"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def client(service: ServiceProcess) -> RestClient:
     return RestClient(service.address)
 
 
-FOREIGN = [
+CROSS_SITE_HEADERS = [
     {"Sec_Fetch_Site": "cross-site"},
     {"Sec_Fetch_Site": "same-site", "Origin": "http://127.0.0.1:1"},
     {"Origin": "https://elsewhere.example"},
@@ -53,35 +53,37 @@ STARTS = [
 ]
 
 
-class TestOtherSites:
-    @pytest.mark.parametrize("headers", FOREIGN)
+class TestCrossSiteRequests:
+    @pytest.mark.parametrize("headers", CROSS_SITE_HEADERS)
     @pytest.mark.parametrize("path", STARTS)
-    def test_their_pages_start_nothing(self, client: RestClient, headers: dict[str, str], path: str) -> None:
+    def test_pages_of_other_sites_cannot_start_jobs(
+        self, client: RestClient, headers: dict[str, str], path: str
+    ) -> None:
         target = client.path(path) + "?levels=0&f=json"
         for method in ("GET", "POST"):
             assert client.ask(method, target, **headers).error()["code"] == 403
 
-    @pytest.mark.parametrize("headers", FOREIGN)
-    def test_their_pages_cancel_nothing(self, client: RestClient, headers: dict[str, str]) -> None:
+    @pytest.mark.parametrize("headers", CROSS_SITE_HEADERS)
+    def test_pages_of_other_sites_cannot_cancel_jobs(self, client: RestClient, headers: dict[str, str]) -> None:
         job, _ = client.run(START, levels="0")
         assert client.ask("POST", client.path(f"{job}/cancel") + "?f=json", **headers).error()["code"] == 403
 
-    def test_looking_at_the_head_of_an_answer_starts_nothing(self, service: ServiceProcess, client: RestClient) -> None:
+    def test_head_request_starts_no_job(self, service: ServiceProcess, client: RestClient) -> None:
         before = service.log().count("starts:")
         assert client.ask("HEAD", client.path(START) + "?levels=0&f=json").status == 200
         client.run(START, levels="0")
         assert service.log().count("starts:") == before + 1
 
-    def test_an_image_in_a_page_that_does_not_say_whose_it_is_starts_nothing(self, client: RestClient) -> None:
+    def test_image_of_a_page_without_referrer_starts_no_job(self, client: RestClient) -> None:
         reply = client.ask("GET", client.path(START) + "?levels=0&f=json", User_Agent=CHROMIUM)
         assert reply.error()["code"] == 403
 
-    def test_what_clients_say_they_come_from_is_no_page(self, client: RestClient) -> None:
+    def test_referrers_of_clients_are_accepted(self, client: RestClient) -> None:
         for referer in ("http", "@esri/arcgis-rest-js"):
             reply = client.ask("GET", client.path(START) + "?levels=0&f=json", Referer=referer)
             assert "jobId" in reply.json()
 
-    def test_own_pages_do(self, client: RestClient) -> None:
+    def test_own_pages_can_start_jobs(self, client: RestClient) -> None:
         own = f"http://{client.address}"
         for headers in (
             {"Sec_Fetch_Site": "same-origin"},
@@ -91,15 +93,15 @@ class TestOtherSites:
             assert "jobId" in client.ask("POST", client.path(START) + "?levels=0&f=json", **headers).json()
 
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:6080", "127.0.0.1.evil.example", "[::2]", ""])
-    def test_a_name_that_was_made_to_point_here_is_not_answered(self, client: RestClient, host: str) -> None:
+    def test_unknown_host_names_are_rejected(self, client: RestClient, host: str) -> None:
         assert client.ask("GET", client.path("services") + "?f=json", Host=host).status == 421
 
-    def test_the_machines_own_names_are(self, client: RestClient) -> None:
+    def test_local_host_names_are_accepted(self, client: RestClient) -> None:
         for host in ("localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:6080"):
             assert client.ask("GET", client.path("services") + "?f=json", Host=host).status == 200
 
     @pytest.mark.parametrize("path", ["services", WORLD, START, "nothing", "static/style.css", f"{WORLD}/tile/0/0/0"])
-    def test_pages_can_run_nothing_but_what_is_served_here(self, client: RestClient, path: str) -> None:
+    def test_content_security_policy_forbids_other_sources(self, client: RestClient, path: str) -> None:
         reply = client.get(path)
         policy = reply.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; ")
@@ -108,7 +110,7 @@ class TestOtherSites:
         assert not {"set-cookie", "access-control-allow-origin", "server"} & set(reply.headers)
 
 
-OUT = [
+TRAVERSALS = [
     "..",
     "../..",
     "../../secret.txt",
@@ -132,12 +134,12 @@ class TestPaths:
         assert value["jobStatus"] == "esriJobSucceeded"
         return client.path(client.result(job))
 
-    @pytest.mark.parametrize("way", OUT)
-    def test_none_leads_out_of_a_result(self, client: RestClient, folder: str, way: str) -> None:
-        error = client.ask("GET", f"{folder}/{way}").error()
+    @pytest.mark.parametrize("path", TRAVERSALS)
+    def test_no_path_leads_out_of_a_result(self, client: RestClient, folder: str, path: str) -> None:
+        error = client.ask("GET", f"{folder}/{path}").error()
         assert error["code"] == 404
 
-    def test_links_are_not_followed(self, service: ServiceProcess, client: RestClient, folder: str) -> None:
+    def test_symbolic_links_are_not_followed(self, service: ServiceProcess, client: RestClient, folder: str) -> None:
         [result] = service.output.glob(f"results/{folder.rpartition('/')[2]}")
         (result / "link").symlink_to(service.output.parent / "secret.txt")
         assert client.get(f"{folder}/link").error()["code"] == 404
@@ -145,15 +147,15 @@ class TestPaths:
     @pytest.mark.parametrize(
         "path", ["static/../../secret.txt", "static/%2e%2e/__init__.py", "services/../../secret.txt/ImageServer"]
     )
-    def test_none_leads_out_elsewhere(self, client: RestClient, path: str) -> None:
+    def test_no_path_leads_out_of_other_folders(self, client: RestClient, path: str) -> None:
         reply = client.ask("GET", f"/arcgis/rest/{path}?f=json")
         assert reply.status == 404 or reply.error()["code"] == 404
         assert b"secret" not in reply.body.replace(b"secret.txt", b"")
 
 
 class TestLimits:
-    def test_a_body_that_is_too_large(self, client: RestClient) -> None:
-        error = client.post(START, **LEVEL, areaOfInterest="x" * 30_000).error()
+    def test_body_that_is_too_large_is_rejected(self, client: RestClient) -> None:
+        error = client.post(START, **PARAMETERS, areaOfInterest="x" * 30_000).error()
         assert error["code"] == 413
         assert re.fullmatch(
             "request body is too large; found at least .* bytes, expected at most 20000", error["details"][0]
@@ -166,32 +168,34 @@ class TestLimits:
             ("x" * 6000, "found 6000"),
         ],
     )
-    def test_an_area_that_is_too_large_fails_its_job(self, client: RestClient, area: str, message: str) -> None:
+    def test_area_that_is_too_large_fails_its_job(self, client: RestClient, area: str, message: str) -> None:
         job, value = client.run(START, levels="0", areaOfInterest=area)
         assert value["jobStatus"] == "esriJobFailed"
         assert any(message in item["description"] for item in value["messages"]), value
         assert client.get(f"{job}/inputs/areaOfInterest", f="json").error()["code"] == 400
 
-    def test_a_body_that_says_it_is_too_large_is_not_waited_for(self, client: RestClient) -> None:
+    def test_body_with_a_large_content_length_is_rejected_at_once(self, client: RestClient) -> None:
         reply = client.ask("POST", client.path(START) + "?f=json", b"levels=0", Content_Length="99999999999")
         assert reply.error()["code"] == 413
 
-    def test_more_parameters_than_any_operation_has(self, client: RestClient) -> None:
+    def test_too_many_parameters_are_rejected(self, client: RestClient) -> None:
         target = client.path("services") + "?f=json&" + "&".join(f"p{i}=1" for i in range(1001))
         assert client.ask("GET", target).error()["code"] == 400
 
-    def test_half_a_request_holds_up_nobody(self, service: ServiceProcess, client: RestClient) -> None:
+    def test_incomplete_request_does_not_block_others(self, service: ServiceProcess, client: RestClient) -> None:
         host, port = service.address.split(":")
-        with socket.create_connection((host, int(port))) as waiting:
-            waiting.sendall(b"POST /arcgis/rest/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nf=")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /arcgis/rest/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nf="
+            )
             assert client.get("services", f="json").status == 200
 
-    def test_an_area_by_get_has_room(self, client: RestClient) -> None:
-        reply = client.get(f"{WORLD}/estimateExportTilesSize", **LEVEL, areaOfInterest="x" * 100_000)
+    def test_large_area_can_be_sent_by_get(self, client: RestClient) -> None:
+        reply = client.get(f"{WORLD}/estimateExportTilesSize", **PARAMETERS, areaOfInterest="x" * 100_000)
         assert "jobId" in reply.json()
 
 
-NO_START = {
+INVALID_SETTINGS = {
     "no caches": ([], "no cache is configured; expected at least one", 2),
     "missing cache": (["World=nowhere"], "nowhere: cache not found", 1),
     "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
@@ -202,7 +206,7 @@ NO_START = {
         2,
     ),
     "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: No such file", 2),
-    "used port": (["World={cache}", "--port", "{taken}"], "127.0.0.1:{taken}: cannot listen on this address: ", 1),
+    "used port": (["World={cache}", "--port", "{used}"], "127.0.0.1:{used}: cannot listen on this address: ", 1),
     "no jobs": (["World={cache}", "--jobs", "0"], "jobs has an invalid value; found 0, expected an integer from 1", 2),
     "invalid port": (
         ["World={cache}", "--port", "70000"],
@@ -213,20 +217,20 @@ NO_START = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NO_START)
-def test_what_keeps_it_from_starting_is_said_in_a_line(name: str, cache: Path, tmp_path: Path, monkeypatch) -> None:
-    words, message, status = NO_START[name]
+@pytest.mark.parametrize("name", INVALID_SETTINGS)
+def test_service_does_not_start_with_invalid_settings(name: str, cache: Path, tmp_path: Path, monkeypatch) -> None:
+    arguments, message, status = INVALID_SETTINGS[name]
     monkeypatch.chdir(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        places = {"cache": cache, "taken": taken.getsockname()[1]}
-        done = CliRunner().invoke(main, ["serve", *(word.format(**places) for word in words)])
-    assert done.exit_code == status, done.output
-    last = done.stderr.splitlines()[-1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        values = {"cache": cache, "used": listener.getsockname()[1]}
+        result = CliRunner().invoke(main, ["serve", *(word.format(**values) for word in arguments)])
+    assert result.exit_code == status, result.output
+    last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: ")
-    assert message.format(**places) in last
+    assert message.format(**values) in last
 
 
-def test_others_are_answered_where_that_is_allowed(cache: Path, tmp_path: Path) -> None:
+def test_anonymous_access_from_other_machines_can_be_allowed(cache: Path, tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, f"World={cache}", "--host", "0.0.0.0", "--allow-anonymous") as service:
         connection = http.client.HTTPConnection("127.0.0.1", int(service.address.rpartition(":")[2]))
         connection.request("GET", "/arcgis/rest/services?f=json", headers={"Host": "gis.example.com"})

@@ -1,4 +1,4 @@
-"""Tokens: who has one sees what is his, who has none sees nothing, and none can be read from a file or a log."""
+"""Tokens: access to a service and to jobs, and tokens do not appear in files and logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helpers.service_process import ServiceProcess
 
 WORLD = "services/World/ImageServer"
 START = f"{WORLD}/exportTiles"
-LEVEL = {"levels": "0", "f": "json"}
+PARAMETERS = {"levels": "0", "f": "json"}
 
 
 class TestTokens:
@@ -32,21 +32,21 @@ class TestTokens:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def closed(cls, folder: Path, tokens: list[str], cache: Path) -> Iterator[ServiceProcess]:
+    def secured(cls, folder: Path, tokens: list[str], cache: Path) -> Iterator[ServiceProcess]:
         with ServiceProcess(folder, f"World={cache}", "--token-file", folder / "tokens") as running:
             yield running
             assert not any(token in running.log() for token in tokens)
 
-    def test_all_but_info_needs_one(self, closed: ServiceProcess) -> None:
-        client = RestClient(closed.address)
+    def test_only_info_is_public(self, secured: ServiceProcess) -> None:
+        client = RestClient(secured.address)
         assert client.json("info")["authInfo"] == {"isTokenBasedSecurity": True}
         for path in ("services", WORLD, f"{WORLD}/tile/0/0/0", START, "openapi.json", "directories/arcgisoutput/j0"):
             error = client.get(path, f="json").error()
             assert error == {"code": 499, "message": "Token Required", "details": []}
             assert client.get(path, f="json", token="wrong").error()["code"] == 498
 
-    def test_it_is_sent_by_parameter_or_header(self, closed: ServiceProcess, tokens: list[str]) -> None:
-        client = RestClient(closed.address)
+    def test_token_is_sent_as_parameter_or_header(self, secured: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(secured.address)
         assert "services" in client.json("services", token=tokens[0])
         assert "services" in client.post("services", f="json", token=tokens[0]).json()
         for header in ("Authorization", "X_Esri_Authorization"):
@@ -55,8 +55,8 @@ class TestTokens:
                 in client.ask("GET", client.path("services") + "?f=json", **{header: f"Bearer {tokens[0]}"}).json()
             )
 
-    def test_jobs_are_their_tokens_own(self, closed: ServiceProcess, tokens: list[str]) -> None:
-        crew, office = (RestClient(closed.address, Authorization=f"Bearer {token}") for token in tokens)
+    def test_job_is_visible_to_its_owner_only(self, secured: ServiceProcess, tokens: list[str]) -> None:
+        crew, office = (RestClient(secured.address, Authorization=f"Bearer {token}") for token in tokens)
         job, value = crew.run(START, levels="0", tilePackage="true")
         assert value["jobStatus"] == "esriJobSucceeded"
         folder = crew.result(job)
@@ -72,52 +72,52 @@ class TestTokens:
             assert crew.get(path, f="json").status == 200
             assert office.get(path, f="json").error()["code"] == 404
 
-    def test_one_lets_another_sites_page_start_jobs(self, closed: ServiceProcess, tokens: list[str]) -> None:
-        client = RestClient(closed.address, Origin="https://maps.example", Sec_Fetch_Site="cross-site")
-        assert "jobId" in client.post(START, **LEVEL, token=tokens[0]).json()
+    def test_token_allows_cross_site_requests(self, secured: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(secured.address, Origin="https://maps.example", Sec_Fetch_Site="cross-site")
+        assert "jobId" in client.post(START, **PARAMETERS, token=tokens[0]).json()
 
-    def test_pages_hand_it_on(self, closed: ServiceProcess, tokens: list[str]) -> None:
-        client = RestClient(closed.address)
+    def test_pages_pass_the_token_on(self, secured: ServiceProcess, tokens: list[str]) -> None:
+        client = RestClient(secured.address)
         page = client.get("services", token=tokens[0]).body.decode()
         assert f"/arcgis/rest/services/World/ImageServer?token={tokens[0]}" in page
-        asked = client.get("services").body.decode()
-        assert 'name="token"' in asked
+        login = client.get("services").body.decode()
+        assert 'name="token"' in login
         reply = client.post(f"{WORLD}/estimateExportTilesSize", levels="0", token=tokens[0])
         assert reply.headers["location"].endswith(f"?token={tokens[0]}")
 
-    def test_one_that_is_added_or_taken_out_counts_at_once(
-        self, closed: ServiceProcess, folder: Path, tokens: list[str]
+    def test_added_and_removed_tokens_take_effect_at_once(
+        self, secured: ServiceProcess, folder: Path, tokens: list[str]
     ) -> None:
-        client = RestClient(closed.address)
-        late = add_token(folder / "tokens", "late")
-        assert "services" in client.json("services", token=late)
+        client = RestClient(secured.address)
+        added = add_token(folder / "tokens", "added")
+        assert "services" in client.json("services", token=added)
         lines = (folder / "tokens").read_text().splitlines(keepends=True)
-        (folder / "tokens").write_text("".join(line for line in lines if not line.startswith("late ")))
-        assert client.get("services", f="json", token=late).error()["code"] == 498
+        (folder / "tokens").write_text("".join(line for line in lines if not line.startswith("added ")))
+        assert client.get("services", f="json", token=added).error()["code"] == 498
         assert "services" in client.json("services", token=tokens[1])
 
-    def test_the_file_says_nothing_of_them(self, folder: Path, tokens: list[str]) -> None:
+    def test_file_contains_no_token(self, folder: Path, tokens: list[str]) -> None:
         text = (folder / "tokens").read_text()
         assert not any(token in text for token in tokens)
         assert (folder / "tokens").stat().st_mode & 0o077 == 0
 
 
 class TestTokenFiles:
-    def test_names_are_unique_and_plain(self, tmp_path: Path) -> None:
+    def test_invalid_and_used_names_are_rejected(self, tmp_path: Path) -> None:
         add_token(tmp_path / "t", "crew")
         with pytest.raises(SettingsError, match="t: token name is already used; found 'crew', expected another name"):
             add_token(tmp_path / "t", "crew")
         with pytest.raises(SettingsError, match="t: invalid token name; found 'a b', expected letters"):
             add_token(tmp_path / "t", "a b")
 
-    def test_a_last_line_without_its_end_is_not_written_into(self, tmp_path: Path) -> None:
+    def test_file_without_a_final_newline_is_extended(self, tmp_path: Path) -> None:
         first = add_token(tmp_path / "t", "crew")
         (tmp_path / "t").write_text((tmp_path / "t").read_text().rstrip("\n"))
         second = add_token(tmp_path / "t", "office")
         tokens = TokenFile(tmp_path / "t")
         assert tokens.owner(first) != tokens.owner(second)
 
-    def test_a_line_that_is_none_is_not_shown(self, tmp_path: Path) -> None:
+    def test_malformed_line_is_not_repeated_in_the_message(self, tmp_path: Path) -> None:
         (tmp_path / "t").write_text("# fine\n\ncrew myOwnPassword\n")
         with pytest.raises(
             SettingsError, match="t: line 3 is malformed; expected a name and 64 hexadecimal digits"
@@ -125,7 +125,7 @@ class TestTokenFiles:
             TokenFile(tmp_path / "t")
         assert "myOwnPassword" not in str(caught.value)
 
-    def test_a_file_that_went_away_lets_nobody_in(self, tmp_path: Path) -> None:
+    def test_removed_file_revokes_all_tokens(self, tmp_path: Path) -> None:
         token = add_token(tmp_path / "t", "crew")
         tokens = TokenFile(tmp_path / "t")
         assert len(tokens.owner(token)) == 64
@@ -134,9 +134,9 @@ class TestTokenFiles:
             tokens.owner(token)
         assert caught.value.code == 500
 
-    def test_the_command(self, tmp_path: Path) -> None:
-        done = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
-        assert done.exit_code == 0
-        assert TokenFile(tmp_path / "t").owner(done.output.strip())
+    def test_command_adds_a_token(self, tmp_path: Path) -> None:
+        result = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
+        assert result.exit_code == 0
+        assert TokenFile(tmp_path / "t").owner(result.output.strip())
         again = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
         assert again.exit_code == 2

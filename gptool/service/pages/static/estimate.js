@@ -5,7 +5,7 @@ import { get, getPage, post, postBeacon, readStatuses, ServiceError, wait } from
 const UPDATE_DELAY_MS = 400;
 const POLL_INTERVAL_MS = 300;
 
-const text = document.getElementById("estimate-words");
+const text = document.getElementById("estimate-text");
 const meter = document.getElementById("estimate-meter");
 
 // The number of tiles relative to the limit, in words.

@@ -5,7 +5,7 @@ import { get, readStatuses, ServiceError, wait } from "./rest.js";
 const POLL_INTERVAL_MS = 1000;
 
 const panel = document.getElementById("job");
-const text = document.getElementById("job-words");
+const text = document.getElementById("job-text");
 const statuses = readStatuses(panel);
 
 function showMessages(messages) {

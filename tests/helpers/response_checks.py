@@ -1,4 +1,4 @@
-"""What clients of ArcGIS's REST API need of each kind of answer."""
+"""Checks of responses for what clients of ArcGIS's REST API need."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
 
 
 def check_info(info: dict[str, Any]) -> None:
-    """An open server: with a token service's address a client would try to log in there."""
+    """Check the server info of an open server: clients would try to log in at the URL of a token service."""
     assert info["authInfo"] == {"isTokenBasedSecurity": False}
     assert not {"owningSystemUrl", "tokenServicesUrl"} & info.keys()
     assert info["currentVersion"] >= 10.9
 
 
 def check_catalog(catalog: dict[str, Any]) -> None:
-    """The ArcGIS API for Python knows a server by the folders."""
+    """Check the list of services: the ArcGIS API for Python recognises a server by `folders`."""
     assert {"currentVersion", "folders", "services"} <= catalog.keys()
     assert all(service.keys() >= {"name", "type"} for service in catalog["services"])
 
 
 def check_service(service: dict[str, Any]) -> None:
-    """A cached service whose tiles may be exported, also as .tpkx."""
+    """Check the description of a cached service that allows exports, also to .tpkx."""
     assert service.keys() >= SERVICE_KEYS
     assert service["tileInfo"].keys() >= TILE_INFO_KEYS
     assert service["exportTilesAllowed"] is service["exportTileCacheCompactV2Allowed"] is True
 
 
 def check_gp_service(service: dict[str, Any]) -> None:
-    """A geoprocessing service that runs jobs."""
+    """Check the description of an asynchronous geoprocessing service."""
     assert service.keys() >= GP_KEYS
     assert service["executionType"] == ASYNCHRONOUS
     assert set(service["tasks"]) == {"ExportTiles", "EstimateExportTilesSize"}
 
 
 def check_task(task: dict[str, Any]) -> None:
-    """A task of which clients make a function."""
+    """Check the description of a task, from which clients create a function."""
     assert task.keys() >= TASK_KEYS
     assert task["executionType"] == ASYNCHRONOUS
     assert all(parameter.keys() >= PARAMETER_KEYS for parameter in task["parameters"])
 
 
 def check_job(job: dict[str, Any]) -> None:
-    """A job in any state."""
+    """Check a job of any status."""
     assert job.keys() - {"progress", "results", "inputs"} == {"jobId", "jobStatus", "messages"}
     for message in job["messages"]:
         assert message.keys() == {"type", "description"}
         assert message["type"] in MESSAGE_TYPES
     if job["jobStatus"] == "esriJobSucceeded":
         assert "out_service_url" in job["results"]
-        for place in ("results", "inputs"):
-            assert all(value == {"paramUrl": f"{place}/{name}"} for name, value in job[place].items())
+        for member in ("results", "inputs"):
+            assert all(value == {"paramUrl": f"{member}/{name}"} for name, value in job[member].items())
     if job["jobStatus"] == "esriJobFailed":
         assert "esriJobMessageTypeError" in [message["type"] for message in job["messages"]]
     if "progress" in job:
@@ -71,19 +71,19 @@ def check_job(job: dict[str, Any]) -> None:
         assert {"type", "message"} <= job["progress"].keys() <= {"type", "message", "percent"}
 
 
-def check_status(answer: dict[str, Any], *statuses: str) -> None:
-    """What a job answers when it is submitted or cancelled."""
-    assert answer.keys() == {"jobId", "jobStatus"}, answer
-    assert answer["jobStatus"] in statuses
+def check_status(response: dict[str, Any], *statuses: str) -> None:
+    """Check the response to the submission or cancellation of a job."""
+    assert response.keys() == {"jobId", "jobStatus"}, response
+    assert response["jobStatus"] in statuses
 
 
 def check_result(result: dict[str, Any], name: str) -> None:
-    """A result or an input."""
+    """Check a result or an input."""
     assert result.keys() == {"paramName", "dataType", "value"}
     assert result["paramName"] == name
 
 
 def check_estimate(value: dict[str, Any]) -> None:
-    """The value of an estimate's result: an object, although the data type says GPString."""
+    """Check the value of an estimate's result: an object, although its data type is GPString."""
     assert value.keys() == {"totalSize", "totalTilesToExport"}
     assert all(type(number) is int for number in value.values())
