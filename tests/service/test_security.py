@@ -199,7 +199,7 @@ INVALID_SETTINGS = {
     "no caches": ([], "no cache is configured; expected at least one", 2),
     "missing cache": (["World=nowhere"], "nowhere: cache not found", 1),
     "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
-    "missing name": (["w"], "caches: found w, expected NAME=CACHE", 2),
+    "missing name": (["w"], "invalid cache 'w'; expected NAME=CACHE", 2),
     "public address": (
         ["World={cache}", "--host", "0.0.0.0"],
         "host is reachable from other machines; found 0.0.0.0, expected a loopback address, a token file, or",
