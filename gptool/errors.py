@@ -1,7 +1,7 @@
-"""The exceptions of this package, one tree.
+"""The exceptions of this package, derived from `GptoolError`.
 
-Each message is one line, `where: what; found X, expected Y`: the file or parameter, what is wrong with it, and, where
-they help, the value found and what a right value is.
+A message is a single line, `where: what; found X, expected Y`: the file or parameter, a clause or standard phrase that
+says what is wrong, and if they help, the value found and a description of a valid one.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MAX_FOUND = 300
-"""Characters of the value found that a message repeats: files may hold anything."""
+"""Maximum length of the found value in a message, in characters: files may contain anything."""
 
 
 class GptoolError(Exception):
-    """The base class of all exceptions that this package raises on purpose.
+    """The base class of all exceptions that this package raises deliberately.
 
     Parameters
     ----------
     what : str
-        What is wrong.
+        What is wrong: a clause or a standard phrase, such as `index entry points past the end of the file`.
     where : object, optional
-        The file, parameter or place it is wrong in.
+        The file, the parameter, or the part of it.
     found : object, optional
-        The value that was found.
+        The value found, cut off after `MAX_FOUND` characters.
     expected : object, optional
-        A description of a right value.
+        A description of a valid value, such as `an integer from 0 to 100`.
     """
 
     def __init__(self, what: str, *, where: object = None, found: object = None, expected: object = None) -> None:
@@ -39,21 +39,21 @@ class GptoolError(Exception):
         line = what if where is None else f"{where}: {what}"
         if details:
             line += f"; {', '.join(details)}"
-        # One printable line, whatever a library or a file put into the parts.
+        # The parts may come from files and other libraries, and contain line breaks or control characters.
         super().__init__("".join(c if c.isprintable() else "?" for c in " ".join(line.split())))
 
 
 class ParameterError(GptoolError, ValueError):
-    """Raised when a request can't be understood, or asks for what the cache does not have."""
+    """Raised if a parameter of a request is invalid, or the request selects nothing that the cache has."""
 
 
 class TooManyTilesError(ParameterError):
-    """Raised when a request takes more tiles than the limit; the message is the one ArcGIS Server gives.
+    """Raised if a request selects more tiles than the limit. The message is that of ArcGIS Server.
 
     Attributes
     ----------
     advice : tuple of str
-        Lines for people: what would fit.
+        Further lines for people: the number of tiles of each level, and which levels are within the limit.
     """
 
     def __init__(self, what: str, advice: tuple[str, ...] = ()) -> None:
@@ -62,7 +62,7 @@ class TooManyTilesError(ParameterError):
 
 
 class SettingsError(GptoolError, ValueError):
-    """Raised when a settings file can't be understood."""
+    """Raised if a settings file is invalid, or cannot be read or written."""
 
 
 class ServiceError(GptoolError):
@@ -99,15 +99,15 @@ class BundleError(CacheError, ValueError):
 
 
 class OutputError(GptoolError, OSError):
-    """Raised when the result can't be written."""
+    """Raised if the result cannot be written."""
 
 
 class OutputExistsError(OutputError, FileExistsError):
-    """Raised when the result would replace what is there, unasked."""
+    """Raised if the result exists, and is not to be overwritten."""
 
 
 class ExportCancelledError(GptoolError):
-    """Raised in the threads of an export that was stopped from outside them."""
+    """Raised in an export that is being cancelled, in each of its threads."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""The field's terms as frozen values, without I/O.
+"""Immutable values that all layers share: extents, tile addresses, tiling schemes, progress. No I/O.
 
-Row before column everywhere; coordinates are x, y in the cache's reference.
+Rows come before columns everywhere. Coordinates are x, y in the spatial reference of the cache.
 """
 
 from __future__ import annotations
@@ -18,50 +18,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKET_SIZE = 128
-"""Rows, and columns, of tiles in one bundle."""
+"""Number of rows, and of columns, of tiles in a bundle."""
 
 PACKET_TILES = PACKET_SIZE * PACKET_SIZE
-"""Places for tiles in one bundle."""
+"""Number of tiles in a full bundle."""
 
 MAX_TILE_SIDE = 8192
-"""Pixels; what readers of these caches accept (GDAL's ESRIC driver)."""
+"""Maximum width and height of a tile in pixels, the limit of GDAL's ESRIC driver."""
 
 MAX_TILE_BYTES = 2**24 - 1
-"""What a compact V2 index can state; larger tiles are refused in every cache."""
+"""Maximum size of a tile: the size in a compact V2 index has 24 bits. Enforced for all storage formats."""
 
 MAX_GRID_INDEX = 2.0**40
-"""Rows and columns beyond this have no bundle whose name could be written."""
+"""Limit of the rows and columns of a window: no bundle has tiles beyond it."""
 
 EDGE_TOLERANCE = 1e-6
-"""Part of a tile's side by which a box may reach over a tile's edge without meaning the tile behind it.
+"""Overlap, as a part of a tile's side, up to which an extent does not select a tile.
 
-Schemes state origin and resolution rounded, so the edge between two tiles is known to about 1e-7 of a tile only:
-the two tiles of web Mercator's level 1 meet at x = -0.000004, not at 0.
+Tiling schemes state origin and resolution rounded, so the edge between two tiles is only accurate to about 1e-7 of a
+tile: the two columns of web Mercator's level 1 meet at x = -0.000004, not at 0.
 """
 
-
 MAX_NUMBER_LENGTH = 64
-"""Characters of a number; those of a float are 24 at most."""
+"""Maximum length of a number in characters; the repr of a double has at most 24."""
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 Tables = Literal["efficient", "exact"]
-"""Quantisers of a recompressed tile: multiples of its own, or those of the IJG table of the quality asked for."""
+"""Quantisation tables of a recompressed tile.
+
+`efficient`: multiples of the tile's own quantisation steps, smaller at equal quality; `exact`: the IJG tables of the
+requested quality.
+"""
 
 
 class Message(NamedTuple):
-    """A line that a job tells, of one of geoprocessing's types."""
+    """A message of a job, of one of the types of geoprocessing messages."""
 
     type: Literal["Informative", "Warning", "Error"]
     description: str
 
     def to_json(self) -> dict[str, str]:
-        """Return it as ArcGIS's REST API words it."""
+        """Return the message as in ArcGIS's REST API."""
         return {"type": f"esriJobMessageType{self.type}", "description": self.description}
 
 
 class Phase(StrEnum):
-    """A phase of the operation."""
+    """A phase of the operation, see `Progress`."""
 
     COUNTING = "counting"
     ESTIMATING = "estimating"
@@ -70,21 +73,21 @@ class Phase(StrEnum):
 
 
 class Progress(Protocol):
-    """A callback that is told how far the operation is, and stops it by raising an exception."""
+    """A callback that receives the progress of the operation, and may stop it by raising an exception."""
 
     def __call__(self, phase: Phase, done: int, total: int, /) -> None:
-        """Take note of the progress.
+        """Receive the progress.
 
         Parameters
         ----------
         phase : Phase
         done, total : int
-            Tiles (HASHING: bytes) that are done, and to be done in all; `total` is 0 while it is unknown.
+            The tiles (HASHING: bytes) processed so far, and in total; `total` is 0 while it is unknown.
         """
 
 
 class StorageFormat(StrEnum):
-    """How a cache lays its tiles on disk, in Esri's words."""
+    """The storage formats of a cache, by Esri's names."""
 
     EXPLODED = "esriMapCacheStorageModeExploded"
     COMPACT = "esriMapCacheStorageModeCompact"
@@ -93,18 +96,18 @@ class StorageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NumberText:
-    """A number as a file states it: clients compare such texts, so outputs repeat them and never recompute."""
+    """A number and its text in a file: clients compare such texts, so outputs repeat them unchanged."""
 
     text: str
     value: float = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Read the value.
+        """Parse the value.
 
         Raises
         ------
         ValueError
-            When the text is no finite number.
+            If the text is not a finite number.
         """
         if len(self.text) > MAX_NUMBER_LENGTH or not NUMBER.fullmatch(self.text):
             raise ValueError(f"not a number: {self.text[:MAX_NUMBER_LENGTH]!r}")
@@ -118,7 +121,7 @@ class NumberText:
 
 
 class Extent(NamedTuple):
-    """A box in the cache's reference."""
+    """A box in the spatial reference of the cache."""
 
     xmin: float
     ymin: float
@@ -126,7 +129,7 @@ class Extent(NamedTuple):
     ymax: float
 
     def union(self, other: Extent) -> Extent:
-        """Return the smallest box around both."""
+        """Return the smallest extent that contains both."""
         return Extent(
             min(self.xmin, other.xmin),
             min(self.ymin, other.ymin),
@@ -135,18 +138,18 @@ class Extent(NamedTuple):
         )
 
     def intersection(self, other: Extent) -> Extent | None:
-        """Return the box both share, None where they share no area."""
-        box = Extent(
+        """Return the intersection, or None if it has no area."""
+        common = Extent(
             max(self.xmin, other.xmin),
             max(self.ymin, other.ymin),
             min(self.xmax, other.xmax),
             min(self.ymax, other.ymax),
         )
-        return box if box.xmin < box.xmax and box.ymin < box.ymax else None
+        return common if common.xmin < common.xmax and common.ymin < common.ymax else None
 
 
 class TileAddress(NamedTuple):
-    """One tile."""
+    """The position of a tile."""
 
     level: int
     row: int
@@ -154,24 +157,24 @@ class TileAddress(NamedTuple):
 
 
 class BundleAddress(NamedTuple):
-    """One packet of 128 x 128 tiles, by its first row and column (multiples of 128)."""
+    """The position of a bundle of 128 x 128 tiles: its first row and column, multiples of 128."""
 
     level: int
     row: int
     column: int
 
     def rows_and_columns(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows and the columns of the tiles at these positions."""
+        """Return the rows and the columns of the tiles at positions 0..16383 in the bundle, row-major."""
         return self.row + positions // PACKET_SIZE, self.column + positions % PACKET_SIZE
 
     def tile(self, position: int) -> TileAddress:
-        """Return the address of the tile at `position`, 0..16383, row-major."""
+        """Return the address of the tile at a position 0..16383 in the bundle, row-major."""
         row, column = divmod(position, PACKET_SIZE)
         return TileAddress(self.level, self.row + row, self.column + column)
 
 
 class TileWindow(NamedTuple):
-    """Rows and columns from the first to the last, both included."""
+    """A range of rows and columns, first and last included."""
 
     row_min: int
     row_max: int
@@ -179,7 +182,7 @@ class TileWindow(NamedTuple):
     column_max: int
 
     def union(self, other: TileWindow) -> TileWindow:
-        """Return the smallest window around both."""
+        """Return the smallest window that contains both."""
         return TileWindow(
             min(self.row_min, other.row_min),
             max(self.row_max, other.row_max),
@@ -188,11 +191,11 @@ class TileWindow(NamedTuple):
         )
 
     def contains(self, other: TileWindow) -> bool:
-        """Tell whether all of `other` lies within."""
+        """Return True if `other` lies within this window."""
         return self.union(other) == self
 
     def intersects_bundle(self, bundle: BundleAddress) -> bool:
-        """Tell whether the bundle's 128 x 128 tiles and this window share any."""
+        """Return True if a bundle has tiles within this window."""
         last = PACKET_SIZE - 1
         return (
             bundle.row <= self.row_max
@@ -204,7 +207,15 @@ class TileWindow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpatialReference:
-    """A cache's reference: Esri's well-known ids, or the well-known text where there are none."""
+    """A spatial reference as a cache or a request states it.
+
+    Attributes
+    ----------
+    wkid, latest_wkid : int or None
+        Well-known ids of Esri or EPSG. The latest replaces a deprecated one: 3857 replaces 102100.
+    wkt : str or None
+        The well-known text.
+    """
 
     wkid: int | None
     latest_wkid: int | None
@@ -218,11 +229,11 @@ class Lod:
     Attributes
     ----------
     level : int
-        Esri's LevelID: counts from the coarsest, may start above 0, may skip.
+        Esri's LevelID: ascending from the coarsest level, may start above 0 and have gaps.
     resolution : NumberText
-        Units of the reference for each pixel.
+        Units of the spatial reference per pixel.
     scale : NumberText
-        The denominator of the scale at the scheme's dpi.
+        The denominator of the scale at the tiling scheme's dpi.
     """
 
     level: int
@@ -232,14 +243,19 @@ class Lod:
 
 @dataclass(frozen=True, slots=True)
 class TilingScheme:
-    """The grid of tiles: origin at the top left, rows downwards, columns to the right.
+    """A grid of tiles at several levels of detail: rows run downwards from the origin, columns to the right.
 
     Attributes
     ----------
+    reference : SpatialReference
     origin_x, origin_y : NumberText
-        The top left corner of tile row 0, column 0, at every level.
+        The top left corner of row 0, column 0, at every level.
     tile_rows, tile_columns : int
-        The height and width of a tile, pixels.
+        The height and width of a tile in pixels.
+    dpi : NumberText
+        Pixels per inch that scales refer to.
+    lods : tuple of Lod
+        Coarsest first.
     """
 
     reference: SpatialReference
@@ -251,38 +267,50 @@ class TilingScheme:
     lods: tuple[Lod, ...]
 
     def lod(self, level: int) -> Lod | None:
-        """Return the level of detail with that LevelID, None when the scheme has none."""
+        """Return the level of detail with a LevelID, or None if the tiling scheme has none."""
         return next((lod for lod in self.lods if lod.level == level), None)
 
     def level_ranges(self, lods: Sequence[Lod]) -> list[str]:
-        """Write levels, coarsest first, as `0-6` and `9`: those that follow each other in the scheme make a range."""
-        places = {lod: place for place, lod in enumerate(self.lods)}
+        """Return the ranges of levels, coarsest first, such as `0-6` and `9`.
+
+        Levels that are consecutive in the tiling scheme make a range, even if their ids are not.
+        """
+        index = {lod: i for i, lod in enumerate(self.lods)}
         runs: list[list[Lod]] = []
         for lod in lods:
-            if runs and places[lod] == places[runs[-1][-1]] + 1:
+            if runs and index[lod] == index[runs[-1][-1]] + 1:
                 runs[-1].append(lod)
             else:
                 runs.append([lod])
         return [str(run[0].level) if len(run) == 1 else f"{run[0].level}-{run[-1].level}" for run in runs]
 
     def tile_size(self, lod: Lod) -> tuple[float, float]:
-        """Return the width and the height of a level's tiles, in units of the reference."""
+        """Return the width and the height of a level's tiles, in units of the spatial reference."""
         return lod.resolution.value * self.tile_columns, lod.resolution.value * self.tile_rows
 
     def window(self, lod: Lod, extent: Extent, tolerance: float = EDGE_TOLERANCE) -> TileWindow:
-        """Return the tiles that share area with the box.
+        """Return the window of tiles that share area with an extent.
 
-        An edge that reaches over a tile's edge by no more than `tolerance`, a part of a tile's side, nor by more than a
-        quarter of the box, does not select the tile behind it. Negative rows and columns mean places above or left of
-        the origin; places beyond any bundle's are cut at `MAX_GRID_INDEX`.
+        Parameters
+        ----------
+        lod : Lod
+        extent : Extent
+        tolerance : float
+            Tiles that overlap the extent by at most this part of a tile's side are not selected. It is reduced to a
+            quarter of the extent's side, so that an extent of any size selects at least one tile.
+
+        Returns
+        -------
+        TileWindow
+            Rows and columns are negative above and left of the origin, and limited to +-`MAX_GRID_INDEX`.
         """
         width, height = self.tile_size(lod)
         top, bottom = (self.origin_y.value - extent.ymax) / height, (self.origin_y.value - extent.ymin) / height
         left, right = (extent.xmin - self.origin_x.value) / width, (extent.xmax - self.origin_x.value) / width
-        return TileWindow(*_span(top, bottom, tolerance), *_span(left, right, tolerance))
+        return TileWindow(*_index_range(top, bottom, tolerance), *_index_range(left, right, tolerance))
 
     def extent(self, lod: Lod, window: TileWindow) -> Extent:
-        """Return the box that the window's tiles cover."""
+        """Return the extent of a window of tiles."""
         width, height = self.tile_size(lod)
         return Extent(
             self.origin_x.value + window.column_min * width,
@@ -292,24 +320,28 @@ class TilingScheme:
         )
 
 
-def _span(start: float, end: float, most: float) -> tuple[int, int]:
-    """Return the first and the last tile that share more than an edge's rounding with a stretch, in tiles."""
-    tolerance = min(most, (end - start) / 4)
-    first, last = (min(max(place, -MAX_GRID_INDEX), MAX_GRID_INDEX) for place in (start + tolerance, end - tolerance))
+def _index_range(start: float, end: float, tolerance: float) -> tuple[int, int]:
+    """Return the first and the last tile that overlap an interval, in units of tiles, by more than the tolerance."""
+    tolerance = min(tolerance, (end - start) / 4)
+    first, last = (min(max(edge, -MAX_GRID_INDEX), MAX_GRID_INDEX) for edge in (start + tolerance, end - tolerance))
     return math.floor(first), math.ceil(last) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What conf.xml says of the tiles as images.
+    """The image format that a cache declares for its tiles.
 
     Attributes
     ----------
     format : str
-        As declared, in capitals: JPEG, PNG, PNG8, PNG24, PNG32, MIXED, LERC, ... What a single tile is, its first
-        bytes say.
+        In capitals: JPEG, PNG, PNG8, PNG24, PNG32, MIXED, LERC, ... The format of a single tile is recognised by its
+        first bytes.
     compression_quality : int
-        As declared, 0..100; the tiles themselves may differ.
+        0..100; the quality of single tiles may differ.
+    band_count : int or None
+        None if it is not declared.
+    lerc_error : NumberText or None
+        The maximum error of LERC compression, None if it is not declared.
     """
 
     format: str
@@ -319,5 +351,5 @@ class ImageInfo:
 
     @property
     def may_be_jpeg(self) -> bool:
-        """Whether a declared quality means anything."""
+        """True if tiles may be JPEG, that is, the declared quality is meaningful."""
         return self.format in ("JPEG", "MIXED")

@@ -73,7 +73,7 @@ def well_known_text(reference: SpatialReference) -> str | None:
     try:
         return crs.to_wkt(WktVersion.WKT1_ESRI) if crs else None
     except CRSError:
-        return None  # WKT 1 can't express all coordinate reference systems
+        return None  # WKT 1 cannot express all coordinate reference systems
 
 
 def reference_name(reference: SpatialReference) -> str:

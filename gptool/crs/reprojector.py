@@ -42,7 +42,7 @@ MAX_GAP_DEGREES = 0.05
 metres, and by some metres in projections that are composed of parts."""
 
 MAX_UNCLIPPED_WIDTH = 180.0
-"""Degrees of longitude within which the edges of a polygon can't meet on the other side of a pole."""
+"""Degrees of longitude within which the edges of a polygon cannot meet on the other side of a pole."""
 
 POLE_CLEARANCE = 0.01
 """Units of the source to keep from a pole on an edge, where longitude is undefined."""

@@ -34,7 +34,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     ParameterError
         If the request names a level, spatial reference or area that the tiling scheme does not have.
     CacheError
-        If the cache can't be read, or a bundle is corrupt.
+        If the cache cannot be read, or a bundle is corrupt.
     """
     opened = cache if isinstance(cache, TileCache) else open_cache(cache)
     selection, notices = select(request, opened.scheme, lambda lod: bool(opened.bundles(lod)))
@@ -54,7 +54,7 @@ def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progr
         If the request names a level, spatial reference or area that the tiling scheme does not have, or selects no
         tile.
     CacheError
-        If the cache can't be read, or a bundle is corrupt.
+        If the cache cannot be read, or a bundle is corrupt.
     """
     plan = count_tiles(cache, request, progress)
     if plan.tiles == 0:
@@ -98,7 +98,7 @@ def _unknown_level_folders(cache: TileCache) -> list[str]:
 
 
 def _skipped_bundles(cache: TileCache, selection: Selection) -> list[str]:
-    """Return a warning for each selected bundle that can't be read."""
+    """Return a warning for each selected bundle that cannot be read."""
     return [warning for lod in selection.lods for warning in cache.skipped_bundles(lod, selection.window(lod))]
 
 

@@ -48,7 +48,7 @@ class LevelPlan:
     bundles : tuple of BundlePlan
         The bundles that contain them, in the order of their addresses.
     empty : int
-        Selected tiles that are stored as empty files (0 bytes), and so can't be exported.
+        Selected tiles that are stored as empty files (0 bytes), and so cannot be exported.
     empty_listed : tuple of TileAddress
         The first `MAX_LISTED_TILES` of them.
     tiles : int
@@ -82,7 +82,7 @@ class Plan:
     levels : tuple of LevelPlan
         All requested levels, coarsest first.
     skipped : tuple of str
-        Warnings about parts of the cache that can't be read and are therefore skipped.
+        Warnings about parts of the cache that cannot be read and are therefore skipped.
     notices : tuple of Message
         Messages about the selection, such as repaired polygons.
     """

@@ -107,7 +107,7 @@ def _read_file(path: os.PathLike[str]) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ParameterError(
-            f"file can't be read: {reason}", where=f"{PARAMETER}: {path}", expected="a JSON file in UTF-8"
+            f"file cannot be read: {reason}", where=f"{PARAMETER}: {path}", expected="a JSON file in UTF-8"
         ) from None
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.area import PARAMETER, RequestedPolygon, Ring, signed_area
+from gptool.text import format_count
 
 if TYPE_CHECKING:
     from shapely import Geometry, MultiPolygon
@@ -51,16 +52,12 @@ def build_polygons(
         raise ParameterError(
             "no polygon has an area",
             where=PARAMETER,
-            found=_count(len(requested), "polygon", "polygons"),
+            found=format_count(len(requested), "polygon"),
             expected="at least one polygon with an area",
         )
     more = len(repairs) - MAX_LISTED_REPAIRS
-    repairs[MAX_LISTED_REPAIRS:] = [f"{PARAMETER}: {_count(more, 'more repair', 'more repairs')}"] if more > 0 else []
+    repairs[MAX_LISTED_REPAIRS:] = [f"{PARAMETER}: {format_count(more, 'more repair')}"] if more > 0 else []
     return {reference: union(parts) for reference, parts in by_reference.items()}, repairs
-
-
-def _count(number: int, singular: str, plural: str) -> str:
-    return f"{number} {singular if number == 1 else plural}"
 
 
 def _build_polygon(polygon: RequestedPolygon, repairs: list[str]) -> Geometry:
@@ -72,7 +69,7 @@ def _build_polygon(polygon: RequestedPolygon, repairs: list[str]) -> Geometry:
     is_outermost = depths == 0
     if not is_clockwise[is_outermost].any():
         is_clockwise = ~is_clockwise  # all rings have the opposite orientation, as in GeoJSON
-        repairs.append(f"{PARAMETER}: {polygon.name}: outer rings run counter-clockwise, all rings were reversed")
+        repairs.append(f"{PARAMETER}: {polygon.name}: reversed all rings, since the outer rings run counter-clockwise")
     geometry, is_stray = _fill(rings, depths, parents, is_clockwise), is_outermost & ~is_clockwise
     if not is_stray.any():
         return geometry
@@ -130,12 +127,12 @@ def _apply_strays(
     overlaps = shapely.relate_pattern(strays, shells, INTERIORS_INTERSECT)
     where = f"{PARAMETER}: {polygon.name}"
     if overlaps.any():
-        singular, plural = "hole extends beyond its outer ring", "holes extend beyond their outer rings"
-        repairs.append(f"{where}: {_count(overlaps.sum(), f'{singular} and was', f'{plural} and were')} clipped")
+        holes = format_count(int(overlaps.sum()), "hole")
+        repairs.append(f"{where}: clipped {holes} extending beyond the outer rings")
         geometry = shapely.difference(geometry, shapely.union_all(strays[overlaps]))
     if not overlaps.all():
-        singular, plural = "outer ring runs counter-clockwise", "outer rings run counter-clockwise"
-        repairs.append(f"{where}: {_count((~overlaps).sum(), f'{singular} and was', f'{plural} and were')} reversed")
+        rings = format_count(int((~overlaps).sum()), "counter-clockwise outer ring")
+        repairs.append(f"{where}: reversed {rings}")
         geometry = shapely.union_all([geometry, *strays[~overlaps]])
     return geometry
 
@@ -160,14 +157,14 @@ def _repair_ring(ring: Ring) -> tuple[Geometry, str]:
     import shapely
 
     if len(np.unique(ring, axis=0)) < 3:
-        return shapely.Polygon(), "ring has no area and was skipped"
+        return shapely.Polygon(), "skipped ring without area"
     polygon = shapely.Polygon(ring)
     if shapely.is_valid(polygon):
         return polygon, ""
     reason = shapely.is_valid_reason(polygon)
     lobes = polygonal(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
     area = polygonal(shapely.union_all(shapely.get_parts(lobes)))  # lobes may share an edge
-    return area, "ring has no area and was skipped" if area.is_empty else f"ring was repaired ({reason})"
+    return area, "skipped ring without area" if area.is_empty else f"repaired ring ({reason})"
 
 
 def _nest(rings: Any) -> tuple[Any, Any]:

@@ -112,8 +112,8 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
     Raises
     ------
     ParameterError
-        If a level is not in the tiling scheme, a spatial reference is unknown, or the area can't be reprojected to that
-        of the cache.
+        If a level is not in the tiling scheme, a spatial reference is unknown, or the area cannot be reprojected to
+        that of the cache.
     """
     lods = select_levels(request.levels, request.export_by, scheme)
     if request.polygons is not None:

@@ -135,7 +135,7 @@ def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: 
         assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
     done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert errors_and_notes(done)[0].startswith("Error: areaOfInterest: nowhere.json: file can't be read: ")
+    assert errors_and_notes(done)[0].startswith("Error: areaOfInterest: nowhere.json: file cannot be read: ")
 
 
 def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Polygons that remain unchanged, cross the antimeridian, or can't be reprojected."""
+"""Polygons that remain unchanged, cross the antimeridian, or cannot be reprojected."""
 
 from __future__ import annotations
 

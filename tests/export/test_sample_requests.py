@@ -19,10 +19,17 @@ from gptool.tool import estimate_export_tiles_size_job
 from helpers.caches import Address
 from helpers.checks import read_tiles
 from helpers.job_checks import result_of, run_job, said
-from helpers.sample_requests import SPACES, WEB, WORLD, Asked, Source, draw_request
+from helpers.sample_requests import (
+    SELECTION_FORMS,
+    WEB_MERCATOR,
+    WORLD_LIMITS,
+    SampleCache,
+    SampleRequest,
+    draw_request,
+)
 from helpers.samples import SAMPLES
 
-REQUESTS = [(name, number) for name in SAMPLES for number in range(len(SPACES))]
+REQUESTS = [(name, number) for name in SAMPLES for number in range(len(SELECTION_FORMS))]
 CONFIDENCE = 0.9
 """Part of the results that must lie in their intervals, which are meant to hold 95 %."""
 
@@ -56,16 +63,16 @@ class Outcome(NamedTuple):
 
 
 class Run(NamedTuple):
-    source: Source
-    asked: Asked
+    source: SampleCache
+    asked: SampleRequest
     outcome: Outcome
 
     @property
     def recompresses(self) -> bool:
-        return self.asked.sent["optimizeTilesForSize"] == "true"
+        return self.asked.parameters["optimizeTilesForSize"] == "true"
 
 
-def weigh_and_export(source: Source, sent: dict[str, Any], folder: Path) -> Outcome:
+def weigh_and_export(source: SampleCache, sent: dict[str, Any], folder: Path) -> Outcome:
     estimate = estimate_export_tiles_size_job(sent, cache=source.path)
     job = run_job(source.path, folder, sent, max_export_tiles_count=None)
     if job.status != "esriJobSucceeded":
@@ -86,7 +93,7 @@ def weigh_and_export(source: Source, sent: dict[str, Any], folder: Path) -> Outc
     return outcome
 
 
-def interval_of(source: Source, sent: dict[str, Any]) -> tuple[int, int]:
+def interval_of(source: SampleCache, sent: dict[str, Any]) -> tuple[int, int]:
     """The estimate's, which the job tells in words only."""
     return estimate_export_tiles_size(
         source.path,
@@ -106,14 +113,14 @@ def run_of(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     folder = tmp_path_factory.mktemp("requests")
 
     @cache
-    def source_of(name: str) -> Source:
-        return Source(samples / name, open_cache(samples / name).scheme, read_tiles(samples / name))
+    def source_of(name: str) -> SampleCache:
+        return SampleCache(samples / name, open_cache(samples / name).scheme, read_tiles(samples / name))
 
     @cache
     def run_once(name: str, number: int) -> Run:
         source = source_of(name)
         asked = draw_request(source, number)
-        return Run(source, asked, weigh_and_export(source, asked.sent, folder))
+        return Run(source, asked, weigh_and_export(source, asked.parameters, folder))
 
     return run_once
 
@@ -125,9 +132,9 @@ def check_nothing_was_selected(outcome: Outcome) -> None:
         assert job.results == {}
 
 
-def check_tiles_are_those_meant(source: Source, asked: Asked, tiles: frozenset[Address]) -> None:
+def check_tiles_are_those_meant(source: SampleCache, asked: SampleRequest, tiles: frozenset[Address]) -> None:
     """None that is surely meant is absent, none that surely is not is there; without a margin both are one."""
-    assert source.meant(asked, -asked.margin) <= tiles <= source.meant(asked, asked.margin)
+    assert source.selected_tiles(asked, -asked.tolerance) <= tiles <= source.selected_tiles(asked, asked.tolerance)
 
 
 def check_counts_are_one(outcome: Outcome) -> None:
@@ -150,7 +157,7 @@ def check_size(outcome: Outcome, *, recompresses: bool) -> None:
         assert size == outcome.size
 
 
-def check_changed_tiles(source: Source, outcome: Outcome, *, recompresses: bool) -> None:
+def check_changed_tiles(source: SampleCache, outcome: Outcome, *, recompresses: bool) -> None:
     """All others are the source's to the byte."""
     assert outcome.report["tilesRecompressed"] == len(outcome.changed)
     assert recompresses or not outcome.changed
@@ -198,7 +205,7 @@ def test_sizes_of_large_boxes_lie_in_their_intervals(samples: Path, tmp_path: Pa
 
 def draw_box(rng: random.Random) -> tuple[float, float, float, float]:
     """A box of 20 to 50 of the tiles' sides at the web's level 6, none of its edges near theirs."""
-    side = 2 * WORLD[WEB][0] / 64
+    side = 2 * WORLD_LIMITS[WEB_MERCATOR][0] / 64
     width, height = rng.randint(20, 50), rng.randint(20, 50)
     column, row = rng.randint(0, 63 - width) + 0.5 - 32, rng.randint(0, 63 - height) + 0.5 - 32
     return column * side, row * side, (column + width) * side, (row + height) * side
@@ -212,4 +219,4 @@ def test_requests_are_of_many_kinds(run_of: Callable[[str, int], Run]) -> None:
     assert sum(0 < len(run.outcome.tiles) < len(run.source.tiles) for run in succeeded) >= 0.5 * len(runs)
     assert sum(bool(run.outcome.changed) for run in runs) >= 5
     for name in ("exportBy", "tilePackage", "storageFormatType", "optimizeTilesForSize"):
-        assert len({run.asked.sent.get(name) for run in succeeded}) >= 2
+        assert len({run.asked.parameters.get(name) for run in succeeded}) >= 2

@@ -1,4 +1,4 @@
-"""Requests at random around the tiles of a real cache, and what each means: tile by tile, by shapely and PROJ."""
+"""Random requests near the tiles of a real cache, and the tiles that they select according to shapely and PROJ."""
 
 from __future__ import annotations
 
@@ -17,74 +17,76 @@ from gptool.model import TilingScheme
 from helpers.caches import Address
 from helpers.checks import SIDES
 
-WEB, DEGREES = 3857, 4326
-REFERENCES = {WEB: {"wkid": 102100, "latestWkid": 3857}, DEGREES: {"wkid": 4326}}
-WORLD = {WEB: (20037508.3, 20037508.3), DEGREES: (180.0, 85.0)}
-"""How far x and y go in each: the square that both know."""
+WEB_MERCATOR, DEGREES = 3857, 4326
+SPATIAL_REFERENCES = {WEB_MERCATOR: {"wkid": 102100, "latestWkid": 3857}, DEGREES: {"wkid": 4326}}
+WORLD_LIMITS = {WEB_MERCATOR: (20037508.3, 20037508.3), DEGREES: (180.0, 85.0)}
+"""Largest absolute x and y of each spatial reference: the area that both cover."""
 
-INTERIORS_MEET = "T********"
-"""Of DE-9IM: what shares area."""
+INTERIORS_INTERSECT = "T********"
+"""DE-9IM pattern of geometries that share area."""
 
-SHRUNK = 1e-6
-"""Part of a tile's side: what reaches over an edge by less does not mean the tile behind it."""
+TILE_MARGIN = 1e-6
+"""Overlap, as a part of a tile's side, up to which a tile is not selected."""
 
-PART_OF_A_PIXEL = 0.01
-"""How far the edges of what came in another reference may lie from where they run, in pixels of the deepest level."""
+PIXEL_TOLERANCE = 0.01
+"""Tolerance of the edges of reprojected areas, in pixels of the deepest level."""
 
-SPACES = {
+SELECTION_FORMS = {
     "everything": "own",
     "comma list": "own",
-    "envelope that does not say its reference": "own",
+    "envelope without spatial reference": "own",
     "envelope": "own",
-    "envelope in the other reference": "other",
+    "envelope in the other spatial reference": "other",
     "polygon with a hole": "own",
-    "polygon with a hole in the other reference": "other",
+    "polygon with a hole in the other spatial reference": "other",
     "GeoJSON with a hole": "degrees",
     "two features": "own",
-    "box above all tiles": "own",
+    "extent above all tiles": "own",
 }
-"""Forms of the selection, which take turns, and the reference that each is sent in."""
+"""Forms of the spatial selection, used in turn, and the spatial reference that each is stated in."""
 
 
-class Asked(NamedTuple):
-    """A request, and what it means in the cache's reference.
+class SampleRequest(NamedTuple):
+    """A request, and the selection that it makes.
 
     Attributes
     ----------
-    sent : dict
-        Under the operation's names.
+    parameters : dict
+        The parameters by their REST names.
     levels : set of int
-        Those that hold tiles, of what was asked for.
+        The requested levels that contain tiles.
     shape : shapely.Geometry or None
-        None: everything.
-    margin : float
-        How far the shape's edges may lie from where they run.
+        The area in the spatial reference of the cache; None for all tiles.
+    tolerance : float
+        The tolerance of the area's edges, in units of the spatial reference.
     """
 
-    sent: dict[str, Any]
+    parameters: dict[str, Any]
     levels: set[int]
     shape: shapely.Geometry | None
-    margin: float
+    tolerance: float
 
 
-class Source(NamedTuple):
-    """A real cache."""
+class SampleCache(NamedTuple):
+    """A real cache with its tiles."""
 
     path: Path
     scheme: TilingScheme
     tiles: dict[Address, bytes]
 
     @property
-    def reference(self) -> int:
+    def wkid(self) -> int:
+        """The WKID of the cache's spatial reference."""
         own = self.scheme.reference
-        return DEGREES if DEGREES in (own.wkid, own.latest_wkid) else WEB
+        return DEGREES if DEGREES in (own.wkid, own.latest_wkid) else WEB_MERCATOR
 
-    def reference_of(self, form: str) -> int:
-        """The reference that a form of the selection is sent in."""
-        return {"own": self.reference, "degrees": DEGREES}.get(SPACES[form], DEGREES + WEB - self.reference)
+    def wkid_of(self, form: str) -> int:
+        """Return the WKID of the spatial reference that a form of the selection is stated in."""
+        other = DEGREES + WEB_MERCATOR - self.wkid
+        return {"own": self.wkid, "degrees": DEGREES}.get(SELECTION_FORMS[form], other)
 
-    def squares(self, addresses: Any, shrunk: float = 0.0) -> Any:
-        """The squares of tiles, smaller on each side by a part of it."""
+    def tile_boxes(self, addresses: Any, margin: float = 0.0) -> Any:
+        """Return the boxes of tiles, reduced on each side by a part of it."""
         level, row, column = np.array(addresses).T
         resolutions = {lod.level: lod.resolution.value for lod in self.scheme.lods}
         width, height = (
@@ -92,34 +94,35 @@ class Source(NamedTuple):
             for pixels in (self.scheme.tile_columns, self.scheme.tile_rows)
         )
         x, y = self.scheme.origin_x.value + column * width, self.scheme.origin_y.value - row * height
-        return shapely.box(x + shrunk * width, y - (1 - shrunk) * height, x + (1 - shrunk) * width, y - shrunk * height)
+        return shapely.box(x + margin * width, y - (1 - margin) * height, x + (1 - margin) * width, y - margin * height)
 
-    def meant(self, asked: Asked, margin: float) -> set[Address]:
-        """The tiles of the levels that share area with the shape, made larger by a margin."""
-        here = [address for address in self.tiles if address[0] in asked.levels]
-        if asked.shape is None:
-            return set(here)
-        shape = asked.shape.buffer(margin) if margin else asked.shape
-        met = shapely.relate_pattern(self.squares(here, SHRUNK), shape, INTERIORS_MEET)
-        return {address for address, meets in zip(here, met.tolist(), strict=True) if meets}
-
-
-# ---- drawing requests ----
+    def selected_tiles(self, request: SampleRequest, buffer: float) -> set[Address]:
+        """Return the tiles of the requested levels that share area with the shape, enlarged by a buffer."""
+        addresses = [address for address in self.tiles if address[0] in request.levels]
+        if request.shape is None:
+            return set(addresses)
+        shape = request.shape.buffer(buffer) if buffer else request.shape
+        selected = shapely.relate_pattern(self.tile_boxes(addresses, TILE_MARGIN), shape, INTERIORS_INTERSECT)
+        return {address for address, is_selected in zip(addresses, selected.tolist(), strict=True) if is_selected}
 
 
-def transformed(shape: shapely.Geometry, start: int, goal: int) -> shapely.Geometry:
-    if start == goal:
+# ---- random requests ----
+
+
+def transform(shape: shapely.Geometry, source: int, target: int) -> shapely.Geometry:
+    """Return a shape whose vertices are transformed between the spatial references of two WKIDs."""
+    if source == target:
         return shape
-    transformer = pyproj.Transformer.from_crs(start, goal, always_xy=True)
+    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
     return shapely.transform(shape, lambda xy: np.column_stack(transformer.transform(*xy.T)))
 
 
-def draw_levels(rng: random.Random, source: Source) -> tuple[dict[str, str], set[int]]:
-    """Levels in one of their forms; ranges reach to those without tiles now and then."""
-    lods, filled = source.scheme.lods, sorted({level for level, _, _ in source.tiles})
+def draw_levels(rng: random.Random, cache: SampleCache) -> tuple[dict[str, str], set[int]]:
+    """Return the parameters of levels in one of their forms, and the selected levels that contain tiles."""
+    lods, filled = cache.scheme.lods, sorted({level for level, _, _ in cache.tiles})
     first = rng.choice(filled)
     last = rng.choice([lod.level for lod in lods if first <= lod.level <= filled[-1] + 1])
-    some = sorted({first, last} & set(filled))
+    both = sorted({first, last} & set(filled))
     between = {level for level in filled if first <= level <= last}
     scale = {lod.level: lod.scale.value for lod in lods}
     resolution = {lod.level: lod.resolution.value for lod in lods}
@@ -127,33 +130,36 @@ def draw_levels(rng: random.Random, source: Source) -> tuple[dict[str, str], set
         [
             ({}, set(filled)),
             ({"levels": f"{first}-{last}"}, between),
-            ({"levels": ", ".join(map(str, some)), "exportBy": "LevelID"}, set(some)),
-            ({"levels": ",".join(f"{scale[level]:.6f}" for level in some), "exportBy": "Scale"}, set(some)),
+            ({"levels": ", ".join(map(str, both)), "exportBy": "LevelID"}, set(both)),
+            ({"levels": ",".join(f"{scale[level]:.6f}" for level in both), "exportBy": "Scale"}, set(both)),
             ({"levels": f"{scale[first]:.6f}-{scale[last]:.6f}", "exportBy": "scale"}, between),
-            ({"levels": ",".join(repr(resolution[level]) for level in some), "exportBy": "Resolution"}, set(some)),
+            ({"levels": ",".join(repr(resolution[level]) for level in both), "exportBy": "Resolution"}, set(both)),
             ({"levels": f"{resolution[last]!r}-{resolution[first]!r}", "exportBy": "RESOLUTION"}, between),
         ]
     )
 
 
-def draw_star(rng: random.Random, source: Source, levels: set[int], own: bool) -> shapely.Geometry:
-    """A star with a hole around a place in a tile, within the world; below and above it too in the own reference."""
-    most_x, most_y = WORLD[source.reference]
-    most_y = math.inf if own else most_y
-    level = rng.choice(sorted(levels))  # any as likely: of all tiles, most are of the deepest
-    squares = source.squares(sorted(address for address in source.tiles if address[0] == level))
+def draw_star(rng: random.Random, cache: SampleCache, levels: set[int], own: bool) -> shapely.Geometry:
+    """Return a star with a hole around a random point in a tile.
+
+    It lies within the world, but in the cache's own spatial reference it may extend above and below.
+    """
+    max_x, max_y = WORLD_LIMITS[cache.wkid]
+    max_y = math.inf if own else max_y
+    level = rng.choice(sorted(levels))  # levels are equally likely: most tiles are of the deepest one
+    boxes = cache.tile_boxes(sorted(address for address in cache.tiles if address[0] == level))
     while True:
-        xmin, ymin, xmax, ymax = rng.choice(squares).bounds
+        xmin, ymin, xmax, ymax = rng.choice(boxes).bounds
         x, y = rng.uniform(xmin, xmax), rng.uniform(ymin, ymax)
-        room = min(most_x - abs(x), most_y - abs(y))
-        if room > 0.02 * (xmax - xmin):
+        max_radius = min(max_x - abs(x), max_y - abs(y))
+        if max_radius > 0.02 * (xmax - xmin):
             break
-    largest = min(room, rng.uniform(0.1, 3) * (xmax - xmin))
+    radius = min(max_radius, rng.uniform(0.1, 3) * (xmax - xmin))
     corners = rng.randint(4, 16)
     ring = np.array(
         [
-            (math.cos(turn) * radius, math.sin(turn) * radius)
-            for turn, radius in ((i * math.tau / corners, rng.uniform(0.3, 1) * largest) for i in range(corners))
+            (math.cos(angle) * distance, math.sin(angle) * distance)
+            for angle, distance in ((i * math.tau / corners, rng.uniform(0.3, 1) * radius) for i in range(corners))
         ]
     )
     hole = rng.uniform(0.2, 0.7) * ring
@@ -161,57 +167,58 @@ def draw_star(rng: random.Random, source: Source, levels: set[int], own: bool) -
 
 
 def to_rings(polygon: shapely.Geometry) -> list[Any]:
-    """Outer rings clockwise, holes the other way."""
-    turned = shapely.orient_polygons(polygon, exterior_cw=True)
-    return [np.array(ring.coords).tolist() for ring in (turned.exterior, *turned.interiors)]
+    """Return the rings of a polygon as in Esri JSON: outer rings clockwise, holes counter-clockwise."""
+    oriented = shapely.orient_polygons(polygon, exterior_cw=True)
+    return [np.array(ring.coords).tolist() for ring in (oriented.exterior, *oriented.interiors)]
 
 
-def draw_space(rng: random.Random, source: Source, form: str, levels: set[int]) -> tuple[dict[str, Any], Any]:
-    """The selection in a form, and its shape in the reference that it is sent in."""
-    own, reference = source.reference, source.reference_of(form)
-    star = draw_star(rng, source, levels, reference == own)
+def draw_area(rng: random.Random, cache: SampleCache, form: str, levels: set[int]) -> tuple[dict[str, Any], Any]:
+    """Return the parameters of a selection in a form, and its shape in the spatial reference that it is stated in."""
+    own, wkid = cache.wkid, cache.wkid_of(form)
+    star = draw_star(rng, cache, levels, wkid == own)
     if form == "everything":
         return {}, None
     if form == "two features":
-        parts = [star, draw_star(rng, source, levels, own=True)]
+        parts = [star, draw_star(rng, cache, levels, own=True)]
         features = [{"geometry": {"rings": to_rings(part)}} for part in parts]
-        sent = {"features": features, "spatialReference": REFERENCES[own]}
-        return {"areaOfInterest": json.dumps(sent)}, shapely.union_all(parts)
+        value = {"features": features, "spatialReference": SPATIAL_REFERENCES[own]}
+        return {"areaOfInterest": json.dumps(value)}, shapely.union_all(parts)
     if form == "GeoJSON with a hole":
-        star = transformed(star, own, DEGREES)
+        star = transform(star, own, DEGREES)
         return {"areaOfInterest": json.dumps({"type": "Polygon", "coordinates": to_rings(star)})}, star
     if form.startswith("polygon"):
-        star = transformed(star, own, reference)
-        return {"areaOfInterest": {"rings": to_rings(star), "spatialReference": REFERENCES[reference]}}, star
+        star = transform(star, own, wkid)
+        return {"areaOfInterest": {"rings": to_rings(star), "spatialReference": SPATIAL_REFERENCES[wkid]}}, star
     box = shapely.box(*star.bounds)
-    if form == "box above all tiles":
-        top = shapely.total_bounds(source.squares([address for address in source.tiles if address[0] in levels]))[3]
+    if form == "extent above all tiles":
+        top = shapely.total_bounds(cache.tile_boxes([address for address in cache.tiles if address[0] in levels]))[3]
         box = affinity.translate(box, 0, 1.01 * (top - box.bounds[1]))
-    box = shapely.box(*transformed(box, own, reference).bounds)
-    if form in ("comma list", "box above all tiles"):
+    box = shapely.box(*transform(box, own, wkid).bounds)
+    if form in ("comma list", "extent above all tiles"):
         return {"exportExtent": ",".join(map(repr, box.bounds))}, box
-    silent = form == "envelope that does not say its reference"
+    omitted = form == "envelope without spatial reference"
     envelope = dict(zip(SIDES, box.bounds, strict=True)) | (
-        {} if silent else {"spatialReference": REFERENCES[reference]}
+        {} if omitted else {"spatialReference": SPATIAL_REFERENCES[wkid]}
     )
     return {"exportExtent": json.dumps(envelope)}, box
 
 
-def draw_request(source: Source, number: int) -> Asked:
-    rng = random.Random(f"{source.path.name} {number}")
-    form = list(SPACES)[number % len(SPACES)]
-    by_level, levels = draw_levels(rng, source)
-    space, shape = draw_space(rng, source, form, levels)
-    sent = {**by_level, **space, "tilePackage": rng.choice(["true", "false"])}
+def draw_request(cache: SampleCache, number: int) -> SampleRequest:
+    """Return a random request, always the same for a cache and a number."""
+    rng = random.Random(f"{cache.path.name} {number}")
+    form = list(SELECTION_FORMS)[number % len(SELECTION_FORMS)]
+    by_level, levels = draw_levels(rng, cache)
+    by_area, shape = draw_area(rng, cache, form, levels)
+    parameters = {**by_level, **by_area, "tilePackage": rng.choice(["true", "false"])}
     storage = rng.choice(["", "Compact", "CompactV2", "esriMapCacheStorageModeCompact"])
     quality = rng.choice([None, 10, 35, 50, 65, 80])
-    sent |= {"storageFormatType": storage, "compressionQuality": quality}
-    sent["optimizeTilesForSize"] = "false" if quality is None else rng.choice(["true", "true", "false"])
-    margin = 0.0
-    reference = source.reference_of(form)
-    if reference != source.reference:
-        deepest = min(lod.resolution.value for lod in source.scheme.lods if lod.level in levels)
-        margin = 1.01 * PART_OF_A_PIXEL * deepest
-        # What is straight in one reference is not in the other: the steps are small enough to follow it.
-        shape = transformed(shapely.segmentize(shape, shape.length / 10_000), reference, source.reference)
-    return Asked(sent, levels, shape, margin)
+    parameters |= {"storageFormatType": storage, "compressionQuality": quality}
+    parameters["optimizeTilesForSize"] = "false" if quality is None else rng.choice(["true", "true", "false"])
+    tolerance = 0.0
+    wkid = cache.wkid_of(form)
+    if wkid != cache.wkid:
+        deepest = min(lod.resolution.value for lod in cache.scheme.lods if lod.level in levels)
+        tolerance = 1.01 * PIXEL_TOLERANCE * deepest
+        # Straight edges become curves in the other spatial reference; short segments follow them closely enough.
+        shape = transform(shapely.segmentize(shape, shape.length / 10_000), wkid, cache.wkid)
+    return SampleRequest(parameters, levels, shape, tolerance)

@@ -1,4 +1,4 @@
-"""What the limit's advice offers."""
+"""The tile limit, its advice, and the reserved bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from helpers.checks import asked
 
 
 def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
-    """Levels 0, 1, ... of so many tiles."""
+    """Return the plans of levels 0, 1, ... with these numbers of tiles."""
     one = NumberText("1")
     return tuple(
         LevelPlan(Lod(level, one, one), None, (BundlePlan(BundleAddress(level, 0, 0), tiles, tiles),))
@@ -40,11 +40,11 @@ def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
         ([100, 4, 200], 104, [0, 1]),
     ],
 )
-def test_the_deepest_levels_that_fit(counts: list[int], limit: int, expected: list[int]) -> None:
+def test_deepest_levels_within_the_limit(counts: list[int], limit: int, expected: list[int]) -> None:
     assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == expected
 
 
-def test_the_advice_can_be_followed_where_levels_were_left_out(tmp_path: Path) -> None:
+def test_advice_names_only_requested_levels(tmp_path: Path) -> None:
     tiles = {
         (level, row, column): b"\xff\xd8\xff\xff\xd9"
         for level in range(4)
@@ -67,19 +67,19 @@ def test_the_advice_can_be_followed_where_levels_were_left_out(tmp_path: Path) -
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=7), st.integers(0, 120))
-def test_against_every_range(counts: list[int], limit: int) -> None:
+def test_deepest_levels_equal_brute_force(counts: list[int], limit: int) -> None:
     ranges = [range(*ends) for ends in combinations(range(len(counts) + 1), 2)]
     fitting = [levels for levels in ranges if sum(counts[level] for level in levels) <= limit]
-    best = max(fitting, key=lambda levels: (levels[-1], len(levels)), default=range(0))
-    assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == list(best)
+    expected = max(fitting, key=lambda levels: (levels[-1], len(levels)), default=range(0))
+    assert [level.lod.level for level in deepest_fitting(levels_of(counts), limit)] == list(expected)
 
 
-@pytest.mark.parametrize("sent", [{}, {"storageFormatType": "compact"}], ids=["compactV2", "compact"])
+@pytest.mark.parametrize("parameters", [{}, {"storageFormatType": "compact"}], ids=["compactV2", "compact"])
 @pytest.mark.parametrize("package", ["true", "false"])
-def test_what_is_set_aside_is_enough_for_any_result(
-    cache: Path, tmp_path: Path, sent: dict[str, str], package: str
+def test_reserved_bytes_are_an_upper_bound(
+    cache: Path, tmp_path: Path, parameters: dict[str, str], package: str
 ) -> None:
-    job = export_tiles_job({**sent, "tilePackage": package}, cache=cache, output_directory=tmp_path)
+    job = export_tiles_job({**parameters, "tilePackage": package}, cache=cache, output_directory=tmp_path)
     assert job.status == "esriJobSucceeded"
     assert job.planned
     assert job.planned.tiles == 165

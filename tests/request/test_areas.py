@@ -86,47 +86,47 @@ REPAIRED: dict[str, tuple[list[list[list[float]]], shapely.Geometry, str]] = {
     "bow tie": (
         [ring((0, 0), (2, 2), (2, 0), (0, 2))],
         shapely.Polygon([(0, 0), (1, 1), (0, 2)]) | shapely.Polygon([(2, 0), (1, 1), (2, 2)]),
-        "geometry, ring 0: ring was repaired (Self-intersection[1 1])",
+        "geometry, ring 0: repaired ring (Self-intersection[1 1])",
     ),
     "ring that touches itself": (
         [ring((0, 0), (0, 4), (4, 4), (4, 0), (2, 0), (3, 1), (1, 1), (2, 0))],
         box(0, 0, 4) - shapely.Polygon([(2, 0), (3, 1), (1, 1)]),
-        "geometry, ring 0: ring was repaired (Ring Self-intersection[2 0])",
+        "geometry, ring 0: repaired ring (Ring Self-intersection[2 0])",
     ),
     "spike": (
         [ring((0, 0), (0, 1), (1, 1), (5, 1), (1, 1), (1, 0))],
         box(0, 0, 1),
-        "geometry, ring 0: ring was repaired (Self-intersection[5 1])",
+        "geometry, ring 0: repaired ring (Self-intersection[5 1])",
     ),
     "line beside an area": (
         [square(0, 0, 1), ring((5, 5), (6, 6))],
         box(0, 0, 1),
-        "ring 1: ring has no area and was skipped",
+        "ring 1: skipped ring without area",
     ),
     "flat ring beside an area": (
         [square(0, 0, 1), ring((5, 5), (6, 6), (7, 7))],
         box(0, 0, 1),
-        "ring 1: ring has no area and was skipped",
+        "ring 1: skipped ring without area",
     ),
     "all rings reversed": (
         [square(0, 0, 4, hole=True), square(1, 1, 2)],
         box(0, 0, 4) - box(1, 1, 2),
-        "geometry: outer rings run counter-clockwise, all rings were reversed",
+        "geometry: reversed all rings, since the outer rings run counter-clockwise",
     ),
     "hole that extends beyond its outer ring": (
         [square(0, 0, 4), square(2, 2, 4, hole=True)],
         box(0, 0, 4) - box(2, 2, 4),
-        "geometry: 1 hole extends beyond its outer ring and was clipped",
+        "geometry: clipped 1 hole extending beyond the outer rings",
     ),
     "reversed outer ring with a ring within it": (
         [square(0, 0, 4), square(5, 5, 9, hole=True), square(6, 6, 2)],
         box(0, 0, 4) | box(5, 5, 9),
-        "geometry: 1 outer ring runs counter-clockwise and was reversed",
+        "geometry: reversed 1 counter-clockwise outer ring",
     ),
     "one of two outer rings reversed": (
         [square(0, 0, 4), square(5, 5, 2, hole=True)],
         box(0, 0, 4) | box(5, 5, 2),
-        "geometry: 1 outer ring runs counter-clockwise and was reversed",
+        "geometry: reversed 1 counter-clockwise outer ring",
     ),
 }
 
@@ -332,11 +332,11 @@ class TestFiles:
         assert "areaOfInterest: value is not valid JSON" in job.messages[1].description
 
     def test_missing_file_is_rejected(self, tmp_path: Path) -> None:
-        message = r"areaOfInterest: .*area\.json: file can't be read: No such file.*; expected a JSON file"
+        message = r"areaOfInterest: .*area\.json: file cannot be read: No such file.*; expected a JSON file"
         with pytest.raises(ParameterError, match=message):
             read_area(tmp_path / "area.json")
 
     def test_binary_file_is_rejected(self, tmp_path: Path) -> None:
         (tmp_path / "area.shp").write_bytes(b"\x00\x00\x27\x0a\xff\xfe")
-        with pytest.raises(ParameterError, match=r"area\.shp: file can't be read: .*utf-8"):
+        with pytest.raises(ParameterError, match=r"area\.shp: file cannot be read: .*utf-8"):
             read_area(tmp_path / "area.shp")
