@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,11 @@ import pytest
 from gptool import export_tiles
 from gptool.arcgis.registration import TEMPLATE_FOLDER, TOOLBOX
 from helpers.arcpy_stand_in import ArcPy, load_toolbox
-from helpers.caches import make_cache, world
 from helpers.checks import read_tiles
 from helpers.rest_client import RestClient
-from helpers.service_process import ServiceProcess
 
 GP = "services/ExportTiles/GPServer"
 TASKS = "ExportTiles", "EstimateExportTilesSize"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServiceProcess]:
-    folder = tmp_path_factory.mktemp("gp")
-    other = make_cache(folder / "second", world())
-    with ServiceProcess(folder, f"World={cache}", f"Maps/Second={other}") as running:
-        yield running
-
-
-@pytest.fixture
-def client(service: ServiceProcess) -> RestClient:
-    return RestClient(service.address)
 
 
 def run_task(client: RestClient, task: str, **parameters: object) -> tuple[str, dict[str, Any]]:

@@ -137,7 +137,7 @@ class TaskJobs(JobResources):
         ServiceError
             If there is no such job.
         """
-        return find_job(context, self.task)
+        return find_job(context, self.operation)
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the outputs of a succeeded job. A dataset is a folder, so it has no output of type GPDataFile."""

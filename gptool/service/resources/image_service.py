@@ -26,8 +26,8 @@ OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "Estimate
 
 LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
 
-MAX_DIGITS = 20
-"""Digits of a row or column in a path; longer numbers are not converted."""
+MAX_DIGITS = 19
+"""Maximum number of digits of a level, row or column in a path."""
 
 FORM_VALUES = {"tilePackage": "true"}
 """Initial values of the form that differ from the defaults: a person wants a single file to download."""
@@ -114,6 +114,6 @@ def _map_page(cached: CachedService, service_type: str, value: dict[str, Any]) -
 
 def _parse_index(text: str) -> int | None:
     """Return a level, row or column of a path, or None if it is not an integer from 0 to `MAX_GRID_INDEX`."""
-    if not (text.isascii() and text.isdigit() and len(text) < MAX_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         return None
     return int(text) if int(text) <= MAX_GRID_INDEX else None

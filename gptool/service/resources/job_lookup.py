@@ -7,14 +7,14 @@ from gptool.jobs.record import JobRecord
 from gptool.service.resources.request_context import RequestContext
 
 
-def find_job(context: RequestContext, task: str | None = None, service: str | None = None) -> JobRecord:
+def find_job(context: RequestContext, operation: str | None = None, service: str | None = None) -> JobRecord:
     """Return the job of the path's parameter `job`.
 
     Parameters
     ----------
     context : RequestContext
-    task, service : str, optional
-        The required task and service of the job. By default, any.
+    operation, service : str, optional
+        The required operation and service of the job. By default, any.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def find_job(context: RequestContext, task: str | None = None, service: str | No
     if (
         job is None
         or job.owner != context.owner
-        or task not in (None, job.operation)
+        or operation not in (None, job.operation)
         or service not in (None, job.service)
     ):
         raise ServiceError("job not found or expired", code=404, where=job_id)

@@ -23,14 +23,14 @@ Results = dict[str, tuple[str, Any]]
 
 
 async def start_job(
-    context: RequestContext, task: str, service: str, service_type: str, inputs: Mapping[str, Any], parent: str
+    context: RequestContext, operation: str, service: str, service_type: str, inputs: Mapping[str, Any], parent: str
 ) -> Representation | Response:
     """Submit a job and return its id and status; redirect a browser to its page.
 
     Parameters
     ----------
     context : RequestContext
-    task, service, service_type, inputs
+    operation, service, service_type, inputs
         See `JobQueue.submit`.
     parent : str
         The path of the resource above the job.
@@ -42,7 +42,7 @@ async def start_job(
     OutputError
         If the job cannot be stored.
     """
-    job = await context.state.queue.submit(task, service, service_type, inputs, context.owner)
+    job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner)
     if context.format == "html":
         return redirect(context.with_token(f"{parent}/jobs/{job.job_id}"))
     return _status(job)
@@ -53,12 +53,12 @@ class JobResources:
 
     Parameters
     ----------
-    task : str or None
-        The task of the jobs; None for jobs of any task.
+    operation : str or None
+        The operation of the jobs; None for any operation.
     """
 
-    def __init__(self, task: str | None) -> None:
-        self.task = task
+    def __init__(self, operation: str | None) -> None:
+        self.operation = operation
 
     def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
@@ -68,7 +68,7 @@ class JobResources:
         ServiceError
             If there is no such job.
         """
-        return find_job(context, self.task, context.path_parameter("service"))
+        return find_job(context, self.operation, context.path_parameter("service"))
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
