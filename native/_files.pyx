@@ -1,6 +1,6 @@
-"""Many small reads without the GIL: the sizes and the bytes of an exploded cache's tiles, the sizes in a V1 bundle.
+"""Many small reads without the GIL: sizes and bytes of the tiles of an exploded cache, tile sizes in a V1 bundle.
 
-All functions may be called from any number of threads at a time.
+All functions are thread-safe.
 """
 
 import os
@@ -17,17 +17,17 @@ from posix.unistd cimport close, pread, read
 
 from cpython.bytes cimport PyBytes_AS_STRING
 
-from buffers cimport first_byte, little_endian
+from buffers cimport check_lengths, first_byte, little_endian
 
 
 cdef enum:
     NOT_A_FILE = -1
-    WORD = 4
-    WINDOW = 4096  # bytes that are read at a time: a page, which the system reads anyway
+    WORD_SIZE = 4
+    WINDOW_SIZE = 4096  # bytes read at a time: a page, which the system reads anyway
 
 
 cdef const char **_addresses(list paths) except NULL:
-    """Return the addresses of the paths' bytes, to be freed by the caller; they live as long as the list does."""
+    """Return the addresses of the paths' bytes, valid as long as the list. The caller frees the array."""
     cdef const char **addresses = <const char **>malloc(max(len(paths), 1) * sizeof(char *))
     cdef bytes path
     cdef Py_ssize_t i
@@ -37,7 +37,7 @@ cdef const char **_addresses(list paths) except NULL:
         for i in range(len(paths)):
             path = paths[i]
             if b"\0" in path:
-                raise ValueError("a path with a byte of 0")
+                raise ValueError(f"path contains a NUL byte; found {path!r}")
             addresses[i] = PyBytes_AS_STRING(path)
     except BaseException:
         free(addresses)
@@ -55,9 +55,14 @@ def file_sizes(list paths not None):
     Returns
     -------
     sizes : int64[n]
-        Bytes, -1 for what is no regular file; only of the files before the one that could not be found.
+        Bytes; -1 if it is not a regular file. If a file can't be queried, only the sizes of the files before it.
     failure : int
-        Its errno, 0 when all were found.
+        The errno of the file that can't be queried, 0 if there is none.
+
+    Raises
+    ------
+    ValueError
+        If a path contains a NUL byte.
     """
     cdef const char **addresses = _addresses(paths)
     cdef Py_ssize_t i = 0, n = len(paths)
@@ -78,14 +83,14 @@ def file_sizes(list paths not None):
     return sizes[:i], failure
 
 
-cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *whole) noexcept nogil:
-    """Read a file that should have `size` bytes, return 0 or errno. `whole`: whether it has."""
-    cdef int file = open(path, O_RDONLY | O_NONBLOCK)  # a pipe must not make us wait
+cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *is_whole) noexcept nogil:
+    """Read a file of `size` bytes and return 0 or errno. Set `is_whole` to whether the file has that size."""
+    cdef int file = open(path, O_RDONLY | O_NONBLOCK)  # opening a pipe must not block
     cdef size_t done = 0
     cdef ssize_t count
     cdef uint8_t beyond
     cdef int failure = 0
-    whole[0] = False
+    is_whole[0] = False
     if file < 0:
         return errno
     while True:
@@ -95,7 +100,7 @@ cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *whole)
         if count < 0:
             failure = errno
         elif count == 0:
-            whole[0] = done == size
+            is_whole[0] = done == size
         elif done < size:
             done += <size_t>count
             continue
@@ -111,27 +116,26 @@ def read_files(list paths not None, const uint32_t[::1] sizes not None):
     ----------
     paths : list of n bytes
     sizes : uint32[n]
-        The bytes that each has.
+        The expected size of each, bytes.
 
     Returns
     -------
     data : uint8[sum(sizes)]
     done : int
-        Files that were read before one that could not be, or had another size; n when all were.
+        Number of files read before one that can't be read or has another size; n if all were read.
     failure : int
-        The errno of that one, 0 when all were read or one had another size.
+        The errno of the file that can't be read; 0 if all were read or one has another size.
 
     Raises
     ------
     ValueError
-        When there are more sizes than paths, or fewer.
+        If paths and sizes differ in length, or a path contains a NUL byte.
     """
     cdef Py_ssize_t i = 0, n = len(paths)
-    if sizes.shape[0] != n:
-        raise ValueError(f"paths and sizes: found {n} and {sizes.shape[0]} entries, expected as many")
+    check_lengths("paths", n, "sizes", sizes.shape[0])
     cdef const char **addresses = _addresses(paths)
     cdef int failure = 0
-    cdef bint whole
+    cdef bint is_whole
     cdef const uint8_t[::1] view
     cdef uint8_t *target
     try:
@@ -140,8 +144,8 @@ def read_files(list paths not None, const uint32_t[::1] sizes not None):
         target = <uint8_t *>first_byte(view)
         with nogil:
             while i < n:
-                failure = _read_file(addresses[i], target, sizes[i], &whole)
-                if failure != 0 or not whole:
+                failure = _read_file(addresses[i], target, sizes[i], &is_whole)
+                if failure != 0 or not is_whole:
                     break
                 target += sizes[i]
                 i += 1
@@ -158,23 +162,23 @@ def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
     file : int
         The descriptor of an open file.
     start : int
-        The byte of the file from which offsets count.
+        The position in the file to which offsets are relative, bytes.
     offsets : uint64[n]
-        Best in ascending order: neighbours are read together.
+        Bytes. Ascending order is fastest: neighbours are read together.
 
     Returns
     -------
     words : uint32[n]
     done : int
-        Words that were read before the file came to its end; n when all were.
+        Number of words read before one that lies past the end of the file; n if all were read.
 
     Raises
     ------
     OSError
-        When the file can't be read.
+        If the file can't be read.
     """
-    cdef uint8_t window[WINDOW]
-    cdef uint64_t begin = 0, length = 0  # the window holds `length` bytes from offset `begin` on
+    cdef uint8_t window[WINDOW_SIZE]
+    cdef uint64_t begin = 0, length = 0  # the window holds `length` bytes from offset `begin`
     cdef Py_ssize_t i = 0, n = offsets.shape[0]
     cdef ssize_t count
     cdef int failure = 0
@@ -182,16 +186,16 @@ def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
     cdef uint32_t[::1] view = words
     with nogil:
         while i < n:
-            if offsets[i] < begin or length < WORD or offsets[i] - begin > length - WORD:
-                count = pread(file, window, WINDOW, <off_t>(start + offsets[i]))
+            if offsets[i] < begin or length < WORD_SIZE or offsets[i] - begin > length - WORD_SIZE:
+                count = pread(file, window, WINDOW_SIZE, <off_t>(start + offsets[i]))
                 if count < 0 and errno == EINTR:
                     continue
                 if count < 0:
                     failure = errno
-                if count < WORD:
+                if count < WORD_SIZE:
                     break
                 begin, length = offsets[i], <uint64_t>count
-            view[i] = <uint32_t>little_endian(&window[offsets[i] - begin], WORD)
+            view[i] = <uint32_t>little_endian(&window[offsets[i] - begin], WORD_SIZE)
             i += 1
     if failure != 0:
         raise OSError(failure, os.strerror(failure))

@@ -61,8 +61,8 @@ def test_no_edges() -> None:
 
 
 WRONG_EDGES: dict[str, tuple[Callable[[Edges], Any], type[Exception], str]] = {
-    "three numbers each": (lambda edges: edges[:, :3].copy(), ValueError, "edges: found 3 numbers in each, expected 4"),
-    "none of five": (lambda _: np.empty((0, 5)), ValueError, "edges: found 5 numbers in each, expected 4"),
+    "three numbers each": (lambda edges: edges[:, :3].copy(), ValueError, "edges: wrong shape; found 3 columns, expected 4"),
+    "none of five": (lambda _: np.empty((0, 5)), ValueError, "edges: wrong shape; found 5 columns, expected 4"),
     "one dimension": (lambda edges: edges.ravel(), ValueError, "wrong number of dimensions"),
     "three dimensions": (lambda edges: edges[None], ValueError, "wrong number of dimensions"),
     "float32": (lambda edges: edges.astype(np.float32), ValueError, "dtype mismatch"),
@@ -84,12 +84,12 @@ def test_edges_of_another_shape_or_type(name: str) -> None:
 
 @pytest.mark.parametrize("tolerance", [0.5, 1, -1e-9, *NO_NUMBERS])
 def test_a_tolerance_that_is_none(tolerance: float) -> None:
-    with pytest.raises(ValueError, match=r"^tolerance: found .*, expected at least 0 and below 0\.5$"):
+    with pytest.raises(ValueError, match=r"^tolerance: out of range; found .*, expected at least 0 and below 0\.5$"):
         tiles_of(BOX, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("name", ["width", "height"])
 @pytest.mark.parametrize("side", [0, -1, *NO_NUMBERS])
 def test_a_side_that_is_none(side: float, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: found .*, expected a finite number above 0$"):
+    with pytest.raises(ValueError, match=f"^{name}: out of range; found .*, expected a finite number above 0$"):
         tiles_of(BOX, **{name: side})
