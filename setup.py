@@ -1,4 +1,4 @@
-"""Finds libjpeg-turbo and declares the native extensions; everything else is in pyproject.toml."""
+"""Find libjpeg-turbo and declare the native extensions; everything else is in pyproject.toml."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from setuptools._distutils.errors import CCompilerError, DistutilsError
 from setuptools._distutils.sysconfig import customize_compiler
 
 MISSING = """\
-gptool needs libjpeg-turbo (shared library and headers), Python's headers and a C compiler; what failed:
+gptool needs libjpeg-turbo (shared library and headers), Python's headers and a C compiler; the error was:
     {reason}
     Debian, Ubuntu:  apt-get install build-essential pkg-config libjpeg-dev python3-dev
     Fedora:          dnf install gcc pkgconf-pkg-config libjpeg-turbo-devel python3-devel
@@ -23,8 +23,8 @@ gptool needs libjpeg-turbo (shared library and headers), Python's headers and a 
                      export PKG_CONFIG_PATH="$(brew --prefix jpeg-turbo)/lib/pkgconfig"
 """
 
-# Proves what pkg-config can't: that headers and library are there, belong together, and are libjpeg-turbo's.
-PROOF = """\
+# Checks what pkg-config can't: that headers and library exist, match, and are those of libjpeg-turbo.
+TEST_PROGRAM = """\
 #include <Python.h>
 #include <stdio.h>
 #include <jpeglib.h>
@@ -45,40 +45,41 @@ int main(void)
 """
 
 
-def flags_of_libjpeg():
-    """Return (compiler flags, linker flags) as pkg-config gives them, or the plain default without it."""
+def libjpeg_flags():
+    """Return compiler flags and linker flags from pkg-config, or the defaults without it."""
     try:
         flags = [
-            subprocess.run(["pkg-config", what, "libjpeg"], check=True, capture_output=True, text=True).stdout
-            for what in ("--cflags", "--libs")
+            subprocess.run(["pkg-config", option, "libjpeg"], check=True, capture_output=True, text=True).stdout
+            for option in ("--cflags", "--libs")
         ]
     except (OSError, subprocess.CalledProcessError):
         return [], ["-ljpeg"]
     return [shlex.split(line) for line in flags]
 
 
-def prove(compile_flags, link_flags):
-    """Build a program with libjpeg-turbo; end the set-up with one clear message when that fails."""
+def check_libjpeg(compile_flags, link_flags):
+    """Build a program with libjpeg-turbo; if that fails, exit with one message that names the packages."""
     compiler = new_compiler()
     customize_compiler(compiler)
     with tempfile.TemporaryDirectory() as folder:
-        source = os.path.join(folder, "proof.c")
+        source = os.path.join(folder, "program.c")
         with open(source, "w", encoding="ascii") as file:
-            file.write(PROOF)
+            file.write(TEST_PROGRAM)
         try:
             objects = compiler.compile(
                 [source], output_dir=folder, extra_preargs=[f"-I{get_path('include')}", *compile_flags]
             )
             flags = shlex.split(f"{os.environ.get('CFLAGS', '')} {os.environ.get('LDFLAGS', '')}")
-            program = os.path.join(folder, "proof")
+            program = os.path.join(folder, "program")
             compiler.link_executable(objects, program, extra_preargs=flags, extra_postargs=link_flags)
         except (CCompilerError, DistutilsError) as error:
             sys.exit(MISSING.format(reason=error))
 
 
 def extensions():
-    compile_flags, link_flags = flags_of_libjpeg()
-    prove(compile_flags, link_flags)
+    """Return the native extensions."""
+    compile_flags, link_flags = libjpeg_flags()
+    check_libjpeg(compile_flags, link_flags)
     headers = [*glob("native/*.h"), *glob("native/*.pxd")]
     compile_args = ["-std=c11", "-O3", "-fvisibility=hidden", *compile_flags]
     options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}

@@ -15,12 +15,12 @@ import pytest
 from gptool import export_tiles, export_tiles_job
 from gptool.cli.export_tiles import show_result
 from gptool.model import Tables
-from helpers import jpegs, jpegs_seen
+from helpers import jpeg_readers, jpeg_tiles
 from helpers.caches import Address, conf_text, jpeg_tile, make_cache, png_tile
 from helpers.checks import read_tiles
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main()", "export-tiles"]
-BASE = jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=50))[0]
+BASE = jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=50))[0]
 """The luminance table of quality 50, which those of others are multiples of."""
 
 LEVELS: dict[int, list[bytes]] = {
@@ -36,7 +36,7 @@ TILES: dict[Address, bytes] = {
 
 def mean_quality(tile: bytes) -> int:
     """The quality whose scale a tile's luminance table has on the average."""
-    scale = 100 * jpegs_seen.tables(tile)[0].sum() / BASE.sum()
+    scale = 100 * jpeg_readers.read_qtables(tile)[0].sum() / BASE.sum()
     return round((200 - scale) / 2 if scale <= 100 else 5000 / scale)
 
 

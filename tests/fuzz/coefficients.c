@@ -1,4 +1,4 @@
-/* The Python module `coefficients`: what libjpeg-turbo itself reads from a JPEG. It shares nothing with gptool. */
+/* The Python module `coefficients`: the coefficients of a JPEG by libjpeg-turbo. It shares no code with gptool. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <setjmp.h>
@@ -23,29 +23,29 @@ static void on_message(j_common_ptr info, int level)
     (void)level;
 }
 
-/* Returns (table slot, quantisers as u16, blocks down, blocks across, levels as i16) of a component. */
+/* Returns (table slot, quantisation steps as u16, block rows, block columns, coefficients as i16) of a component. */
 static PyObject *component_of(j_decompress_ptr source, int c, jvirt_barray_ptr blocks)
 {
     const jpeg_component_info *component = &source->comp_info[c];
     const size_t row_size = component->width_in_blocks * sizeof(JBLOCK);
     const JQUANT_TBL *table;
-    PyObject *levels = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(component->height_in_blocks * row_size));
+    PyObject *coefficients = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(component->height_in_blocks * row_size));
 
-    if (levels == NULL)
+    if (coefficients == NULL)
         return NULL;
     for (JDIMENSION row = 0; row < component->height_in_blocks; row++) {
         JBLOCKARRAY rows = source->mem->access_virt_barray((j_common_ptr)source, blocks, row, 1, FALSE);
 
-        memcpy(PyBytes_AS_STRING(levels) + row * row_size, rows[0], row_size);
+        memcpy(PyBytes_AS_STRING(coefficients) + row * row_size, rows[0], row_size);
     }
-    /* A component that no scan speaks of is never given its quantisers; all of its levels are 0. */
+    /* A component without a scan has no quant_table; all of its coefficients are 0. */
     table = component->quant_table != NULL ? component->quant_table : source->quant_tbl_ptrs[component->quant_tbl_no];
     return Py_BuildValue("iy#IIN", component->quant_tbl_no, (const char *)table->quantval,
                          (Py_ssize_t)sizeof table->quantval, component->height_in_blocks, component->width_in_blocks,
-                         levels);
+                         coefficients);
 }
 
-/* Errors of libjpeg leave through self->escape, Python's are left standing. */
+/* Errors of libjpeg leave through self->escape; errors of Python stay set. */
 static void read_all(reader *self, const Py_buffer *tile)
 {
     jvirt_barray_ptr *blocks;
@@ -77,7 +77,7 @@ static void read_guarded(reader *self, const Py_buffer *tile)
     read_all(self, tile);
 }
 
-/* read(tile): whether its components 1 and 2 are chrominance, and a list of all components. */
+/* read(tile) returns whether components 1 and 2 are chrominance, and a list of all components. */
 static PyObject *read_tile(PyObject *module, PyObject *arguments)
 {
     reader self = {.components = NULL};

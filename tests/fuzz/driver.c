@@ -1,7 +1,7 @@
-/* A libFuzzer program whose target is `one_input` of the Python module TARGET.
+/* A libFuzzer program whose target is the function `one_input` of the Python module TARGET.
  *
- * Python gets an input as a view of libFuzzer's own block of memory, which ends where the input ends: whoever reads
- * beyond it meets AddressSanitizer.
+ * Python gets an input as a view of libFuzzer's own block of memory, which ends where the input ends, so that
+ * AddressSanitizer detects reads beyond it.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,7 +10,7 @@ PyMODINIT_FUNC PyInit_coefficients(void);
 
 static PyObject *one_input;
 
-/* Python frees not all at its end. */
+/* Python does not free all of its memory at exit. */
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
@@ -22,7 +22,9 @@ static void fail(void)
     abort();
 }
 
-/* Starts the environment's Python, with malloc for every object, or ASan would not see where small ones end. */
+/* Starts the environment's Python with malloc for all objects: otherwise AddressSanitizer could not see where small
+ * objects end.
+ */
 static void start_python(void)
 {
     PyPreConfig before;

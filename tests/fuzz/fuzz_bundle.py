@@ -1,6 +1,6 @@
-"""The target for `_bundle`: indexes and tiles are what NumPy and slices of bytes make of them.
+"""The fuzzing target for `_bundle`: results are compared with NumPy and slices of bytes.
 
-An input is a byte for the function, one for its manner, and what the function takes.
+An input is a byte for the function, one for the variant of its arguments, and the arguments.
 """
 
 from collections.abc import Callable
@@ -17,29 +17,29 @@ STARTS = {
     b"CntZImage ": TileKind.LERC,
     b"Lerc2 ": TileKind.LERC,
 }
-PLACE = np.dtype([("offset", "<u8"), ("size", "<u4")])
+SPAN = np.dtype([("offset", "<u8"), ("size", "<u4")])
 
 
 def one_input(data: memoryview) -> None:
     if len(data) < 10:
         return
     function = (check_index_v2, check_index_v1, check_tiles)[data[0] % 3]
-    function(data[2:], manner=data[1])
+    function(data[2:], variant=data[1])
 
 
-def an_index(data: memoryview, size: int, manner: int) -> NDArray[np.uint8]:
-    """Return an index with these entries at its start, or at its end, and none elsewhere."""
+def make_index(data: memoryview, size: int, variant: int) -> NDArray[np.uint8]:
+    """Return an index with these entries at its start or its end, and empty entries elsewhere."""
     index, entries = np.zeros(size, np.uint8), np.frombuffer(data, np.uint8)[:size]
-    if manner % 2:
+    if variant % 2:
         index[size - len(entries) :] = entries
     else:
         index[: len(entries)] = entries
     return index
 
 
-def check_index_v2(data: memoryview, manner: int) -> None:
-    file_size, index = int.from_bytes(data[:8], "little"), an_index(data[8:], 8 * TILES, manner)
-    expect_refused(lambda: read_index_v2(data[8:], file_size), refused=len(data) - 8 != 8 * TILES)
+def check_index_v2(data: memoryview, variant: int) -> None:
+    file_size, index = int.from_bytes(data[:8], "little"), make_index(data[8:], 8 * TILES, variant)
+    check_rejected(lambda: read_index_v2(data[8:], file_size), rejected=len(data) - 8 != 8 * TILES)
     entries = index.view("<u8")
     offsets, sizes = entries & np.uint64(2**40 - 1), entries >> np.uint64(40)
     wrong = (sizes > 0) & ((offsets < 64 + 8 * TILES) | (offsets + sizes > file_size))
@@ -51,9 +51,9 @@ def check_index_v2(data: memoryview, manner: int) -> None:
     assert found[2] == bad
 
 
-def check_index_v1(data: memoryview, manner: int) -> None:
-    file_size, index = int.from_bytes(data[:8], "little"), an_index(data[8:], 5 * TILES, manner)
-    expect_refused(lambda: read_index_v1(data[8:], file_size), refused=len(data) - 8 != 5 * TILES)
+def check_index_v1(data: memoryview, variant: int) -> None:
+    file_size, index = int.from_bytes(data[:8], "little"), make_index(data[8:], 5 * TILES, variant)
+    check_rejected(lambda: read_index_v1(data[8:], file_size), rejected=len(data) - 8 != 5 * TILES)
     offsets = np.pad(index.reshape(TILES, 5), ((0, 0), (0, 3))).view("<u8")[:, 0]
     wrong = (offsets > 0) & ((offsets < 60) | (offsets + np.uint64(4) > file_size))
     last = int(wrong.argmax()) if wrong.any() else TILES
@@ -63,31 +63,31 @@ def check_index_v1(data: memoryview, manner: int) -> None:
     assert found[1] == (128 * (last % 128) + last // 128 if last < TILES else -1)
 
 
-def check_tiles(data: memoryview, manner: int) -> None:
-    """Places are as they come, or brought within the source."""
-    count = min(data[0], (len(data) - 1) // PLACE.itemsize)
-    places = np.frombuffer(data[1:], PLACE, count)
-    source = data[1 + count * PLACE.itemsize :]
-    offsets, sizes = places["offset"].astype(np.uint64), places["size"].astype(np.uint32)
-    if manner % 2:
+def check_tiles(data: memoryview, variant: int) -> None:
+    """Check tiles at any offsets, or at offsets within the source."""
+    count = min(data[0], (len(data) - 1) // SPAN.itemsize)
+    spans = np.frombuffer(data[1:], SPAN, count)
+    source = data[1 + count * SPAN.itemsize :]
+    offsets, sizes = spans["offset"].astype(np.uint64), spans["size"].astype(np.uint32)
+    if variant % 2:
         offsets %= np.uint64(len(source) + 1)
         sizes = (sizes % (len(source) - offsets + 1)).astype(np.uint32)
     within = all(int(at) + int(size) <= len(source) for at, size in zip(offsets, sizes, strict=True))
-    expect_refused(lambda: pack(source, offsets, sizes), refused=not within)
-    expect_refused(lambda: inspect(source, offsets, sizes), refused=not within)
+    check_rejected(lambda: pack(source, offsets, sizes), rejected=not within)
+    check_rejected(lambda: inspect(source, offsets, sizes), rejected=not within)
     if within:
-        spans = zip(offsets.tolist(), sizes.tolist(), strict=True)
-        check_what_they_are(source, offsets, sizes, [bytes(source[at : at + size]) for at, size in spans])
+        pairs = zip(offsets.tolist(), sizes.tolist(), strict=True)
+        check_formats(source, offsets, sizes, [bytes(source[at : at + size]) for at, size in pairs])
 
 
-def check_what_they_are(
+def check_formats(
     source: memoryview, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32], tiles: list[bytes]
 ) -> None:
     assert pack(source, offsets, sizes).tobytes() == b"".join(len(tile).to_bytes(4, "little") + tile for tile in tiles)
     for tile, kind, whole in zip(tiles, *inspect(source, offsets, sizes), strict=True):
         expected = next((STARTS[start] for start in STARTS if tile.startswith(start)), TileKind.UNKNOWN)
         if len(tile) < 10 and expected is TileKind.LERC:
-            expected = TileKind.UNKNOWN  # shorter than any header of LERC
+            expected = TileKind.UNKNOWN  # shorter than any LERC header
         assert kind == expected
         if expected is TileKind.PNG:
             assert whole == (b"IEND\xae\x42\x60\x82" in tile[8:])
@@ -97,11 +97,11 @@ def check_what_they_are(
             assert whole
 
 
-def expect_refused(call: Callable[[], object], *, refused: bool) -> None:
-    """Check that a call raises ValueError, or that it does not."""
+def check_rejected(call: Callable[[], object], *, rejected: bool) -> None:
+    """Check whether a call raises ValueError."""
     try:
         call()
     except ValueError:
-        assert refused
+        assert rejected
     else:
-        assert not refused
+        assert not rejected

@@ -1,6 +1,6 @@
-"""The target for `_jpeg`: whatever the bytes, nothing breaks, and a recompressed tile is what the rule makes of it.
+"""The fuzzing target for `_jpeg`: no input may break it, and a recompressed tile must be what the rules require.
 
-An input is a byte for the quality, one for the tables, and a tile.
+An input is a byte for the quality, one for the kind of tables, and a tile.
 """
 
 import coefficients  # built into the fuzzing program
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gptool._bundle import inspect
 from gptool._jpeg import Damage, Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
-from helpers.jpegs_rules import MODES, RULES, ijg
+from helpers.jpeg_requantisation import RULES, TABLE_MODES, ijg_tables
 
 SOUND = (Outcome.RECOMPRESSED, Outcome.KEPT_NOT_SMALLER)
 
@@ -18,7 +18,7 @@ SOUND = (Outcome.RECOMPRESSED, Outcome.KEPT_NOT_SMALLER)
 def one_input(data: memoryview) -> None:
     if len(data) < 2:
         return
-    request, tables, tile = data[0] % 101, MODES[data[1] % 2], data[2:]
+    request, tables, tile = data[0] % 101, TABLE_MODES[data[1] % 2], data[2:]
     output, outcome = recompress(tile, request, tables=tables)
     damage, text = diagnose(tile)
     assert "\n" not in text
@@ -48,7 +48,7 @@ def check_quality(tile: memoryview) -> None:
 
 
 def check_batch(tile: memoryview, request: int, tables: Tables, expected: tuple[bytes, Outcome]) -> None:
-    """Half a tile before it changes nothing for the tile."""
+    """Check that a truncated tile before it does not change the result of a tile."""
     sizes = np.array([len(tile), len(tile) // 2, len(tile)], np.uint32)
     output, new_sizes, outcomes = recompress_batch(tile, np.zeros(3, np.uint64), sizes, request, tables=tables)
     parts = np.split(output, np.cumsum(new_sizes)[:-1])
@@ -61,17 +61,17 @@ def check_recompressed(tile: memoryview, request: int, tables: Tables, output: b
     assert is_whole(output)
     assert recompress(output, request, tables=tables)[0] == output
     (chroma, before), (_, after) = coefficients.read(tile), coefficients.read(output)
-    # A table that components share follows the first of them.
+    # A table that several components share follows the first of them.
     targets: dict[int, NDArray[np.int64]] = {}
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
-        slot, own, levels = old[0], numbers(old[1], np.uint16), numbers(old[4], np.int16)
-        wanted = targets.setdefault(slot, ijg(request)[int(chroma and number in (1, 2))])
-        step, moved = RULES[tables](own, wanted, levels)
+        slot, own, unchanged = old[0], to_numbers(old[1], np.uint16), to_numbers(old[4], np.int16)
+        wanted = targets.setdefault(slot, ijg_tables(request)[int(chroma and number in (1, 2))])
+        step, requantised = RULES[tables](own, wanted, unchanged)
         assert (new[0], *new[2:4]) == (slot, *old[2:4])
-        np.testing.assert_array_equal(numbers(new[1], np.uint16), step)
-        np.testing.assert_array_equal(numbers(new[4], np.int16), moved)
+        np.testing.assert_array_equal(to_numbers(new[1], np.uint16), step)
+        np.testing.assert_array_equal(to_numbers(new[4], np.int16), requantised)
 
 
-def numbers(data: bytes, kind: type) -> NDArray[np.int64]:
-    """Return quantisers, or levels with a row for each block, as numbers that don't overflow."""
+def to_numbers(data: bytes, kind: type) -> NDArray[np.int64]:
+    """Return quantisation steps, or coefficients with a row for each block, as numbers that do not overflow."""
     return np.frombuffer(data, kind).astype(np.int64).reshape(-1, 64)

@@ -1,32 +1,32 @@
-"""Writes the inputs that fuzzing starts from: `seeds.py FOLDER` makes FOLDER/jpeg and FOLDER/bundle."""
+"""Write the seed inputs for fuzzing: `seeds.py FOLDER` creates FOLDER/jpeg and FOLDER/bundle."""
 
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import jpegs
+from helpers import jpeg_kinds
 from helpers.caches import bundle_bytes, bundle_v1_bytes, jpeg_tile, png_tile
 
-LONGEST = 8192
-"""Bytes of a tile: longer ones are read too slowly to try many."""
+MAX_TILE_SIZE = 8192
+"""Bytes: fuzzing is too slow with larger tiles."""
 
 TILES = {(0, 0): jpeg_tile(1), (0, 1): png_tile(2), (0, 3): b"Lerc2 " + bytes(90), (1, 0): b"no image"}
 
 
 def jpeg_seeds() -> Iterator[bytes]:
-    """Each kind at its own size, and drawn smaller, where more of a tile's bytes are header."""
-    drawn = jpegs.pixels
+    """Yield each kind at its own size, and smaller, so that more of a tile's bytes are header."""
+    original = jpeg_kinds.pixels
     for side in (64, 24):
-        jpegs.pixels = lambda height=side, width=side, seed=0: drawn(height, width, seed)
-        for make in jpegs.KINDS.values():
-            if len(tile := make()) <= LONGEST:
+        jpeg_kinds.pixels = lambda height=side, width=side, seed=0: original(height, width, seed)
+        for make in jpeg_kinds.KINDS.values():
+            if len(tile := make()) <= MAX_TILE_SIZE:
                 yield from (bytes([request, tables]) + tile for request, tables in ((50, 0), (80, 0), (20, 1)))
-    jpegs.pixels = drawn
+    jpeg_kinds.pixels = original
 
 
 def bundle_seeds() -> Iterator[bytes]:
-    """Indexes as far as they are not empty, from the start and as if at the end, and tiles with their places."""
+    """Yield the non-empty part of indexes, for the start and for the end of an index, and tiles with their offsets."""
     for empty in (0, 4):
         bundle = bundle_bytes(TILES, empty=empty)
         yield from (struct.pack("<BBQ", 0, end, len(bundle)) + bundle[64 : 64 + 8 * 130] for end in (0, 1))

@@ -13,7 +13,7 @@ from gptool._jpeg import Outcome, quality, recompress
 from gptool.jpeg.quality_steps import lowest_unchanged_quality
 from gptool.model import Message, Tables
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
-from helpers import jpegs, jpegs_made, jpegs_seen
+from helpers import jpeg_kinds, jpeg_readers, jpeg_tiles
 from helpers.caches import conf_text, jpeg_tile, make_cache
 
 PAGE = Path(__file__).parents[2] / "docs" / "recompression.md"
@@ -27,10 +27,11 @@ def unchanged(tile: bytes, tables: Tables = "efficient") -> list[int]:
 def with_tables(luminance: int, chrominance: int, add: int = 0) -> bytes:
     """Return a tile with the tables of two qualities; the last luminance quantisation step is `add` coarser."""
     tables = [
-        jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=q))[i] for i, q in ((0, luminance), (1, chrominance))
+        jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=q))[i]
+        for i, q in ((0, luminance), (1, chrominance))
     ]
     tables[0][-1] += add
-    return jpegs.pillow(jpegs.pixels(), qtables=[table.tolist() for table in tables], quality=-1)
+    return jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), qtables=[table.tolist() for table in tables], quality=-1)
 
 
 def with_extraneous_bytes(tile: bytes) -> bytes:
@@ -41,7 +42,7 @@ def with_extraneous_bytes(tile: bytes) -> bytes:
 
 def with_adobe_marker(tile: bytes) -> bytes:
     """Return a tile with an Adobe marker that states RGB, which a JFIF marker overrides."""
-    marker = jpegs.segment(jpegs.APP14, b"Adobe\0\x64" + bytes(5))
+    marker = jpeg_tiles.segment(jpeg_tiles.APP14, b"Adobe\0\x64" + bytes(5))
     at = tile.index(b"\xff\xdb")
     return tile[:at] + marker + tile[at:]
 
@@ -53,7 +54,7 @@ def with_adobe_marker(tile: bytes) -> bytes:
 def test_lowest_unchanged_quality_of_every_ijg_quality(subsampling: int) -> None:
     steps = 0
     for own in range(20, 101):
-        tile = jpegs.turbo(jpegs.pixels(32, 32), subsampling, own)
+        tile = jpeg_tiles.encode_turbo(jpeg_tiles.pixels(32, 32), subsampling, own)
         kept = unchanged(tile)
         for request in kept:
             assert kept == list(range(lowest_unchanged_quality(tile, request, "efficient") or 0, own))
@@ -62,23 +63,25 @@ def test_lowest_unchanged_quality_of_every_ijg_quality(subsampling: int) -> None
     assert steps == 68  # from quality 88 every request changes a table
 
 
-LUMINANCE = jpegs_seen.tables(jpegs.turbo(jpegs.pixels(8, 8), quality=75))[0]
+LUMINANCE = jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=75))[0]
 TABLES = {
     "coarser chrominance": with_tables(75, 60),
     "finer chrominance": with_tables(75, 76),
     "tables of another encoder": with_tables(75, 75, 3),
     "steps too coarse for a multiple": with_tables(3, 3),
     "single request": with_tables(77, 81),
-    "16-bit tables": jpegs_made.with_wide_tables(jpegs.turbo(jpegs.pixels(), quality=75), 300),
-    "one shared table": jpegs.pillow(jpegs.pixels(), qtables=[LUMINANCE.tolist()], quality=-1),
-    "CMYK": jpegs.pillow(jpegs.pixels(), "CMYK", quality=75),
-    "RGB": jpegs.pillow(jpegs.pixels(), keep_rgb=True, quality=75),
-    "progressive": jpegs.pillow(jpegs.pixels(), progressive=True, quality=75),
-    "ICC profile, comment, own Huffman tables": jpegs.pillow(
-        jpegs.pixels(), icc_profile=jpegs.ICC, comment=b"grass", optimize=True, quality=75
+    "16-bit tables": jpeg_tiles.with_wide_tables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(), quality=75), 300),
+    "one shared table": jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), qtables=[LUMINANCE.tolist()], quality=-1),
+    "CMYK": jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), "CMYK", quality=75),
+    "RGB": jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), keep_rgb=True, quality=75),
+    "progressive": jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), progressive=True, quality=75),
+    "ICC profile, comment, own Huffman tables": jpeg_tiles.encode_pillow(
+        jpeg_tiles.pixels(), icc_profile=jpeg_kinds.ICC, comment=b"grass", optimize=True, quality=75
     ),
-    "without JFIF marker": jpegs_made.without(jpegs.turbo(jpegs.pixels(), quality=75), jpegs_made.APP0),
-    "Adobe RGB": with_adobe_marker(jpegs_made.without(with_tables(75, 75), jpegs_made.APP0)),
+    "without JFIF marker": jpeg_tiles.without_segments(
+        jpeg_tiles.encode_turbo(jpeg_tiles.pixels(), quality=75), jpeg_tiles.APP0
+    ),
+    "Adobe RGB": with_adobe_marker(jpeg_tiles.without_segments(with_tables(75, 75), jpeg_tiles.APP0)),
     "JFIF and Adobe RGB": with_adobe_marker(with_tables(75, 75)),
 }
 
@@ -101,11 +104,14 @@ def test_exact_tables_keep_tile_of_slightly_higher_quality() -> None:
 
 @pytest.mark.parametrize("end", [0, 2, 3, 5, 60, 200, 300])
 def test_truncated_header_gives_none(end: int) -> None:
-    assert lowest_unchanged_quality(jpegs.turbo(jpegs.pixels(), quality=75)[:end], 70, "efficient") is None
+    assert (
+        lowest_unchanged_quality(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(), quality=75)[:end], 70, "efficient")
+        is None
+    )
 
 
 def test_extraneous_bytes_give_none() -> None:
-    tile = with_extraneous_bytes(jpegs.turbo(jpegs.pixels(), quality=75))
+    tile = with_extraneous_bytes(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(), quality=75))
     assert recompress(tile, 70)[1] == Outcome.KEPT_UNCHANGED
     assert lowest_unchanged_quality(tile, 70, "efficient") is None
 
@@ -236,7 +242,7 @@ def test_documented_quality_steps_hold() -> None:
     shown = {int(own): cells.split(" | ") for own, cells in rows}
     assert shown.keys() == {75, 85, 90, 95}
     for own, (keeping, *cells) in shown.items():
-        tile = jpegs.turbo(jpegs.pixels(256, 256), quality=own)
+        tile = jpeg_tiles.encode_turbo(jpeg_tiles.pixels(256, 256), quality=own)
         kept = unchanged(tile)
         assert keeping == (f"{kept[0]} to {kept[-1]}" if kept else "none")
         assert cells == [documented_result(tile, request) for request in requests]

@@ -1,4 +1,4 @@
-"""Numbers, edges and grids that no polygon and no scheme would have: an answer or an exception, never a crash."""
+"""Numbers, edges and grids that no valid polygon or scheme has: a result or an exception, never a crash."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ BOX: Edges = np.array([[10, 10, 60.5, 10], [60.5, 10, 60.5, 70], [60.5, 70, 10, 
 GRID = {"origin_x": -3, "origin_y": 100, "width": 0.5, "height": 0.5}
 
 
-def tiles_of(edges: Any, **changes: Any) -> NDArray[np.bool_]:
+def covered_tiles(edges: Any, **changes: Any) -> NDArray[np.bool_]:
     return covered(edges, **{**GRID, "row": 0, "column": 0, "tolerance": EDGE_TOLERANCE, **changes})
 
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf]
-any_number = st.floats() | st.floats(-300, 300) | st.sampled_from([*NO_NUMBERS, 1e308, -1e308, 5e-324, 0.0])
+NOT_FINITE = [math.nan, math.inf, -math.inf]
+any_number = st.floats() | st.floats(-300, 300) | st.sampled_from([*NOT_FINITE, 1e308, -1e308, 5e-324, 0.0])
 sides = st.just(1.0) | st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 starts = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 128, 2**31])
 
@@ -40,7 +40,7 @@ starts = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 128, 2**31])
     start=st.tuples(starts, starts),
     tolerance=st.floats(0, 0.5, exclude_max=True),
 )
-def test_any_numbers_give_an_answer(
+def test_any_numbers_give_a_result(
     edges: Edges, origin: tuple[float, float], size: tuple[float, float], start: tuple[int, int], tolerance: float
 ) -> None:
     tiles = covered(edges, *origin, *size, *start, tolerance)
@@ -48,48 +48,56 @@ def test_any_numbers_give_an_answer(
     assert tiles.view(np.uint8).max() <= 1
 
 
-@pytest.mark.parametrize("number", [*NO_NUMBERS, 1.7e308])
+@pytest.mark.parametrize("number", [*NOT_FINITE, 1.7e308])
 @pytest.mark.parametrize("place", range(4))
-def test_an_edge_that_is_no_number_in_tiles_counts_as_absent(place: int, number: float) -> None:
-    spoilt = np.array([[50.0, 50.0, 0.0, 90.0]])
-    spoilt[:, place] = number
-    np.testing.assert_array_equal(tiles_of(np.vstack([spoilt, BOX])), tiles_of(BOX))
+def test_edge_with_a_coordinate_that_is_not_finite_is_ignored(place: int, number: float) -> None:
+    invalid = np.array([[50.0, 50.0, 0.0, 90.0]])
+    invalid[:, place] = number
+    np.testing.assert_array_equal(covered_tiles(np.vstack([invalid, BOX])), covered_tiles(BOX))
 
 
 def test_no_edges() -> None:
-    assert not tiles_of(np.empty((0, 4))).any()
+    assert not covered_tiles(np.empty((0, 4))).any()
 
 
 WRONG_EDGES: dict[str, tuple[Callable[[Edges], Any], type[Exception], str]] = {
-    "three numbers each": (lambda edges: edges[:, :3].copy(), ValueError, "edges: wrong shape; found 3 columns, expected 4"),
-    "none of five": (lambda _: np.empty((0, 5)), ValueError, "edges: wrong shape; found 5 columns, expected 4"),
+    "three columns": (
+        lambda edges: edges[:, :3].copy(),
+        ValueError,
+        "edges: wrong shape; found 3 columns, expected 4",
+    ),
+    "no rows and five columns": (
+        lambda _: np.empty((0, 5)),
+        ValueError,
+        "edges: wrong shape; found 5 columns, expected 4",
+    ),
     "one dimension": (lambda edges: edges.ravel(), ValueError, "wrong number of dimensions"),
     "three dimensions": (lambda edges: edges[None], ValueError, "wrong number of dimensions"),
     "float32": (lambda edges: edges.astype(np.float32), ValueError, "dtype mismatch"),
-    "whole numbers": (lambda edges: edges.astype(np.int64), ValueError, "dtype mismatch"),
+    "integers": (lambda edges: edges.astype(np.int64), ValueError, "dtype mismatch"),
     "big-endian": (lambda edges: edges.astype(">f8"), ValueError, "dtype mismatch|endian"),
-    "by columns": (np.asfortranarray, ValueError, "not C-contiguous"),
-    "every other": (lambda edges: edges[::2], ValueError, "not C-contiguous"),
-    "a list": (lambda edges: edges.tolist(), TypeError, "buffer|bytes-like"),
-    "nothing": (lambda _: None, TypeError, "must not be None"),
+    "column-major": (np.asfortranarray, ValueError, "not C-contiguous"),
+    "every second row": (lambda edges: edges[::2], ValueError, "not C-contiguous"),
+    "list": (lambda edges: edges.tolist(), TypeError, "buffer|bytes-like"),
+    "None": (lambda _: None, TypeError, "must not be None"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_EDGES)
-def test_edges_of_another_shape_or_type(name: str) -> None:
+def test_edges_of_wrong_shape_or_type_are_rejected(name: str) -> None:
     change, error, message = WRONG_EDGES[name]
     with pytest.raises(error, match=message):
-        tiles_of(change(BOX))
+        covered_tiles(change(BOX))
 
 
-@pytest.mark.parametrize("tolerance", [0.5, 1, -1e-9, *NO_NUMBERS])
-def test_a_tolerance_that_is_none(tolerance: float) -> None:
+@pytest.mark.parametrize("tolerance", [0.5, 1, -1e-9, *NOT_FINITE])
+def test_invalid_tolerance_is_rejected(tolerance: float) -> None:
     with pytest.raises(ValueError, match=r"^tolerance: out of range; found .*, expected at least 0 and below 0\.5$"):
-        tiles_of(BOX, tolerance=tolerance)
+        covered_tiles(BOX, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("name", ["width", "height"])
-@pytest.mark.parametrize("side", [0, -1, *NO_NUMBERS])
-def test_a_side_that_is_none(side: float, name: str) -> None:
+@pytest.mark.parametrize("side", [0, -1, *NOT_FINITE])
+def test_invalid_tile_size_is_rejected(side: float, name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}: out of range; found .*, expected a finite number above 0$"):
-        tiles_of(BOX, **{name: side})
+        covered_tiles(BOX, **{name: side})

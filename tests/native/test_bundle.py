@@ -1,3 +1,5 @@
+"""Indexes of compact bundles, packed tiles, and the format of tiles."""
+
 import struct
 from collections.abc import Callable
 
@@ -7,14 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptool._bundle import TileKind, inspect, pack, read_index_v1, read_index_v2
-from helpers import jpegs
+from helpers import jpeg_kinds, jpeg_tiles
 
 TILES = 128 * 128
 FIRST_TILE = 64 + 8 * TILES
-"""Header and index come before every tile."""
+"""The offset after header and index."""
 
 Entries = dict[int, tuple[int, int]]
-"""Offset and size by position; the other tiles are absent."""
+"""Offset and size by position; other positions have no tile."""
 
 property_test = settings(derandomize=True, database=None, deadline=None)
 
@@ -22,16 +24,16 @@ property_test = settings(derandomize=True, database=None, deadline=None)
 # ---- the index ----
 
 
-def index_of(entries: Entries) -> bytes:
-    """Return the index as CompactCacheV2 describes it: one little-endian u64 a tile, 40 bits offset, 24 bits size."""
+def make_index(entries: Entries) -> bytes:
+    """Return an index by the CompactCacheV2 specification: a little-endian u64 per tile, 40 bits offset, 24 size."""
     index = bytearray(8 * TILES)
     for position, (offset, size) in entries.items():
         struct.pack_into("<Q", index, 8 * position, offset | size << 40)
     return bytes(index)
 
 
-def expected_of(entries: Entries, file_size: int) -> tuple[Entries, int]:
-    """Return the entries that are tiles, up to the first bad one, and the position of that, else -1."""
+def expected_tiles(entries: Entries, file_size: int) -> tuple[Entries, int]:
+    """Return the entries of tiles before the first bad entry, and its position or -1."""
     tiles: Entries = {}
     for position, (offset, size) in sorted(entries.items()):
         if size == 0:
@@ -54,9 +56,9 @@ sizes_in_file = st.integers(0, 2**24 - 1) | st.integers(0, 2)
 @example(entries={0: (FIRST_TILE, 2**24 - 1), TILES - 1: (2**40 - 1, 1)}, file_size=2**40)
 @example(entries={0: (FIRST_TILE, 2**24 - 1), TILES - 1: (2**40 - 1, 2)}, file_size=2**40)
 def test_index_is_read_up_to_the_first_bad_entry(entries: Entries, file_size: int) -> None:
-    offsets, sizes, bad = read_index_v2(index_of(entries), file_size)
+    offsets, sizes, bad = read_index_v2(make_index(entries), file_size)
     tiles = {int(i): (int(offsets[i]), int(sizes[i])) for i in np.flatnonzero(offsets | sizes)}
-    assert (tiles, bad) == expected_of(entries, file_size)
+    assert (tiles, bad) == expected_tiles(entries, file_size)
     assert (offsets.dtype, sizes.dtype, len(offsets), len(sizes)) == (np.uint64, np.uint32, TILES, TILES)
 
 
@@ -65,45 +67,45 @@ def test_index_is_read_up_to_the_first_bad_entry(entries: Entries, file_size: in
     [
         (FIRST_TILE, 10, -1),
         (FIRST_TILE + 90, 10, -1),
-        (FIRST_TILE + 91, 10, 7),  # a byte beyond the end of the file
+        (FIRST_TILE + 91, 10, 7),  # exceeds the file by one byte
         (FIRST_TILE + 101, 1, 7),
         (2**40 - 1, 2**24 - 1, 7),
-        (FIRST_TILE - 1, 10, 7),  # a byte within the index
+        (FIRST_TILE - 1, 10, 7),  # overlaps the index by one byte
         (0, 1, 7),
         (0, 0, -1),  # no tile, whatever the offset
         (4, 0, -1),
         (2**40 - 1, 0, -1),
     ],
 )
-def test_a_tile_lies_between_index_and_end_of_file(offset: int, size: int, bad: int) -> None:
-    assert read_index_v2(index_of({7: (offset, size)}), FIRST_TILE + 100)[2] == bad
+def test_tile_must_lie_between_index_and_end_of_file(offset: int, size: int, bad: int) -> None:
+    assert read_index_v2(make_index({7: (offset, size)}), FIRST_TILE + 100)[2] == bad
 
 
 @pytest.mark.parametrize("length", [0, 8 * TILES - 1, 8 * TILES + 1, 8 * TILES + 64])
-def test_an_index_has_one_length(length: int) -> None:
+def test_index_of_wrong_size_is_rejected(length: int) -> None:
     with pytest.raises(ValueError, match=f"index: wrong size; found {length} bytes, expected 131072"):
         read_index_v2(bytes(length), 2**40)
 
 
 HEADER_V1 = 60
-"""A V1 bundle's own header comes before every size."""
+"""The offset after the header of a V1 bundle."""
 
 
-def position_of(entry: int) -> int:
-    """Where an entry of a V1 index, which counts column by column, is in an array that counts row by row."""
+def to_row_major(entry: int) -> int:
+    """Return the row-major position of an entry of a V1 index, which is column-major."""
     column, row = divmod(entry, 128)
     return 128 * row + column
 
 
-def expected_of_v1(entries: dict[int, int], file_size: int) -> tuple[dict[int, int], int]:
-    """Return the offsets by position, up to the first bad one and with it, and the position of that, else -1."""
+def expected_offsets_v1(entries: dict[int, int], file_size: int) -> tuple[dict[int, int], int]:
+    """Return the offsets by position up to and including the first bad one, and its position or -1."""
     offsets = {}
     for entry, offset in sorted(entries.items()):
         if offset == 0:
             continue
-        offsets[position_of(entry)] = offset
+        offsets[to_row_major(entry)] = offset
         if offset < HEADER_V1 or offset + 4 > file_size:
-            return offsets, position_of(entry)
+            return offsets, to_row_major(entry)
     return offsets, -1
 
 
@@ -117,25 +119,27 @@ def expected_of_v1(entries: dict[int, int], file_size: int) -> tuple[dict[int, i
 @example(entries={0: 2**40 - 1, TILES - 1: HEADER_V1}, file_size=2**40 + 3)
 @example(entries={0: 2**40 - 1, 1: 1}, file_size=2**40 + 2)
 @example(entries={1: HEADER_V1, 128: HEADER_V1 - 1, 129: 70}, file_size=74)
-def test_index_v1_is_read_column_by_column_up_to_the_first_bad_entry(entries: dict[int, int], file_size: int) -> None:
+def test_index_v1_is_read_in_column_major_order_up_to_the_first_bad_entry(
+    entries: dict[int, int], file_size: int
+) -> None:
     index = bytearray(5 * TILES)
     for entry, offset in entries.items():
         index[5 * entry : 5 * entry + 5] = offset.to_bytes(5, "little")
     offsets, bad = read_index_v1(index, file_size)
-    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_of_v1(entries, file_size)
+    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_offsets_v1(entries, file_size)
     assert (offsets.dtype, len(offsets)) == (np.uint64, TILES)
 
 
 @pytest.mark.parametrize("file_size", [2**40 + 3, 2**40 - 2**27, 2**39])
-def test_a_full_index_v1(file_size: int) -> None:
+def test_full_index_v1(file_size: int) -> None:
     index = np.random.default_rng(1).bytes(5 * TILES)
     entries = {i: int.from_bytes(index[5 * i : 5 * i + 5], "little") for i in range(TILES)}
     offsets, bad = read_index_v1(index, file_size)
-    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_of_v1(entries, file_size)
+    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_offsets_v1(entries, file_size)
 
 
 @pytest.mark.parametrize("length", [0, 5 * TILES - 1, 5 * TILES + 1, 8 * TILES])
-def test_an_index_v1_has_one_length(length: int) -> None:
+def test_index_v1_of_wrong_size_is_rejected(length: int) -> None:
     with pytest.raises(ValueError, match=f"index: wrong size; found {length} bytes, expected 81920"):
         read_index_v1(bytes(length), 2**40)
 
@@ -145,7 +149,7 @@ def test_an_index_v1_has_one_length(length: int) -> None:
 
 @property_test
 @given(st.data())
-def test_packed_tiles_stand_behind_their_sizes(data: st.DataObject) -> None:
+def test_packed_tiles_follow_their_sizes(data: st.DataObject) -> None:
     source = data.draw(st.binary(max_size=300))
     spans = data.draw(st.lists(st.tuples(*[st.integers(0, len(source))] * 2).map(sorted), max_size=20))
     tiles = [source[start:end] for start, end in spans]
@@ -170,52 +174,56 @@ def test_sizes_of_packed_tiles_have_four_bytes() -> None:
         ([2**64 - 1], [2], "tile 0: lies outside the source; found 2 bytes at offset 18446744073709551615"),
     ],
 )
-def test_tiles_must_lie_within_the_source(
+def test_tiles_outside_the_source_are_rejected(
     function: Callable[..., object], offsets: list[int], sizes: list[int], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         function(bytes(10), np.array(offsets, np.uint64), np.array(sizes, np.uint32))
 
 
-# ---- what a tile is ----
+# ---- formats ----
 
-PNG = jpegs.tile("PNG")
-JPEG = jpegs.tile("1 x 1")
+PNG = jpeg_kinds.tile("PNG")
+JPEG = jpeg_kinds.tile("1 x 1")
 
-WHAT_TILES_ARE = {
+FORMATS = {
     "JPEG": (JPEG, TileKind.JPEG, True),
-    "JPEG and bytes after its end": (JPEG + bytes(100), TileKind.JPEG, True),
+    "JPEG with trailing bytes": (JPEG + bytes(100), TileKind.JPEG, True),
     "JPEG without its last byte": (JPEG[:-1], TileKind.JPEG, False),
-    "JPEG cut in the middle": (JPEG[: len(JPEG) // 2], TileKind.JPEG, False),
-    "JPEG cut behind a thumbnail": (jpegs.pillow(jpegs.pixels(), comment=JPEG)[:-300], TileKind.JPEG, False),
-    "JPEG's first three bytes": (b"\xff\xd8\xff", TileKind.JPEG, False),
-    "JPEG's first two bytes": (b"\xff\xd8", TileKind.UNKNOWN, True),
+    "JPEG truncated in the middle": (JPEG[: len(JPEG) // 2], TileKind.JPEG, False),
+    "JPEG truncated after a thumbnail": (
+        jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), comment=JPEG)[:-300],
+        TileKind.JPEG,
+        False,
+    ),
+    "first three bytes of a JPEG": (b"\xff\xd8\xff", TileKind.JPEG, False),
+    "first two bytes of a JPEG": (b"\xff\xd8", TileKind.UNKNOWN, True),
     "JPEG without its first four bytes": (JPEG[4:], TileKind.UNKNOWN, True),
     "PNG": (PNG, TileKind.PNG, True),
-    "PNG and bytes after its end": (PNG + b"\r\n", TileKind.PNG, True),
+    "PNG with trailing bytes": (PNG + b"\r\n", TileKind.PNG, True),
     "PNG without its last byte": (PNG[:-1], TileKind.PNG, False),
-    "PNG's signature": (PNG[:8], TileKind.PNG, False),
-    "PNG's first seven bytes": (PNG[:7], TileKind.UNKNOWN, True),
+    "signature of a PNG": (PNG[:8], TileKind.PNG, False),
+    "first seven bytes of a PNG": (PNG[:7], TileKind.UNKNOWN, True),
     "LERC 1": (b"CntZImage " + bytes(30), TileKind.LERC, True),
     "LERC 2": (b"Lerc2 " + bytes(30), TileKind.LERC, True),
     "GIF": (b"GIF89a" + bytes(30), TileKind.UNKNOWN, True),
     "one byte": (b"\xff", TileKind.UNKNOWN, True),
-    "nothing": (b"", TileKind.UNKNOWN, True),
+    "empty": (b"", TileKind.UNKNOWN, True),
 }
 
 
-@pytest.mark.parametrize(("tile", "kind", "whole"), WHAT_TILES_ARE.values(), ids=WHAT_TILES_ARE)
-def test_what_a_tile_is(tile: bytes, kind: TileKind, whole: bool) -> None:
+@pytest.mark.parametrize(("tile", "kind", "whole"), FORMATS.values(), ids=FORMATS)
+def test_format_of_a_tile(tile: bytes, kind: TileKind, whole: bool) -> None:
     kinds, wholes = inspect(tile, np.zeros(1, np.uint64), np.array([len(tile)], np.uint32))
     assert (TileKind(kinds[0]), bool(wholes[0])) == (kind, whole)
 
 
-def test_each_tile_of_a_batch_is_looked_at_alone() -> None:
-    """No tile's end is looked for in its neighbour."""
-    tiles = [tile for tile, _, _ in WHAT_TILES_ARE.values()]
+def test_each_tile_of_a_batch_is_inspected_alone() -> None:
+    """The end of a tile is not searched in its neighbour."""
+    tiles = [tile for tile, _, _ in FORMATS.values()]
     sizes = np.array([len(tile) for tile in tiles], np.uint32)
     kinds, wholes = inspect(b"".join(tiles), np.cumsum(sizes, dtype=np.uint64) - sizes, sizes)
-    assert list(zip(kinds, wholes, strict=True)) == [(kind, whole) for _, kind, whole in WHAT_TILES_ARE.values()]
+    assert list(zip(kinds, wholes, strict=True)) == [(kind, whole) for _, kind, whole in FORMATS.values()]
     assert (kinds.dtype, wholes.dtype) == (np.uint8, np.bool_)
 
 
@@ -231,10 +239,10 @@ ends = st.sampled_from([b"", b"\xff\xd9", b"IEND\xae\x42\x60\x82", b"\xff", b"IE
 
 @property_test
 @given(tile=st.tuples(heads, st.binary(max_size=20), ends, st.binary(max_size=5)).map(b"".join))
-def test_what_any_bytes_are(tile: bytes) -> None:
+def test_format_of_any_bytes(tile: bytes) -> None:
     end: bytes | None = b""
     if tile.startswith(b"\xff\xd8\xff"):
-        kind, end = TileKind.JPEG, None  # what counts is an end behind the first scan: the table above has those
+        kind, end = TileKind.JPEG, None  # depends on the end after the first scan: see FORMATS
     elif tile.startswith(b"\x89PNG\r\n\x1a\n"):
         kind, end = TileKind.PNG, b"IEND\xae\x42\x60\x82"
     elif tile.startswith((b"CntZImage ", b"Lerc2 ")) and len(tile) >= 10:

@@ -1,4 +1,4 @@
-"""Sizes, bytes and words of many files, read without the GIL."""
+"""Sizes, contents and words of many files, read without the GIL."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gptool._files import file_sizes, read_files, read_words
 
 property_test = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
-WINDOW = 4096
-"""Bytes that read_words takes at a time."""
+WINDOW_SIZE = 4096
+"""Bytes that read_words reads at a time."""
 
-NOISE = np.random.default_rng(7).bytes(5 * WINDOW + 3)
+NOISE = np.random.default_rng(7).bytes(5 * WINDOW_SIZE + 3)
 
 
-def encoded(paths: list[Path]) -> list[bytes]:
+def encode_paths(paths: list[Path]) -> list[bytes]:
     return [os.fsencode(path) for path in paths]
 
 
@@ -36,8 +36,8 @@ def uint64(*offsets: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return np.array(offsets, np.uint64)
 
 
-def three_files(folder: Path) -> list[Path]:
-    """Files of 3, 0 and 10 bytes."""
+def make_three_files(folder: Path) -> list[Path]:
+    """Create files of 3, 0 and 10 bytes."""
     paths = [folder / name for name in ("a", "b", "c")]
     for path, data in zip(paths, (b"abc", b"", b"0123456789"), strict=True):
         path.write_bytes(data)
@@ -50,15 +50,13 @@ def three_files(folder: Path) -> list[Path]:
 @property_test
 @given(contents=st.lists(st.binary(max_size=300), max_size=12))
 @example(contents=[b"", NOISE * 50, b"", b"x", b""])
-def test_sizes_and_bytes_are_those_of_the_files(
-    tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]
-) -> None:
-    paths = [tmp_path_factory.getbasetemp() / f"whole{i}" for i in range(len(contents))]
+def test_sizes_and_contents_of_files(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
+    paths = [tmp_path_factory.getbasetemp() / f"file{i}" for i in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
-    sizes, failure = file_sizes(encoded(paths))
+    sizes, failure = file_sizes(encode_paths(paths))
     assert (sizes.tolist(), sizes.dtype, failure) == ([path.stat().st_size for path in paths], np.int64, 0)
-    data, done, failure = read_files(encoded(paths), sizes.astype(np.uint32))
+    data, done, failure = read_files(encode_paths(paths), sizes.astype(np.uint32))
     assert (data.tobytes(), data.dtype) == (b"".join(path.read_bytes() for path in paths), np.uint8)
     assert (done, failure) == (len(paths), 0)
 
@@ -70,85 +68,85 @@ def test_no_files() -> None:
     assert (data.tolist(), done, failure) == ([], 0, 0)
 
 
-def test_files_come_in_the_order_asked_for_and_as_often(tmp_path: Path) -> None:
-    a, b, c = three_files(tmp_path)
-    data, done, failure = read_files(encoded([c, a, b, c]), uint32(10, 3, 0, 10))
+def test_files_may_come_in_any_order_and_repeat(tmp_path: Path) -> None:
+    a, b, c = make_three_files(tmp_path)
+    data, done, failure = read_files(encode_paths([c, a, b, c]), uint32(10, 3, 0, 10))
     assert (data.tobytes(), done, failure) == (b"0123456789abc0123456789", 4, 0)
 
 
-def test_a_size_above_4_gib(tmp_path: Path) -> None:
+def test_size_above_4_gib(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate((1 << 32) + 5)
-    assert file_sizes(encoded([tmp_path / "sparse"]))[0].tolist() == [(1 << 32) + 5]
+    assert file_sizes(encode_paths([tmp_path / "sparse"]))[0].tolist() == [(1 << 32) + 5]
 
 
-Spoil = Callable[[Path], Path]
+MakePath = Callable[[Path], Path]
 
 
-def symlink_to_itself(folder: Path) -> Path:
+def make_symlink_to_itself(folder: Path) -> Path:
     path = folder / "loop"
     path.symlink_to(path)
     return path
 
 
-UNREADABLE: dict[str, tuple[Spoil, int]] = {
+UNREADABLE: dict[str, tuple[MakePath, int]] = {
     "missing": (lambda folder: folder / "none", errno.ENOENT),
-    "below a file": (lambda folder: folder / "a" / "x", errno.ENOTDIR),
-    "a name too long": (lambda folder: folder / ("x" * 300), errno.ENAMETOOLONG),
-    "a link to itself": (symlink_to_itself, errno.ELOOP),
+    "path below a file": (lambda folder: folder / "a" / "x", errno.ENOTDIR),
+    "name too long": (lambda folder: folder / ("x" * 300), errno.ENAMETOOLONG),
+    "link to itself": (make_symlink_to_itself, errno.ELOOP),
 }
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_one_that_can_not_be_opened(tmp_path: Path, name: str, place: int) -> None:
-    spoil, number = UNREADABLE[name]
-    paths = three_files(tmp_path)
-    paths.insert(place, spoil(tmp_path))
-    sizes, failure = file_sizes(encoded(paths))
+def test_unreadable_file_stops_the_call(tmp_path: Path, name: str, place: int) -> None:
+    make_path, number = UNREADABLE[name]
+    paths = make_three_files(tmp_path)
+    paths.insert(place, make_path(tmp_path))
+    sizes, failure = file_sizes(encode_paths(paths))
     assert (sizes.tolist(), failure) == ([3, 0, 10][:place], number)
     expected = [3, 0, 10]
     expected.insert(place, 1)
-    data, done, failure = read_files(encoded(paths), uint32(*expected))
+    data, done, failure = read_files(encode_paths(paths), uint32(*expected))
     assert (done, failure) == (place, number)
     assert data.tobytes()[: sum(expected[:place])] == b"abc0123456789"[: sum(expected[:place])]
 
 
-def test_what_is_no_file_has_a_size_of_its_own(tmp_path: Path) -> None:
+def test_size_of_other_than_regular_files_is_minus_one(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    paths = [*three_files(tmp_path), *(tmp_path / name for name in ("folder", "pipe", "link"))]
-    sizes, failure = file_sizes(encoded([*paths, Path("/dev/null")]))
+    paths = [*make_three_files(tmp_path), *(tmp_path / name for name in ("folder", "pipe", "link"))]
+    sizes, failure = file_sizes(encode_paths([*paths, Path("/dev/null")]))
     assert (sizes.tolist(), failure) == ([3, 0, 10, -1, -1, 3, -1], 0)
 
 
-def test_a_folder_is_not_read(tmp_path: Path) -> None:
-    paths = [*three_files(tmp_path), tmp_path]
-    assert read_files(encoded(paths), uint32(3, 0, 10, 4))[1:] == (3, errno.EISDIR)
+def test_folder_is_not_read(tmp_path: Path) -> None:
+    paths = [*make_three_files(tmp_path), tmp_path]
+    assert read_files(encode_paths(paths), uint32(3, 0, 10, 4))[1:] == (3, errno.EISDIR)
 
 
 @pytest.mark.parametrize("size", [0, 1])
-def test_a_pipe_does_not_make_us_wait(tmp_path: Path, size: int) -> None:
+def test_pipe_does_not_block(tmp_path: Path, size: int) -> None:
     os.mkfifo(tmp_path / "pipe")
-    done, failure = read_files(encoded([tmp_path / "pipe"]), uint32(size))[1:]
-    assert (done, failure) == (1 - size, 0)  # nobody writes: it is at its end
+    done, failure = read_files(encode_paths([tmp_path / "pipe"]), uint32(size))[1:]
+    assert (done, failure) == (1 - size, 0)  # without a writer a pipe is at its end
 
 
 @pytest.mark.parametrize("change", [-10, -1, 1, 9000])
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_file_that_changed_its_size(tmp_path: Path, place: int, change: int) -> None:
+def test_file_with_another_size_stops_the_call(tmp_path: Path, place: int, change: int) -> None:
     paths = [tmp_path / str(i) for i in range(3)]
     for path in paths:
         path.write_bytes(NOISE[:10])
     paths[place].write_bytes(NOISE[: 10 + change])
-    data, done, failure = read_files(encoded(paths), uint32(10, 10, 10))
+    data, done, failure = read_files(encode_paths(paths), uint32(10, 10, 10))
     assert (len(data), done, failure) == (30, place, 0)
     assert data[: 10 * place].tobytes() == NOISE[:10] * place
 
 
-def test_arguments_that_do_not_fit(tmp_path: Path) -> None:
-    paths = encoded(three_files(tmp_path))
+def test_invalid_arguments_are_rejected(tmp_path: Path) -> None:
+    paths = encode_paths(make_three_files(tmp_path))
     for path in (b"\0", b"a\0", paths[0] + b"\0.jpg"):
         with pytest.raises(ValueError, match="path contains a NUL byte; found b"):
             file_sizes([paths[0], path])
@@ -165,8 +163,10 @@ def test_arguments_that_do_not_fit(tmp_path: Path) -> None:
 
 # ---- words ----
 
-near_windows = st.builds(lambda window, more: max(window * WINDOW + more, 0), st.integers(0, 5), st.integers(-8, 8))
-anywhere = st.integers(0, len(NOISE) + 20) | near_windows
+near_window_edges = st.builds(
+    lambda window, more: max(window * WINDOW_SIZE + more, 0), st.integers(0, 5), st.integers(-8, 8)
+)
+anywhere = st.integers(0, len(NOISE) + 20) | near_window_edges
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def words_of(path: Path, start: int, offsets: list[int]) -> tuple[list[int], int]:
+def read_words_of(path: Path, start: int, offsets: list[int]) -> tuple[list[int], int]:
     with path.open("rb") as file:
         words, done = read_words(file.fileno(), start, uint64(*offsets))
         assert (len(words), words.dtype, file.tell()) == (len(offsets), np.uint32, 0)
@@ -184,39 +184,41 @@ def words_of(path: Path, start: int, offsets: list[int]) -> tuple[list[int], int
 
 
 @settings(property_test, max_examples=400)
-@given(start=st.integers(0, 2 * WINDOW), offsets=st.lists(anywhere, max_size=30), ascending=st.booleans())
+@given(start=st.integers(0, 2 * WINDOW_SIZE), offsets=st.lists(anywhere, max_size=30), ascending=st.booleans())
 @example(start=0, offsets=[len(NOISE) - 4, len(NOISE) - 5, 0, 0], ascending=False)
 @example(start=0, offsets=[len(NOISE) - 6, len(NOISE) - 3], ascending=True)
-@example(start=1, offsets=[0, WINDOW - 4, WINDOW - 3, WINDOW - 1, WINDOW], ascending=True)
-def test_words_up_to_the_first_beyond_the_end(noise: Path, start: int, offsets: list[int], ascending: bool) -> None:
+@example(start=1, offsets=[0, WINDOW_SIZE - 4, WINDOW_SIZE - 3, WINDOW_SIZE - 1, WINDOW_SIZE], ascending=True)
+def test_words_are_read_up_to_the_first_past_the_end(
+    noise: Path, start: int, offsets: list[int], ascending: bool
+) -> None:
     offsets = sorted(offsets) if ascending else offsets
     beyond = [i for i, offset in enumerate(offsets) if start + offset + 4 > len(NOISE)]
     within = offsets[: beyond[0]] if beyond else offsets
     expected = [struct.unpack_from("<I", NOISE, start + offset)[0] for offset in within]
-    assert words_of(noise, start, offsets) == (expected, len(within))
+    assert read_words_of(noise, start, offsets) == (expected, len(within))
 
 
 @pytest.mark.parametrize("offset", [len(NOISE) - 3, len(NOISE), len(NOISE) + 1, 1 << 40, 1 << 62])
-def test_a_word_at_and_past_the_end(noise: Path, offset: int) -> None:
-    assert words_of(noise, 0, [len(NOISE) - 4, offset, 0])[1] == 1
+def test_word_past_the_end(noise: Path, offset: int) -> None:
+    assert read_words_of(noise, 0, [len(NOISE) - 4, offset, 0])[1] == 1
 
 
 def test_no_words(noise: Path, tmp_path: Path) -> None:
-    assert words_of(noise, 0, []) == ([], 0)
+    assert read_words_of(noise, 0, []) == ([], 0)
     (tmp_path / "empty").write_bytes(b"")
-    assert words_of(tmp_path / "empty", 0, [0]) == ([], 0)
+    assert read_words_of(tmp_path / "empty", 0, [0]) == ([], 0)
 
 
 def test_words_above_4_gib(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.seek((1 << 33) + 8)
         file.write(b"\1\2\3\4")
-    words, done = words_of(tmp_path / "sparse", 1 << 33, [0, 8, 9])
+    words, done = read_words_of(tmp_path / "sparse", 1 << 33, [0, 8, 9])
     assert (words, done) == ([0, 0x04030201], 2)
-    assert words_of(tmp_path / "sparse", 0, [1 << 33, (1 << 33) + 8])[0] == [0, 0x04030201]
+    assert read_words_of(tmp_path / "sparse", 0, [1 << 33, (1 << 33) + 8])[0] == [0, 0x04030201]
 
 
-def test_a_descriptor_that_can_not_be_read(noise: Path, tmp_path: Path) -> None:
+def test_unreadable_descriptor_is_an_error(noise: Path, tmp_path: Path) -> None:
     file = os.open(noise, os.O_RDONLY)
     os.close(file)
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)) as caught:
@@ -235,11 +237,11 @@ def test_a_descriptor_that_can_not_be_read(noise: Path, tmp_path: Path) -> None:
 # ---- threads ----
 
 
-def test_many_threads_get_the_same_answers(noise: Path, tmp_path: Path) -> None:
+def test_many_threads_get_the_same_results(noise: Path, tmp_path: Path) -> None:
     paths = [tmp_path / str(i) for i in range(200)]
     for i, path in enumerate(paths):
         path.write_bytes(NOISE[i : 3 * i])
-    names, sizes = encoded(paths), uint32(*range(0, 400, 2))
+    names, sizes = encode_paths(paths), uint32(*range(0, 400, 2))
     offsets = np.random.default_rng(1).integers(0, len(NOISE) - 3, 3000).astype(np.uint64)
     expected = file_sizes(names)[0].tolist(), read_files(names, sizes)[0].tobytes()
     with noise.open("rb") as file, ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""A tile's quality, what becomes of a request, and the arithmetic, against a second implementation."""
+"""The quality of a tile, the outcome of a request, and the arithmetic, compared with a second implementation."""
 
 from collections.abc import Sequence
 
@@ -8,43 +8,43 @@ from numpy.typing import NDArray
 
 from gptool._jpeg import Outcome, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
-from helpers import jpegs, jpegs_seen
+from helpers import jpeg_kinds, jpeg_readers
 from helpers.jpeg_batches import batch, split
-from helpers.jpeg_table import RECOMPRESSED, WITHOUT_CHROMINANCE
-from helpers.jpegs_coded import Frame
-from helpers.jpegs_made import DQT, pillow, pixels, tj, turbo, with_payload
-from helpers.jpegs_rules import MODES, ijg, requantised
+from helpers.jpeg_huffman import Frame
+from helpers.jpeg_outcomes import RECOMPRESSED, WITHOUT_CHROMINANCE
+from helpers.jpeg_requantisation import TABLE_MODES, ijg_tables, requantise
+from helpers.jpeg_tiles import DQT, encode_pillow, encode_turbo, pixels, tj, with_payload
 
 # ---- quality ----
 
 
 def test_quality_of_ijg_tables_is_exact() -> None:
-    found = [quality(turbo(pixels(8, 8), quality=q)) for q in range(1, 101)]
+    found = [quality(encode_turbo(pixels(8, 8), quality=q)) for q in range(1, 101)]
     assert found == list(range(1, 101))
 
 
 @pytest.mark.parametrize("q", range(3, 99))
-def test_quality_of_another_table_is_near_that_of_the_ijg_table_of_its_scale(q: int) -> None:
-    table = ijg(q)[0].copy()
+def test_quality_of_other_table_is_near_that_of_ijg_table_of_same_scale(q: int) -> None:
+    table = ijg_tables(q)[0].copy()
     first, *_, last = np.flatnonzero((table > 2) & (table < 254))
     table[first] += 1
-    table[last] -= 1  # no IJG table any more; but the sum stays, and the mean scale with it
-    tile = pillow(pixels(8, 8), "L", qtables=[table.tolist()], quality=-1)
+    table[last] -= 1  # not an IJG table any more, but the sum and so the mean scale are unchanged
+    tile = encode_pillow(pixels(8, 8), "L", qtables=[table.tolist()], quality=-1)
     assert quality(tile) == pytest.approx(q, abs=0.34)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "no image", "nothing", "without quantisation tables", "12 bits", "lossless"])
-def test_quality_of_what_has_none_is_none(kind: str) -> None:
-    assert quality(jpegs.tile(kind)) is None
+@pytest.mark.parametrize("kind", ["PNG", "text", "empty", "without quantisation tables", "12 bits", "lossless"])
+def test_quality_is_none_without_a_quantisation_table(kind: str) -> None:
+    assert quality(jpeg_kinds.tile(kind)) is None
 
 
-def test_qualities_are_those_of_single_calls_and_nan_for_none() -> None:
-    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS]
+def test_qualities_equal_single_calls_with_nan_for_none() -> None:
+    tiles = [jpeg_kinds.tile(kind) for kind in jpeg_kinds.KINDS]
     expected = [np.nan if (found := quality(tile)) is None else found for tile in tiles]
     np.testing.assert_array_equal(qualities(*batch(tiles)), expected)
 
 
-# ---- recompress: each kind of tile ----
+# ---- recompress: outcomes ----
 
 
 @pytest.mark.parametrize(
@@ -52,52 +52,50 @@ def test_qualities_are_those_of_single_calls_and_nan_for_none() -> None:
     [
         (75, 100, (Outcome.KEPT_QUALITY, Outcome.KEPT_QUALITY)),
         (75, 75, (Outcome.KEPT_QUALITY, Outcome.KEPT_QUALITY)),
-        (75, 70, (Outcome.KEPT_UNCHANGED, Outcome.RECOMPRESSED)),  # no step of 70 is 1.5 times that of 75
+        (75, 70, (Outcome.KEPT_UNCHANGED, Outcome.RECOMPRESSED)),  # no step of 70 is 1.5 times the step of 75
         (75, 50, (Outcome.RECOMPRESSED, Outcome.RECOMPRESSED)),
         (1, 0, (Outcome.KEPT_QUALITY, Outcome.KEPT_QUALITY)),  # 0 counts as 1
     ],
 )
 def test_outcome_of_each_request(own: int, request_: int, expected: tuple[Outcome, Outcome]) -> None:
-    tile = turbo(pixels(), quality=own)
-    assert tuple(recompress(tile, request_, tables=tables)[1] for tables in MODES) == expected
+    tile = encode_turbo(pixels(), quality=own)
+    assert tuple(recompress(tile, request_, tables=tables)[1] for tables in TABLE_MODES) == expected
 
 
 # ---- recompress: the arithmetic ----
 
 
-def check_against_the_rule(tile: bytes, request: int, tables: Tables, *, luminance_only: bool) -> None:
+def check_requantisation(tile: bytes, request: int, tables: Tables, *, luminance_only: bool) -> None:
     output, outcome = recompress(tile, request, tables=tables)
     assert outcome is Outcome.RECOMPRESSED
-    expected = requantised(tile, request, tables, luminance_only=luminance_only)
-    steps = jpegs_seen.tables(output)
-    for slot, levels, (step, expected_levels) in zip(
-        Frame.of(output).slots, jpegs_seen.levels(output), expected, strict=True
+    expected = requantise(tile, request, tables, luminance_only=luminance_only)
+    steps = jpeg_readers.read_qtables(output)
+    for slot, coefficients, (step, expected_coefficients) in zip(
+        Frame.of(output).slots, jpeg_readers.read_coefficients(output), expected, strict=True
     ):
         np.testing.assert_array_equal(steps[slot], step)
-        np.testing.assert_array_equal(levels, expected_levels)
+        np.testing.assert_array_equal(coefficients, expected_coefficients)
 
 
-@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("tables", TABLE_MODES)
 @pytest.mark.parametrize("kind", RECOMPRESSED)
-def test_tables_and_levels_follow_the_rule_in_every_kind(kind: str, tables: Tables) -> None:
-    check_against_the_rule(jpegs.tile(kind), 50, tables, luminance_only=kind in WITHOUT_CHROMINANCE)
+def test_requantisation_of_every_kind(kind: str, tables: Tables) -> None:
+    check_requantisation(jpeg_kinds.tile(kind), 50, tables, luminance_only=kind in WITHOUT_CHROMINANCE)
 
 
-@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("tables", TABLE_MODES)
 @pytest.mark.parametrize("own", [75, 90, 100])
 @pytest.mark.parametrize("request_", [0, 1, 10, 25, 40, 50])
-def test_tables_and_levels_follow_the_rule_at_every_quality(own: int, request_: int, tables: Tables) -> None:
-    tile = turbo(pixels(seed=own), quality=own)
-    check_against_the_rule(tile, request_, tables, luminance_only=False)
+def test_requantisation_at_every_quality(own: int, request_: int, tables: Tables) -> None:
+    tile = encode_turbo(pixels(seed=own), quality=own)
+    check_requantisation(tile, request_, tables, luminance_only=False)
 
 
-@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("tables", TABLE_MODES)
 @pytest.mark.parametrize("subsampling", [tj.TJSAMP_420, tj.TJSAMP_422, tj.TJSAMP_440, tj.TJSAMP_411, tj.TJSAMP_444])
 @pytest.mark.parametrize("sides", [(1, 1), (7, 65), (8, 8), (9, 16), (16, 17), (25, 31), (65, 1), (200, 33)], ids=str)
-def test_tables_and_levels_follow_the_rule_at_every_size(
-    sides: tuple[int, int], subsampling: int, tables: Tables
-) -> None:
-    check_against_the_rule(turbo(pixels(*sides), subsampling), 50, tables, luminance_only=False)
+def test_requantisation_at_every_size(sides: tuple[int, int], subsampling: int, tables: Tables) -> None:
+    check_requantisation(encode_turbo(pixels(*sides), subsampling), 50, tables, luminance_only=False)
 
 
 # ---- every pair of qualities ----
@@ -107,18 +105,18 @@ OWN = range(20, 101)
 
 @pytest.fixture(scope="module")
 def tiles() -> list[bytes]:
-    """A tile of each quality, and one with the same quantisers in reverse: some coarser than those of most requests."""
-    plain = [turbo(pixels(24, 24, seed=own), quality=own) for own in OWN]
+    """A tile of each quality, and one with reversed steps, some of which are coarser than those of most requests."""
+    plain = [encode_turbo(pixels(24, 24, seed=own), quality=own) for own in OWN]
     return [*plain, *(with_payload(tile, DQT, lambda table: table[:1] + table[:0:-1]) for tile in plain)]
 
 
 def steps(tiles: Sequence[bytes]) -> NDArray[np.int64]:
-    return np.array([[table for _, table in sorted(jpegs_seen.tables(tile).items())] for tile in tiles])
+    return np.array([[table for _, table in sorted(jpeg_readers.read_qtables(tile).items())] for tile in tiles])
 
 
-@pytest.mark.parametrize("tables", MODES)
+@pytest.mark.parametrize("tables", TABLE_MODES)
 @pytest.mark.parametrize("request_", range(101))
-def test_never_finer_never_larger_and_a_second_run_changes_nothing(
+def test_result_is_never_finer_or_larger_and_a_second_run_changes_nothing(
     tiles: list[bytes], request_: int, tables: Tables
 ) -> None:
     source, offsets, sizes = batch(tiles)

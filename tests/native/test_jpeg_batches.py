@@ -1,4 +1,4 @@
-"""Many tiles in one call: the same as one by one, from any buffer, on any number of threads."""
+"""Many tiles in one call: the same results as single calls, from any buffer, on any number of threads."""
 
 import mmap
 import sys
@@ -14,39 +14,39 @@ import pytest
 
 from gptool._jpeg import Damage, Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
-from helpers import jpegs
+from helpers import jpeg_kinds, jpeg_tiles
 from helpers.jpeg_batches import batch, split
-from helpers.jpegs_made import QUALITY, pillow, pixels
-from helpers.jpegs_rules import MODES
+from helpers.jpeg_requantisation import TABLE_MODES
+from helpers.jpeg_tiles import QUALITY, encode_pillow, pixels
 
 # ---- batches ----
 
 
-def test_a_batch_is_its_single_calls() -> None:
-    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS]
+def test_batch_equals_single_calls() -> None:
+    tiles = [jpeg_kinds.tile(kind) for kind in jpeg_kinds.KINDS]
     output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
     assert list(zip(split(output, sizes), outcomes, strict=True)) == [recompress(tile, 50) for tile in tiles]
     assert (output.dtype, sizes.dtype, outcomes.dtype) == (np.uint8, np.uint32, np.uint8)
 
 
-def test_a_batch_of_no_tiles() -> None:
+def test_empty_batch() -> None:
     none = (b"", np.empty(0, np.uint64), np.empty(0, np.uint32))
     assert [len(part) for part in recompress_batch(*none, 50)] == [0, 0, 0]
     assert len(qualities(*none)) == 0
 
 
 def test_tiles_may_repeat_and_overlap() -> None:
-    inner, outer = jpegs.tile("grayscale"), pillow(pixels(), comment=jpegs.tile("grayscale"))
+    inner, outer = jpeg_kinds.tile("grayscale"), encode_pillow(pixels(), comment=jpeg_kinds.tile("grayscale"))
     at = outer.index(inner)
     offsets, sizes = np.array([0, at, 0, at], np.uint64), np.array([len(outer), len(inner)] * 2, np.uint32)
     output, new_sizes, _ = recompress_batch(outer, offsets, sizes, 50)
     assert split(output, new_sizes) == [recompress(tile, 50)[0] for tile in (outer, inner, outer, inner)]
 
 
-@pytest.mark.parametrize("kind", ["standard Huffman tables left out", "without quantisation tables", "abbreviated"])
-@pytest.mark.parametrize("before", ["optimised", "progressive", "truncated", "CMYK"])
-def test_tables_of_one_tile_are_never_used_for_the_next(kind: str, before: str) -> None:
-    tiles = [jpegs.tile(before), jpegs.tile(kind)]
+@pytest.mark.parametrize("kind", ["without Huffman tables", "without quantisation tables", "without any tables"])
+@pytest.mark.parametrize("previous", ["optimised", "progressive", "truncated", "CMYK"])
+def test_tables_of_one_tile_are_never_used_for_the_next(kind: str, previous: str) -> None:
+    tiles = [jpeg_kinds.tile(previous), jpeg_kinds.tile(kind)]
     output, sizes, outcomes = recompress_batch(*batch(tiles), 50)
     assert (split(output, sizes)[1], outcomes[1]) == recompress(tiles[1], 50)
 
@@ -65,7 +65,7 @@ def test_tables_of_one_tile_are_never_used_for_the_next(kind: str, before: str) 
         ),
     ],
 )
-def test_tiles_must_lie_within_the_source(offsets: list[int], sizes: list[int], message: str) -> None:
+def test_tiles_outside_the_source_are_rejected(offsets: list[int], sizes: list[int], message: str) -> None:
     places = bytes(10), np.array(offsets, np.uint64), np.array(sizes, np.uint32)
     with pytest.raises(ValueError, match=message):
         recompress_batch(*places, 50)
@@ -74,26 +74,26 @@ def test_tiles_must_lie_within_the_source(offsets: list[int], sizes: list[int], 
 
 
 @pytest.mark.parametrize("request_", [-1, 101])
-def test_quality_must_be_0_to_100(request_: int) -> None:
+def test_quality_out_of_range_is_rejected(request_: int) -> None:
     with pytest.raises(ValueError, match=f"quality: out of range; found {request_}, expected 0 to 100"):
-        recompress(jpegs.tile("4:2:0"), request_)
+        recompress(jpeg_kinds.tile("4:2:0"), request_)
 
 
-def test_quality_must_be_whole() -> None:
+def test_quality_must_be_an_integer() -> None:
     with pytest.raises(TypeError, match="float"):
-        recompress(jpegs.tile("4:2:0"), 50.5)  # type: ignore[arg-type]
+        recompress(jpeg_kinds.tile("4:2:0"), 50.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected 0 to 100"):
-        recompress(jpegs.tile("4:2:0"), 2**40)
+        recompress(jpeg_kinds.tile("4:2:0"), 2**40)
 
 
-def test_tables_must_be_known() -> None:
+def test_unknown_tables_are_rejected() -> None:
     with pytest.raises(ValueError, match="tables: invalid choice; found 'finest', expected one of efficient, exact"):
-        recompress(jpegs.tile("4:2:0"), 50, tables="finest")
+        recompress(jpeg_kinds.tile("4:2:0"), 50, tables="finest")
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8), "mmap"])
-def test_any_contiguous_buffer_is_taken(kind: Callable[[bytes], Any] | str, tmp_path: Path) -> None:
-    tile = jpegs.tile("4:2:0")
+def test_any_contiguous_buffer_is_accepted(kind: Callable[[bytes], Any] | str, tmp_path: Path) -> None:
+    tile = jpeg_kinds.tile("4:2:0")
     if callable(kind):
         check_buffer(kind(tile), tile)
     else:
@@ -115,9 +115,9 @@ def check_buffer(buffer: Any, tile: bytes) -> None:
 # ---- threads ----
 
 
-def test_threads_do_not_disturb_each_other() -> None:
-    tiles = [jpegs.tile(kind) for kind in jpegs.KINDS if kind not in jpegs.LARGE] * 3
-    jobs = [(request, tables) for request in (5, 30, 50, 70) for tables in MODES] * 2
+def test_threads_are_independent() -> None:
+    tiles = [jpeg_kinds.tile(kind) for kind in jpeg_kinds.KINDS if kind not in jpeg_kinds.LARGE] * 3
+    jobs = [(request, tables) for request in (5, 30, 50, 70) for tables in TABLE_MODES] * 2
 
     def run(job: tuple[int, Tables]) -> list[bytes]:
         return [part.tobytes() for part in recompress_batch(*batch(tiles), job[0], tables=job[1])]
@@ -127,13 +127,13 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 
 def numbered(tile: bytes, count: int) -> list[bytes]:
-    """Return tiles of equal work but different bytes: a number follows the image."""
+    """Return tiles that take the same work but differ: a number follows the image."""
     return [tile + number.to_bytes(4) for number in range(count)]
 
 
-def test_the_gil_is_released() -> None:
-    """The main thread goes on while another recompresses, though the interpreter never makes threads take turns."""
-    places = batch(numbered(jpegs.tile("512 x 512"), 200))
+def test_gil_is_released() -> None:
+    """The main thread runs during a call of another thread, although the interpreter never makes threads switch."""
+    places = batch(numbered(jpeg_kinds.tile("512 x 512"), 200))
     rounds = 0
     seen: list[int] = []
 
@@ -149,7 +149,7 @@ def test_the_gil_is_released() -> None:
         worker.start()
         while worker.is_alive():
             rounds += 1
-            time.sleep(0)  # gives the GIL up
+            time.sleep(0)  # releases the GIL
         worker.join()
     finally:
         sys.setswitchinterval(interval)
@@ -157,8 +157,8 @@ def test_the_gil_is_released() -> None:
     assert after > before
 
 
-def test_a_tile_that_came_before_is_not_worked_on_twice() -> None:
-    tile = jpegs.tile("4:2:0")
+def test_equal_tiles_are_recompressed_once() -> None:
+    tile = jpeg_kinds.tile("4:2:0")
 
     def seconds(tiles: list[bytes]) -> float:
         start = time.thread_time()
@@ -171,9 +171,9 @@ def test_a_tile_that_came_before_is_not_worked_on_twice() -> None:
     assert seconds([tile] * 1000) < seconds(numbered(tile, 1000)) / 4
 
 
-def test_tiles_that_look_alike_are_told_apart() -> None:
-    """They differ in one byte only, at any place, behind the image or within its comment."""
-    comment = jpegs.pillow(jpegs.pixels(), comment=bytes(300))
+def test_similar_tiles_are_not_confused() -> None:
+    """They differ in a single byte, after the image or in its comment."""
+    comment = jpeg_tiles.encode_pillow(jpeg_tiles.pixels(), comment=bytes(300))
     at = comment.index(bytes(300))
     tiles = [comment[: at + i] + b"\1" + comment[at + i + 1 :] + bytes([i // 150]) for i in range(300)] * 2
     tiles += [tile + b"\2" for tile in tiles[:300]]

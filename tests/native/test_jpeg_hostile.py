@@ -1,4 +1,4 @@
-"""Tiles that are cut, mutated, contradictory or bombs: each has an outcome, and words for what is wrong with it."""
+"""Truncated, mutated and contradictory tiles and decompression bombs: each has an outcome and a diagnosis."""
 
 import numpy as np
 import pytest
@@ -7,34 +7,34 @@ from hypothesis import strategies as st
 
 from gptool._jpeg import Damage, Outcome, diagnose, quality, recompress, recompress_batch
 from gptool.model import Tables
-from helpers import jpegs
+from helpers import jpeg_kinds
 from helpers.jpeg_batches import property_test
-from helpers.jpeg_table import RECOMPRESSED, TABLE
-from helpers.jpegs_made import (
+from helpers.jpeg_outcomes import OUTCOMES, RECOMPRESSED
+from helpers.jpeg_requantisation import TABLE_MODES
+from helpers.jpeg_tiles import (
     APP0,
     APP14,
     EOI,
     SOS,
-    arithmetic,
+    encode_arithmetic,
+    encode_turbo,
     pixels,
+    read_segments,
     segment,
-    segments,
     tj,
-    turbo,
     with_frame,
     with_payload,
 )
-from helpers.jpegs_rules import MODES
 
-SOUND = [*RECOMPRESSED, "1 x 1, optimised", "more than ten blocks in an MCU", "levels beyond baseline"]
+SOUND = [*RECOMPRESSED, "1 x 1, optimised", "more than ten blocks in an MCU", "coefficients beyond baseline"]
 
 # ---- hostile bytes ----
 
 
-@pytest.mark.parametrize("tables", MODES)
-@pytest.mark.parametrize("kind", [kind for kind in SOUND if kind not in jpegs.LARGE])
-def test_a_tile_cut_anywhere_is_damaged(kind: str, tables: Tables) -> None:
-    tile = jpegs.tile(kind)
+@pytest.mark.parametrize("tables", TABLE_MODES)
+@pytest.mark.parametrize("kind", [kind for kind in SOUND if kind not in jpeg_kinds.LARGE])
+def test_truncated_tile_is_damaged(kind: str, tables: Tables) -> None:
+    tile = jpeg_kinds.tile(kind)
     end = tile.index(EOI, tile.index(bytes([0xFF, SOS]))) + len(EOI)  # of the first image
     cuts = np.arange(end, dtype=np.uint32)
     output, sizes, outcomes = recompress_batch(tile, np.zeros(len(cuts), np.uint64), cuts, 50, tables=tables)
@@ -44,23 +44,23 @@ def test_a_tile_cut_anywhere_is_damaged(kind: str, tables: Tables) -> None:
     assert set(outcomes[3:]) == {Outcome.DAMAGED}
 
 
-places_and_bytes = st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=4)), min_size=1, max_size=8)
+edits_of_bytes = st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=4)), min_size=1, max_size=8)
 
 
 @property_test
 @given(
     kind=st.sampled_from(["17 x 33", "progressive", "restart markers", "CMYK", "ICC profile", "16-bit tables"]),
-    edits=places_and_bytes,
+    edits=edits_of_bytes,
     request=st.integers(0, 100),
-    tables=st.sampled_from(MODES),
+    tables=st.sampled_from(TABLE_MODES),
 )
 def test_mutated_tiles_have_an_outcome_and_never_grow(
     kind: str, edits: list[tuple[int, bytes]], request: int, tables: Tables
 ) -> None:
-    tile = bytearray(jpegs.tile(kind))
-    for place, new in edits:
-        at = place % len(tile)
-        tile[at : at + max(len(new), 1)] = new  # overwritten, or a byte less, or a bit more at the end
+    tile = bytearray(jpeg_kinds.tile(kind))
+    for position, new in edits:
+        at = position % len(tile)
+        tile[at : at + max(len(new), 1)] = new  # overwrites bytes, removes one, or extends the end
     output, outcome = recompress(tile, request, tables=tables)
     assert outcome in Outcome
     assert (len(output) < len(tile)) if outcome is Outcome.RECOMPRESSED else (output == tile)
@@ -74,7 +74,7 @@ def test_mutated_tiles_have_an_outcome_and_never_grow(
 
 @property_test
 @given(tail=st.binary(max_size=200))
-def test_noise_behind_the_first_bytes_of_a_jpeg_is_kept(tail: bytes) -> None:
+def test_noise_after_the_first_bytes_of_a_jpeg_is_kept(tail: bytes) -> None:
     tile = b"\xff\xd8\xff" + tail
     output, outcome = recompress(tile, 50)
     assert output == tile
@@ -82,11 +82,11 @@ def test_noise_behind_the_first_bytes_of_a_jpeg_is_kept(tail: bytes) -> None:
 
 
 @pytest.mark.parametrize("scans", [0, 95])
-def test_arithmetic_bombs_cost_little(scans: int) -> None:
-    """libjpeg fills what an arithmetic scan lacks with zeros, so a few bytes may promise an image of any size."""
-    tile = arithmetic(pixels(), tj.TJSAMP_444, tj.TJFLAG_PROGRESSIVE)
+def test_arithmetic_bomb_is_rejected(scans: int) -> None:
+    """libjpeg completes an arithmetic scan with zeros, so a few bytes can declare an image of any size."""
+    tile = encode_arithmetic(pixels(), tj.TJSAMP_444, tj.TJFLAG_PROGRESSIVE)
     if tile is None:
-        pytest.skip("libjpeg-turbo was built without arithmetic coding")
+        pytest.skip("libjpeg-encode_turbo was built without arithmetic coding")
     bomb = with_frame(tile, 1, b"\x20\x00\x20\x00")[:-2]
     bomb += b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\0\0" * scans + b"\xff\xd9"
     assert recompress(bomb, 50) == (bomb, Outcome.DAMAGED)
@@ -96,32 +96,32 @@ def test_arithmetic_bombs_cost_little(scans: int) -> None:
 # ---- markers ----
 
 
-def test_an_odd_jfif_revision_is_no_damage() -> None:
-    tile = with_payload(jpegs.tile("4:2:0"), APP0, lambda jfif: b"JFIF\0\x02" + jfif[6:])
+def test_unknown_jfif_version_is_not_damage() -> None:
+    tile = with_payload(jpeg_kinds.tile("4:2:0"), APP0, lambda jfif: b"JFIF\0\x02" + jfif[6:])
     assert recompress(tile, 50)[1] is Outcome.RECOMPRESSED
     assert diagnose(tile) == (Damage.NONE, "")
 
 
-def test_app14_is_copied_even_where_jfif_contradicts_it() -> None:
-    rgb = jpegs.tile("RGB")
+def test_app14_is_copied_even_if_jfif_contradicts_it() -> None:
+    rgb = jpeg_kinds.tile("RGB")
     tile = rgb[:2] + segment(APP0, b"JFIF\0\1\1\0\0\1\0\1\0\0") + rgb[2:]
     output, _ = recompress(tile, 50)
-    assert dict(segments(output))[APP14] == dict(segments(tile))[APP14]
+    assert dict(read_segments(output))[APP14] == dict(read_segments(tile))[APP14]
 
 
 # ---- diagnose ----
 
 
 @pytest.mark.parametrize("own", [1, 2, 50])
-def test_all_of_a_tile_is_read_whatever_its_quality(own: int) -> None:
-    tile = turbo(pixels(), quality=own)
+def test_diagnosis_decodes_all_of_a_tile_at_any_quality(own: int) -> None:
+    tile = encode_turbo(pixels(), quality=own)
     assert diagnose(tile) == (Damage.NONE, "")
     assert diagnose(tile[:-9]) == (Damage.TRUNCATED, "Premature end of JPEG file")
 
 
 @pytest.mark.parametrize("kind", SOUND)
-def test_nothing_is_wrong_with_a_sound_tile(kind: str) -> None:
-    assert diagnose(jpegs.tile(kind)) == (Damage.NONE, "")
+def test_sound_tile_has_no_damage(kind: str) -> None:
+    assert diagnose(jpeg_kinds.tile(kind)) == (Damage.NONE, "")
 
 
 @pytest.mark.parametrize(
@@ -132,32 +132,32 @@ def test_nothing_is_wrong_with_a_sound_tile(kind: str) -> None:
         ("0 x 0", Damage.CORRUPT_HEADER, "Empty JPEG image (DNL not supported)"),
         ("tables only", Damage.CORRUPT_HEADER, "JPEG datastream contains no image"),
         ("without quantisation tables", Damage.MISSING_TABLE, "Quantization table 0x00 was not defined"),
-        ("zeros from the middle on", Damage.TRUNCATED, "Premature end of JPEG file"),
-        ("a restart marker lost", Damage.CORRUPT_DATA, "Corrupt JPEG data"),
-        ("8192 x 8192 promised", Damage.IMPLAUSIBLE, "header declares more blocks than the tile's bytes can hold"),
-        ("65500 x 65500 promised", Damage.UNSUPPORTED, "Maximum supported image dimension is 8192 pixels"),
+        ("zeros after the first half", Damage.TRUNCATED, "Premature end of JPEG file"),
+        ("missing restart marker", Damage.CORRUPT_DATA, "Corrupt JPEG data"),
+        ("8192 x 8192 declared", Damage.IMPLAUSIBLE, "header declares more blocks than the tile's bytes can hold"),
+        ("65500 x 65500 declared", Damage.UNSUPPORTED, "Maximum supported image dimension is 8192 pixels"),
         ("12 bits", Damage.UNSUPPORTED, "Unsupported JPEG data precision 12"),
         ("lossless", Damage.UNSUPPORTED, "SOF"),
         ("hierarchical", Damage.UNSUPPORTED, "0xde"),
         ("PNG", Damage.NOT_JPEG, "Not a JPEG file: starts with 0x89 0x50"),
-        ("nothing", Damage.NOT_JPEG, "Empty input file"),
+        ("empty", Damage.NOT_JPEG, "Empty input file"),
     ],
 )
 def test_diagnosis_is_a_code_and_a_text(kind: str, damage: Damage, text: str) -> None:
-    code, message = diagnose(jpegs.tile(kind))
+    code, message = diagnose(jpeg_kinds.tile(kind))
     assert code is damage
     assert text in message
 
 
 @pytest.mark.parametrize("end", [3, 20, 100, 300])
-def test_header_cut_short_is_truncated(end: int) -> None:
+def test_truncated_header_is_diagnosed_as_such(end: int) -> None:
     """libjpeg itself says only that there is no image."""
-    assert diagnose(jpegs.tile("4:2:0")[:end])[0] is Damage.TRUNCATED
+    assert diagnose(jpeg_kinds.tile("4:2:0")[:end])[0] is Damage.TRUNCATED
 
 
-@pytest.mark.parametrize("kind", [kind for kind, outcomes in TABLE.items() if kind in jpegs.KINDS])
+@pytest.mark.parametrize("kind", [kind for kind, outcomes in OUTCOMES.items() if kind in jpeg_kinds.KINDS])
 def test_diagnosis_agrees_with_the_outcome(kind: str) -> None:
-    tile = jpegs.tile(kind)
+    tile = jpeg_kinds.tile(kind)
     outcome = recompress(tile, 1)[1]
     damage, _ = diagnose(tile)
     assert (damage is Damage.NOT_JPEG) == (outcome is Outcome.KEPT_NOT_JPEG)

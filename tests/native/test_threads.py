@@ -1,4 +1,4 @@
-"""The native modules under many threads at once, and over many tiles: the same results, and no memory that stays."""
+"""The native modules on many threads, and for many tiles: the same results, and no memory leaks."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from gptool._bundle import inspect, pack, read_index_v1, read_index_v2
 from gptool._files import file_sizes, read_files, read_words
 from gptool._jpeg import Outcome, diagnose, huffman_table, qualities, quality, recompress_batch
 from gptool.model import Tables
-from helpers import jpegs, jpegs_made
+from helpers import jpeg_kinds, jpeg_tiles
 from helpers.caches import bundle_bytes, bundle_v1_bytes
 from helpers.jpeg_batches import batch
-from helpers.jpegs_rules import MODES
+from helpers.jpeg_requantisation import TABLE_MODES
 
 TILES = 100_000
-"""Tiles through each function of `_jpeg`; the others are called a tenth as often."""
+"""Tiles for each function of `_jpeg`; the other functions are called a tenth as often."""
 
-MOST = 96 * 1024
-"""Bytes that memory may grow by meanwhile: a leak of 16 bytes a tile would be 1,600,000."""
+MAX_GROWTH = 96 * 1024
+"""Bytes of memory; a leak of 16 bytes per tile would be 1,600,000."""
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
-Job = Callable[[], object]
+Call = Callable[[], object]
 
 
 def small_tiles() -> list[bytes]:
-    """Tiles of few blocks, for all outcomes at quality 50."""
-    image = jpegs.pixels(16, 16)
-    plain = jpegs.turbo(image)
+    """Return tiles of few blocks with all outcomes at quality 50."""
+    image = jpeg_tiles.pixels(16, 16)
+    plain = jpeg_tiles.encode_turbo(image)
     return [
         plain,
-        jpegs.pillow(image, progressive=True),
-        jpegs.pillow(image, icc_profile=jpegs.ICC),
-        jpegs.pillow(image, "CMYK", restart_marker_blocks=1),
-        jpegs.turbo(image, quality=30),
-        jpegs.turbo(image, quality=60),  # no step of 50 is 1.5 times that of 60
-        jpegs.pillow(image[:1, :1], "L", optimize=True),
+        jpeg_tiles.encode_pillow(image, progressive=True),
+        jpeg_tiles.encode_pillow(image, icc_profile=jpeg_kinds.ICC),
+        jpeg_tiles.encode_pillow(image, "CMYK", restart_marker_blocks=1),
+        jpeg_tiles.encode_turbo(image, quality=30),
+        jpeg_tiles.encode_turbo(image, quality=60),  # no step of 50 is 1.5 times the step of 60
+        jpeg_tiles.encode_pillow(image[:1, :1], "L", optimize=True),
         b"no image",
-        jpegs_made.with_frame(plain, 0, b"\x0c"),
-        jpegs_made.with_frame(plain, 1, b"\xff\xdc\xff\xdc"),
-        jpegs_made.without(plain, jpegs_made.DQT),
-        jpegs.pillow(image, progressive=True)[:-40],
+        jpeg_tiles.with_frame(plain, 0, b"\x0c"),
+        jpeg_tiles.with_frame(plain, 1, b"\xff\xdc\xff\xdc"),
+        jpeg_tiles.without_segments(plain, jpeg_tiles.DQT),
+        jpeg_tiles.encode_pillow(image, progressive=True)[:-40],
         plain[:-20],
         plain[:30],
     ]
@@ -65,12 +65,12 @@ def small_tiles() -> list[bytes]:
 # ---- threads ----
 
 
-def jobs_of_jpeg() -> list[Job]:
-    tiles = [*small_tiles(), *map(jpegs.tile, ("4:2:0", "progressive", "17 x 33", "CMYK", "truncated"))]
+def jpeg_calls() -> list[Call]:
+    tiles = [*small_tiles(), *map(jpeg_kinds.tile, ("4:2:0", "progressive", "17 x 33", "CMYK", "truncated"))]
     places = batch(tiles * 3)
-    batches: list[Job] = [
+    batches: list[Call] = [
         lambda request=request, tables=tables: recompress_batch(*places, request, tables=tables)
-        for request, tables in itertools.product((10, 50, 70), MODES)
+        for request, tables in itertools.product((10, 50, 70), TABLE_MODES)
     ]
     return [
         *batches,
@@ -81,7 +81,7 @@ def jobs_of_jpeg() -> list[Job]:
     ]
 
 
-def jobs_of_bundles() -> list[Job]:
+def bundle_calls() -> list[Call]:
     tiles = small_tiles()
     v2 = bundle_bytes({(i, 3 * i): tile for i, tile in enumerate(tiles)})
     v1, index = bundle_v1_bytes({(i, 3 * i): tile for i, tile in enumerate(tiles)})
@@ -92,89 +92,89 @@ def jobs_of_bundles() -> list[Job]:
         lambda: read_index_v1(index[16:-16], len(v1)),
         lambda: pack(*places),
         lambda: inspect(*places),
-        lambda: refused(lambda: pack(b"", *places[1:])),
+        lambda: ignore_value_error(lambda: pack(b"", *places[1:])),
     ]
 
 
-def jobs_of_files(folder: Path) -> list[Job]:
+def file_calls(folder: Path) -> list[Call]:
     paths = [os.fsencode(folder / str(number)) for number in range(30)]
     for number, path in enumerate(paths):
         Path(os.fsdecode(path)).write_bytes(bytes([number]) * 1000 * number)
     sizes = np.arange(30, dtype=np.uint32) * 1000
-    file = os.open(paths[-1], os.O_RDONLY)  # until the process ends
+    file = os.open(paths[-1], os.O_RDONLY)  # open until the process ends
     star = np.random.default_rng(5).uniform(-64, 64, (40, 2))
     edges = np.hstack([star, np.roll(star, -1, 0)])
     return [
         lambda: file_sizes([*paths, b"absent"]),
         lambda: read_files(paths, sizes),
-        lambda: refused(lambda: file_sizes([*paths, b"a byte of \0"])),
-        lambda: refused(lambda: read_files(paths, sizes[:-1])),
+        lambda: ignore_value_error(lambda: file_sizes([*paths, b"a byte of \0"])),
+        lambda: ignore_value_error(lambda: read_files(paths, sizes[:-1])),
         lambda: read_words(file, 0, np.arange(0, 20_000, 7, dtype=np.uint64)),
         lambda: covered(edges, -64, 64, 1, 1, 0, 0, 1e-6),
     ]
 
 
-def refused(call: Job) -> None:
+def ignore_value_error(call: Call) -> None:
     with contextlib.suppress(ValueError):
         call()
 
 
-def plain(result: object) -> object:
-    """Return a result as values that compare."""
+def comparable(result: object) -> object:
+    """Convert a result to values that can be compared."""
     if isinstance(result, np.ndarray):
         return result.dtype.str, result.tobytes()
-    return [plain(part) for part in result] if isinstance(result, tuple | list) else result
+    return [comparable(part) for part in result] if isinstance(result, tuple | list) else result
 
 
 def hammer() -> None:
-    """Let eight threads do everything, first all of them the same, and take turns as often as they can."""
+    """Run all calls on eight threads, first the same ones together, with the shortest switch interval."""
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [*jobs_of_jpeg(), *jobs_of_bundles(), *jobs_of_files(Path(folder))]
-        expected = [plain(job()) for job in jobs]
+        calls = [*jpeg_calls(), *bundle_calls(), *file_calls(Path(folder))]
+        expected = [comparable(call()) for call in calls]
         sys.setswitchinterval(1e-5)
-        same = np.repeat(np.arange(len(jobs)), 50)
-        order = [*same, *np.random.default_rng(3).permutation(same)]
+        repeated = np.repeat(np.arange(len(calls)), 50)
+        order = [*repeated, *np.random.default_rng(3).permutation(repeated)]
         with ThreadPoolExecutor(8) as pool:
-            for number, found in zip(order, pool.map(lambda number: plain(jobs[number]()), order), strict=True):
-                assert found == expected[number], f"job {number}"
+            for number, found in zip(order, pool.map(lambda number: comparable(calls[number]()), order), strict=True):
+                assert found == expected[number], f"call {number}"
 
 
 # ---- memory ----
 
 
-def resident() -> int:
-    """Return the bytes of memory that this process holds, without what is free: there a leak would hide."""
+def resident_memory() -> int:
+    """Return the resident memory of this process in bytes, after free memory was returned to the system."""
     ctypes.CDLL(None).malloc_trim(0)
     [kilobytes] = re.findall(r"^VmRSS:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     return 1024 * int(kilobytes)
 
 
-def growth(job: Job, rounds: int) -> int:
-    """Return by how many bytes memory grows when a job is done that often, once it has taken what it always needs."""
+def memory_growth(call: Call, rounds: int) -> int:
+    """Return the growth of memory in bytes by that many rounds of a call, after some rounds to warm up."""
     for _ in range(rounds // 4):
-        job()
-    before = resident()
+        call()
+    before = resident_memory()
     for _ in range(rounds):
-        job()
-    return resident() - before
+        call()
+    return resident_memory() - before
 
 
-def least_growth(job: Job, rounds: int) -> int:
-    """Return the least growth of a few attempts: a leak grows each time, what the system maps or keeps does not."""
-    least = growth(job, rounds)
-    for _ in range(ATTEMPTS - 1):
-        if least > MOST:
-            least = min(least, growth(job, rounds))
-    return least
+def min_growth(call: Call, rounds: int) -> int:
+    """Return the smallest growth of some attempts: a leak grows each time, what the system maps or keeps does not."""
+    smallest = memory_growth(call, rounds)
+    for _ in range(MAX_ATTEMPTS - 1):
+        if smallest > MAX_GROWTH:
+            smallest = min(smallest, memory_growth(call, rounds))
+    return smallest
 
 
 def measure() -> None:
-    """Print as JSON by how many bytes each function made memory grow."""
+    """Print the growth of memory by each function as JSON."""
     tiles = small_tiles()
-    # A number behind each: what came before in a batch would not be worked on.
+    # A number follows each tile, since equal tiles of a batch are recompressed once.
     places = batch([tile + number.to_bytes(4) for tile, number in zip(itertools.cycle(tiles), range(1000))])
     again = batch([*tiles, *tiles])
-    jobs: list[tuple[str, Job, int]] = [
+    calls: list[tuple[str, Call, int]] = [
         ("recompress_batch, efficient", lambda: recompress_batch(*places, 50, tables="efficient"), TILES // 1000),
         ("recompress_batch, exact", lambda: recompress_batch(*places, 50, tables="exact"), TILES // 1000),
         ("recompress_batch, each twice", lambda: recompress_batch(*again, 50), TILES // len(tiles)),
@@ -183,12 +183,12 @@ def measure() -> None:
         ("diagnose", lambda: [diagnose(tile) for tile in tiles], TILES // len(tiles)),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        others = [*jobs_of_bundles(), *jobs_of_files(Path(folder))]
-        jobs += [(f"job {number} of bundles and files", job, TILES // 10) for number, job in enumerate(others)]
-        print(json.dumps({name: least_growth(job, rounds) for name, job, rounds in jobs}))
+        others = [*bundle_calls(), *file_calls(Path(folder))]
+        calls += [(f"call {number} of bundles and files", call, TILES // 10) for number, call in enumerate(others)]
+        print(json.dumps({name: min_growth(call, rounds) for name, call, rounds in calls}))
 
 
-# ---- both in a process of their own ----
+# ---- both in separate processes ----
 
 
 def run(function: Callable[[], None], **environment: str) -> str:
@@ -203,22 +203,22 @@ def run(function: Callable[[], None], **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("tables", MODES)
-def test_the_small_tiles_have_all_outcomes(tables: Tables) -> None:
+@pytest.mark.parametrize("tables", TABLE_MODES)
+def test_small_tiles_have_all_outcomes(tables: Tables) -> None:
     expected = set(Outcome) - {Outcome.NOT_REQUESTED} - ({Outcome.KEPT_UNCHANGED} if tables == "exact" else set())
     assert set(recompress_batch(*batch(small_tiles()), 50, tables=tables)[2]) == expected
 
 
-def test_threads_get_what_one_gets_and_break_no_memory() -> None:
-    """Python's debugging allocators find what was written beyond its objects, or used after it was freed."""
+def test_many_threads_get_the_same_results_without_memory_errors() -> None:
+    """Python's debug allocators detect writes beyond an object and uses after it was freed."""
     run(hammer, PYTHONMALLOC="debug")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is measured by means of Linux and glibc")
-@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps what is freed")
-def test_many_tiles_leave_no_memory_behind() -> None:
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the measurement needs Linux and glibc")
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps freed memory")
+def test_many_tiles_leak_no_memory() -> None:
     found: dict[str, int] = json.loads(run(measure))
-    assert {name: size for name, size in found.items() if size > MOST} == {}
+    assert {name: size for name, size in found.items() if size > MAX_GROWTH} == {}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ways of looking into a JPEG tile that share nothing with gptool."""
+"""Readers of JPEG tiles that share no code with gptool."""
 
 import ctypes
 import os
@@ -11,14 +11,14 @@ import numpy as np
 import turbojpeg as tj
 from numpy.typing import NDArray
 
-from helpers import jpegs_coded
-from helpers.jpegs_coded import ZIGZAG, Levels
-from helpers.jpegs_made import DQT, EOI, segments
+from helpers import jpeg_huffman
+from helpers.jpeg_huffman import ZIGZAG, Coefficients
+from helpers.jpeg_tiles import DQT, EOI, read_segments
 
 
-def tables(tile: bytes) -> dict[int, NDArray[np.int64]]:
-    """Return the quantisation tables by slot, natural order, those between scans too."""
-    *header, (_, scans) = segments(tile)
+def read_qtables(tile: bytes) -> dict[int, NDArray[np.int64]]:
+    """Return the quantisation tables by slot, natural order, including those between scans."""
+    *header, (_, scans) = read_segments(tile)
     payloads = [payload for marker, payload in header if marker == DQT]
     image = scans[: scans.find(EOI)]
     late = re.finditer(re.escape(bytes([0xFF, DQT])) + b"(..)", image, re.DOTALL)
@@ -35,21 +35,22 @@ def tables(tile: bytes) -> dict[int, NDArray[np.int64]]:
     return tables
 
 
-def levels(tile: bytes) -> list[Levels]:
-    """Return the quantised DCT coefficients of each component.
+def read_coefficients(tile: bytes) -> list[Coefficients]:
+    """Return the quantised coefficients of each component.
 
-    TurboJPEG's transform shows them to a filter, a row of blocks at a time. It knows the usual samplings only.
+    TurboJPEG's transform passes them to a filter, one row of blocks at a time. It supports the usual sampling factors
+    only; for others the decoder of `jpeg_huffman` is used.
     """
-    rows: dict[int, list[Levels]] = {}
+    rows: dict[int, list[Coefficients]] = {}
 
-    def look(coefficients: Any, array: Any, plane: Any, component: int, _index: int, _transform: int) -> int:
+    def filter_rows(coefficients: Any, array: Any, plane: Any, component: int, _index: int, _transform: int) -> int:
         row = np.ctypeslib.as_array(coefficients, (array.h // 8, array.w // 8, 64)).astype(np.int64)
-        if array.y < plane.h:  # rows that only fill up the last MCU come too
+        if array.y < plane.h:  # rows that only pad the last MCU are passed too
             rows.setdefault(component, []).append(row)
         return 0
 
     library = _turbojpeg()
-    transform = tj.TransformStruct(op=tj.TJXOP_NONE, customFilter=tj.CUSTOMFILTER(look))
+    transform = tj.TransformStruct(op=tj.TJXOP_NONE, customFilter=tj.CUSTOMFILTER(filter_rows))
     handle, result, size = library.tjInitTransform(), ctypes.c_void_p(), ctypes.c_ulong()
     try:
         arguments = (ctypes.byref(result), ctypes.byref(size), ctypes.byref(transform))
@@ -58,7 +59,7 @@ def levels(tile: bytes) -> list[Levels]:
         library.tjFree(result)
         library.tjDestroy(handle)
     if failed:
-        return jpegs_coded.levels(tile)
+        return jpeg_huffman.read_coefficients(tile)
     return [np.concatenate(rows[component]) for component in sorted(rows)]
 
 

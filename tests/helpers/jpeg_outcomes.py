@@ -8,22 +8,22 @@ from pathlib import Path
 
 from gptool._jpeg import Outcome
 from gptool.model import Tables
-from helpers import jpegs
-from helpers.jpegs_rules import MODES
+from helpers import jpeg_kinds
+from helpers.jpeg_requantisation import TABLE_MODES
 
 README = Path(__file__).parents[2] / "native" / "README.md"
 
 
-def rows() -> Iterator[tuple[str, dict[Tables, Outcome]]]:
-    """Yield each kind of the table, and its outcomes: one for both kinds of tables, or one for each."""
+def read_rows() -> Iterator[tuple[str, dict[Tables, Outcome]]]:
+    """Yield each kind of the table with its outcomes: one for both kinds of tables, or one for each."""
     for line in README.read_text(encoding="utf-8").splitlines():
         kind, outcomes, *_ = [*(cell.strip() for cell in line.strip("|").split("|")), ""]
         if line.startswith("|") and (names := re.findall(r"`(\w+)`", outcomes)):
-            yield kind, dict(zip(MODES, [Outcome[name] for name in (names * 2)[:2]], strict=True))
+            yield kind, dict(zip(TABLE_MODES, [Outcome[name] for name in (names * 2)[:2]], strict=True))
 
 
-TABLE = dict(rows())
-RECOMPRESSED = [kind for kind in jpegs.KINDS if set(TABLE.get(kind, {}).values()) == {Outcome.RECOMPRESSED}]
+OUTCOMES = dict(read_rows())
+RECOMPRESSED = [kind for kind in jpeg_kinds.KINDS if set(OUTCOMES.get(kind, {}).values()) == {Outcome.RECOMPRESSED}]
 
 WITHOUT_CHROMINANCE = {
     "grayscale",
@@ -31,10 +31,10 @@ WITHOUT_CHROMINANCE = {
     "CMYK",
     "CMYK without APP14",
     "RGB",
-    "RGB by its component IDs",
+    "RGB by component IDs",
     "two components",
     "one table for all",
-    "levels beyond baseline that requantisation brings back",
-    "a quantiser of 0",
+    "coefficients beyond baseline, reduced by requantisation",
+    "quantisation step of 0",
 }
-"""Kinds of which all tables are luminance tables."""
+"""Kinds whose tables are all luminance tables."""

@@ -1,0 +1,50 @@
+"""The expected result of requantisation: the rules of native/requantise.h, implemented a second time in NumPy."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool.model import Tables
+from helpers import jpeg_readers
+from helpers.jpeg_huffman import Coefficients, Frame
+from helpers.jpeg_tiles import encode_turbo, pixels
+
+Steps = NDArray[np.int64]
+"""The 64 steps of a quantisation table, natural order."""
+
+TABLE_MODES: tuple[Tables, ...] = ("efficient", "exact")
+
+
+@cache
+def ijg_tables(quality: int) -> dict[int, Steps]:
+    """Return the IJG tables, luminance and chrominance, as libjpeg itself writes them."""
+    return jpeg_readers.read_qtables(encode_turbo(pixels(8, 8), quality=max(quality, 1)))
+
+
+def requantise_efficiently(own: Steps, wanted: Steps, coefficients: Coefficients) -> tuple[Steps, Coefficients]:
+    """Apply the rule of efficient tables: multiples of the own steps, coefficients to nearest, ties to 0."""
+    divisor = np.maximum(own, 1)
+    factor = np.floor(wanted / divisor + 0.5).astype(int)
+    factor = np.where(own == 0, 1, np.maximum(1, np.minimum(factor, 255 // divisor)))
+    return factor * own, np.sign(coefficients) * np.ceil(abs(coefficients) / factor - 0.5).astype(int)
+
+
+def requantise_exactly(own: Steps, wanted: Steps, coefficients: Coefficients) -> tuple[Steps, Coefficients]:
+    """Apply the rule of exact tables: the wanted steps if coarser, coefficients rounded up from .60."""
+    step = np.where(own == 0, 0, np.maximum(own, wanted))
+    scaled = (10 * abs(coefficients) * own + 4 * step) // np.maximum(10 * step, 1)
+    return step, np.where(step == own, coefficients, np.sign(coefficients) * scaled)
+
+
+RULES = {"efficient": requantise_efficiently, "exact": requantise_exactly}
+
+
+def requantise(tile: bytes, request: int, tables: Tables, *, luminance_only: bool) -> list[tuple[Steps, Coefficients]]:
+    """Return the expected table and coefficients of each component of a tile."""
+    own = jpeg_readers.read_qtables(tile)
+    planes = zip(Frame.of(tile).slots, jpeg_readers.read_coefficients(tile), strict=True)
+    return [
+        RULES[tables](own[slot], ijg_tables(request)[int(component in (1, 2) and not luminance_only)], plane)
+        for component, (slot, plane) in enumerate(planes)
+    ]
