@@ -17,7 +17,8 @@ from tables import Tables
 
 from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE, StorageFormat
-from helpers.caches import bundle_bytes, bundle_v1_bytes, complete, conf_text
+from helpers.bundles import bundle_bytes, bundle_v1_bytes
+from helpers.caches import conf_text, write_documents
 
 LEVEL, TILE = 11, 64
 MIDDLE = 8 * PACKET_SIZE
@@ -94,7 +95,7 @@ def make_square(folder: Path, side: int, cut: list[bytes], storage: StorageForma
         link_files(folder / "_alllayers", places_of(side), cut)
     else:
         link_bundles(folder / "_alllayers", LEVEL, places_of(side), partial(write_bundle, cut=cut, storage=storage))
-    return complete(folder, conf_text([LEVEL], tile=TILE, quality=OWN_QUALITY, storage=storage.value))
+    return write_documents(folder, conf_text([LEVEL], tile=TILE, quality=OWN_QUALITY, storage=storage.value))
 
 
 # ---- benchmark ----

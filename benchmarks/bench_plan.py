@@ -26,7 +26,7 @@ from tables import Tables
 from gptool.cache.compact import SIZE_FIELD_BYTES
 from gptool.cache.compact_v2 import HEADER, INDEX_BYTES, TILES_OFFSET
 from gptool.model import PACKET_SIZE
-from helpers.caches import ORIGIN, complete, conf_text, lod_text
+from helpers.caches import ORIGIN, conf_text, lod_text, write_documents
 
 LEVEL = 14
 EDGE, RESOLUTION = float(ORIGIN), float(lod_text(LEVEL, SIDE)[1])
@@ -90,7 +90,7 @@ def _write_bundle(path: Path, rows: range, columns: range) -> None:
 
 def _make_cache(folder: Path, side: int) -> Path:
     link_bundles(folder / "_alllayers", LEVEL, range(side), _write_bundle)
-    return complete(folder, conf_text([LEVEL], tile=SIDE))
+    return write_documents(folder, conf_text([LEVEL], tile=SIDE))
 
 
 @pytest.fixture(scope="module")

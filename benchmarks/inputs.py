@@ -18,7 +18,8 @@ from gptool import _jpeg, open_cache
 from gptool.demo.relief import draw_shaded_relief
 from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE
-from helpers.caches import bundle_path, conf_text, make_cache
+from helpers.bundles import bundle_path
+from helpers.caches import conf_text, make_cache
 
 CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
 INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")

@@ -13,9 +13,11 @@ from gptool.arcgis.registration import register
 from gptool.errors import ParameterError
 from gptool.request import INPUTS
 from gptool.settings import CacheSettings, write_settings
-from helpers.arcpy_stand_in import DATATYPES, ArcPy, FeatureSet, Parameter, load_toolbox
+from helpers.arcpy_parameters import DATATYPES, FeatureSet, Parameter
+from helpers.arcpy_stand_in import ArcPy, load_toolbox
 from helpers.caches import LEVEL_0
-from helpers.checks import check_dataset, check_nothing_left, check_package, read_package
+from helpers.checks import check_dataset, check_nothing_left, check_package
+from helpers.tile_readers import read_package
 
 CACHE = {"cache": "World"}
 

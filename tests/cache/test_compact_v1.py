@@ -15,19 +15,11 @@ from hypothesis import strategies as st
 from gptool import export_tiles, open_cache
 from gptool.errors import BundleError, GptoolError, ParameterError
 from gptool.plan import make_plan
-from helpers.caches import (
-    Address,
-    bundle_path,
-    bundle_v1_bytes,
-    conf_text,
-    jpeg_tile,
-    make_cache,
-    make_exploded_cache,
-    make_v1_cache,
-    square,
-)
-from helpers.checks import asked, read_package
-from helpers.readers import read_all
+from helpers.bundles import Address, bundle_path, bundle_v1_bytes
+from helpers.caches import conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, square
+from helpers.plans import make_request
+from helpers.program_readers import read_with_gptool
+from helpers.tile_readers import read_package
 
 FIRST_SIZE_FIELD = 60 + 65536
 """Offset of the size field of the first tile, bytes."""
@@ -64,7 +56,7 @@ TILE_SETS = {
 
 @pytest.mark.parametrize("tiles", TILE_SETS.values(), ids=TILE_SETS)
 def test_all_tiles_are_read(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
-    assert read_all(open_cache(make_v1_cache(tmp_path, tiles, conf=DEEP))) == tiles
+    assert read_with_gptool(open_cache(make_v1_cache(tmp_path, tiles, conf=DEEP))) == tiles
 
 
 def test_index_is_column_major(tmp_path: Path) -> None:
@@ -74,7 +66,7 @@ def test_index_is_column_major(tmp_path: Path) -> None:
     entries = [int.from_bytes(index[16 + 5 * i : 21 + 5 * i], "little") for i in (127, 128, 16383)]
     assert entries == [FIRST_SIZE_FIELD, FIRST_SIZE_FIELD + 5, FIRST_SIZE_FIELD + 11]
     make_v1_cache(tmp_path, {(8, row, column): tile for (row, column), tile in tiles.items()})
-    assert {address[1:]: tile for address, tile in read_all(open_cache(tmp_path)).items()} == tiles
+    assert {address[1:]: tile for address, tile in read_with_gptool(open_cache(tmp_path)).items()} == tiles
 
 
 def test_size_or_offset_of_zero_means_no_tile(tmp_path: Path) -> None:
@@ -84,7 +76,7 @@ def test_size_or_offset_of_zero_means_no_tile(tmp_path: Path) -> None:
     entries = bytearray(index.read_bytes())
     entries[16 + 5 * 3 : 16 + 5 * 4] = bytes(5)
     index.write_bytes(entries)
-    assert read_all(open_cache(tmp_path)) == {(0, 1, 0): jpeg_tile(1)}
+    assert read_with_gptool(open_cache(tmp_path)) == {(0, 1, 0): jpeg_tile(1)}
     assert read_independently(data.read_bytes(), bytes(entries)) == {(1, 0): jpeg_tile(1)}
 
 
@@ -94,7 +86,7 @@ def test_unused_bytes_are_ignored(tmp_path: Path) -> None:
     data, index = pair(tmp_path)
     data.write_bytes(b"\xff" * 60 + data.read_bytes()[60:] + b"unused")
     index.write_bytes(index.read_bytes()[:-16])
-    assert read_all(open_cache(tmp_path)) == square(0, range(2), range(2))
+    assert read_with_gptool(open_cache(tmp_path)) == square(0, range(2), range(2))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +97,7 @@ def test_other_spellings_of_bundle_names_are_found(tmp_path: Path, names: tuple[
     data, index = pair(tmp_path, 8, 0, 128)
     data.rename(data.with_name(names[0]))
     index.rename(index.with_name(names[1]))
-    assert list(read_all(open_cache(tmp_path))) == [(8, 0, 128)]
+    assert list(read_with_gptool(open_cache(tmp_path))) == [(8, 0, 128)]
 
 
 def test_tiles_can_share_bytes_and_overlap(tmp_path: Path) -> None:
@@ -115,7 +107,7 @@ def test_tiles_can_share_bytes_and_overlap(tmp_path: Path) -> None:
     entries[16 + 5 : 16 + 10] = entries[16:21]  # row 1, column 0: the tile of row 0
     entries[16 + 10 : 16 + 15] = (FIRST_SIZE_FIELD + 4).to_bytes(5, "little")  # row 2, column 0: part of it
     index.write_bytes(entries)
-    tiles = read_all(open_cache(tmp_path))
+    tiles = read_with_gptool(open_cache(tmp_path))
     assert tiles[0, 1, 0] == tiles[0, 0, 0] == b"\4\0\0\0abcdefgh"
     assert tiles[0, 2, 0] == b"abcd"
     assert {address[1:]: tile for address, tile in tiles.items()} == read_independently(
@@ -152,7 +144,7 @@ def test_incomplete_bundle_is_skipped_with_a_warning(tmp_path: Path, missing: st
     path = bundle_path(cache / "_alllayers", 8, 128, 0)
     path.with_suffix(missing).unlink()
     expected = f"{path.with_suffix(present)}: {missing} file of the bundle is missing; its tiles are skipped"
-    assert make_plan(cache, asked()).skipped == (expected,)
+    assert make_plan(cache, make_request()).skipped == (expected,)
     result = export_tiles(cache, tmp_path / "x.tpkx")
     assert result.warnings == (expected,)
     assert read_package(result.path).keys() == {tile for tile in tiles if not tile[1] >= 128 > tile[2]}
@@ -161,9 +153,13 @@ def test_incomplete_bundle_is_skipped_with_a_warning(tmp_path: Path, missing: st
 def test_incomplete_bundle_outside_the_selection_is_ignored(tmp_path: Path) -> None:
     cache = make_v1_cache(tmp_path, square(8, range(126, 130), range(126, 130)) | square(0, range(1), range(1)))
     pair(cache, 8, 128, 0)[0].unlink()
-    assert make_plan(cache, asked(levels="0")).skipped == ()
-    assert make_plan(cache, asked(levels="8", export_extent=(1, 1, 100000, 100000))).skipped == ()  # north-east of it
-    assert len(make_plan(cache, asked(levels="8", export_extent=(-100000, -100000, 100000, 100000))).skipped) == 1
+    assert make_plan(cache, make_request(levels="0")).skipped == ()
+    assert (
+        make_plan(cache, make_request(levels="8", export_extent=(1, 1, 100000, 100000))).skipped == ()
+    )  # north-east of it
+    assert (
+        len(make_plan(cache, make_request(levels="8", export_extent=(-100000, -100000, 100000, 100000))).skipped) == 1
+    )
 
 
 def test_cache_of_incomplete_bundles_holds_no_tiles(tmp_path: Path) -> None:
@@ -269,7 +265,7 @@ def test_corrupt_bundle_is_rejected(tmp_path: Path, name: str) -> None:
     for path, content in zip(paths, (data, index), strict=True):
         path.write_bytes(content)
     with pytest.raises(BundleError, match=message) as caught:
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
     assert str(caught.value).startswith(f"{paths[0].with_suffix(suffix)}: ")
     assert "\n" not in str(caught.value)
 
@@ -307,7 +303,7 @@ def test_invalid_bundle_names_are_rejected(tmp_path: Path, name: str) -> None:
     make_v1_cache(tmp_path, square(0, range(1), range(1)))
     (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
     with pytest.raises(BundleError, match=r"multiples of 0080|bundle has more than one file"):
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
 
 
 MUTATED_OFFSETS = {
@@ -330,7 +326,7 @@ def test_mutated_bundle_is_read_or_rejected(tmp_path_factory: pytest.TempPathFac
         contents.append(bytes(content[: len(content) - cut]))
         path.write_bytes(contents[-1])
     try:
-        tiles = read_all(open_cache(folder))
+        tiles = read_with_gptool(open_cache(folder))
     except GptoolError as error:
         assert str(pair(folder)[0].with_suffix("")) in str(error)
         assert "\n" not in str(error)

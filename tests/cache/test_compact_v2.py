@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from gptool.cache import open_cache
 from gptool.errors import BundleError, CacheError, CacheNotFoundError, GptoolError
-from helpers.caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, square
-from helpers.checks import read_cache
-from helpers.readers import read_all
+from helpers.bundles import bundle_bytes, bundle_path
+from helpers.caches import conf_text, jpeg_tile, make_cache, square
+from helpers.program_readers import read_with_gptool
+from helpers.tile_readers import read_cache
 
 
 @pytest.mark.parametrize("arcgis", [False, True], ids=["specification", "ArcGIS"])
@@ -24,7 +25,7 @@ from helpers.readers import read_all
 def test_all_tiles_are_read(tmp_path: Path, arcgis: bool, empty: int, dead: int) -> None:
     tiles = square(8, range(126, 130), range(126, 130))
     cache = open_cache(make_cache(tmp_path, tiles, arcgis=arcgis, empty=empty, dead=dead))
-    assert read_all(cache) == tiles == read_cache(tmp_path)
+    assert read_with_gptool(cache) == tiles == read_cache(tmp_path)
 
 
 def make_shared(folder: Path, tile: bytes, entries: int) -> None:
@@ -38,7 +39,7 @@ def make_shared(folder: Path, tile: bytes, entries: int) -> None:
 
 def test_tiles_can_share_bytes(tmp_path: Path) -> None:
     make_shared(tmp_path, jpeg_tile(1), 2)
-    assert read_all(open_cache(tmp_path)) == {(0, 0, 0): jpeg_tile(1), (0, 0, 1): jpeg_tile(1)}
+    assert read_with_gptool(open_cache(tmp_path)) == {(0, 0, 0): jpeg_tile(1), (0, 0, 1): jpeg_tile(1)}
 
 
 def test_memory_is_bounded_if_entries_share_a_large_tile(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_small_bundle_with_large_total_size_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(
         BundleError, match=r"share bytes .* limit; found 1638400000 bytes, expected at most 1073741824 bytes"
     ):
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["R0000C0080.BUNDLE", "r0000c0080.bundle", "R00000000C00000080.bundle"])
@@ -63,14 +64,14 @@ def test_other_spellings_of_bundle_names_are_found(tmp_path: Path, name: str) ->
     make_cache(tmp_path, square(8, range(1), range(128, 129)))
     path = bundle_path(tmp_path / "_alllayers", 8, 0, 128)
     path.rename(path.with_name(name))
-    assert list(read_all(open_cache(tmp_path))) == [(8, 0, 128)]
+    assert list(read_with_gptool(open_cache(tmp_path))) == [(8, 0, 128)]
 
 
 def test_other_files_are_ignored(tmp_path: Path) -> None:
     make_cache(tmp_path, square(0, range(1), range(1)))
     for name in ("Thumbs.db", "R0000C0000.bundlx", ".DS_Store", "R0000C0000.bundle.lock"):
         (tmp_path / "_alllayers" / "L00" / name).write_bytes(b"")
-    assert list(read_all(open_cache(tmp_path))) == [(0, 0, 0)]
+    assert list(read_with_gptool(open_cache(tmp_path))) == [(0, 0, 0)]
 
 
 def test_cache_pickles(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_conf_xml_and_tiles_are_found(tmp_path: Path, conf_path: str, tiles_path
     (tmp_path / "cache" / "Layers").mkdir(parents=True)
     (tmp_path / "made" / "conf.xml").rename(tmp_path / "cache" / conf_path)
     (tmp_path / "made" / "_alllayers").rename(tmp_path / "cache" / tiles_path)
-    assert list(read_all(open_cache(tmp_path / "cache"))) == [(0, 0, 0)]
+    assert list(read_with_gptool(open_cache(tmp_path / "cache"))) == [(0, 0, 0)]
 
 
 def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_corrupt_bundle_is_rejected(tmp_path: Path, name: str) -> None:
     path = bundle_path(tmp_path / "_alllayers", 8, 0, 128)
     path.write_bytes(data)
     with pytest.raises(BundleError, match=message) as caught:
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -179,7 +180,7 @@ def test_bundle_name_off_the_grid_is_rejected(tmp_path: Path, name: str) -> None
     with pytest.raises(
         BundleError, match="bundle name is not on the grid of bundles; expected row and column to be multiples of 0080"
     ):
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
 
 
 def test_two_files_of_one_bundle_are_rejected(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_two_files_of_one_bundle_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(
         BundleError, match=r"L00: bundle has more than one file; found .*R0000C0000\.bundle.*, expected one"
     ):
-        read_all(open_cache(tmp_path))
+        read_with_gptool(open_cache(tmp_path))
 
 
 def test_file_truncated_while_it_is_read_is_rejected(tmp_path: Path) -> None:
@@ -211,6 +212,6 @@ def test_mutated_bundle_is_read_or_rejected(tmp_path_factory: pytest.TempPathFac
         content[offset] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(131000, len(content)))])
     try:
-        read_all(open_cache(folder))
+        read_with_gptool(open_cache(folder))
     except GptoolError as error:
         assert str(path) in str(error)

@@ -14,7 +14,7 @@ from gptool.cache.description import CacheDescription
 from gptool.errors import ConfError
 from gptool.model import Extent, StorageFormat
 from helpers.caches import CDI, conf_text, make_cache, square
-from helpers.checks import read_json
+from helpers.tile_readers import read_json
 
 
 def read_conf(path: Path) -> CacheDescription:

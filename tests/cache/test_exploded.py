@@ -27,9 +27,12 @@ from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import bundle_regions
 from gptool.plan import make_plan
 from gptool.request import Selection
-from helpers.caches import Address, conf_text, jpeg_tile, make_exploded_cache, png_tile, square
-from helpers.checks import asked, check_package, read_package
-from helpers.readers import read_all
+from helpers.bundles import Address
+from helpers.caches import conf_text, jpeg_tile, make_exploded_cache, png_tile, square
+from helpers.checks import check_package
+from helpers.plans import make_request
+from helpers.program_readers import read_with_gptool
+from helpers.tile_readers import read_package
 
 
 def row_folder(cache: Path, level: int = 0, row: int = 0) -> Path:
@@ -55,7 +58,7 @@ TILE_SETS = {
 def test_all_tiles_are_read(tmp_path: Path, tiles: dict[Address, bytes]) -> None:
     cache = open_cache(make_exploded_cache(tmp_path, tiles, conf=conf_text(range(13))))
     assert cache.storage is StorageFormat.EXPLODED
-    assert read_all(cache) == tiles
+    assert read_with_gptool(cache) == tiles
     addresses = [address for lod in cache.scheme.lods for address in cache.bundles(lod)]
     assert addresses == sorted({(level, row // 128 * 128, column // 128 * 128) for level, row, column in tiles})
 
@@ -64,13 +67,13 @@ def test_all_tiles_are_read(tmp_path: Path, tiles: dict[Address, bytes]) -> None
 def test_other_spellings_of_tile_names_are_read(one: Path, name: str) -> None:
     """They include a JPEG named .png, which caches of MIXED tiles contain."""
     next(row_folder(one).iterdir()).rename(row_folder(one) / name)
-    assert read_all(open_cache(one)) == square(0, range(1), range(1))
+    assert read_with_gptool(open_cache(one)) == square(0, range(1), range(1))
 
 
 @pytest.mark.parametrize("name", ["R0000000A", "r0000000a", "R000a"])
 def test_other_spellings_of_row_folders_are_read(one: Path, name: str) -> None:
     row_folder(one).rename(row_folder(one).with_name(name))
-    assert list(read_all(open_cache(one))) == [(0, 10, 0)]
+    assert list(read_with_gptool(open_cache(one))) == [(0, 10, 0)]
 
 
 FOREIGN = ("Thumbs.db", ".DS_Store", "C00000000.jpg.tmp", "C00000001.gif", "C00000001", "C0000000g.jpg", "C.jpg")
@@ -83,13 +86,13 @@ def test_foreign_files_are_ignored(one: Path) -> None:
     for name in ("notes", "R", "R0000000g", "R000000001", "_R00000001"):
         (row_folder(one).parent / name).mkdir()
     (row_folder(one) / os.fsdecode(b"C\xff.jpg")).touch()
-    assert read_all(open_cache(one)) == square(0, range(1), range(1))
+    assert read_with_gptool(open_cache(one)) == square(0, range(1), range(1))
 
 
 def test_cache_pickles(one: Path) -> None:
     cache = open_cache(one)
     assert pickle.loads(pickle.dumps(cache)) == cache
-    assert read_all(pickle.loads(pickle.dumps(cache))) == read_all(cache)
+    assert read_with_gptool(pickle.loads(pickle.dumps(cache))) == read_with_gptool(cache)
 
 
 def test_links_to_the_same_tile_are_read(one: Path) -> None:
@@ -98,7 +101,9 @@ def test_links_to_the_same_tile_are_read(one: Path) -> None:
     for column in range(1, 4):
         (folder / f"C{column:08x}.jpg").symlink_to("C00000000.jpg")
     folder.with_name("R00000001").symlink_to(folder.name)
-    assert read_all(open_cache(one)) == {(0, row, column): jpeg_tile(0) for row in (0, 1) for column in range(4)}
+    assert read_with_gptool(open_cache(one)) == {
+        (0, row, column): jpeg_tile(0) for row in (0, 1) for column in range(4)
+    }
 
 
 def test_export_has_the_same_tiles(tmp_path: Path) -> None:
@@ -150,7 +155,7 @@ def test_invalid_tile_file_is_rejected(one: Path, name: str) -> None:
     path = row_folder(one) / "C00000001.jpg"
     make(path)
     with pytest.raises(CacheError, match=re.escape(message)) as caught:
-        read_all(open_cache(one))
+        read_with_gptool(open_cache(one))
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -165,7 +170,7 @@ def test_maximum_tile_size_is_accepted(one: Path) -> None:
 def test_two_files_of_one_tile_are_rejected(one: Path, name: str) -> None:
     (row_folder(one) / name).write_bytes(jpeg_tile(2))
     with pytest.raises(BundleError, match="two names state the same row or column") as caught:
-        read_all(open_cache(one))
+        read_with_gptool(open_cache(one))
     assert str(caught.value).startswith(f"{row_folder(one)}: ")
     assert name in str(caught.value)
 
@@ -173,7 +178,7 @@ def test_two_files_of_one_tile_are_rejected(one: Path, name: str) -> None:
 def test_two_folders_of_one_row_are_rejected(one: Path) -> None:
     row_folder(one).with_name("R0").mkdir()
     with pytest.raises(BundleError, match=r"L00: two names state the same row or column; found R0.* and R0"):
-        read_all(open_cache(one))
+        read_with_gptool(open_cache(one))
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)], ids=["file", "link to itself"])
@@ -181,7 +186,7 @@ def test_invalid_row_folder_is_rejected(one: Path, make: Callable[[Path], None])
     path = row_folder(one, row=1)
     make(path)
     with pytest.raises(CacheError, match="folder cannot be listed") as caught:
-        read_all(open_cache(one))
+        read_with_gptool(open_cache(one))
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -211,7 +216,7 @@ def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: P
     for folder in (row_folder(one), row_folder(one).parent):
         os.utime(folder, (1, 1))  # before any later change, however coarse the clock of the file system
     cache = open_cache(one)
-    assert make_plan(cache, asked()).tiles == 1
+    assert make_plan(cache, make_request()).tiles == 1
     (row_folder(one) / "C00000001.jpg").write_bytes(jpeg_tile(1))
     row_folder(one, row=1).mkdir()
     (row_folder(one, row=1) / "C00000000.jpg").write_bytes(jpeg_tile(2))
@@ -221,9 +226,9 @@ def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: P
     unit = Unit(cache, selection, lod, address, unchanged, storage, False, bundle_regions(tmp_path, storage, address))
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
-    assert read_all(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}
+    assert read_with_gptool(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}
     (row_folder(one) / "C00000000.jpg").unlink()
-    assert read_all(cache).keys() == {(0, 0, 1), (0, 1, 0)}
+    assert read_with_gptool(cache).keys() == {(0, 0, 1), (0, 1, 0)}
 
 
 # ---- many tiles ----
@@ -298,7 +303,7 @@ def test_any_name_is_a_tile_or_ignored(tmp_path_factory: pytest.TempPathFactory,
     columns = [column for column in map(column_of, names) if column is not None]
     expected = {(0, 0, column): name.encode() for name in names if (column := column_of(name)) is not None}
     try:
-        assert read_all(open_cache(folder)) == expected | {(0, 0, 0xFEDCBA): b"x"}
+        assert read_with_gptool(open_cache(folder)) == expected | {(0, 0, 0xFEDCBA): b"x"}
         assert len(set(columns)) == len(columns)
     except BundleError as error:
         assert "two names state the same row or column" in str(error)

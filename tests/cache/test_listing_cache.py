@@ -15,18 +15,11 @@ from gptool.cache import listing_cache
 from gptool.cache.folder_store import FolderStore
 from gptool.cache.listing_cache import ListingCache
 from gptool.plan import count_tiles
-from helpers.caches import (
-    Address,
-    conf_text,
-    jpeg_tile,
-    make_cache,
-    make_exploded_cache,
-    make_tpk,
-    make_v1_cache,
-    square,
-)
-from helpers.checks import asked
-from helpers.readers import read_all
+from helpers.bundles import Address
+from helpers.caches import conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, square
+from helpers.packages import make_tpk
+from helpers.plans import make_request
+from helpers.program_readers import read_with_gptool
 
 
 def test_listing_is_kept_until_the_stamp_changes() -> None:
@@ -82,7 +75,7 @@ def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return names(self, folder)
 
     monkeypatch.setattr(FolderStore, "list_names", count)
-    assert read_all(cache) == SPREAD_TILES
+    assert read_with_gptool(cache) == SPREAD_TILES
     # V1 lists each folder once for each suffix.
     assert max(count for folder, count in listed.items() if "L08" in folder) <= 2
 
@@ -91,7 +84,7 @@ def test_small_extent_lists_only_the_rows_it_intersects(tmp_path: Path, monkeypa
     cache = open_cache(make_exploded_cache(tmp_path / "cache", SPREAD_TILES))
     listed, names = set[str](), FolderStore.list_names
     monkeypatch.setattr(FolderStore, "list_names", lambda self, folder: (listed.add(folder), names(self, folder))[1])
-    plan = count_tiles(cache, asked(levels="8", export_extent="-20037508,19000000,-19000000,20037508"))
+    plan = count_tiles(cache, make_request(levels="8", export_extent="-20037508,19000000,-19000000,20037508"))
     assert (plan.tiles, {folder[-9:] for folder in listed if "/R" in folder}) == (1, {"R00000000"})
 
 
@@ -100,14 +93,14 @@ def test_exploded_tiles_in_a_package_are_read(tmp_path: Path) -> None:
     package = make_tpk(tmp_path / "x.tpk", {}, conf=text)
     with zipfile.ZipFile(package, "a") as more:
         more.writestr("v101/TPK Root Name/_alllayers/L01/R00000001/C00000001.jpg", jpeg_tile(3))
-    assert read_all(open_cache(package)) == {(1, 1, 1): jpeg_tile(3)}
+    assert read_with_gptool(open_cache(package)) == {(1, 1, 1): jpeg_tile(3)}
 
 
 @pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache])
 def test_level_folders_in_lower_case_are_read(tmp_path: Path, make: Callable[..., Path]) -> None:
     folder = make(tmp_path / "cache", square(1, range(2), range(2)))
     (folder / "_alllayers" / "L01").rename(folder / "_alllayers" / "l01")
-    assert read_all(open_cache(folder)) == square(1, range(2), range(2))
+    assert read_with_gptool(open_cache(folder)) == square(1, range(2), range(2))
     assert export_tiles(folder, tmp_path / "x.tpkx").warnings == ()
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from gptool import errors, export_tiles, open_cache
 from gptool.model import Extent
-from helpers.caches import CDI, conf_text, jpeg_tile, make_cache, make_exploded_cache, make_tpkx, root_text, square
-from helpers.checks import read_json
+from helpers.caches import CDI, conf_text, jpeg_tile, make_cache, make_exploded_cache, square
+from helpers.packages import make_tpkx, root_text
+from helpers.tile_readers import read_json
 
 ONE = square(0, range(1), range(1))
 

@@ -20,18 +20,12 @@ from gptool.cache.root_json import RootJson, read_root_json
 from gptool.errors import CacheError, CacheNotFoundError, ConfError, GptoolError
 from gptool.model import SpatialReference, StorageFormat
 from gptool.plan import make_plan
-from helpers.caches import (
-    conf_text,
-    make_cache,
-    make_exploded_cache,
-    make_tpk,
-    make_tpkx,
-    make_v1_cache,
-    root_text,
-    square,
-)
-from helpers.checks import asked, check_package, read_package
-from helpers.readers import read_all
+from helpers.caches import conf_text, make_cache, make_exploded_cache, make_v1_cache, square
+from helpers.checks import check_package
+from helpers.packages import make_tpk, make_tpkx, root_text
+from helpers.plans import make_request
+from helpers.program_readers import read_with_gptool
+from helpers.tile_readers import read_package
 
 TILES = square(0, range(1), range(1)) | square(8, range(126, 130), range(126, 130))
 ONE = square(0, range(1), range(1))
@@ -245,7 +239,7 @@ def test_root_json_with_any_other_value_is_planned_or_rejected(tmp_path: Path, o
             continue  # too long for a file name
         (folder / "root.json").write_text(json.dumps(root["root"]))
         try:
-            make_plan(folder, asked(export_extent=(0, 0, 1, 1)))
+            make_plan(folder, make_request(export_extent=(0, 0, 1, 1)))
         except GptoolError as error:
             assert str(folder) in str(error)
             assert "\n" not in str(error)
@@ -275,7 +269,7 @@ def test_all_tiles_are_read(tmp_path: Path, make: Callable[..., Path], compressi
             package.writestr(name, made.read(name), compression)
     cache = open_cache(tmp_path / "x.pack")
     assert (cache.name, cache.location) == ("x", tmp_path / "x.pack")
-    assert read_all(cache) == TILES
+    assert read_with_gptool(cache) == TILES
     result = export_tiles(cache, tmp_path / "y.tpkx")
     check_package(result.path, levels={0, 8})
     assert read_package(result.path) == TILES
@@ -301,7 +295,7 @@ def test_missing_tiles_folder_is_rejected(tmp_path: Path, path: str) -> None:
 def test_other_names_in_a_tpk_are_found(tmp_path: Path, name: str, conf_name: str) -> None:
     cache = open_cache(make_tpk(tmp_path / "x.tpk", ONE, name=name, conf_name=conf_name))
     assert (cache.tiles_folder, cache.storage) == (f"v101/{name}/_alllayers", StorageFormat.COMPACT)
-    assert read_all(cache) == ONE
+    assert read_with_gptool(cache) == ONE
 
 
 def test_message_states_the_path_in_the_package(tmp_path: Path) -> None:
@@ -321,7 +315,7 @@ def test_tpk_with_two_caches_is_rejected(tmp_path: Path) -> None:
 def test_extracted_tpkx_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(make_tpkx(tmp_path / "x.tpkx", TILES)) as package:
         package.extractall(tmp_path / "x")
-    assert read_all(open_cache(tmp_path / "x")) == TILES
+    assert read_with_gptool(open_cache(tmp_path / "x")) == TILES
 
 
 @pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache, make_tpkx, make_tpk])
@@ -330,7 +324,7 @@ def test_all_kinds_of_caches_pickle_and_compare_equal(tmp_path: Path, make: Call
     assert pickle.loads(pickle.dumps(cache)) == cache == open_cache(tmp_path / "x")
     assert hash(pickle.loads(pickle.dumps(cache.files))) == hash(cache.files)
     assert cache != other
-    assert read_all(pickle.loads(pickle.dumps(cache))) == ONE
+    assert read_with_gptool(pickle.loads(pickle.dumps(cache))) == ONE
 
 
 def test_root_json_above_the_maximum_size_is_rejected(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from gptool import __version__
-from helpers.caches import HALF_WAY, bundle_path, conf_text, jpeg_tile, make_cache, world
-from helpers.checks import check_nothing_left, check_package, read_package
+from helpers.bundles import bundle_path
+from helpers.caches import HALF_WAY, conf_text, jpeg_tile, make_cache, world
+from helpers.checks import check_nothing_left, check_package
 from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
 from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.tile_readers import read_package
 
 
 def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:

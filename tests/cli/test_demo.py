@@ -15,7 +15,8 @@ from gptool.cli.main import main
 from gptool.demo import make_cache
 from gptool.demo.relief import draw_shaded_relief, halve
 from gptool.errors import OutputExistsError
-from helpers.checks import check_bundle_head, check_nothing_left, check_package, read_cache, read_package
+from helpers.checks import check_bundle_head, check_nothing_left, check_package
+from helpers.tile_readers import read_cache, read_package
 
 
 def test_demo_draws_a_cache_and_exports_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from shapely import box
 
-from helpers.maps import (
+from helpers.reprojection_checks import (
     EDGE,
     GAUSS_KRUEGER,
     WORLD,

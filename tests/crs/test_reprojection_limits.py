@@ -10,7 +10,7 @@ from gptool.crs import densify
 from gptool.crs.reprojection import reproject, unwrap, world_width
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
-from helpers.maps import EDGE, WORLD, Polygonal, reference, reprojected
+from helpers.reprojection_checks import EDGE, WORLD, Polygonal, reference, reprojected
 
 
 @pytest.mark.parametrize("pair", [(3857, 102100), (102100, 3857), (4326, 4326), (25833, 25833), (999999, 999999)])

@@ -16,8 +16,9 @@ from gptool import export_tiles, export_tiles_job
 from gptool.cli.export_tiles import show_result
 from gptool.model import Tables
 from helpers import jpeg_readers, jpeg_tiles
-from helpers.caches import Address, conf_text, jpeg_tile, make_cache, png_tile
-from helpers.checks import read_tiles
+from helpers.bundles import Address
+from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
+from helpers.tile_readers import read_tiles
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main()", "export-tiles"]
 BASE = jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=50))[0]

@@ -26,8 +26,10 @@ from gptool.output.bundle import bundle_regions
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan import Plan
 from gptool.request import Area, Selection
-from helpers.caches import bundle_bytes, bundle_path, conf_text, jpeg_tile, make_cache, png_tile, square, world
-from helpers.checks import check_nothing_left, check_package, read_json, read_package
+from helpers.bundles import bundle_bytes, bundle_path
+from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile, square, world
+from helpers.checks import check_nothing_left, check_package
+from helpers.tile_readers import read_json, read_package
 
 
 def test_without_a_quality_every_tile_is_the_same_byte_for_byte(cache: Path, tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from gptool.export.report import MAX_LISTED_IN_BUNDLE
 from gptool.export.scheduler import _Monitor
 from gptool.export.unit import run_unit
 from gptool.model import Phase
-from helpers.caches import jpeg_tile, make_cache, make_tpkx, world
-from helpers.checks import check_nothing_left, read_cache, read_package
+from helpers.caches import jpeg_tile, make_cache, world
+from helpers.checks import check_nothing_left
 from helpers.gate import PATIENCE
+from helpers.packages import make_tpkx
+from helpers.tile_readers import read_cache, read_package
 
 
 @pytest.mark.parametrize("name", ["x", "x.tpkx"])

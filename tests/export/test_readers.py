@@ -15,21 +15,10 @@ from PIL import Image
 from rasterio.windows import Window
 
 from gptool import export_tiles
-from helpers.caches import (
-    TILE,
-    conf_text,
-    jpeg_tile,
-    make_cache,
-    make_exploded_cache,
-    make_tpk,
-    make_tpkx,
-    make_v1_cache,
-    root_text,
-    square,
-    world,
-)
-from helpers.checks import COMPACT, read_dataset, read_package, read_tiles
-from helpers.readers import digests, read_with_mapproxy
+from helpers.caches import TILE, conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, square, world
+from helpers.packages import make_tpk, make_tpkx, root_text
+from helpers.program_readers import digests, read_with_mapproxy
+from helpers.tile_readers import COMPACT, read_dataset, read_package, read_tiles
 
 
 def pixels(tile: bytes) -> np.ndarray:

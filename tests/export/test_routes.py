@@ -15,35 +15,12 @@ from gptool import ExportResult, export_tiles, open_cache
 from gptool._jpeg import Outcome
 from gptool.cache import TileCache
 from gptool.plan import make_plan
-from helpers.caches import (
-    Address,
-    conf_text,
-    jpeg_tile,
-    make_cache,
-    make_exploded_cache,
-    make_tpk,
-    make_tpkx,
-    make_v1_cache,
-    png_tile,
-    root_text,
-    square,
-    world,
-)
-from helpers.checks import (
-    COMPACT,
-    COMPACT_V2,
-    Box,
-    asked,
-    check_dataset,
-    check_nothing_left,
-    check_package,
-    check_tpk,
-    read_box,
-    read_cdi,
-    read_json,
-    read_member,
-    read_tiles,
-)
+from helpers.bundles import Address
+from helpers.caches import conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, png_tile, square, world
+from helpers.checks import Extent, check_dataset, check_nothing_left, check_package, check_tpk, read_cdi, read_extent
+from helpers.packages import make_tpk, make_tpkx, root_text
+from helpers.plans import make_request
+from helpers.tile_readers import COMPACT, COMPACT_V2, read_json, read_member, read_tiles
 
 Tiles = dict[Address, bytes]
 Levels = range | list[int]
@@ -128,15 +105,17 @@ def files(path: Path) -> dict[str, bytes]:
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def extents(path: Path) -> tuple[Box, Box | None]:
+def extents(path: Path) -> tuple[Extent, Extent | None]:
     """The extent that a result states, and the one in degrees."""
     if path.suffix == ".tpkx":
-        return read_box(read_json(path, "root.json")["fullExtent"]), read_box(
+        return read_extent(read_json(path, "root.json")["fullExtent"]), read_extent(
             read_json(path, "iteminfo.json")["extent"]
         )
     if path.suffix == ".tpk":
         service = json.loads(read_member(path, "servicedescriptions/mapserver/mapserver.json"))
-        return read_cdi(read_member(path, "v101/Layers/conf.cdi")), read_box(service["resourceInfo"]["geoFullExtent"])
+        return read_cdi(read_member(path, "v101/Layers/conf.cdi")), read_extent(
+            service["resourceInfo"]["geoFullExtent"]
+        )
     return read_cdi(read_member(path, "conf.cdi")), None
 
 
@@ -163,7 +142,9 @@ def test_every_tile_survives_every_route(
     assert number_texts(after) == number_texts(before)
     assert (after.scheme.origin_x.text, after.scheme.reference.wkid) == ("-20037508.342787001", 102100)
     assert (after.storage, after.image.format) == (kind.storage, content.format)
-    assert make_plan(after, asked()).extent() == make_plan(before, asked()).extent() == after.declared_extent
+    assert (
+        make_plan(after, make_request()).extent() == make_plan(before, make_request()).extent() == after.declared_extent
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,7 +156,7 @@ def test_every_tile_survives_every_route(
     ],
 )
 @pytest.mark.parametrize("cdi", [None, (-1e7, -1.5e7, 1.25e7, 2e7)], ids=["no cdi", "cdi"])
-def test_all_results_state_one_extent(tmp_path: Path, request_: dict[str, str], cdi: Box | None) -> None:
+def test_all_results_state_one_extent(tmp_path: Path, request_: dict[str, str], cdi: Extent | None) -> None:
     source = make_cache(tmp_path / "cache", world(), cdi=cdi)
     stated = [extents(kind.export(source, tmp_path, **request_).path) for kind in RESULTS.values()]
     assert len({extent for extent, _ in stated}) == 1

@@ -16,8 +16,7 @@ import pytest
 
 from gptool import Job, estimate_export_tiles_size, export_tiles, open_cache
 from gptool.tool import estimate_export_tiles_size_job
-from helpers.caches import Address
-from helpers.checks import read_tiles
+from helpers.bundles import Address
 from helpers.job_checks import result_of, run_job, said
 from helpers.sample_requests import (
     SELECTION_FORMS,
@@ -28,6 +27,7 @@ from helpers.sample_requests import (
     draw_request,
 )
 from helpers.samples import SAMPLES
+from helpers.tile_readers import read_tiles
 
 REQUESTS = [(name, number) for name in SAMPLES for number in range(len(SELECTION_FORMS))]
 CONFIDENCE = 0.9

@@ -21,23 +21,12 @@ from rasterio.windows import Window
 
 from gptool import ExportResult, export_tiles
 from gptool._jpeg import quality
-from helpers.caches import Address
-from helpers.checks import (
-    COMPACT,
-    COMPACT_V2,
-    check_dataset,
-    check_package,
-    check_tpk,
-    read_cache,
-    read_cdi,
-    read_json,
-    read_member,
-    read_package,
-    read_tiles,
-)
+from helpers.bundles import Address
+from helpers.checks import check_dataset, check_package, check_tpk, read_cdi
 from helpers.command_line import run
-from helpers.readers import check_tpkutils, digests, read_with_mapproxy
+from helpers.program_readers import check_tpkutils, digests, read_with_mapproxy
 from helpers.samples import SAMPLES, Sample
+from helpers.tile_readers import COMPACT, COMPACT_V2, read_cache, read_json, read_member, read_package, read_tiles
 
 
 @pytest.fixture(scope="module")

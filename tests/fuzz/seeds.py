@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import jpeg_kinds
-from helpers.caches import bundle_bytes, bundle_v1_bytes, jpeg_tile, png_tile
+from helpers.bundles import bundle_bytes, bundle_v1_bytes
+from helpers.caches import jpeg_tile, png_tile
 
 MAX_TILE_SIZE = 8192
 """Bytes: fuzzing is too slow with larger tiles."""

@@ -14,19 +14,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from helpers.service_process import ServiceProcess
 
-DESKTOP = {"width": 1200, "height": 860}
-PHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1200, "height": 860}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 TOUCH = {"has_touch": True, "is_mobile": True}
 
 expect.set_options(60_000)
 
 
 @contextmanager
-def opened(browser: Browser, viewport: dict[str, int], **options: Any) -> Iterator[Page]:
+def opened(browser: Browser, viewport: ViewportSize, **options: Any) -> Iterator[Page]:
     """A page that logs no error or warning, and sends requests to the service only."""
     context = browser.new_context(viewport=viewport, **options)
     page = context.new_page()

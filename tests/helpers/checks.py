@@ -1,160 +1,25 @@
-"""Verbs that tests share: independent readers of packages and caches, and what must hold for every result."""
+"""Checks that every result passes, whatever was exported."""
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gptool.plan import Plan
-from gptool.request import Request, read_request
-from helpers.caches import Address
+from helpers.tile_readers import COMPACT, bundle_address, read_v1_bundle, read_v1_entries
 
-BUNDLE = re.compile(r"(?:.*/)?L(\d\d)/R([0-9a-f]{4,})C([0-9a-f]{4,})\.bundle")
-EXPLODED = re.compile(r"L(\d\d)/R([0-9a-f]{8})/C([0-9a-f]{8})\.(?:jpg|png)")
-COMPACT, COMPACT_V2 = "esriMapCacheStorageModeCompact", "esriMapCacheStorageModeCompactV2"
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
-Box = tuple[float, float, float, float]
-
-
-def asked(**parameters: object) -> Request:
-    """The request that parameters make, under their names in Python or the operation's."""
-    return read_request(parameters)
-
-
-def tiles_of(plan: Plan) -> set[Address]:
-    """The tiles that a plan takes."""
-    found = set()
-    for level in plan.levels:
-        for bundle in level.bundles:
-            with plan.cache.open_bundle(bundle.address) as opened:
-                for position in plan.selection.positions(level.lod, bundle.address, opened.sizes).tolist():
-                    found.add(tuple(bundle.address.tile(position)))
-    return found
-
-
-def bundle_address(name: str) -> Address:
-    """Level, first row and first column, as a bundle's name states them."""
-    match = BUNDLE.fullmatch(name)
-    assert match, name
-    return int(match[1]), int(match[2], 16), int(match[3], 16)
-
-
-def read_bundle(name: str, data: bytes) -> dict[Address, bytes]:
-    """The tiles of a compact V2 bundle, as its specification has them: no code shared with the package."""
-    level, row, column = bundle_address(name)
-    tiles = {}
-    entries = np.frombuffer(data, "<u8", 16384, 64)
-    for i in np.flatnonzero(entries >> 40).tolist():
-        size, offset = int(entries[i]) >> 40, int(entries[i]) & (1 << 40) - 1
-        assert struct.unpack_from("<I", data, offset - 4)[0] == size
-        tiles[level, row + i // 128, column + i % 128] = data[offset : offset + size]
-        assert len(tiles[level, row + i // 128, column + i % 128]) == size
-    return tiles
-
-
-def read_v1_entries(index: bytes) -> NDArray[np.int64]:
-    """The entries of a compact V1 bundle's index, column by column."""
-    assert len(index) == 16 + 5 * 16384 + 16
-    return np.frombuffer(index, np.uint8)[16:-16].reshape(16384, 5) @ 256 ** np.arange(5)
-
-
-def read_v1_bundle(name: str, data: bytes, index: bytes) -> dict[Address, bytes]:
-    """The tiles of a compact V1 bundle."""
-    level, row, column = bundle_address(name)
-    entries = read_v1_entries(index)
-    sizes = np.frombuffer(data, np.uint8)[entries[:, np.newaxis] + np.arange(4)] @ 256 ** np.arange(4)
-    tiles = {}
-    for i in np.flatnonzero((entries > 0) & (sizes > 0)).tolist():
-        start = int(entries[i]) + 4
-        tiles[level, row + i % 128, column + i // 128] = data[start : start + int(sizes[i])]
-        assert len(tiles[level, row + i % 128, column + i // 128]) == sizes[i]
-    return tiles
-
-
-def read_package(path: Path) -> dict[Address, bytes]:
-    """All tiles of a .tpkx."""
-    tiles: dict[Address, bytes] = {}
-    with zipfile.ZipFile(path) as package:
-        for name in package.namelist():
-            if name.endswith(".bundle"):
-                tiles |= read_bundle(name, package.read(name))
-    return tiles
-
-
-def read_cache(folder: Path) -> dict[Address, bytes]:
-    """All tiles of a compact V2 cache folder, whose size prefixes may be anything."""
-    tiles: dict[Address, bytes] = {}
-    for path in sorted((folder / "_alllayers").glob("L*/*.bundle")):
-        tiles |= read_bundle(path.as_posix(), path.read_bytes())
-    return tiles
-
-
-def read_v1_cache(folder: Path) -> dict[Address, bytes]:
-    """All tiles of a compact V1 cache folder."""
-    tiles: dict[Address, bytes] = {}
-    for path in sorted((folder / "_alllayers").glob("L*/*.bundle")):
-        tiles |= read_v1_bundle(path.as_posix(), path.read_bytes(), path.with_suffix(".bundlx").read_bytes())
-    return tiles
-
-
-def read_exploded(folder: Path) -> dict[Address, bytes]:
-    """All tiles of an exploded cache folder."""
-    tiles = {}
-    for path in (folder / "_alllayers").glob("L*/R*/C*"):
-        match = EXPLODED.fullmatch(path.relative_to(folder / "_alllayers").as_posix())
-        assert match, path
-        tiles[int(match[1]), int(match[2], 16), int(match[3], 16)] = path.read_bytes()
-    return tiles
-
-
-def read_tpk(path: Path) -> dict[Address, bytes]:
-    """All tiles of a .tpk."""
-    tiles: dict[Address, bytes] = {}
-    with zipfile.ZipFile(path) as package:
-        for name in package.namelist():
-            if name.endswith(".bundle"):
-                tiles |= read_v1_bundle(name, package.read(name), package.read(f"{name[:-1]}x"))
-    return tiles
-
-
-def read_dataset(folder: Path) -> dict[Address, bytes]:
-    """All tiles of a cache folder, by the storage that its conf.xml states; none means exploded."""
-    [conf] = (path for path in folder.iterdir() if path.name.lower() == "conf.xml")
-    storage = ElementTree.parse(conf).findtext("{*}CacheStorageInfo/{*}StorageFormat")
-    return {COMPACT: read_v1_cache, COMPACT_V2: read_cache}.get(storage or "", read_exploded)(folder)
-
-
-def read_tiles(path: Path) -> dict[Address, bytes]:
-    """All tiles of any cache or package."""
-    return {".tpkx": read_package, ".tpk": read_tpk}.get(path.suffix, read_dataset)(path)
-
-
-def read_member(path: Path, member: str) -> bytes:
-    """A file of a package or folder."""
-    if path.is_dir():
-        return (path / member).read_bytes()
-    with zipfile.ZipFile(path) as package:
-        return package.read(member)
-
-
-def read_json(path: Path, member: str) -> dict[str, Any]:
-    """root.json or iteminfo.json of a package."""
-    with zipfile.ZipFile(path) as package:
-        value: dict[str, Any] = json.loads(package.read(member))
-    return value
+Extent = tuple[float, float, float, float]
+"""xmin, ymin, xmax, ymax."""
 
 
 def check_package(path: Path, *, levels: set[int]) -> None:
-    """What every client relies on, whatever was exported."""
+    """Check what clients rely on in a .tpkx."""
     with zipfile.ZipFile(path) as package:
         assert package.testzip() is None
         assert all(member.compress_type == zipfile.ZIP_STORED for member in package.infolist())
@@ -182,7 +47,7 @@ def check_package(path: Path, *, levels: set[int]) -> None:
 
 
 def check_tpk(path: Path, *, levels: set[int]) -> None:
-    """What readers of a .tpk rely on: the parts that ArcMap's packages have, without layer files."""
+    """Check what readers of a .tpk rely on: the files of ArcMap's packages, without layer files."""
     with zipfile.ZipFile(path) as package:
         assert package.testzip() is None
         assert all(member.compress_type == zipfile.ZIP_STORED for member in package.infolist())
@@ -211,16 +76,19 @@ def check_tpk(path: Path, *, levels: set[int]) -> None:
     assert item.findtext("guid") == pkinfo.findtext("ID")
     assert item.findtext("type") == pkinfo.findtext("type") == "Tile Package"
     service = json.loads(parts["servicedescriptions/mapserver/mapserver.json"])
-    full, degrees = read_box(service["contents"]["fullExtent"]), read_box(service["resourceInfo"]["geoFullExtent"])
-    assert full == read_box(service["contents"]["initialExtent"]) == read_cdi(parts[f"{folder}conf.cdi"])
-    assert degrees == read_box(service["resourceInfo"]["geoInitialExtent"])
-    assert degrees == read_box({side: float(item.findtext(f"extent/{side}") or "nan") for side in SIDES})
+    full, degrees = (
+        read_extent(service["contents"]["fullExtent"]),
+        read_extent(service["resourceInfo"]["geoFullExtent"]),
+    )
+    assert full == read_extent(service["contents"]["initialExtent"]) == read_cdi(parts[f"{folder}conf.cdi"])
+    assert degrees == read_extent(service["resourceInfo"]["geoInitialExtent"])
+    assert degrees == read_extent({side: float(item.findtext(f"extent/{side}") or "nan") for side in SIDES})
     assert -180 <= degrees[0] < degrees[2] <= 180
     assert -90 <= degrees[1] < degrees[3] <= 90
 
 
 def check_dataset(folder: Path, *, storage: str, levels: set[int]) -> None:
-    """What readers of a cache raster dataset rely on."""
+    """Check what readers of a cache raster dataset rely on."""
     assert {path.name for path in folder.iterdir()} == {"conf.xml", "conf.cdi", "_alllayers"}
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -235,7 +103,7 @@ def check_dataset(folder: Path, *, storage: str, levels: set[int]) -> None:
 
 
 def check_bundles(files: dict[str, bytes], storage: str, levels: set[int]) -> None:
-    """The files of all bundles, by their paths: each with its index and header, in a folder of its level."""
+    """Check the files of all bundles, by path: headers, indexes, and the folders of the levels."""
     names = {name for name in files if name.endswith(".bundle")}
     indexes = {f"{name[:-1]}x" for name in names} if storage == COMPACT else set()
     assert files.keys() == names | indexes
@@ -249,7 +117,7 @@ def check_bundles(files: dict[str, bytes], storage: str, levels: set[int]) -> No
 
 
 def check_conf(data: bytes, storage: str) -> None:
-    """Storage, packets and quality, each stated once and by the namespace of its parent."""
+    """Check storage format, packet size and quality: each is stated once, in the namespace of its parent."""
     root = ElementTree.fromstring(data)
     space = root.tag.removesuffix("CacheInfo")
     found = [
@@ -265,21 +133,22 @@ def check_conf(data: bytes, storage: str) -> None:
     assert 0 <= int(found[2][0].text or "") <= 100
 
 
-def read_cdi(data: bytes) -> Box:
-    """The box that a conf.cdi states."""
+def read_cdi(data: bytes) -> Extent:
+    """Return the extent that a conf.cdi states."""
     root = ElementTree.fromstring(data)
-    return read_box(
+    return read_extent(
         {side: float(root.findtext(f"{{*}}{side[0].upper()}{side[1:].capitalize()}") or "nan") for side in SIDES}
     )
 
 
-def read_box(box: dict[str, float]) -> Box:
-    """A box, without what else its JSON states."""
-    return (*(box[side] for side in SIDES),)
+def read_extent(box: dict[str, float]) -> Extent:
+    """Return the sides of an extent in JSON."""
+    xmin, ymin, xmax, ymax = (box[side] for side in SIDES)
+    return xmin, ymin, xmax, ymax
 
 
 def check_v1_bundle(name: str, data: bytes, index: bytes) -> None:
-    """A compact V1 bundle as ArcGIS Server writes it, byte by byte but for the tiles."""
+    """Check all bytes of a compact V1 bundle but its tiles: they are as ArcGIS Server writes them."""
     _, row, column = bundle_address(name)
     tiles = read_v1_bundle(name, data, index)
     largest, size = max(map(len, tiles.values())), 60 + 65536 + sum(4 + len(tile) for tile in tiles.values())
@@ -298,7 +167,7 @@ def check_v1_bundle(name: str, data: bytes, index: bytes) -> None:
 
 
 def check_bundle_head(data: bytes) -> None:
-    """The header of Esri's specification, with the record count that GDAL looks for in folders."""
+    """Check the header of a compact V2 bundle: that of Esri's specification, with the record count that GDAL needs."""
     head = struct.unpack_from("<4I3Q6I", data)
     entries = struct.unpack_from("<16384Q", data, 64)
     largest = max(entry >> 40 for entry in entries)
@@ -306,5 +175,5 @@ def check_bundle_head(data: bytes) -> None:
 
 
 def check_nothing_left(folder: Path, *names: str) -> None:
-    """Nothing but these is in the folder: no staging, no half-written file."""
+    """Check that a folder holds these files and nothing else: no staging folder, no partial file."""
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)

@@ -57,9 +57,10 @@ class Gate:
             monkeypatch.setenv(name, value)
         import_module(OPERATIONS)  # a module imported later would keep the gate for good
         original = getattr(sys.modules[MODULE], FUNCTION)
+        held = gated(original, self._folder)
         for name, module in list(sys.modules.items()):
-            if name.startswith("gptool.") and getattr(module, FUNCTION, None) is original:
-                monkeypatch.setattr(module, FUNCTION, gated(original, self._folder))
+            if name.startswith("gptool.") and vars(module).get(FUNCTION) is original:
+                monkeypatch.setattr(module, FUNCTION, held)
 
     def close(self, *, after: int = 0) -> None:
         """Close the gate once `after` more batches have passed. It must be open."""

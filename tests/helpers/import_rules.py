@@ -57,7 +57,8 @@ def _imported_names(tree: ast.Module, package: str) -> Iterator[tuple[str, int]]
             module = ".".join([*parents, *filter(None, [node.module])])
             yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "import_module":
-            yield from ((name.value, node.lineno) for name in node.args[:1] if isinstance(name, ast.Constant))
+            names = [name.value for name in node.args[:1] if isinstance(name, ast.Constant)]
+            yield from ((name, node.lineno) for name in names if isinstance(name, str))
 
 
 class Package:

@@ -115,7 +115,8 @@ def encode_lossless(samples: NDArray[np.uint8]) -> bytes:
     bits = "".join(
         f"{category:04b}{more}" for category, more in map(magnitude_bits, (samples - before).ravel().tolist())
     )
-    frame = Frame(*samples.shape, ((1, 1),), (0,))
+    height, width = samples.shape
+    frame = Frame(height, width, ((1, 1),), (0,))
     parts = (SOF3, frame.payload()), (DHT, FLAT_DHT), (SOS, b"\0\x08\1\1\0\1\0\0" + pack_bits(bits))
     return SOI + b"".join(segment(*part) for part in parts) + EOI
 

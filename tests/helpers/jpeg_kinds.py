@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
+import turbojpeg as tj
 from PIL import Image
 
 from helpers import jpeg_tiles
@@ -27,7 +28,6 @@ from helpers.jpeg_tiles import (
     pixels,
     read_segments,
     segment,
-    tj,
     with_leading_segments,
     without_segments,
 )
@@ -134,6 +134,13 @@ def with_redefined_table() -> bytes:
 
 # ---- every kind ----
 
+
+@cache
+def tile(kind: str) -> bytes:
+    """Return the tile of one kind."""
+    return KINDS[kind]()
+
+
 KINDS: dict[str, Callable[[], bytes]] = {
     # sampling factors
     "4:2:0": lambda: encode_turbo(pixels(), tj.TJSAMP_420),
@@ -225,9 +232,3 @@ KINDS: dict[str, Callable[[], bytes]] = {
 for name, flags in ARITHMETIC.items():
     if found := jpeg_tiles.encode_arithmetic(pixels(), flags=flags):
         KINDS[name] = partial(bytes, found)
-
-
-@cache
-def tile(kind: str) -> bytes:
-    """Return the tile of one kind."""
-    return KINDS[kind]()

@@ -25,14 +25,16 @@ def pixels(height: int = 64, width: int = 64, seed: int = 0) -> NDArray[np.uint8
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width][..., None] / 64
     hills = sum(np.sin(random.uniform(1, 9, 3) * x + random.uniform(1, 9, 3) * y + 6 * random.random()) for _ in "abc")
-    return (128 + 25 * hills + random.normal(0, 12, (height, width, 3))).clip(0, 255).astype(np.uint8)
+    image: NDArray[np.float64] = 128 + 25 * hills + random.normal(0, 12, (height, width, 3))
+    return image.clip(0, 255).astype(np.uint8)
 
 
 def encode_turbo(
     image: NDArray[np.uint8], subsampling: int = tj.TJSAMP_420, quality: int = QUALITY, flags: int = 0
 ) -> bytes:
     """Encode with PyTurboJPEG, which supports every subsampling."""
-    return tj.TurboJPEG().encode(image, quality, tj.TJPF_RGB, subsampling, flags)
+    tile: bytes = tj.TurboJPEG().encode(image, quality, tj.TJPF_RGB, subsampling, flags)
+    return tile
 
 
 def encode_pillow(
@@ -56,7 +58,8 @@ def encode_cmyk(image: NDArray[np.uint8]) -> bytes:
 
 def encode_ycck(image: NDArray[np.uint8]) -> bytes:
     """Encode CMYK with the first three channels as YCbCr."""
-    return tj.TurboJPEG().encode(four_channels(image), QUALITY, tj.TJPF_CMYK, tj.TJSAMP_444)
+    tile: bytes = tj.TurboJPEG().encode(four_channels(image), QUALITY, tj.TJPF_CMYK, tj.TJSAMP_444)
+    return tile
 
 
 def encode_arithmetic(image: NDArray[np.uint8], subsampling: int = tj.TJSAMP_420, flags: int = 0) -> bytes | None:

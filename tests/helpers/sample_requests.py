@@ -14,7 +14,7 @@ import shapely
 from shapely import affinity
 
 from gptool.model import TilingScheme
-from helpers.caches import Address
+from helpers.bundles import Address
 from helpers.checks import SIDES
 
 WEB_MERCATOR, DEGREES = 3857, 4326

@@ -1,24 +1,26 @@
-"""Real caches: what others' programs see of them."""
+"""The real caches in the folder of samples, and what other programs read of them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from helpers.caches import Address
-from helpers.checks import COMPACT, COMPACT_V2
+from helpers.bundles import Address
+from helpers.tile_readers import COMPACT, COMPACT_V2
 
 
 class Sample(NamedTuple):
-    """A real cache, as others' programs see what is made of it.
+    """A real cache.
 
     Attributes
     ----------
+    storage, format : str
+        Storage format, and image format as conf.xml states it.
     levels : dict of int to int
-        Tiles of each level that has some.
+        Number of tiles of each level that has tiles.
     zoom : int or None
-        The web's zoom level of level 0; None: not on the web's grid, so tpkutils, which knows no other, has no word.
+        Web zoom level of level 0. None: the cache is not in the web grid, the only one that tpkutils reads.
     refused : str
-        Why GDAL refuses the V2 folder, in its words; empty when it does not.
+        The message with which GDAL refuses the V2 folder; empty if it reads it.
     """
 
     storage: str
@@ -28,12 +30,12 @@ class Sample(NamedTuple):
     refused: str = ""
 
     def in_square(self, address: Address) -> bool:
-        """Tell whether a tile is one of the web's 2^z rows and columns, or not of the web's grid at all."""
+        """Return True if a tile lies in the 2^z rows and columns of the web grid, or the cache is not in that grid."""
         return self.zoom is None or max(address[1:]) < 2 ** (self.zoom + address[0])
 
 
-# GDAL counts the pixels of a folder's whole grid in 32 bits: 256 x 2^23 of a scheme of 24 web levels are one too many.
-# A .tpkx is no larger than its extent.
+# GDAL counts the pixels of a folder's whole grid in 32 bits: 256 x 2^23, of a scheme of 24 web levels, is one too many.
+# The grid of a .tpkx is no larger than its extent.
 DEEP = "Too many levels, resulting raster size exceeds the GDAL limit"
 EXPLODED = "esriMapCacheStorageModeExploded"
 SAMPLES = {

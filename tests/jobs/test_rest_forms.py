@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from helpers.caches import Address, conf_text, lod_text, make_cache, world
-from helpers.checks import read_tiles
+from helpers.bundles import Address
+from helpers.caches import conf_text, lod_text, make_cache, world
 from helpers.job_checks import result_of, run_job, said
+from helpers.tile_readers import read_tiles
 
 TILES = world()
 EDGE = 20037508.342787

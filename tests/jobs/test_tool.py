@@ -16,8 +16,9 @@ from gptool import Job, errors, export_tiles_job
 from gptool.cache import open_cache
 from gptool.tool import estimate_export_tiles_size_job
 from helpers.caches import HALF_WAY, make_cache, square, world
-from helpers.checks import check_nothing_left, check_package, read_tiles
+from helpers.checks import check_nothing_left, check_package
 from helpers.gate import Gate
+from helpers.tile_readers import read_tiles
 
 TIME = r"[A-Z][a-z]+day, [A-Z][a-z]+ [1-9][0-9]?, [0-9]{4} [1-9][0-9]?:[0-9]{2}:[0-9]{2} [AP]M"
 ELAPSED = r"\(Elapsed Time: [0-9]+\.[0-9]{2} seconds\)"

@@ -25,7 +25,7 @@ from gptool._files import file_sizes, read_files, read_words
 from gptool._jpeg import Outcome, diagnose, huffman_table, qualities, quality, recompress_batch
 from gptool.model import Tables
 from helpers import jpeg_kinds, jpeg_tiles
-from helpers.caches import bundle_bytes, bundle_v1_bytes
+from helpers.bundles import bundle_bytes, bundle_v1_bytes
 from helpers.jpeg_batches import batch
 from helpers.jpeg_requantisation import TABLE_MODES
 

@@ -11,16 +11,10 @@ import rasterio.crs
 
 from gptool import errors, export_tiles, open_cache
 from gptool.model import Phase
-from helpers.caches import (
-    conf_text,
-    make_cache,
-    make_exploded_cache,
-    make_tpkx,
-    png_tile,
-    root_text,
-    square,
-)
-from helpers.checks import COMPACT, COMPACT_V2, check_dataset, check_nothing_left, read_dataset, read_package, read_tpk
+from helpers.caches import conf_text, make_cache, make_exploded_cache, png_tile, square
+from helpers.checks import check_dataset, check_nothing_left
+from helpers.packages import make_tpkx, root_text
+from helpers.tile_readers import COMPACT, COMPACT_V2, read_dataset, read_package, read_tpk
 
 RICH = """<?xml version="1.0" encoding="{encoding}"?>
 <!-- edited --><?tool keep?>

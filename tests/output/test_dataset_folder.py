@@ -14,8 +14,11 @@ import pytest
 
 from gptool import errors, export_tiles, open_cache
 from gptool.plan import Plan, make_plan
-from helpers.caches import bundle_path, make_cache, make_exploded_cache, make_tpkx, make_v1_cache, square, world
-from helpers.checks import COMPACT_V2, check_dataset, check_nothing_left
+from helpers.bundles import bundle_path
+from helpers.caches import make_cache, make_exploded_cache, make_v1_cache, square, world
+from helpers.checks import check_dataset, check_nothing_left
+from helpers.packages import make_tpkx
+from helpers.tile_readers import COMPACT_V2
 
 
 @pytest.fixture

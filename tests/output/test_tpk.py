@@ -20,23 +20,22 @@ import tpkutils
 from PIL import Image
 
 from gptool import export_tiles
+from helpers.bundles import Address, bundle_v1_bytes, group_by_bundle
 from helpers.caches import (
-    Address,
-    bundle_v1_bytes,
-    by_bundle,
     conf_text,
     jpeg_tile,
     lod_text,
     make_cache,
     make_exploded_cache,
-    make_tpk,
     make_v1_cache,
     png_tile,
     square,
     world,
 )
-from helpers.checks import COMPACT, bundle_address, check_tpk, read_json, read_member, read_tpk
-from helpers.readers import check_tpkutils
+from helpers.checks import check_tpk
+from helpers.packages import make_tpk
+from helpers.program_readers import check_tpkutils
+from helpers.tile_readers import COMPACT, bundle_address, read_json, read_member, read_tpk
 
 SERVICE = "servicedescriptions/mapserver/mapserver.json"
 ITEM = "esriinfo/iteminfo.xml"
@@ -59,7 +58,7 @@ def service(path: Path) -> dict[str, Any]:
 def expected_files(tiles: dict[Address, bytes]) -> dict[str, bytes]:
     """Return the expected bundle files of these tiles."""
     files = {}
-    for path, content in by_bundle(Path(), tiles).items():
+    for path, content in group_by_bundle(Path(), tiles).items():
         _, *origin = bundle_address(path.as_posix())
         data, index = bundle_v1_bytes(content, origin=(origin[0], origin[1]))
         files[path.as_posix()], files[path.with_suffix(".bundlx").as_posix()] = data, index

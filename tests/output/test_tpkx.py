@@ -15,7 +15,7 @@ from gptool import export_tiles
 from gptool.errors import ConfError
 from gptool.model import Phase
 from helpers.caches import conf_text, lod_text, make_cache, square
-from helpers.checks import read_json
+from helpers.tile_readers import read_json
 
 
 def test_numbers_of_the_scheme_keep_their_digits(cache: Path, tmp_path: Path) -> None:

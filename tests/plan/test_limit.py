@@ -16,7 +16,7 @@ from gptool.model import BundleAddress, Lod, NumberText
 from gptool.plan import BundlePlan, LevelPlan, make_plan
 from gptool.plan.limit import check_count, deepest_fitting
 from helpers.caches import make_cache
-from helpers.checks import asked
+from helpers.plans import make_request
 
 
 def levels_of(counts: list[int]) -> tuple[LevelPlan, ...]:
@@ -52,7 +52,7 @@ def test_advice_names_only_requested_levels(tmp_path: Path) -> None:
         for column in range(2**level)
     }
     cache = make_cache(tmp_path / "cache", tiles)
-    plan = make_plan(cache, asked(levels="0,1,3"))
+    plan = make_plan(cache, make_request(levels="0,1,3"))
     with pytest.raises(TooManyTilesError) as caught:
         check_count(plan, 65)
     [levels, count] = re.findall(
@@ -63,7 +63,7 @@ def test_advice_names_only_requested_levels(tmp_path: Path) -> None:
     with pytest.raises(TooManyTilesError) as caught:
         check_count(plan, 68)
     assert "levels=1,3 (exportBy=LevelID) with 68 tiles" in caught.value.advice[1]
-    assert make_plan(cache, asked(levels="1,3")).tiles == 68
+    assert make_plan(cache, make_request(levels="1,3")).tiles == 68
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=7), st.integers(0, 120))

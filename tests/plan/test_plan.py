@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gptool.errors import ParameterError
 from gptool.plan import make_plan
-from helpers.caches import Address, conf_text, lod_text, make_cache, square
-from helpers.checks import asked
+from helpers.bundles import Address
+from helpers.caches import conf_text, lod_text, make_cache, square
+from helpers.plans import make_request
 
 WORLD = 20037508.342787
 
@@ -52,7 +53,7 @@ def test_plan_equals_brute_force_count(tmp_path_factory: pytest.TempPathFactory,
     box = (xs[0], ys[0], xs[1], ys[1])
     expected = brute_force(TILES, levels, box)
     try:
-        plan = make_plan(folder, asked(levels=levels, export_extent=box))
+        plan = make_plan(folder, make_request(levels=levels, export_extent=box))
     except ParameterError as error:
         assert "selection contains no tiles" in str(error)
         assert not expected
@@ -66,46 +67,51 @@ def test_plan_equals_brute_force_count(tmp_path_factory: pytest.TempPathFactory,
 
 
 def test_extent_along_tile_edges_selects_no_neighbours(cache: Path) -> None:
-    plan = make_plan(cache, asked(levels="8", export_extent=box_of(8, 128, 128)))
+    plan = make_plan(cache, make_request(levels="8", export_extent=box_of(8, 128, 128)))
     assert [(level.tiles, level.window) for level in plan.levels] == [(1, (128, 128, 128, 128))]
 
 
 @pytest.mark.parametrize("box", ["0,0,10,10", "-5,-5,5,5"])
 def test_small_extent_selects_tiles_of_every_level(cache: Path, box: str) -> None:
-    assert [level.lod.level for level in make_plan(cache, asked(export_extent=box)).filled_levels] == [0, 1, 2, 8]
+    assert [level.lod.level for level in make_plan(cache, make_request(export_extent=box)).filled_levels] == [
+        0,
+        1,
+        2,
+        8,
+    ]
 
 
 def test_empty_selection_is_rejected(cache: Path) -> None:
     with pytest.raises(ParameterError, match="selection contains no tiles"):
-        make_plan(cache, asked(levels="5-6"))
+        make_plan(cache, make_request(levels="5-6"))
     with pytest.raises(ParameterError, match="selection contains no tiles"):
-        make_plan(cache, asked(levels="8", export_extent=(0, 1e7, 1, 1e7 + 1)))
+        make_plan(cache, make_request(levels="8", export_extent=(0, 1e7, 1, 1e7 + 1)))
 
 
 class TestFullExtent:
     """The full extent of the result is that of its tiles, not of the tiling scheme, and has an area."""
 
     def test_single_level(self, cache: Path) -> None:
-        extent = make_plan(cache, asked(levels="8")).extent()
+        extent = make_plan(cache, make_request(levels="8")).extent()
         assert extent == pytest.approx((*box_of(8, 133, 122)[:2], *box_of(8, 122, 133)[2:]), abs=1e-3)
 
     def test_coarse_tiles_around_deep_ones_do_not_enlarge_it(self, tmp_path: Path) -> None:
         tiles = square(8, range(16, 20), range(16, 20)) | square(1, range(1), range(1)) | square(0, range(1), range(1))
         make_cache(tmp_path, tiles)
         deep = (*box_of(8, 19, 16)[:2], *box_of(8, 16, 19)[2:])
-        assert make_plan(tmp_path, asked()).extent() == pytest.approx(deep, abs=1e-3)
+        assert make_plan(tmp_path, make_request()).extent() == pytest.approx(deep, abs=1e-3)
 
     def test_coarse_tiles_elsewhere_enlarge_it(self, cache: Path) -> None:
-        assert make_plan(cache, asked()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(cache, make_request()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
 
     def test_it_is_clipped_to_conf_cdi(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(1, range(2), range(2)), cdi=(-100, -100, 1e9, 50))
-        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-100, -100, WORLD, 50), abs=1)
+        assert make_plan(tmp_path, make_request()).extent() == pytest.approx((-100, -100, WORLD, 50), abs=1)
 
     def test_declared_extent_without_tiles_is_ignored(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(1, range(2), range(2)), cdi=(1e9, 1e9, 2e9, 2e9))
-        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(tmp_path, make_request()).extent() == pytest.approx((-WORLD, -WORLD, WORLD, WORLD), abs=1)
 
     def test_rows_below_the_world(self, tmp_path: Path) -> None:
         make_cache(tmp_path, square(0, range(2), range(1)), conf=conf_text([0]))
-        assert make_plan(tmp_path, asked()).extent() == pytest.approx((-WORLD, -3 * WORLD, WORLD, WORLD), abs=1)
+        assert make_plan(tmp_path, make_request()).extent() == pytest.approx((-WORLD, -3 * WORLD, WORLD, WORLD), abs=1)

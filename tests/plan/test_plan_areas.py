@@ -18,8 +18,10 @@ from gptool import export_tiles
 from gptool.cache import open_cache
 from gptool.errors import ParameterError
 from gptool.plan import Plan, make_plan
-from helpers.caches import Address, complete, conf_text, make_cache, square, world
-from helpers.checks import asked, read_tiles, tiles_of
+from helpers.bundles import Address
+from helpers.caches import conf_text, make_cache, square, world, write_documents
+from helpers.plans import make_request, planned_tiles
+from helpers.tile_readers import read_tiles
 
 TILE = b"\xff\xd8\xff" + b"tile" * 5 + b"\xff\xd9"
 EIGHTHS = 8
@@ -146,7 +148,7 @@ def test_planned_tiles_share_area_with_the_selection(
     folder = tmp_path_factory.getbasetemp() / "grid"
     if not folder.exists():
         make_cache(folder, TILES)
-    complete(folder, scheme.conf())
+    write_documents(folder, scheme.conf())
     shape = shapely.transform(shape, lambda xy: np.array([scheme.to_coordinates(*point) for point in xy.tolist()]))
     shape = shapely.box(*shape.bounds) if as_extent else shape
     area = {"export_extent": shape.bounds} if as_extent else {"area_of_interest": to_esri(shape)}
@@ -154,12 +156,12 @@ def test_planned_tiles_share_area_with_the_selection(
     boxes = np.array([scheme.tile_box(*address) for address in addresses.tolist()])
     expected = set(map(tuple, addresses[shapely.relate_pattern(boxes, shape, INTERIORS_INTERSECT)].tolist()))
     try:
-        plan = make_plan(folder, asked(levels=levels, **area))
+        plan = make_plan(folder, make_request(levels=levels, **area))
     except ParameterError as error:
         assert "selection contains no tiles" in str(error)
         assert expected == set()
         return
-    assert tiles_of(plan) == expected
+    assert planned_tiles(plan) == expected
     assert tiles_per_level(plan) == Counter(level for level, _, _ in expected)
     assert plan.bytes == len(TILE) * plan.tiles == len(TILE) * len(expected)
 
@@ -189,9 +191,14 @@ def test_export_has_exactly_the_tiles_of_the_area(cache: Path, tmp_path: Path, k
 def test_small_area_selects_tiles_of_every_level(cache: Path, side: float) -> None:
     """Also around a corner of tiles, where it overlaps each of them by less than the edge tolerance."""
     corner = [[-side, -side], [-side, side], [side, side], [side, -side], [-side, -side]]
-    assert tiles_per_level(make_plan(cache, asked(area_of_interest={"rings": [corner]}))) == {0: 1, 1: 4, 2: 4, 8: 4}
+    assert tiles_per_level(make_plan(cache, make_request(area_of_interest={"rings": [corner]}))) == {
+        0: 1,
+        1: 4,
+        2: 4,
+        8: 4,
+    }
     tiny = [[[x * 1e-3 + side, y * 1e-3 + side] for x, y in corner]]
-    assert tiles_per_level(make_plan(cache, asked(area_of_interest={"rings": tiny}))) == {0: 1, 1: 1, 2: 1, 8: 1}
+    assert tiles_per_level(make_plan(cache, make_request(area_of_interest={"rings": tiny}))) == {0: 1, 1: 1, 2: 1, 8: 1}
 
 
 def test_small_part_does_not_reduce_the_tolerance_of_large_ones(cache: Path) -> None:
@@ -206,8 +213,8 @@ def test_small_part_does_not_reduce_the_tolerance_of_large_ones(cache: Path) -> 
         [x + 4.5 * width, y + width / 2 + 1e-5],
         [x + 4.5 * width + 1e-5, y + width / 2],
     ]
-    plan = make_plan(opened, asked(levels="8", area_of_interest={"rings": [ring, small]}))
-    assert tiles_of(plan) == {(8, 129, 125), (8, 129, 129)}
+    plan = make_plan(opened, make_request(levels="8", area_of_interest={"rings": [ring, small]}))
+    assert planned_tiles(plan) == {(8, 129, 125), (8, 129, 129)}
 
 
 def test_area_along_tile_edges_selects_no_neighbours(cache: Path) -> None:
@@ -216,7 +223,7 @@ def test_area_along_tile_edges_selects_no_neighbours(cache: Path) -> None:
     width, _ = opened.scheme.tile_size(lod)
     x, y = opened.scheme.origin_x.value + 125 * width, opened.scheme.origin_y.value - 130 * width
     ring = [[x, y], [x, y + width], [x + 2 * width, y + width], [x + 2 * width, y], [x, y]]
-    assert tiles_per_level(make_plan(opened, asked(levels="8", area_of_interest={"rings": [ring]}))) == {8: 2}
+    assert tiles_per_level(make_plan(opened, make_request(levels="8", area_of_interest={"rings": [ring]}))) == {8: 2}
 
 
 def test_bundles_outside_the_area_are_not_opened(tmp_path: Path) -> None:
@@ -228,4 +235,4 @@ def test_bundles_outside_the_area_are_not_opened(tmp_path: Path) -> None:
     (folder / "_alllayers" / "L08" / "R0000C0080.bundle").write_bytes(b"broken")
     corner = 20037508.342787
     area = {"rings": [[[-corner, corner], [0, 0], [-corner, 0], [-corner, corner]]]}
-    assert tiles_per_level(make_plan(folder, asked(levels="8", area_of_interest=area))) == {8: 1}
+    assert tiles_per_level(make_plan(folder, make_request(levels="8", area_of_interest=area))) == {8: 1}

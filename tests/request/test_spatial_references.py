@@ -14,8 +14,9 @@ import shapely
 
 from gptool.errors import ParameterError
 from gptool.plan import make_plan
-from helpers.caches import Address, conf_text, make_cache, square
-from helpers.checks import asked, tiles_of
+from helpers.bundles import Address
+from helpers.caches import conf_text, make_cache, square
+from helpers.plans import make_request, planned_tiles
 
 EDGE = 20037508.342787
 DEGREES = {"spatialReference": {"wkid": 4326}}
@@ -48,7 +49,7 @@ ACROSS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", ACROSS)
 def test_extents_across_the_antimeridian(mercator: Path, name: str) -> None:
-    assert tiles_of(make_plan(mercator, asked(export_extent=ACROSS[name]))) == FIJI
+    assert planned_tiles(make_plan(mercator, make_request(export_extent=ACROSS[name]))) == FIJI
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,8 @@ def test_extents_across_the_antimeridian(mercator: Path, name: str) -> None:
 )
 def test_extents_whose_sides_are_more_than_a_turn_apart(mercator: Path, extent: Any, columns: range) -> None:
     """From 135 degrees west, or 160 west, around to as far east of Greenwich."""
-    plan = make_plan(mercator, asked(export_extent=extent))
-    assert {column for _, _, column in tiles_of(plan)} == set(columns)
+    plan = make_plan(mercator, make_request(export_extent=extent))
+    assert {column for _, _, column in planned_tiles(plan)} == set(columns)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +70,11 @@ def test_extents_whose_sides_are_more_than_a_turn_apart(mercator: Path, extent: 
 )
 def test_extent_along_the_antimeridian_is_rejected(mercator: Path, extent: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=r"exportExtent: extent has no area|selection contains no tiles"):
-        make_plan(mercator, asked(export_extent=extent))
+        make_plan(mercator, make_request(export_extent=extent))
 
 
 def test_interpretation_across_the_antimeridian_is_reported(mercator: Path) -> None:
-    plan = make_plan(mercator, asked(export_extent="19e6,-1e6,-19e6,1e6"))
+    plan = make_plan(mercator, make_request(export_extent="19e6,-1e6,-19e6,1e6"))
     assert ["xmin is greater than xmax" in message.description for message in plan.notices] == [True]
 
 
@@ -94,14 +95,14 @@ AREAS_ACROSS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", AREAS_ACROSS)
 def test_areas_across_the_antimeridian(mercator: Path, name: str) -> None:
-    assert tiles_of(make_plan(mercator, asked(area_of_interest=AREAS_ACROSS[name]))) == FIJI
+    assert planned_tiles(make_plan(mercator, make_request(area_of_interest=AREAS_ACROSS[name]))) == FIJI
 
 
 def test_columns_beyond_the_antimeridian_are_selected(tmp_path: Path) -> None:
     """Some local caches continue beyond the edge of the world."""
     cache = make_cache(tmp_path / "cache", square(4, range(7, 9), range(14, 18)))
-    plan = make_plan(cache, asked(export_extent=box(0.99 * EDGE, -1e6, 1.01 * EDGE, 1e6)))
-    assert tiles_of(plan) == {(4, row, column) for row in (7, 8) for column in (15, 16)}
+    plan = make_plan(cache, make_request(export_extent=box(0.99 * EDGE, -1e6, 1.01 * EDGE, 1e6)))
+    assert planned_tiles(plan) == {(4, row, column) for row in (7, 8) for column in (15, 16)}
 
 
 WORLDS: dict[str, dict[str, Any]] = {
@@ -114,7 +115,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_whole_world_selects_all_tiles(mercator: Path, name: str) -> None:
-    assert make_plan(mercator, asked(export_extent=WORLDS[name])).tiles == 256
+    assert make_plan(mercator, make_request(export_extent=WORLDS[name])).tiles == 256
 
 
 @pytest.fixture(scope="module")
@@ -155,16 +156,16 @@ RINGS: dict[str, list[tuple[float, float]]] = {
 @pytest.mark.parametrize("name", RINGS)
 def test_areas_in_degrees_follow_their_curved_edges(utm: Path, name: str) -> None:
     area = {"rings": [[list(point) for point in RINGS[name]]], **DEGREES}
-    assert tiles_of(make_plan(utm, asked(area_of_interest=json.dumps(area)))) == brute_force(RINGS[name])
+    assert planned_tiles(make_plan(utm, make_request(area_of_interest=json.dumps(area)))) == brute_force(RINGS[name])
 
 
 def test_extents_in_degrees_follow_their_curved_edges(utm: Path) -> None:
-    plan = make_plan(utm, asked(export_extent=box(11.5, 46.5, 18.5, 51.5, **DEGREES)))
-    assert tiles_of(plan) == brute_force(RINGS["box"])
+    plan = make_plan(utm, make_request(export_extent=box(11.5, 46.5, 18.5, 51.5, **DEGREES)))
+    assert planned_tiles(plan) == brute_force(RINGS["box"])
 
 
 def test_whole_world_selects_all_tiles_of_a_local_cache(utm: Path) -> None:
-    assert make_plan(utm, asked(export_extent=box(-180, -90, 180, 90, **DEGREES))).tiles == 4800
+    assert make_plan(utm, make_request(export_extent=box(-180, -90, 180, 90, **DEGREES))).tiles == 4800
 
 
 @pytest.mark.parametrize(
@@ -176,22 +177,22 @@ def test_whole_world_selects_all_tiles_of_a_local_cache(utm: Path) -> None:
 )
 def test_unknown_spatial_references_are_rejected(mercator: Path, reference: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=rf"^exportExtent: .*{message}"):
-        make_plan(mercator, asked(export_extent=box(0, 0, 1, 1, spatialReference=reference)))
+        make_plan(mercator, make_request(export_extent=box(0, 0, 1, 1, spatialReference=reference)))
     area = {"rings": [[[0, 0], [0, 1], [1, 1], [0, 0]]], "spatialReference": reference}
     with pytest.raises(ParameterError, match=rf"^areaOfInterest: .*{message}"):
-        make_plan(mercator, asked(area_of_interest=area))
+        make_plan(mercator, make_request(area_of_interest=area))
 
 
 def test_cache_in_an_unknown_spatial_reference(tmp_path: Path) -> None:
     """It supports extents and areas in its own spatial reference only, and has no antimeridian."""
     conf = conf_text(reference="<WKT>LOCAL</WKT>")
     cache = make_cache(tmp_path / "cache", square(4, range(16), range(16)), conf=conf)
-    assert make_plan(cache, asked(export_extent="0,0,1000,1000")).tiles == 1
-    assert make_plan(cache, asked(area_of_interest={"rings": [[[0, 0], [0, 9], [9, 9]]]})).tiles == 1
+    assert make_plan(cache, make_request(export_extent="0,0,1000,1000")).tiles == 1
+    assert make_plan(cache, make_request(area_of_interest={"rings": [[[0, 0], [0, 9], [9, 9]]]})).tiles == 1
     with pytest.raises(ParameterError, match="spatial reference of the cache is unknown"):
-        make_plan(cache, asked(export_extent=box(0, 0, 1, 1, **DEGREES)))
+        make_plan(cache, make_request(export_extent=box(0, 0, 1, 1, **DEGREES)))
     with pytest.raises(ParameterError, match="extent has no area"):
-        make_plan(cache, asked(export_extent="1000,0,0,1000"))
+        make_plan(cache, make_request(export_extent="1000,0,0,1000"))
 
 
 @pytest.mark.parametrize("where", ["exportExtent", "areaOfInterest"])
@@ -199,4 +200,4 @@ def test_areas_outside_the_valid_area_are_rejected(utm: Path, where: str) -> Non
     ring = [[-100, -40], [-100, -30], [-90, -30], [-90, -40], [-100, -40]]
     value = box(-100, -40, -90, -30, **DEGREES) if where == "exportExtent" else {"rings": [ring], **DEGREES}
     with pytest.raises(ParameterError, match=rf"^{where}: geometry lies outside the valid area of .*UTM"):
-        make_plan(utm, asked(**{where: value}))
+        make_plan(utm, make_request(**{where: value}))

@@ -14,9 +14,9 @@ from gptool import estimate_export_tiles_size, export_tiles, open_cache
 from gptool.demo import make_cache as make_world
 from gptool.service.tokens import add_token
 from gptool.text import format_bytes
-from helpers.checks import read_tiles
 from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
+from helpers.tile_readers import read_tiles
 
 pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
 from playwright.sync_api import Browser, Page, expect

@@ -11,8 +11,8 @@ import pytest
 from gptool import export_tiles
 from gptool.arcgis.registration import TEMPLATE_FOLDER, TOOLBOX
 from helpers.arcpy_stand_in import ArcPy, load_toolbox
-from helpers.checks import read_tiles
 from helpers.rest_client import RestClient
+from helpers.tile_readers import read_tiles
 
 GP = "services/ExportTiles/GPServer"
 TASKS = "ExportTiles", "EstimateExportTilesSize"

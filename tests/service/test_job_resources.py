@@ -9,9 +9,9 @@ import pytest
 
 from gptool import export_tiles
 from gptool.errors import MAX_FOUND
-from helpers.checks import read_tiles
 from helpers.rest_client import Reply, RestClient
 from helpers.service_process import ServiceProcess
+from helpers.tile_readers import read_tiles
 
 WORLD = "services/World/ImageServer"
 IN_FOLDER = "services/Maps/Second/ImageServer"

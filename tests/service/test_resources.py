@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from helpers.caches import make_cache, world
-from helpers.checks import read_cache
 from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
+from helpers.tile_readers import read_cache
 
 WORLD = "services/World/ImageServer"
 IN_FOLDER = "services/Maps/Second/ImageServer"

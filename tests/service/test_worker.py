@@ -25,8 +25,10 @@ from gptool.jobs.record import JobResult, new_job_id
 from gptool.model import Message
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
 from gptool.service.queue.redaction import path_redactor
-from helpers.caches import bundle_path, jpeg_tile, make_cache, make_tpkx, world
+from helpers.bundles import bundle_path
+from helpers.caches import jpeg_tile, make_cache, world
 from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.packages import make_tpkx
 
 Worker = subprocess.Popen[bytes]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -13,7 +14,7 @@ from gptool.crs.reference import to_crs
 from gptool.crs.reprojection import reproject, world_width
 from gptool.model import SpatialReference
 
-Polygonal = shapely.Polygon | shapely.MultiPolygon
+Polygonal: TypeAlias = "shapely.Polygon | shapely.MultiPolygon"
 
 WORLD = shapely.box(-180, -90, 180, 90)
 

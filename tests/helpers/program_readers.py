@@ -1,4 +1,4 @@
-"""Readers of caches and packages: the one under test, and programs that others wrote."""
+"""Readers of caches and packages: gptool's own, tpkutils and MapProxy."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import numpy as np
 import tpkutils
 
 from gptool.cache import TileCache
-from helpers.caches import Address
-from helpers.checks import COMPACT_V2, read_json
+from helpers.bundles import Address
+from helpers.tile_readers import COMPACT_V2, read_json
 
 MAPPROXY_READER = Path(__file__).parents[1] / "mapproxy" / "read_tiles.py"
 SERVICE = "servicedescriptions/mapserver/mapserver.json"
 
 
-def read_all(cache: TileCache) -> dict[Address, bytes]:
-    """All tiles, through the reader under test."""
+def read_with_gptool(cache: TileCache) -> dict[Address, bytes]:
+    """Return all tiles of a cache as gptool reads them."""
     tiles: dict[Address, bytes] = {}
     for lod in cache.scheme.lods:
         for address in cache.bundles(lod):
             with cache.open_bundle(address) as bundle:
                 for batch in bundle.batches(np.flatnonzero(bundle.sizes)):
                     for i, position in enumerate(batch.positions.tolist()):
-                        tiles[tuple(address.tile(position))] = batch.tile(i)  # type: ignore[index]
+                        tiles[address.tile(position)] = batch.tile(i)
     return tiles
 
 
 def check_tpkutils(path: Path, tiles: dict[Address, bytes], first_zoom: int = 0) -> None:
-    """tpkutils finds every tile where it belongs on the web's grid; `first_zoom`: that of level 0."""
+    """Check that tpkutils finds every tile at its place in the web grid; level 0 has the zoom level `first_zoom`."""
     with tpkutils.TPK(str(path)) as package:
         found = {(tile.z, tile.y, tile.x): tile.data for tile in package.read_tiles(flip_y=False)}
         assert found == {(first_zoom + level, row, column): tile for (level, row, column), tile in tiles.items()}
@@ -45,7 +45,7 @@ def check_tpkutils(path: Path, tiles: dict[Address, bytes], first_zoom: int = 0)
 def read_with_mapproxy(
     python: Path, result: Path, folder: Path, addresses: Iterable[tuple[int, int, int]]
 ) -> list[str | None]:
-    """The SHA-256 of each tile as MapProxy's compact caches read it, None where they find none.
+    """Return the SHA-256 of each tile as MapProxy's compact caches read it, None where they find no tile.
 
     A package is unpacked into `folder`, since MapProxy reads folders.
     """
@@ -69,4 +69,5 @@ def read_with_mapproxy(
 
 
 def digests(tiles: dict[tuple[int, int, int], bytes]) -> list[str | None]:
+    """Return the SHA-256 of each tile."""
     return [hashlib.sha256(tile).hexdigest() for tile in tiles.values()]
