@@ -1,4 +1,4 @@
-"""Copying tiles as they are: beside `cp -r` of the same bytes, and beside MapProxy's code for compact caches."""
+"""Unchanged copies of tiles, compared with `cp -r` of the same bytes and MapProxy's code for compact caches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from inputs import Pixels, encode_different, make_rectangle
 import gptool
 
 LEVEL, CORNER = 9, 100
-"""The first row, and the first column: the bundles' edges lie at multiples of 128."""
+"""The level, and the first row and column; the edges of bundles lie at multiples of 128."""
 
 SIDE, SIDE_ONCE = 168, 40
-DIFFERENT = 1024
+DIFFERENT_TILES = 1024
 
-YARDSTICK = "cp -r"
+BASELINE = "cp -r"
 DATASET, PACKAGE = "export_tiles, dataset", "export_tiles, .tpkx"
 GOALS = {DATASET: "<= 1.5", PACKAGE: "<= 2.5"}
 
@@ -44,7 +44,7 @@ for line in sys.stdin:
 
 
 class Input(NamedTuple):
-    """A cache of a square of tiles, and the bytes of its files."""
+    """A cache of a square of tiles, and the total size of its files."""
 
     cache: Path
     side: int
@@ -55,8 +55,8 @@ class Input(NamedTuple):
         return f"copy of {self.side**2:,} tiles, {self.size / 1e6:.0f} MB, wall time"
 
 
-def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of the files in a folder."""
+def total_size(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder, bytes."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -65,8 +65,8 @@ def size_of(path: Path) -> int:
 def given(world: Pixels, once: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Input]:
     side = SIDE_ONCE if once else SIDE
     cache, places = tmp_path_factory.mktemp("copy") / "relief", range(CORNER, CORNER + side)
-    make_rectangle(cache, LEVEL, places, places, encode_different(world, DIFFERENT))
-    yield Input(cache, side, size_of(cache))
+    make_rectangle(cache, LEVEL, places, places, encode_different(world, DIFFERENT_TILES))
+    yield Input(cache, side, total_size(cache))
     shutil.rmtree(cache)
 
 
@@ -88,7 +88,7 @@ def export(cache: Path, folder: Path, *, name: str) -> Path:
 
 
 METHODS: dict[str, Callable[[Path, Path], Path]] = {
-    YARDSTICK: cp,
+    BASELINE: cp,
     DATASET: partial(export, name="out"),
     PACKAGE: partial(export, name="out.tpkx"),
 }
@@ -96,7 +96,7 @@ METHODS: dict[str, Callable[[Path, Path], Path]] = {
 
 @pytest.fixture(scope="module")
 def mapproxy(given: Input) -> Iterator[Callable[[Path], Path]]:
-    """A process that copies the cache whenever it is told where to, so that Python's start is not timed."""
+    """A process that copies the cache to each folder it is given, so that the start of Python is not timed."""
     places = LEVEL, CORNER, given.side
     command = [MAPPROXY, "-P", "-c", MAPPROXY_COPY, given.cache / "_alllayers", *map(str, places)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -106,7 +106,7 @@ def mapproxy(given: Input) -> Iterator[Callable[[Path], Path]]:
             assert process.stdout
             print(folder / "copy", file=process.stdin, flush=True)
             assert process.stdout.readline() == "copied\n"
-            assert size_of(folder / "copy") == pytest.approx(given.size, rel=0.01)
+            assert total_size(folder / "copy") == pytest.approx(given.size, rel=0.01)
             return folder / "copy"
 
         yield copy
@@ -117,7 +117,7 @@ def mapproxy(given: Input) -> Iterator[Callable[[Path], Path]]:
 
 def check(given: Input, result: Path) -> dict[str, str]:
     assert gptool.estimate_export_tiles_size(result).total_tiles_to_export == given.side**2
-    percent = 100 * size_of(result) / given.size
+    percent = 100 * total_size(result) / given.size
     assert percent == pytest.approx(100, abs=1)
     return {"bytes %": f"{percent:.1f}"}
 
@@ -126,9 +126,9 @@ def check(given: Input, result: Path) -> dict[str, str]:
 def bench_copy(given: Input, folder: Path, name: str, measure: Callable[..., None]) -> None:
     measure(
         partial(METHODS[name], given.cache, folder),
-        partial(METHODS[YARDSTICK], given.cache, folder),
+        partial(METHODS[BASELINE], given.cache, folder),
         group=given.title,
-        yardstick_name=YARDSTICK,
+        baseline_name=BASELINE,
         name=name,
         tiles=given.side**2,
         goal=GOALS.get(name, ""),
@@ -137,9 +137,7 @@ def bench_copy(given: Input, folder: Path, name: str, measure: Callable[..., Non
     )
 
 
-@pytest.mark.skipif(
-    not MAPPROXY.exists(), reason="MapProxy has no environment here: run tests/mapproxy/make_environment"
-)
+@pytest.mark.skipif(not MAPPROXY.exists(), reason="MapProxy is not installed: run tests/mapproxy/make_environment")
 @pytest.mark.parametrize("name", [DATASET, PACKAGE])
 def bench_mapproxy(
     given: Input, folder: Path, name: str, mapproxy: Callable[[Path], Path], measure: Callable[..., None]
@@ -148,11 +146,11 @@ def bench_mapproxy(
         partial(METHODS[name], given.cache, folder),
         partial(mapproxy, folder),
         group=given.title,
-        yardstick_name="MapProxy, tile by tile",
+        baseline_name="MapProxy, tile by tile",
         name=name,
         tiles=given.side**2,
         goal=MAPPROXY_GOAL,
         check=partial(check, given),
         reset=partial(clear, folder),
-        fewest=MAPPROXY_ROUNDS,
+        min_rounds=MAPPROXY_ROUNDS,
     )

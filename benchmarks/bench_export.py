@@ -1,4 +1,4 @@
-"""Exporting whole caches with recompression, beside the core alone on the same tiles, which it has in memory."""
+"""Exports of whole caches with recompression, compared with the core alone on the same tiles in memory."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from gptool import ExportResult, _jpeg
 from gptool.model import PACKET_SIZE
 
 THREADS = 2
-YARDSTICK, GOAL = "core, two threads", "<= 1.11"
+BASELINE, GOAL = "core, two threads", "<= 1.11"
 LEVEL = 8
 CASES = "four bundles", "one bundle"
 SHAPE, SHAPE_ONCE = (40, 128), (16, 16)
-"""Rows and columns, and with --benchmark-disable. No tile repeats another: the core works on equal ones only once."""
+"""Rows and columns, also with --benchmark-disable. All tiles differ, since the core recompresses equal tiles once."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]
 
 
 class Input(NamedTuple):
-    """A cache, its tiles in batches as bundles give them, and the bytes that the core makes of them."""
+    """A cache, the batches of tiles of its bundles, and their total size after recompression by the core."""
 
     cache: Path
     batches: list[Batch]
@@ -38,7 +38,7 @@ class Input(NamedTuple):
     recompressed: int
 
     @classmethod
-    def of(cls, cache: Path) -> Input:
+    def read(cls, cache: Path) -> Input:
         batches = list(read_batches(cache))
         return cls(cache, batches, sum(len(sizes) for _, _, sizes in batches), recompress(batches))
 
@@ -52,7 +52,7 @@ def read_batches(folder: Path) -> Iterator[Batch]:
 
 
 def recompress(batches: list[Batch]) -> int:
-    """Return the bytes of the results, which are dropped."""
+    """Recompress all batches and return the total size of the results."""
 
     def work(batch: Batch) -> int:
         _, sizes, _ = _jpeg.recompress_batch(*batch, QUALITY)
@@ -79,19 +79,19 @@ def given(
     shape: tuple[int, int],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Input]:
-    """A rectangle whose middle is the corner of four bundles, or within one bundle; or the cache that was named."""
+    """A rectangle centred on the corner of four bundles, or within one bundle; or the cache of GPTOOL_BENCH_CACHE."""
     folder = tmp_path_factory.mktemp("export")
     if request.param in CASES:
         starts = [PACKET_SIZE - side // 2 if request.param == "four bundles" else 0 for side in shape]
         rows, columns = (range(start, start + side) for start, side in zip(starts, shape, strict=True))
-        yield Input.of(make_rectangle(folder / "relief", LEVEL, rows, columns, cut))
+        yield Input.read(make_rectangle(folder / "relief", LEVEL, rows, columns, cut))
     else:
-        yield Input.of(Path(request.param))
+        yield Input.read(Path(request.param))
     shutil.rmtree(folder)
 
 
 def check(given: Input, result: ExportResult) -> dict[str, str]:
-    """Hold the result against the core's."""
+    """Compare the result with that of the core."""
     assert (result.tiles, result.bytes_written) == (given.tiles, given.recompressed)
     return {"bytes %": f"{100 * result.bytes_written / result.bytes_read:.1f}"}
 
@@ -102,7 +102,7 @@ def bench_export(given: Input, folder: Path, request: pytest.FixtureRequest, mea
         partial(gptool.export_tiles, given.cache, target, compression_quality=QUALITY, workers=THREADS),
         partial(recompress, given.batches),
         group=f"export of whole caches to q{QUALITY}, two threads, wall time",
-        yardstick_name=YARDSTICK,
+        baseline_name=BASELINE,
         name=f".tpkx, {request.node.callspec.id}",
         tiles=given.tiles,
         goal=GOAL,

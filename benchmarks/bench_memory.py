@@ -1,4 +1,4 @@
-"""Exports of 1,000,000 tiles beside those of 10,000, in processes of their own: time, and the same peak of memory."""
+"""Exports of 1,000,000 tiles compared with 10,000, in separate processes: time, and the same peak memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from helpers.caches import conf_text, write_documents
 
 LEVEL, TILE = 11, 64
 MIDDLE = 8 * PACKET_SIZE
-"""Where four bundles meet: the row, and the column, around which squares lie."""
+"""The row and column at the centre of the squares: a corner of four bundles."""
 
-FEW, LARGEST = 100, 200
-"""Rows, and columns, of the small square; the MiB that no export may reach."""
+FEW, MAX_PEAK = 100, 200
+"""Side of the small square in tiles; limit of the peak memory of any export in MiB."""
 
 EXPORT = (
     PEAK
@@ -42,9 +42,9 @@ print(json.dumps({"tiles": result.tiles, "seconds": seconds, "peak": peak_mib()}
 
 
 class Case(NamedTuple):
-    """What is exported: the side of the large square, and that with --benchmark-disable.
+    """An export: `side` is that of the large square, `side_once` that with --benchmark-disable.
 
-    `growth`: the most that its peak may be over that of the small square.
+    `growth` is the limit of its peak memory relative to that of the small square.
     """
 
     storage: StorageFormat
@@ -58,13 +58,13 @@ CASES = {
     "compact V2": Case(StorageFormat.COMPACT_V2, None),
     f"compact V2, to q{QUALITY}": Case(StorageFormat.COMPACT_V2, QUALITY),
     "compact V1": Case(StorageFormat.COMPACT, None, side=448),
-    "exploded": Case(StorageFormat.EXPLODED, None, side=448, growth=1.25),  # listings of folders fill up first
+    "exploded": Case(StorageFormat.EXPLODED, None, side=448, growth=1.25),  # folder listings fill up first
 }
 
 # ---- input ----
 
 
-def places_of(side: int) -> range:
+def centred_range(side: int) -> range:
     return range(MIDDLE - side // 2, MIDDLE + side // 2)
 
 
@@ -79,22 +79,22 @@ def write_bundle(path: Path, rows: range, columns: range, *, cut: list[bytes], s
 
 
 def link_files(folder: Path, places: range, cut: list[bytes]) -> None:
-    """Link each place of an exploded cache to one of the tiles."""
+    """Create an exploded cache whose files are links to some tiles."""
     folder.mkdir(parents=True)
     for i, tile in enumerate(cut):
         (folder.parent / f"{i}.tile").write_bytes(tile)
     for row in places:
-        here = folder / f"L{LEVEL:02d}" / f"R{row:08x}"
-        here.mkdir(parents=True)
+        row_folder = folder / f"L{LEVEL:02d}" / f"R{row:08x}"
+        row_folder.mkdir(parents=True)
         for column in places:
-            os.link(folder.parent / f"{(7 * row + column) % len(cut)}.tile", here / f"C{column:08x}.jpg")
+            os.link(folder.parent / f"{(7 * row + column) % len(cut)}.tile", row_folder / f"C{column:08x}.jpg")
 
 
 def make_square(folder: Path, side: int, cut: list[bytes], storage: StorageFormat) -> Path:
     if storage is StorageFormat.EXPLODED:
-        link_files(folder / "_alllayers", places_of(side), cut)
+        link_files(folder / "_alllayers", centred_range(side), cut)
     else:
-        link_bundles(folder / "_alllayers", LEVEL, places_of(side), partial(write_bundle, cut=cut, storage=storage))
+        link_bundles(folder / "_alllayers", LEVEL, centred_range(side), partial(write_bundle, cut=cut, storage=storage))
     return write_documents(folder, conf_text([LEVEL], tile=TILE, quality=OWN_QUALITY, storage=storage.value))
 
 
@@ -116,10 +116,10 @@ def bench_memory(
         target.unlink()
         return found
 
-    benchmark.group = "export of many tiles, a process of its own, and making the cache, wall time"
+    benchmark.group = "export of many tiles in a separate process, including creation of the cache, wall time"
     few, many = export(FEW), benchmark.pedantic(export, args=(side_once if once else side,), rounds=1)
-    limit = min(LARGEST, growth * few["peak"])
-    for found, most in ((few, LARGEST), (many, limit)):
-        tables.add("export on two threads, a process of its own", memory_line(name, found, most))
-    assert few["peak"] < LARGEST
+    limit = min(MAX_PEAK, growth * few["peak"])
+    for found, maximum in ((few, MAX_PEAK), (many, limit)):
+        tables.add("export on two threads, in a separate process", memory_line(name, found, maximum))
+    assert few["peak"] < MAX_PEAK
     assert many["peak"] < limit

@@ -1,7 +1,7 @@
-"""A level of 100,000,000 tiles: estimated whole, and planned for areas of 100,000 vertices; time and peak memory.
+"""Estimates of a level of 100,000,000 tiles, and plans for areas of 100,000 vertices: time and peak memory.
 
-There are indexes and no tiles: the files are as long as the indexes say, and sparse. With --benchmark-disable all of it
-is smaller.
+The bundles have an index but no tiles: the files have the size that the index requires, and are sparse. With
+--benchmark-disable everything is smaller.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TILE_BYTES = 20_000
 
 
 class Size(NamedTuple):
-    """Rows, and columns, of a square of tiles: of the cache that others are held against, and of the large one."""
+    """Sides of the squares of tiles of the small and the large cache, and vertices of the area."""
 
     few: int
     many: int
@@ -43,13 +43,13 @@ class Size(NamedTuple):
 
 FULL, ONCE = Size(1_000, 10_000, 100_000), Size(250, 1_500, 2_000)
 
-TITLE = "large plans, each in a process of its own"
+TITLE = "large plans, each in a separate process"
 
-MOST_GROWTH, FREE_MIB = 1.25, 30
-"""Peak memory of many tiles, over that of few; the plan's bundles, some 0.3 kB each, are free."""
+MAX_GROWTH, ALLOWED_MIB = 1.25, 30
+"""Limit of the peak memory with many tiles: relative to few, plus the bundles of the plan, about 0.3 kB each."""
 
 SAMPLE = 16
-"""Bundles on an area's outline that are counted tile by tile, and as many anywhere."""
+"""Bundles on the outline of an area that are counted tile by tile, and the same number of any bundles."""
 
 MEASURE = (
     PEAK
@@ -77,7 +77,7 @@ pytestmark = needs_peak
 
 
 def _write_bundle(path: Path, rows: range, columns: range) -> None:
-    """Write header and index of tiles one behind the other, and leave them out."""
+    """Write header and index of consecutive tiles, but not the tiles."""
     tiles = len(rows) * len(columns)
     offsets = TILES_OFFSET + SIZE_FIELD_BYTES + (TILE_BYTES + SIZE_FIELD_BYTES) * np.arange(tiles, dtype=np.uint64)
     index = np.zeros((PACKET_SIZE, PACKET_SIZE), "<u8")
@@ -100,14 +100,14 @@ def size(once: bool) -> Size:
 
 @pytest.fixture(scope="module")
 def caches(size: Size, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """A cache of few tiles, and one of many; they go at the end, for what copies sparse files may fill them."""
+    """A small and a large cache. They are deleted at the end, since copies of sparse files may not be sparse."""
     folder = tmp_path_factory.mktemp("sparse")
     yield {name: _make_cache(folder / name, getattr(size, name)) for name in ("few", "many")}
     shutil.rmtree(folder)
 
 
 def _radii(name: str, turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances from the middle: a coast of seven capes, or as many spikes as there are vertices, which lie dense."""
+    """Return distances from the centre: a coast of seven capes, or a spike at each vertex."""
     rng = np.random.default_rng(1)
     if name == "coast":
         return 0.75 + 0.2 * np.sin(7 * turns) + rng.uniform(-0.005, 0.005, len(turns))
@@ -115,14 +115,14 @@ def _radii(name: str, turns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_star(name: str, size: Size) -> shapely.Polygon:
-    """A star that nearly fills the large cache, in tiles from its corner, to the right and downwards."""
+    """Return a star that nearly fills the large cache, in tiles from its corner, to the right and downwards."""
     turns = np.linspace(0, 2 * np.pi, size.vertices, endpoint=False)
     around = np.column_stack((np.cos(turns), np.sin(turns))) * _radii(name, turns)[:, np.newaxis]
     return shapely.Polygon((1 + around) * size.many / 2)
 
 
 def draw_bundles(name: str, star: shapely.Polygon, side: int) -> list[shapely.Polygon]:
-    """Boxes of bundles, in tiles: some on the outline, and some anywhere."""
+    """Return the boxes of some bundles on the outline and of some of all bundles, in tiles."""
     starts = np.arange(0, side, PACKET_SIZE)
     rows, columns = (places.ravel() for places in np.meshgrid(starts, starts, indexing="ij"))
     ends = (np.minimum(places + PACKET_SIZE, side) for places in (columns, rows))
@@ -135,25 +135,25 @@ def draw_bundles(name: str, star: shapely.Polygon, side: int) -> list[shapely.Po
 
 
 def count_tiles(star: shapely.Polygon, bundle: shapely.Polygon) -> int:
-    """Return how many tiles of a bundle meet a star, each tried: the squares shrunk by what does not count."""
-    here = shapely.clip_by_rect(star, *bundle.bounds)
-    assert shapely.is_valid(here)
+    """Return how many tiles of a bundle meet a star, by intersecting each tile, shrunk by the tolerance."""
+    part = shapely.clip_by_rect(star, *bundle.bounds)
+    assert shapely.is_valid(part)
     left, top, right, bottom = map(int, bundle.bounds)
     rows, columns = (places.ravel() for places in np.mgrid[top:bottom, left:right])
     squares = shapely.box(columns + 1e-6, rows + 1e-6, columns + 1 - 1e-6, rows + 1 - 1e-6)
-    shapely.prepare(here)
-    return int(np.count_nonzero(shapely.intersects(here, squares)))
+    shapely.prepare(part)
+    return int(np.count_nonzero(shapely.intersects(part, squares)))
 
 
 # ---- benchmarks ----
 
 
 def bench_estimate(caches: dict[str, Path], size: Size, tables: Tables, benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "estimate without recompression, a process of its own, wall time"
+    benchmark.group = "estimate without recompression, in a separate process, wall time"
     few, many = run(MEASURE, caches["few"]), benchmark.pedantic(run, args=(MEASURE, caches["many"]), rounds=1)
-    limit = MOST_GROWTH * few["peak"] + FREE_MIB
-    for found, most in ((few, None), (many, limit)):
-        tables.add(TITLE, memory_line("estimate, everything", found, most))
+    limit = MAX_GROWTH * few["peak"] + ALLOWED_MIB
+    for found, maximum in ((few, None), (many, limit)):
+        tables.add(TITLE, memory_line("estimate, everything", found, maximum))
     assert few["tiles"] == size.few**2
     assert many["tiles"] == size.many**2
     assert many["peak"] < limit
@@ -171,7 +171,7 @@ def bench_area(
     star = draw_star(name, size)
     place = np.array((-EDGE, EDGE)) + star.exterior.coords * np.array((1, -1)) * SIDE * RESOLUTION
     (tmp_path / "area.json").write_text(json.dumps({"rings": [place.tolist()]}), encoding="utf-8")
-    benchmark.group = f"plan of an area of {size.vertices:,} vertices, a process of its own, wall time"
+    benchmark.group = f"plan of an area of {size.vertices:,} vertices, in a separate process, wall time"
     found = benchmark.pedantic(run, args=(MEASURE, caches["many"], tmp_path / "area.json"), rounds=1)
     tables.add(TITLE, memory_line(f"plan, {name} of {size.vertices:,} vertices", found))
     assert found["tiles"] == sum(found["bundles"].values())
@@ -180,4 +180,4 @@ def bench_area(
     counted = [count_tiles(star, bundle) for bundle in bundles]
     places = ((int(top), int(left)) for left, top, _, _ in (bundle.bounds for bundle in bundles))
     assert [found["bundles"].get(f"{row} {column}", 0) for row, column in places] == counted
-    assert len({0, PACKET_SIZE**2, *counted}) > SAMPLE // 2  # not only bundles that are all in or all out
+    assert len({0, PACKET_SIZE**2, *counted}) > SAMPLE // 2  # most bundles are partially covered

@@ -1,4 +1,4 @@
-"""What recompressed tiles look like: bytes, PSNR and SSIM against their originals, and bytes at equal PSNR."""
+"""The quality of recompressed tiles: bytes, PSNR and SSIM relative to their originals, and bytes at equal PSNR."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ REQUESTS = range(30, 71, 5)
 SHOWN = REQUESTS[::4]
 
 CURVE = range(15, 86)
-"""Qualities of the fresh encodes that bytes at equal PSNR are read from."""
+"""Qualities of the fresh encodes between which bytes at equal PSNR are interpolated."""
 
-MOST_EXCESS, LEAST_SAVED = 2.0, 20.0
-"""Bytes in %: of efficient tables above a fresh encode, the mean of all requests; and below those through pixels."""
+MAX_EXCESS, MIN_SAVING = 2.0, 20.0
+"""Limits for efficient tables, % of bytes: above a fresh encode, as a mean of all requests; and below PyTurboJPEG."""
 
 
 class Fresh(NamedTuple):
-    """What encoding the originals takes, from the lowest quality to the highest."""
+    """Fresh encodes of the originals, from the lowest quality to the highest."""
 
     sizes: NDArray[np.float64]
     psnrs: NDArray[np.float64]
 
     def excess(self, size: int, decibels: float) -> float:
-        """Return by how many % tiles are larger than a fresh encode of their PSNR would be."""
+        """Return the percentage by which tiles are larger than a fresh encode of the same PSNR."""
         assert self.psnrs[0] < decibels < self.psnrs[-1] + 1e-3
         return float(100 * (size / np.exp(np.interp(decibels, self.psnrs, np.log(self.sizes))) - 1))
 
@@ -83,12 +83,12 @@ def bench_fidelity(
         }
         tables.add("quality of 100 tiles", line)
     if tiles.name == "q75" and request_quality == 50:
-        assert percents[EFFICIENT] <= (1 - LEAST_SAVED / 100) * percents[TURBO_PIXELS]
+        assert percents[EFFICIENT] <= (1 - MIN_SAVING / 100) * percents[TURBO_PIXELS]
 
 
 @pytest.mark.parametrize("name", [TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT])
 def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, tables: Tables) -> None:
-    """Hold a method's tiles against fresh encodes of the same PSNR."""
+    """Compare the tiles of a method with fresh encodes of the same PSNR."""
     found = []
     for quality in REQUESTS:
         cut = split(METHODS[name](tiles, quality))
@@ -97,9 +97,9 @@ def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, t
         "method": name,
         "from": tiles.name,
         "mean": f"{np.mean(found):+.1f}",
-        "goal": f"<= {MOST_EXCESS}" if name == EFFICIENT else "",
+        "goal": f"<= {MAX_EXCESS}" if name == EFFICIENT else "",
         "worst": f"{max(found):+.1f}",
     }
     tables.add("bytes at equal PSNR, % above a fresh encode of the original", line)
     if name == EFFICIENT:
-        assert np.mean(found) <= MOST_EXCESS
+        assert np.mean(found) <= MAX_EXCESS

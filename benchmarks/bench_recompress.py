@@ -1,4 +1,4 @@
-"""Recompressing JPEG tiles to quality 50: in the DCT domain, by libjpeg-turbo's own means, and through pixels."""
+"""Recompression of JPEG tiles to quality 50: in the DCT domain, by libjpeg-turbo itself, and through pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gptool import _jpeg
 from gptool.jpeg.pixels import decode
 
 COPY = "copy of the bytes"
-ONCE, PLACES = "gptool, no tile twice", 100
+DISTINCT, REPEATED_TILES = "gptool, no tile twice", 100
 
 RECODERS = {
     "libjpeg-turbo, read only": Mode.READ_ONLY,
@@ -37,7 +37,7 @@ def _recompress(tiles: Tiles) -> Any:
 
 
 def _copy(tiles: Tiles) -> list[bytes]:
-    return [b"".join(tiles.cut)]  # one block, as recompress_batch gives
+    return [b"".join(tiles.cut)]  # one buffer, as recompress_batch returns
 
 
 def _figures(tiles: Tiles, percent: float, cut: list[bytes]) -> dict[str, str]:
@@ -48,7 +48,7 @@ def _figures(tiles: Tiles, percent: float, cut: list[bytes]) -> dict[str, str]:
 
 
 def _check(tiles: Tiles, result: Any) -> dict[str, str]:
-    """Decode every tile; return output bytes in % of the input, and PSNR."""
+    """Decode every tile; return output size in % of the input, and PSNR."""
     results = split(result)
     for tile, before in zip(results, tiles.cut, strict=True):
         assert decode(tile).shape == decode(before).shape
@@ -63,7 +63,7 @@ def _check_copy(tiles: Tiles, result: list[bytes]) -> dict[str, str]:
 
 
 def _check_recoded(recoder: Recoder, tiles: Tiles, result: Any) -> dict[str, str]:
-    """Hold the coefficients and quantisers of gptool's tiles against these, both written again the same way."""
+    """Compare coefficients and quantisation steps with those of gptool, after both were encoded the same way."""
     reference = _recompress(tiles)
     recompressed = np.flatnonzero(reference[2] == _jpeg.Outcome.RECOMPRESSED)
     assert recompressed.size
@@ -81,7 +81,7 @@ def _check_read(result: Any) -> dict[str, str]:
 
 
 def _method(name: str, tiles: Tiles, recoder: Recoder) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """Return a method, and what its result is checked by."""
+    """Return a method, and the function that checks its result."""
     if name == COPY:
         return partial(_copy, tiles), partial(_check_copy, tiles)
     if name in METHODS:
@@ -99,7 +99,7 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
         method,
         partial(_recompress, tiles),
         group=f"{tiles.name} to q{QUALITY}, one thread, CPU time",
-        yardstick_name=EFFICIENT,
+        baseline_name=EFFICIENT,
         name=name,
         tiles=len(tiles.cut),
         goal=GOALS.get(name, ""),
@@ -111,16 +111,16 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
 
 
 def _number(tile: bytes, number: int) -> bytes:
-    """Put a comment behind a tile's first marker, so that its bytes are others and its work is the same."""
+    """Insert a comment after a tile's first marker, so that its bytes differ but the work is the same."""
     return tile[:2] + struct.pack(">2sHQ", b"\xff\xfe", 10, number) + tile[2:]
 
 
-def _repeat(tiles: Tiles, once: bool) -> Tiles:
-    """Make a batch of which 9 in 10 tiles show the same; their bytes are the same too, unless each is to come once."""
+def _repeat(tiles: Tiles, distinct: bool) -> Tiles:
+    """Return a batch in which 9 of 10 tiles are the same image; if `distinct`, their bytes differ."""
     same = sorted(tiles.cut, key=len)[len(tiles.cut) // 2]
     cut = [
-        _number(same, i if once else 0) if i % 10 else _number(tiles.cut[i // 10 % len(tiles.cut)], i)
-        for i in range(PLACES)
+        _number(same, i if distinct else 0) if i % 10 else _number(tiles.cut[i // 10 % len(tiles.cut)], i)
+        for i in range(REPEATED_TILES)
     ]
     return Tiles.of(tiles.name, cut)
 
@@ -132,16 +132,16 @@ def _check_repeated(one: Tiles, tiles: Tiles, result: Any) -> dict[str, str]:
 
 @pytest.mark.benchmark(timer=time.thread_time)
 @pytest.mark.parametrize("tiles", INPUTS[:1], indirect=True)
-@pytest.mark.parametrize("name", [ONCE, "gptool, 9 in 10 tiles the same"])
+@pytest.mark.parametrize("name", [DISTINCT, "gptool, 9 in 10 tiles the same"])
 def bench_repeated(tiles: Tiles, name: str, measure: Callable[..., None]) -> None:
-    single, batch = _repeat(tiles, True), _repeat(tiles, name == ONCE)
+    single, batch = _repeat(tiles, True), _repeat(tiles, name == DISTINCT)
     measure(
         partial(_recompress, batch),
         partial(_recompress, single),
         group=f"{tiles.name} to q{QUALITY}, repeated tiles, one thread, CPU time",
-        yardstick_name=ONCE,
+        baseline_name=DISTINCT,
         name=name,
-        tiles=PLACES,
+        tiles=REPEATED_TILES,
         check=partial(_check_repeated, single, batch),
     )
 
@@ -150,7 +150,7 @@ def bench_repeated(tiles: Tiles, name: str, measure: Callable[..., None]) -> Non
 
 
 def _halves(tiles: Tiles) -> list[Tiles]:
-    """Every other tile: both halves are the same work."""
+    """Return two halves of equal work: every second tile."""
     return [
         tiles._replace(offsets=tiles.offsets[i::2].copy(), sizes=tiles.sizes[i::2].copy(), cut=tiles.cut[i::2])
         for i in range(2)
@@ -174,7 +174,7 @@ def bench_threads(tiles: Tiles, threads: int, measure: Callable[..., None]) -> N
             in_turn if threads == 1 else lambda: list(pool.map(_recompress, halves)),
             in_turn,
             group=f"threads, to q{QUALITY}, wall time",
-            yardstick_name="one thread",
+            baseline_name="one thread",
             name=f"{tiles.name}, {threads} thread{'s' * (threads > 1)}",
             tiles=len(tiles.cut),
             goal=TWO_THREADS if threads == 2 else "",

@@ -1,4 +1,4 @@
-"""Starting: whole processes, from Python's start to its end, beside one that imports NumPy."""
+"""Start-up time: whole processes, from the start of Python to its end, compared with an import of NumPy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 COMMAND = "import sys; from gptool.cli import main; sys.argv[1:] = {}.split(); main(prog_name='gptool')"
-YARDSTICK = "import numpy"
+BASELINE = "import numpy"
 PROGRAMS = {
     "python -c pass": "pass",
-    YARDSTICK: YARDSTICK,
+    BASELINE: BASELINE,
     "import gptool": "import gptool",
     "import gptool; gptool.export_tiles": "import gptool; gptool.export_tiles",
     "gptool --help": COMMAND.format("'--help'"),
@@ -30,9 +30,9 @@ def start(program: str) -> None:
 def bench_start(name: str, measure: Callable[..., None]) -> None:
     measure(
         partial(start, PROGRAMS[name]),
-        partial(start, PROGRAMS[YARDSTICK]),
+        partial(start, PROGRAMS[BASELINE]),
         group="starting, whole processes, wall time",
-        yardstick_name=YARDSTICK,
+        baseline_name=BASELINE,
         name=name,
         goal=GOALS.get(name, ""),
     )

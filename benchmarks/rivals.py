@@ -1,4 +1,4 @@
-"""Ways of recompressing a batch of tiles to a quality: gptool's, and those through pixels."""
+"""Methods that recompress a batch of tiles to a quality: gptool's, and others through pixels."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ METHODS: dict[str, Callable[[Tiles, int], Batch | list[bytes]]] = {
 
 
 def split(result: Any) -> list[bytes]:
-    """Return the tiles one by one."""
+    """Return the separate tiles of a result."""
     if isinstance(result, list):
         return result
     output, sizes = result[:2]
@@ -69,5 +69,5 @@ def split(result: Any) -> list[bytes]:
 
 
 def encode_optimized(pixels: Pixels, quality: int) -> bytes:
-    """Return a JPEG tile, 4:2:0, of RGB pixels; its Huffman tables are its own, as those of gptool's results are."""
+    """Return a JPEG tile, 4:2:0, of RGB pixels, with optimised Huffman tables as gptool's results have."""
     return _save(Image.fromarray(pixels), quality, optimize=True)

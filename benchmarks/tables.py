@@ -1,4 +1,4 @@
-"""The tables at the end of a run, in Markdown: the README quotes them as they are printed."""
+"""The tables at the end of a run, in Markdown; the README contains them as they are printed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 class Tables:
-    """Lines by the title of their table; a line names the columns that it has cells for."""
+    """Lines by the title of their table; a line maps columns to cells."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[Mapping[str, str]]] = {}
@@ -24,9 +24,9 @@ class Tables:
 
 
 def _format(lines: list[Mapping[str, str]]) -> list[str]:
-    """Return a table of the columns that have a cell at all: text in the first one, numbers in the others."""
-    named = dict.fromkeys(column for line in lines for column in line)
-    columns = [column for column in named if any(line.get(column) for line in lines)]
+    """Return a table of the columns with at least one cell: the first has text, the others numbers."""
+    names = dict.fromkeys(column for line in lines for column in line)
+    columns = [column for column in names if any(line.get(column) for line in lines)]
     cells = [columns, *([line.get(column, "") for column in columns] for line in lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
