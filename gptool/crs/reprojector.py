@@ -205,7 +205,11 @@ class Reprojector:
         inside = [shapely.contains_xy(areas, x, y) * side for x, y, side in self.transform.pole_points()]
         sides = np.array([*inside, np.zeros(len(areas))], dtype=np.int64)
         if (np.abs(sides).sum(axis=0) != np.abs(winding)).any() or (np.abs(winding) > 1).any():
-            raise ParameterError("geometry winds around the poles ambiguously", where=self.parameter)
+            raise ParameterError(
+                "geometry winds around the poles ambiguously",
+                where=self.parameter,
+                expected="rings that wind around a pole once at most",
+            )
         poles: NDArray[np.int64] = sides.sum(axis=0)
         return poles
 

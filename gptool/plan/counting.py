@@ -73,7 +73,7 @@ def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
         and f"extent {sides} in the spatial reference of the cache",
     }
     filled = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))
-    within = cache.declared_extent and f" within {','.join(map(repr, cache.declared_extent))}"
+    within = cache.declared_extent and f" within the extent {','.join(map(repr, cache.declared_extent))}"
     empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
     return ParameterError(
         "; ".join(("selection contains no tiles", *plan.skipped, *empty)),

@@ -4,7 +4,6 @@ from gptool.request.limits import read_limit, read_tables, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.selection import Area, Selection
-from gptool.request.values import check_integer
 
 __all__ = (
     "INPUTS",
@@ -13,7 +12,6 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
-    "check_integer",
     "invalid_inputs",
     "known_inputs",
     "read_call",

@@ -1,4 +1,4 @@
-"""Parsing of levels and extents as clients and people write them, and the parameter table."""
+"""Lists and ranges of levels as clients and people write them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import pytest
 from gptool.cache.conf_xml import read_conf_xml
 from gptool.errors import ParameterError
 from gptool.model import TilingScheme
-from gptool.request.extent import read_extent
 from gptool.request.levels import ExportBy, read_levels, select_levels
-from gptool.request.parameters import INPUTS, invalid_inputs, known_inputs, read_inputs
 from helpers.caches import conf_text
 
 
@@ -145,97 +143,3 @@ class TestScalesAndResolutions:
             message = r"expected a scale of the tiling scheme; the nearest levels are .*4 \(res"
             with pytest.raises(ParameterError, match=message):
                 selected(scheme, value, "Scale")
-
-
-@pytest.mark.parametrize(
-    ("extent", "expected"),
-    [
-        ("0,1,2,3", (0, 1, 2, 3)),
-        (" -1e3, 1.5 ,2,3 ", (-1000, 1.5, 2, 3)),
-        ((0, 1, 2, 3), (0, 1, 2, 3)),
-        ('{"xmin":0,"ymin":"1","xmax":2.0,"ymax":3}', (0, 1, 2, 3)),
-        ("170,-10,-170,10", (170, -10, -170, 10)),
-    ],
-)
-def test_texts_and_sequences_are_extents(extent: object, expected: tuple[float, ...]) -> None:
-    requested = read_extent(extent)
-    assert requested is not None
-    assert (requested.extent, requested.reference) == (expected, None)
-
-
-@pytest.mark.parametrize("extent", ["DEFAULT", "default", " DefaultExtent "])
-def test_keywords_of_the_full_extent(extent: str) -> None:
-    assert read_extent(extent) is None
-
-
-@pytest.mark.parametrize(
-    "extent",
-    [
-        "1",
-        "0,1,2",
-        "0,1,2,3,4",
-        "a,b,c,d",
-        "0,1,2,nan",
-        "0,1,inf,2",
-        "0,1,,2",
-        (0, 1, 2),
-        5,
-        "{}",
-        '{"xmin":1}',
-        {},
-        [],
-    ],
-)
-def test_invalid_extents_are_rejected(extent: object) -> None:
-    message = r"exportExtent: value is not an extent; found .*, expected xmin,ymin,xmax,ymax"
-    with pytest.raises(ParameterError, match=message):
-        read_extent(extent)
-
-
-@pytest.mark.parametrize("extent", ["0,2,1,1", "0,0,0,1", (1, 1, 2, 1)])
-def test_extents_without_area_are_rejected(extent: object) -> None:
-    with pytest.raises(ParameterError, match="exportExtent: extent has no area"):
-        read_extent(extent)
-
-
-@pytest.mark.parametrize("extent", ['{"xmin":0', "{" + '"a":{' * 100_000, '{"xmin":' + "9" * 5000 + "}"])
-def test_invalid_json_is_rejected(extent: str) -> None:
-    with pytest.raises(ParameterError, match=r"exportExtent: (value is not valid JSON|JSON is nested too deeply)"):
-        read_extent(extent)
-
-
-class TestTable:
-    """The parameter table."""
-
-    def test_names(self) -> None:
-        assert [(item.name, item.python_name, item.option) for item in INPUTS] == [
-            ("levels", "levels", "--levels"),
-            ("exportBy", "export_by", "--export-by"),
-            ("exportExtent", "export_extent", "--export-extent"),
-            ("areaOfInterest", "area_of_interest", "--area-of-interest"),
-            ("tilePackage", "tile_package", "--tile-package"),
-            ("storageFormatType", "storage_format_type", "--storage-format-type"),
-            ("optimizeTilesForSize", "optimize_tiles_for_size", "--optimize-tiles-for-size"),
-            ("compressionQuality", "compression_quality", "--compression-quality"),
-        ]
-
-    def test_every_choice_and_limit_is_a_valid_value(self) -> None:
-        for item in INPUTS:
-            for value in (*item.choices, *(item.limits or ())):
-                item.read(str(value))
-            assert item.default is None or item.read(item.default) == item.default
-
-    def test_absent_inputs_have_their_defaults(self) -> None:
-        values = read_inputs({})
-        assert values.pop("exportBy") == "LevelID"
-        assert (values.pop("tilePackage"), values.pop("optimizeTilesForSize")) == (False, False)
-        assert set(values.values()) == {None}
-
-    def test_unknown_and_absent_inputs_are_ignored(self) -> None:
-        values = {"LEVELS": "1", "f": "json", "polygon": "", "storageFormat": "compact", "export_by": None, "x": 1}
-        assert known_inputs(values) == {"levels": "1", "storageFormatType": "compact"}
-
-    def test_every_invalid_input_has_a_message(self) -> None:
-        messages = invalid_inputs({"levels": "x", "tilePackage": "maybe", "exportExtent": "1,2", "exportBy": "scale"})
-        assert list(messages) == ["levels", "tilePackage", "exportExtent"]
-        assert messages["tilePackage"] == "tilePackage: invalid choice; found 'maybe', expected true or false"

@@ -1,0 +1,43 @@
+"""The parameter table."""
+
+from __future__ import annotations
+
+from gptool.request.parameters import INPUTS, invalid_inputs, known_inputs, read_inputs
+
+
+def test_names_in_python_and_on_the_command_line() -> None:
+    assert [(item.name, item.python_name, item.option) for item in INPUTS] == [
+        ("levels", "levels", "--levels"),
+        ("exportBy", "export_by", "--export-by"),
+        ("exportExtent", "export_extent", "--export-extent"),
+        ("areaOfInterest", "area_of_interest", "--area-of-interest"),
+        ("tilePackage", "tile_package", "--tile-package"),
+        ("storageFormatType", "storage_format_type", "--storage-format-type"),
+        ("optimizeTilesForSize", "optimize_tiles_for_size", "--optimize-tiles-for-size"),
+        ("compressionQuality", "compression_quality", "--compression-quality"),
+    ]
+
+
+def test_every_choice_and_limit_is_a_valid_value() -> None:
+    for item in INPUTS:
+        for value in (*item.choices, *(item.limits or ())):
+            item.read(str(value))
+        assert item.default is None or item.read(item.default) == item.default
+
+
+def test_absent_inputs_have_their_defaults() -> None:
+    values = read_inputs({})
+    assert values.pop("exportBy") == "LevelID"
+    assert (values.pop("tilePackage"), values.pop("optimizeTilesForSize")) == (False, False)
+    assert set(values.values()) == {None}
+
+
+def test_unknown_and_absent_inputs_are_ignored() -> None:
+    values = {"LEVELS": "1", "f": "json", "polygon": "", "storageFormat": "compact", "export_by": None, "x": 1}
+    assert known_inputs(values) == {"levels": "1", "storageFormatType": "compact"}
+
+
+def test_every_invalid_input_has_a_message() -> None:
+    messages = invalid_inputs({"levels": "x", "tilePackage": "maybe", "exportExtent": "1,2", "exportBy": "scale"})
+    assert list(messages) == ["levels", "tilePackage", "exportExtent"]
+    assert messages["tilePackage"] == "tilePackage: invalid choice; found 'maybe', expected true or false"
