@@ -123,28 +123,28 @@ def clients() -> Path:
 
 
 @pytest.fixture(scope="session")
-def caches_served(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def served_caches(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Caches by the names of their services; Wide has a million tiles."""
     wide = make_wide_cache(tmp_path_factory.mktemp("caches") / "wide", 10)
     return {"World": cache, "Maps/World": cache, "Few": cache, "Wide": wide}
 
 
 @pytest.fixture(scope="session")
-def gate_of_service(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+def service_gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
     """The gate of the service's workers; tests that close it open it again."""
     return Gate(tmp_path_factory.mktemp("gate") / "gate")
 
 
 @pytest.fixture(scope="session")
 def service(
-    caches_served: dict[str, Path], gate_of_service: Gate, tmp_path_factory: pytest.TempPathFactory
+    served_caches: dict[str, Path], service_gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
     """A service of them; of Few nine tiles may be exported."""
     folder = tmp_path_factory.mktemp("service")
     told = "".join(
         f'[caches."{name}"]\nlocation = "{path}"\nmaxExportTilesCount = {9 if name == "Few" else 2_000_000}\n'
-        for name, path in caches_served.items()
+        for name, path in served_caches.items()
     )
     (folder / "service.toml").write_text(told)
-    with ServiceProcess(folder, "--config", "service.toml", environment=gate_of_service.environment) as process:
+    with ServiceProcess(folder, "--config", "service.toml", environment=service_gate.environment) as process:
         yield process

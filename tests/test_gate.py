@@ -13,7 +13,8 @@ import pytest
 from gptool import export_tiles
 from helpers.caches import HALF_WAY
 from helpers.command_line import GPTOOL
-from helpers.gate import PATIENCE, Gate
+from helpers.gate import Gate
+from helpers.waiting import TIMEOUT
 
 CLOSES_AND_WAITS = """
 import sys
@@ -81,10 +82,10 @@ def test_gate_opens_when_the_program_that_closed_it_dies(
         with start_export(cache, tmp_path) as process:
             gate.wait()
             closer.kill()
-            assert process.wait(PATIENCE) == 0
+            assert process.wait(TIMEOUT) == 0
 
 
 def test_waiting_for_a_batch_that_does_not_come_fails(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.gate.PATIENCE", 0.0)
+    monkeypatch.setattr("helpers.waiting.TIMEOUT", 0.0)
     with gate.closed(), pytest.raises(AssertionError, match="the gate holds 0 batches, not 1"):
         gate.wait()

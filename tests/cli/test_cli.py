@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,9 @@ from helpers.bundles import bundle_path
 from helpers.caches import HALF_WAY, conf_text, jpeg_tile, make_cache, world
 from helpers.checks import check_nothing_left, check_package
 from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
-from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.gate import Gate
 from helpers.tile_readers import read_package
+from helpers.waiting import wait_until
 
 
 def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
@@ -216,10 +216,8 @@ def test_a_signal_leaves_nothing_behind(cache: Path, tmp_path: Path, gate: Gate,
 
 def wait_until_delivered(process: int) -> None:
     """Wait until no signal is pending for a process: it has interrupted the main thread, which waits for batches."""
-    end = time.monotonic() + PATIENCE
-    while re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", Path(f"/proc/{process}/status").read_text(), re.MULTILINE):
-        assert time.monotonic() < end
-        time.sleep(BETWEEN_LOOKS)
+    status = Path(f"/proc/{process}/status")
+    wait_until(lambda: not re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", status.read_text(), re.MULTILINE))
 
 
 def test_progress_lines_where_there_is_no_terminal(cache: Path, tmp_path: Path, gate: Gate) -> None:

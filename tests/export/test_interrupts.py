@@ -19,9 +19,9 @@ from gptool.export.unit import run_unit
 from gptool.model import Phase
 from helpers.caches import jpeg_tile, make_cache, world
 from helpers.checks import check_nothing_left
-from helpers.gate import PATIENCE
 from helpers.packages import make_tpkx
 from helpers.tile_readers import read_cache, read_package
+from helpers.waiting import TIMEOUT
 
 
 @pytest.mark.parametrize("name", ["x", "x.tpkx"])
@@ -35,12 +35,12 @@ def test_an_interrupt_while_a_thread_starts(
     def start_and_interrupt(self: threading.Thread) -> None:
         start(self)
         if self.name.startswith("gptool"):
-            assert at_work.wait(PATIENCE)
+            assert at_work.wait(TIMEOUT)
             raise KeyboardInterrupt
 
     def work_until_stopped(*arguments: Any) -> Any:
         at_work.set()
-        assert stopping.wait(PATIENCE)
+        assert stopping.wait(TIMEOUT)
         try:
             return run_unit(*arguments)
         finally:
@@ -88,7 +88,7 @@ def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: 
     def slow_first(unit: Any, *more: Any) -> Any:
         result = run_unit(unit, *more)
         if unit.address.row == 0:
-            assert all(others.acquire(timeout=PATIENCE) for _ in range(11))
+            assert all(others.acquire(timeout=TIMEOUT) for _ in range(11))
         else:
             others.release()
         return result

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +18,7 @@ from typing import Self
 import pytest
 
 from helpers.gate_point import ARRIVALS, FUNCTION, MODULE, PASSES, VARIABLE, gated
-
-PATIENCE = 60.0
-"""Seconds until what does not arrive is taken for stuck; a bound of failures only."""
-
-BETWEEN_LOOKS = 0.01
+from helpers.waiting import wait_until
 
 OPERATIONS = "gptool.tool"
 """Imports all that calls the gated function."""
@@ -104,11 +99,8 @@ class Gate:
 
     def wait(self, batches: int = 1) -> None:
         """Wait until the gate holds so many batches."""
-        end = time.monotonic() + PATIENCE
-        while self.held < batches:
-            assert time.monotonic() < end, f"the gate holds {self.held} batches, not {batches}"
-            time.sleep(BETWEEN_LOOKS)
+        wait_until(lambda: self.held >= batches, lambda: f"the gate holds {self.held} batches, not {batches}")
 
-    async def reached(self, batches: int = 1) -> None:
-        """Wait as `wait` does; meanwhile the event loop goes on."""
+    async def wait_in_loop(self, batches: int = 1) -> None:
+        """Wait like `wait`, while the event loop runs other tasks."""
         await asyncio.to_thread(self.wait, batches)

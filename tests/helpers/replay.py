@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,12 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 from gptool import export_tiles_job
 from helpers import response_checks
 from helpers.recordings import Request
+from helpers.waiting import TIMEOUT, wait_until
 
 REPORT = "report.json"
 NO_FEATURES = '"features": []}'
 """End of the default area of interest, which the ArcGIS API for Python sends if none is given."""
-TIMEOUT = 60
-POLL_INTERVAL = 0.05
 ENDED = {"esriJobSucceeded", "esriJobFailed", "esriJobCancelled"}
 ROOT = "/arcgis/rest"
 OUTPUT = "/directories/arcgisoutput/"
@@ -65,13 +63,15 @@ class Replay:
     def send(self, request: Request) -> None:
         """Send a request, repeatedly if it is a poll."""
         path, body = map(self._fill, (request["path"], request["body"]))
-        deadline = time.monotonic() + TIMEOUT
-        while (value := self._request(request, path, body)) is not None:
-            if "until" not in request or value["jobStatus"] == request["until"]:
-                return
+
+        def is_answered() -> bool:
+            value = self._request(request, path, body)
+            if value is None or "until" not in request or value["jobStatus"] == request["until"]:
+                return True
             assert value["jobStatus"] not in ENDED, value
-            assert time.monotonic() < deadline, value
-            time.sleep(POLL_INTERVAL)
+            return False
+
+        wait_until(is_answered, lambda: request)
 
     def _request(self, request: Request, path: str, body: str) -> Any:
         connection = HTTPConnection(self.address, timeout=TIMEOUT)

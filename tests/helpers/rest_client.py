@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from helpers.waiting import TIMEOUT, wait_until
+
 REST = "/arcgis/rest"
 ENDED = "esriJobSucceeded", "esriJobFailed", "esriJobCancelled"
-TIMEOUT = 60
-"""Seconds after which a request or a job counts as stuck."""
 
 
 class Reply(NamedTuple):
@@ -72,11 +71,8 @@ class RestClient:
 
     def wait(self, job: str) -> dict[str, Any]:
         """Wait until a job has ended, and return its JSON."""
-        deadline = time.monotonic() + TIMEOUT
-        while (value := self.json(job))["jobStatus"] not in ENDED:
-            assert time.monotonic() < deadline, value
-            time.sleep(0.02)
-        return value
+        wait_until(lambda: self.json(job)["jobStatus"] in ENDED, lambda: self.json(job))
+        return self.json(job)
 
     def run(self, operation: str, **parameters: object) -> tuple[str, dict[str, Any]]:
         """Run a job of an operation, and return its path and its JSON."""

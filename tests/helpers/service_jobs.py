@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,14 +12,14 @@ from gptool.jobs.record import JobRecord
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.settings import CacheSettings
-from helpers.gate import BETWEEN_LOOKS, PATIENCE
+from helpers.waiting import wait_in_loop_until
 
 RECOMPRESSED = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
 """Parameters of an export that recompresses tiles, or of an estimate that recompresses a sample."""
 
 
 def settings_of(output: Path, cache: Path, **others: Any) -> ServiceSettings:
-    """The settings of a service with one cache, World."""
+    """Return the settings of a service with one cache, World."""
     return ServiceSettings({"World": CacheSettings(cache)}, output_directory=output, **others)
 
 
@@ -48,15 +46,19 @@ async def submit(
 
 
 async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = "") -> str:
+    """Submit an estimate. Return the id of the job."""
     return await submit(queue, parameters, "EstimateExportTilesSize", owner)
 
 
 async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], object]) -> JobRecord:
     """Wait until a job has reached a state. Return its record."""
-    end = time.monotonic() + PATIENCE
-    while (job := queue.find(job_id)) and not reached(job):
-        assert time.monotonic() < end, job
-        await asyncio.sleep(BETWEEN_LOOKS)
+
+    def find() -> JobRecord | None:
+        job = queue.find(job_id)
+        assert job
+        return job if reached(job) else None
+
+    job = await wait_in_loop_until(find, lambda: queue.find(job_id))
     assert job
     return job
 
@@ -74,21 +76,22 @@ async def tiles_of(queue: JobQueue, job_id: str) -> JobRecord:
 
 
 def texts_of(job: JobRecord) -> list[str]:
-    """The texts of the messages of a job."""
+    """Return the texts of the messages of a job."""
     return [message.description for message in job.messages]
 
 
 def files_in(folder: Path) -> set[str]:
+    """Return the paths of all files below a folder, relative to it."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def workers_of(process: int = os.getpid()) -> list[int]:
-    """The ids of the worker processes of a service."""
+    """Return the ids of the worker processes of a service."""
     return sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*") if is_worker_of(process, folder))
 
 
 def is_worker_of(process: int, folder: Path) -> bool:
-    """Whether a folder of /proc is that of a worker process of a service."""
+    """Return True if a folder of /proc is that of a running worker process of a service."""
     try:
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         return parent == process and b"service.queue.worker" in (folder / "cmdline").read_bytes()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main(prog_name='gptool')"]
+from helpers.command_line import GPTOOL
+from helpers.waiting import TIMEOUT, wait_until
+
 READY = re.compile(r"http://(?P<address>[\w.]+:\d+)/arcgis/rest/services\b")
-TIMEOUT = 60
-"""Seconds after which a process that has not started or ended counts as stuck."""
 
 
 class ServiceProcess:
@@ -93,9 +91,10 @@ class ServiceProcess:
         self.process.wait(TIMEOUT)
 
     def _wait_until_ready(self) -> tuple[str, str]:
-        deadline = time.monotonic() + TIMEOUT
-        while not (line := READY.search(self.log())):
+        def find_address() -> re.Match[str] | None:
             assert self.process.poll() is None, f"the service ended before it was ready: {self.log()}"
-            assert time.monotonic() < deadline, f"the service is not ready: {self.log()}"
-            time.sleep(0.02)
+            return READY.search(self.log())
+
+        line = wait_until(find_address, lambda: f"the service is not ready: {self.log()}")
+        assert line
         return line[0], line["address"]

@@ -39,7 +39,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def run_client(
-    clients: Path, service: ServiceProcess, gate_of_service: Gate, tmp_path_factory: pytest.TempPathFactory
+    clients: Path, service: ServiceProcess, service_gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """Return a function that runs a client, compares its requests with the recording, and returns its output.
 
@@ -49,7 +49,7 @@ def run_client(
     def run(recording: str, program: str, calls: object, until: str = CANCEL) -> Any:
         temporary = tmp_path_factory.mktemp("client")
         command = [clients / "bin" / "python", "-I"] if program.endswith(".py") else [find_node(clients)]
-        held = ExportAtGate(gate_of_service, WIDE, until)
+        held = ExportAtGate(service_gate, WIDE, until)
         with held, RecordingProxy(service.address, held) as proxy:
             completed = subprocess.run(
                 [*command, DRIVERS / program, proxy.url],
@@ -289,22 +289,22 @@ def test_rest_js(run_client: Run, cache: Path, tmp_path: Path) -> None:
     assert {output["service"]["listing"]["files"][0]["name"]: output["service"]["digest"]} == expected
 
 
-def test_restapi_task(run_client: Run, caches_served: dict[str, Path], tmp_path: Path) -> None:
+def test_restapi_task(run_client: Run, served_caches: dict[str, Path], tmp_path: Path) -> None:
     parameters = {"exportExtent": CORNER, "tilePackage": True, "optimizeTilesForSize": True, "compressionQuality": 50}
     output = run_client("restapi-task", "restapi_task.py", {"cache": "Wide", **parameters}, until=POLL)
     urls = {name: value["url"] if isinstance(value, dict) else value for name, value in output.items()}
-    check_task_results(urls, export_directly(caches_served["Wide"], tmp_path, parameters, "Wide"))
+    check_task_results(urls, export_directly(served_caches["Wide"], tmp_path, parameters, "Wide"))
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded_requests_get_the_responses_that_clients_need(
-    service: ServiceProcess, gate_of_service: Gate, caches_served: dict[str, Path], tmp_path: Path, name: str
+    service: ServiceProcess, service_gate: Gate, served_caches: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
     """An export that its client cancels is held until then."""
     requests = read_recording(name)
     is_cancelled = any(CANCEL in request["path"] for request in requests)
-    replay = Replay(service.address, caches_served, tmp_path)
-    with ExportAtGate(gate_of_service, WIDE, CANCEL) as held:
+    replay = Replay(service.address, served_caches, tmp_path)
+    with ExportAtGate(service_gate, WIDE, CANCEL) as held:
         for request in requests:
             if is_cancelled:
                 held.before(request["path"], request["body"])

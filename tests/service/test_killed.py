@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -12,10 +11,12 @@ from typing import Any
 
 from gptool import export_tiles, open_cache
 from helpers.caches import HALF_WAY
-from helpers.gate import BETWEEN_LOOKS, Gate
+from helpers.command_line import GPTOOL
+from helpers.gate import Gate
 from helpers.rest_client import RestClient
 from helpers.service_jobs import RECOMPRESSED
-from helpers.service_process import GPTOOL, TIMEOUT, ServiceProcess
+from helpers.service_process import ServiceProcess
+from helpers.waiting import TIMEOUT, wait_until
 
 EXPORT = "services/World/ImageServer/exportTiles"
 KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
@@ -23,11 +24,14 @@ KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "wo
 
 def until_tiles_are_exported(client: RestClient, job: str) -> dict[str, Any]:
     """Wait until some tiles of a job are exported. Return its JSON."""
-    end = time.monotonic() + TIMEOUT
-    while (value := client.json(job)).get("progress", {}).get("percent", 0) < 1:
+
+    def get() -> dict[str, Any] | None:
+        value = client.json(job)
         assert value["jobStatus"] in ("esriJobSubmitted", "esriJobExecuting"), value
-        assert time.monotonic() < end, value
-        time.sleep(BETWEEN_LOOKS)
+        return value if value.get("progress", {}).get("percent") else None
+
+    value = wait_until(get, lambda: client.json(job))
+    assert value
     return value
 
 
@@ -79,10 +83,7 @@ def test_service_stops_while_it_waits_for_the_lock(cache: Path, tmp_path: Path) 
 
 def until_it_waits_for_the_lock(process: int) -> None:
     """Wait until a process has opened the lock file; its signal handlers are set by then."""
-    end = time.monotonic() + TIMEOUT
-    while not any(name.endswith("service.lock") for name in open_files(process)):
-        assert time.monotonic() < end
-        time.sleep(BETWEEN_LOOKS)
+    wait_until(lambda: any(name.endswith("service.lock") for name in open_files(process)))
 
 
 def open_files(process: int) -> Iterator[str]:

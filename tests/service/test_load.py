@@ -10,12 +10,12 @@ from statistics import median
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from helpers.gate import BETWEEN_LOOKS, Gate
+from helpers.gate import Gate
 from helpers.service_jobs import workers_of
 from helpers.service_process import ServiceProcess
+from helpers.waiting import TIMEOUT, wait_until
 
 POLLS, ROUNDS = 200, 5
-TIMEOUT = 60
 BATCHES = 1000
 """Batches of two exports that are not held: on most machines, work for two processors while the polls last."""
 
@@ -29,11 +29,8 @@ def get_json(url: str, **parameters: str) -> dict[str, str]:
 
 
 def wait_while(status: str, job: str) -> str:
-    end = time.monotonic() + TIMEOUT
-    while (found := get_json(job)["jobStatus"]) == status:
-        assert time.monotonic() < end, f"the job stays {status}"
-        time.sleep(BETWEEN_LOOKS)
-    return found
+    """Wait until the status of a job is another one, and return that."""
+    return wait_until(lambda: get_json(job)["jobStatus"].replace(status, ""), lambda: f"the job stays {status}")
 
 
 async def poll(service: ServiceProcess, path: str) -> tuple[float, str]:
@@ -63,9 +60,9 @@ def check_priority_of_workers(service: ServiceProcess) -> None:
         assert os.getsid(pid) == os.getsid(service.process.pid)
 
 
-def test_simultaneous_polls_are_answered_during_two_exports(service: ServiceProcess, gate_of_service: Gate) -> None:
+def test_simultaneous_polls_are_answered_during_two_exports(service: ServiceProcess, service_gate: Gate) -> None:
     export = f"{service.url}/Wide/ImageServer/exportTiles"
-    with gate_of_service.closed(after=BATCHES):
+    with service_gate.closed(after=BATCHES):
         jobs = [f"{export}/jobs/{get_json(export, **ALL_OF_WIDE)['jobId']}" for _ in range(2)]
         assert [wait_while("esriJobSubmitted", job) for job in jobs] == ["esriJobExecuting"] * 2
         answers = [answer for _ in range(ROUNDS) for answer in asyncio.run(poll_at_once(service, jobs))]

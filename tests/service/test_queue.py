@@ -21,7 +21,7 @@ from gptool.errors import ServiceError
 from gptool.jobs.record import JobRecord, JobResult
 from gptool.service.queue.store import JobStore
 from helpers.caches import HALF_WAY, world
-from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.gate import Gate
 from helpers.service_jobs import (
     RECOMPRESSED,
     end_of,
@@ -35,6 +35,7 @@ from helpers.service_jobs import (
     until,
     workers_of,
 )  # fmt: skip
+from helpers.waiting import POLL_INTERVAL, TIMEOUT, wait_in_loop_until
 
 PACKAGE = {"tilePackage": "true", "levels": "0-1"}
 
@@ -117,7 +118,7 @@ class TestCancel:
     def test_executing_job_leaves_no_files(
         self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptool.service.queue.worker_pool.STOP_GRACE_SECONDS", PATIENCE)
+        monkeypatch.setattr("gptool.service.queue.worker_pool.STOP_GRACE_SECONDS", TIMEOUT)
 
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
@@ -147,7 +148,7 @@ class TestCancel:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache)) as queue:
                 job_id = await submit(queue, PACKAGE)
-                await gate.reached()
+                await gate.wait_in_loop()
                 [worker] = workers_of()
                 os.kill(worker, signal.SIGSTOP)
                 queue.cancel(job_id)
@@ -179,8 +180,7 @@ def test_killed_worker_fails_only_its_own_job(cache: Path, tmp_path: Path, gate:
             assert list((tmp_path / "work").iterdir()) == []
             [idle] = workers_of()
             os.kill(idle, signal.SIGKILL)
-            while idle in workers_of():
-                await asyncio.sleep(BETWEEN_LOOKS)
+            await wait_in_loop_until(lambda: idle not in workers_of())
             assert (await end_of(queue, await submit(queue, {"levels": "8"}))).status == "esriJobSucceeded"
 
     with gate.closed(after=HALF_WAY):
@@ -203,7 +203,7 @@ def test_result_that_cannot_be_moved_fails_the_job(cache: Path, tmp_path: Path) 
 class TestExpiry:
     @pytest.fixture(autouse=True)
     def _expire_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", BETWEEN_LOOKS)
+        monkeypatch.setattr("gptool.service.queue.queue.EXPIRY_SECONDS", POLL_INTERVAL)
 
     def test_job_expires_after_its_last_access(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -241,7 +241,7 @@ class TestExpiry:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache, keep_hours=0)) as queue:
                 job_id = await submit(queue, PACKAGE)
-                await gate.reached()
+                await gate.wait_in_loop()
                 count = len(expired)
                 await until(queue, job_id, lambda _: len(expired) > count + 2)
                 assert queue.find(job_id)
@@ -253,7 +253,5 @@ class TestExpiry:
 
 async def until_deleted(store: sqlite3.Connection, job_id: str) -> None:
     """Wait until a job is not stored any more. To ask the queue for it would be an access."""
-    end = time.monotonic() + PATIENCE
-    while store.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone():
-        assert time.monotonic() < end
-        await asyncio.sleep(BETWEEN_LOOKS)
+    query = "SELECT 1 FROM jobs WHERE job_id = ?"
+    await wait_in_loop_until(lambda: store.execute(query, (job_id,)).fetchone() is None)

@@ -24,7 +24,7 @@ from gptool.service.queue.queue import JobQueue
 from gptool.service.queue.store import JobStore
 from gptool.service.settings import ServiceSettings
 from helpers.caches import HALF_WAY
-from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.gate import Gate
 from helpers.service_jobs import (
     RECOMPRESSED,
     end_of,
@@ -36,6 +36,7 @@ from helpers.service_jobs import (
     tiles_of,
     workers_of,
 )
+from helpers.waiting import TIMEOUT, wait_in_loop_until
 
 SERVICE = """
 import asyncio, sys
@@ -198,7 +199,7 @@ class TestLock:
         attempts: list[bool] = []
         original = output_directory._try_lock
         monkeypatch.setattr(output_directory, "_try_lock", lambda file: attempts.append(original(file)) or attempts[-1])
-        monkeypatch.setattr(output_directory, "LOCK_SECONDS", PATIENCE)
+        monkeypatch.setattr(output_directory, "LOCK_SECONDS", TIMEOUT)
         tmp_path.joinpath("service.lock").touch()
         command = [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "service.lock")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -209,9 +210,8 @@ class TestLock:
             async def run() -> None:
                 queue = JobQueue(settings_of(tmp_path, cache))
                 starting = asyncio.create_task(queue.start())
-                while len(attempts) < 3:
-                    assert not starting.done()
-                    await asyncio.sleep(BETWEEN_LOOKS)
+                await wait_in_loop_until(lambda: starting.done() or len(attempts) >= 3)
+                assert not starting.done()
                 assert not any(attempts)
                 holder.communicate("enough")
                 await starting

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +26,9 @@ from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_updat
 from gptool.service.queue.redaction import path_redactor
 from helpers.bundles import bundle_path
 from helpers.caches import jpeg_tile, make_cache, world
-from helpers.gate import BETWEEN_LOOKS, PATIENCE, Gate
+from helpers.gate import Gate
 from helpers.packages import make_tpkx
+from helpers.waiting import TIMEOUT, wait_until
 
 Worker = subprocess.Popen[bytes]
 
@@ -148,11 +148,8 @@ def test_executing_job_is_cancelled(cache: Path, tmp_path: Path, gate: Gate) -> 
 
 
 def wait_until_read(pipe: IO[bytes]) -> None:
-    """Wait until the other side has taken all that was written."""
-    end = time.monotonic() + PATIENCE
-    while fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) != bytes(4):
-        assert time.monotonic() < end
-        time.sleep(BETWEEN_LOOKS)
+    """Wait until the other process has read all that was written."""
+    wait_until(lambda: fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) == bytes(4))
 
 
 def test_worker_ends_when_its_standard_input_does(cache: Path, tmp_path: Path, gate: Gate) -> None:
@@ -164,7 +161,7 @@ def test_worker_ends_when_its_standard_input_does(cache: Path, tmp_path: Path, g
         gate.wait()
         assert not decode_update(worker.stdout.readline()).status.is_ended
         worker.stdin.close()
-        assert worker.wait(PATIENCE) == 0
+        assert worker.wait(TIMEOUT) == 0
 
 
 def break_conf(cache: Path, output: Path) -> None:

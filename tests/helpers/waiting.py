@@ -1,0 +1,46 @@
+"""Waiting for what other threads, processes or the event loop do. The timeout is a bound of failures only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+TIMEOUT = 60.0
+"""Seconds after which what has not happened counts as stuck, on the slowest of machines."""
+
+POLL_INTERVAL = 0.01
+"""Seconds."""
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], explain: Callable[[], object] = str) -> T:
+    """Wait until a condition is true, and return its value.
+
+    Parameters
+    ----------
+    condition : callable
+    explain : callable
+        Returns what the error message states if the condition stays false.
+
+    Raises
+    ------
+    AssertionError
+        If it is false after `TIMEOUT`, or the condition raises it.
+    """
+    deadline = time.monotonic() + TIMEOUT
+    while not (value := condition()):
+        assert time.monotonic() < deadline, explain()
+        time.sleep(POLL_INTERVAL)
+    return value
+
+
+async def wait_in_loop_until(condition: Callable[[], T], explain: Callable[[], object] = str) -> T:
+    """Wait like `wait_until`, while the event loop runs other tasks."""
+    deadline = time.monotonic() + TIMEOUT
+    while not (value := condition()):
+        assert time.monotonic() < deadline, explain()
+        await asyncio.sleep(POLL_INTERVAL)
+    return value
