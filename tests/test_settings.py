@@ -126,8 +126,8 @@ def test_missing_and_binary_files_are_rejected(tmp_path: Path) -> None:
 
 
 def test_written_settings_are_read_back(tmp_path: Path) -> None:
-    odd = tmp_path / 'a "quoted" \\ na\u0308me\t\x7f\x01 \U0001f5fa'
-    caches = {"World": CacheSettings(odd), "B.2": CacheSettings(tmp_path / "b", False, 0)}
+    unusual = tmp_path / 'a "quoted" \\ na\u0308me\t\x7f\x01 \U0001f5fa'
+    caches = {"World": CacheSettings(unusual), "B.2": CacheSettings(tmp_path / "b", False, 0)}
     write_settings(tmp_path / "ExportTiles.toml", caches)
     assert read_settings(tmp_path / "ExportTiles.toml").caches == caches
     text = (tmp_path / "ExportTiles.toml").read_text(encoding="utf-8")

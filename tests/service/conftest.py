@@ -23,5 +23,5 @@ def rest_service(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Itera
 
 @pytest.fixture
 def client(rest_service: ServiceProcess) -> RestClient:
-    """A client of that service; a module with a service of its own has a client of its own."""
+    """A client of `rest_service`; modules that start another service override it."""
     return RestClient(rest_service.address)

@@ -51,7 +51,7 @@ STATUS_LABELS = {
 }
 
 STATUSES = {status: {"label": label, "isEnded": status.is_ended} for status, label in STATUS_LABELS.items()}
-"""The statuses of jobs for scripts, which have no literals of their own."""
+"""The statuses of jobs for scripts: pages pass them in data attributes, so that scripts need no literals."""
 
 
 def render(template: str, **variables: Any) -> str:
