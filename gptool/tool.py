@@ -14,7 +14,7 @@ from gptool.export.estimate import CONFIDENCE, Estimate
 from gptool.export.notices import request_notices
 from gptool.export.prepare import PreparedExport, opened, prepare
 from gptool.jobs.job import Job, Redactor
-from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT, PlannedSize
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
 from gptool.jobs.report import write_report
 from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
@@ -79,7 +79,7 @@ def export_tiles_job(
             _export(job, request, prepared, folder, threads)
             job.check_cancelled()
             staging.commit(folder)
-        job.results[OUT] = str(target)
+        job.results[OUT_SERVICE_URL] = str(target)
 
     return job.run(work)
 
@@ -92,7 +92,7 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
     result = prepared.export(staging, threads, job.report_progress)
     job.add_messages(result.messages)
     with translate_os_errors(folder):
-        write_report(job, request, prepared.plan, prepared.recompression, result)
+        write_report(job.record, request, prepared, result, job.report_progress)
 
 
 def estimate_export_tiles_size_job(
@@ -121,7 +121,10 @@ def estimate_export_tiles_size_job(
         estimate = prepared.estimate(job.report_progress)
         own_messages = estimate.messages[len(prepared.notices) :]
         job.add_messages([*own_messages, Message("Informative", _estimate_text(estimate))])
-        job.results[OUT] = {"totalSize": estimate.total_size, "totalTilesToExport": estimate.total_tiles_to_export}
+        job.results[OUT_SERVICE_URL] = {
+            "totalSize": estimate.total_size,
+            "totalTilesToExport": estimate.total_tiles_to_export,
+        }
 
     return job.run(work)
 

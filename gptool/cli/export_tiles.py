@@ -52,7 +52,7 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     """
     from gptool.export.functions import export_tiles
     from gptool.jobs.job import Job
-    from gptool.jobs.record import EXPORT_TILES, OUT
+    from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL
     from gptool.output.registry import is_tile_package
 
     job = Job(EXPORT_TILES, {**options, "tilePackage": is_tile_package(output)})
@@ -61,7 +61,7 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
     show_messages(result.messages)
     if as_json:
         job.add_messages(result.messages)
-        job.results[OUT] = str(result.path)
+        job.results[OUT_SERVICE_URL] = str(result.path)
         job.succeed()
         print_json({**job.to_json(), **result.to_json()})
     else:

@@ -1,1 +1,1 @@
-"""The geoprocessing job: its record, messages and report.json."""
+"""Jobs: the record of a job, its status and messages, the runner of its work, and report.json."""

@@ -15,7 +15,7 @@ from gptool.model import Message, Phase
 EXPORT_TILES, ESTIMATE_SIZE = "ExportTiles", "EstimateExportTilesSize"
 """The operations of jobs."""
 
-OUT = "out_service_url"
+OUT_SERVICE_URL = "out_service_url"
 """The name of the result of both operations."""
 
 
@@ -177,11 +177,15 @@ class JobRecord:
 
     def end_with_error(self, error: GptoolError, now: float) -> Self:
         """Return the record of the job, ended now by an error, with its closing messages."""
-        seconds = now - (self.created if self.started is None else self.started)
+        seconds = max(now - (self.created if self.started is None else self.started), 0.0)
         return self.end(final_status(error), now).add_messages(closing_messages(self.operation, error, seconds))
 
     def to_json(
-        self, *, results: Iterable[str] = (OUT,), inputs: Iterable[str] | None = None, return_messages: bool = True
+        self,
+        *,
+        results: Iterable[str] = (OUT_SERVICE_URL,),
+        inputs: Iterable[str] | None = None,
+        return_messages: bool = True,
     ) -> dict[str, Any]:
         """Return the job in the form of the REST API.
 

@@ -1,4 +1,4 @@
-"""report.json, beside a job's result: what was understood, planned and written."""
+"""report.json, beside the result of a job: the request as it was understood, and what was planned and written."""
 
 from __future__ import annotations
 
@@ -7,54 +7,66 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gptool.export.prepare import PreparedExport
 from gptool.export.report import ExportResult, LevelReport
-from gptool.jobs.job import Job
-from gptool.jpeg.recompression import Recompression
-from gptool.model import Phase, StorageFormat
+from gptool.jobs.record import JobRecord
+from gptool.model import Phase, Progress, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
 
 REPORT = "report.json"
-CHUNK = 4 * 1024 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
 
 
-def write_report(job: Job, request: Request, plan: Plan, recompression: Recompression, result: ExportResult) -> None:
+def write_report(
+    record: JobRecord, request: Request, prepared: PreparedExport, result: ExportResult, progress: Progress
+) -> None:
     """Write report.json beside the result.
+
+    Parameters
+    ----------
+    record : JobRecord
+        The job, with its messages so far.
+    request : Request
+    prepared : PreparedExport
+    result : ExportResult
+    progress : Progress
+        Called while the SHA-256 of a package is computed.
 
     Raises
     ------
     OSError
-        When it can't be written.
-    ExportCancelledError
-        When the job is cancelled while the package is read once more for its SHA-256.
+        If the package cannot be read or the report cannot be written.
     """
+    plan = prepared.plan
     report = {
-        "jobId": job.job_id,
-        "request": _understood(request, plan, recompression),
+        "jobId": record.job_id,
+        "request": _request_json(request, prepared),
         "cache": plan.cache.name,
         "result": {
             "name": result.path.name,
             "size": result.size,
-            "sha256": _sha256(result.path, job) if request.tile_package else None,
+            "sha256": _sha256(result.path, progress) if request.tile_package else None,
         },
-        **_figures(plan, result),
+        **_figures_json(plan, result),
         "damagedTiles": [tile._asdict() for tile in result.damaged],
-        "messages": [message.to_json() for message in job.messages],
+        "messages": [message.to_json() for message in record.messages],
     }
     (result.path.parent / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
-def _understood(request: Request, plan: Plan, recompression: Recompression) -> dict[str, Any]:
-    """Return the request under the operation's names; levels and bounds in the terms of the cache."""
-    selection, own = plan.selection, plan.cache.scheme.reference
+def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
+    """Return the request by the operation's parameter names; levels and bounds are those of the cache."""
+    plan, recompression = prepared.plan, prepared.recompression
+    selection, cache_reference = plan.selection, plan.cache.scheme.reference
     bounds = selection.area.bounds if selection.area else selection.extent
     extent, polygons = request.extent, request.polygons
-    references = list(dict.fromkeys(polygon.reference or own for polygon in polygons or ()))
+    references = list(dict.fromkeys(polygon.reference or cache_reference for polygon in polygons or ()))
     return {
         "levels": [lod.level for lod in selection.lods],
         "exportBy": request.export_by,
-        "exportExtent": extent_json(extent.extent, spatial_reference_json(extent.reference or own))
+        "exportExtent": extent_json(extent.extent, spatial_reference_json(extent.reference or cache_reference))
         if extent and not polygons
         else None,
         "areaOfInterest": polygons
@@ -62,7 +74,7 @@ def _understood(request: Request, plan: Plan, recompression: Recompression) -> d
             "polygons": len(polygons),
             "spatialReferences": [spatial_reference_json(reference) for reference in references],
         },
-        "bounds": extent_json(bounds, spatial_reference_json(own)) if bounds else None,
+        "bounds": extent_json(bounds, spatial_reference_json(cache_reference)) if bounds else None,
         "tilePackage": request.tile_package,
         "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
         "optimizeTilesForSize": request.optimize,
@@ -72,42 +84,41 @@ def _understood(request: Request, plan: Plan, recompression: Recompression) -> d
     }
 
 
-def _figures(plan: Plan, result: ExportResult) -> dict[str, Any]:
-    """Return the figures of each level, those without tiles among them, and of all."""
+def _figures_json(plan: Plan, result: ExportResult) -> dict[str, Any]:
+    """Return the figures of all levels together and of each level, also of levels without tiles."""
     levels = [
-        {"level": level.lod.level, **_level(level, result.levels.get(level.lod.level, LevelReport()))}
+        {"level": level.lod.level, **_level_json(level, result.levels.get(level.lod.level, LevelReport()))}
         for level in plan.levels
     ]
     total = result.total
     return {
         "planned": {"tiles": plan.tiles, "bytes": plan.bytes},
         "written": {"tiles": total.tiles, "bytes": total.bytes_written},
-        **_outcomes(total),
+        **_outcomes_json(total),
         "levels": levels,
     }
 
 
-def _level(planned: LevelPlan, written: LevelReport) -> dict[str, Any]:
+def _level_json(planned: LevelPlan, written: LevelReport) -> dict[str, Any]:
     return {
         "planned": {"tiles": planned.tiles, "bytes": planned.bytes},
         "written": {"tiles": written.tiles, "bytes": written.bytes_written},
-        **_outcomes(written),
+        **_outcomes_json(written),
     }
 
 
-def _outcomes(report: LevelReport) -> dict[str, Any]:
-    """Return what became of the tiles, under the names that the result's own JSON has for it."""
+def _outcomes_json(report: LevelReport) -> dict[str, Any]:
+    """Return what happened to the tiles, by the names in the JSON of the report itself."""
     names = "tilesRecompressed", "tilesKept", "outcomes", "damaged", "effectiveQuality", "qualities"
     value = report.to_json()
     return {name: value[name] for name in names}
 
 
-def _sha256(path: Path, job: Job) -> str:
-    digest = hashlib.sha256()
-    done, size = 0, path.stat().st_size
+def _sha256(path: Path, progress: Progress) -> str:
+    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            job.report_progress(Phase.HASHING, done, size)
+        while chunk := file.read(CHUNK_BYTES):
+            progress(Phase.HASHING, done, size)
             digest.update(chunk)
             done += len(chunk)
     return digest.hexdigest()

@@ -17,7 +17,7 @@ import pytest
 from gptool import Job, estimate_export_tiles_size, export_tiles, open_cache
 from gptool.tool import estimate_export_tiles_size_job
 from helpers.bundles import Address
-from helpers.job_checks import result_of, run_job, said
+from helpers.job_checks import result_of, run_job, texts_of
 from helpers.sample_requests import (
     SELECTION_FORMS,
     WEB_MERCATOR,
@@ -128,7 +128,7 @@ def run_of(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 def check_nothing_was_selected(outcome: Outcome) -> None:
     for job in (outcome.job, outcome.estimate):
         assert job.status == "esriJobFailed"
-        assert "selection contains no tiles" in said(job, "Error")[0]
+        assert "selection contains no tiles" in texts_of(job, "Error")[0]
         assert job.results == {}
 
 

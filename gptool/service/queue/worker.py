@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any, NoReturn
 
 from gptool.jobs.job import Job
-from gptool.jobs.record import EXPORT_TILES, OUT, JobResult
+from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL, JobResult
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
@@ -99,7 +99,7 @@ def result_of(job: Job) -> JobResult | None:
     """Return the result of a job that has ended; None if it has not succeeded."""
     if job.status is not JobStatus.SUCCEEDED:
         return None
-    result = job.results[OUT]
+    result = job.results[OUT_SERVICE_URL]
     if isinstance(result, dict):
         return JobResult(estimate=result)
     folder = Path(result)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.record import OUT, JobRecord, JobResult
+from gptool.jobs.record import OUT_SERVICE_URL, JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
 from gptool.request.area import PARAMETER as AREA
@@ -55,7 +55,7 @@ TASKS = {
         "Export Tiles",
         "Exports tiles from a tile cache to a tile package or a cache raster dataset.",
         (
-            TaskOutput(OUT, "GPString", "Result folder"),
+            TaskOutput(OUT_SERVICE_URL, "GPString", "Result folder"),
             TaskOutput("package", "GPDataFile", "Tile package"),
             TaskOutput("report", "GPDataFile", "Report"),
         ),
@@ -64,7 +64,7 @@ TASKS = {
         "Estimate Export Tiles Size",
         "Counts the tiles of an export and estimates the size of its result.",
         (
-            TaskOutput(OUT, "GPString", "Estimate"),
+            TaskOutput(OUT_SERVICE_URL, "GPString", "Estimate"),
             TaskOutput("totalSize", "GPDouble", "Size in bytes"),
             TaskOutput("totalTilesToExport", "GPDouble", "Number of tiles"),
         ),
@@ -144,10 +144,10 @@ class TaskJobs(JobResources):
         result = job.result or JobResult()
         if result.estimate is not None:
             numbers = {name: ("GPDouble", number) for name, number in result.estimate.items()}
-            return {OUT: ("GPString", json.dumps(result.estimate)), **numbers}
+            return {OUT_SERVICE_URL: ("GPString", json.dumps(result.estimate)), **numbers}
         files = {"package": result.name if result.is_file else None, "report": REPORT}
         urls = {name: ("GPDataFile", {"url": output_url(context, job, file)}) for name, file in files.items() if file}
-        return {OUT: ("GPString", output_url(context, job)), **urls}
+        return {OUT_SERVICE_URL: ("GPString", output_url(context, job)), **urls}
 
     def inputs(self, job: JobRecord) -> Mapping[str, Any]:
         """Return the inputs of a job by name, including the cache."""

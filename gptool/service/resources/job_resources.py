@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.record import OUT, JobRecord
+from gptool.jobs.record import OUT_SERVICE_URL, JobRecord
 from gptool.jobs.status import JobStatus
 from gptool.request.parameters import BY_NAME
 from gptool.service.resources.cross_site import check_same_site
@@ -73,7 +73,7 @@ class JobResources:
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
         estimate = job.result.estimate if job.result else None
-        return {OUT: ("GPString", output_url(context, job) if estimate is None else estimate)}
+        return {OUT_SERVICE_URL: ("GPString", output_url(context, job) if estimate is None else estimate)}
 
     def inputs(self, job: JobRecord) -> Mapping[str, Any]:
         """Return the inputs of a job by name."""

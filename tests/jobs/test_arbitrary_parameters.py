@@ -1,4 +1,4 @@
-"""Whatever a caller sends, a job answers: it succeeds, or fails with a line about what was sent."""
+"""Arbitrary parameters: the job succeeds, or fails with a message about a parameter."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ envelopes = st.fixed_dictionaries(
 
 
 def as_sent(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """As Python has it, or as JSON or another text."""
+    """A value of Python, or as JSON, or as another text."""
     return strategy | strategy.map(json.dumps) | strategy.map(str)
 
 
@@ -73,7 +73,7 @@ requests = st.dictionaries(
 @example({"levels": "1" * 10_001})
 @example({"levels": b"0-2"})
 @example({"areaOfInterest": "\x00"})
-def test_a_job_answers_whatever_was_sent(cache: Path, sent: dict[str, Any]) -> None:
+def test_job_ends_without_an_internal_error(cache: Path, sent: dict[str, Any]) -> None:
     job = estimate_export_tiles_size_job(sent, cache=cache)
     assert job.status in ("esriJobSucceeded", "esriJobFailed")
     for message in job.messages:
@@ -86,7 +86,7 @@ def test_a_job_answers_whatever_was_sent(cache: Path, sent: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     "value", [object(), float("nan"), 1e999, -1, [[]], {"a": {}}, "\u202e\n\x1b[31m", "x" * 100_000, b"\xff"]
 )
-def test_what_is_wrong_is_one_short_line_that_names_the_parameter(cache: Path, name: str, value: Any) -> None:
+def test_message_is_a_short_line_that_names_the_parameter(cache: Path, name: str, value: Any) -> None:
     job = estimate_export_tiles_size_job({name: value}, cache=cache)
     first = next(message.description for message in job.messages if message.type == "Error")
     assert first.startswith(name)
