@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptool.cache import TileCache
+from gptool.cache import TileCache, as_tile_cache
 from gptool.errors import translate_os_errors
 from gptool.export.estimate import CONFIDENCE, Estimate
 from gptool.export.notices import request_notices
-from gptool.export.prepare import PreparedExport, opened, prepare
+from gptool.export.prepare import PreparedExport, prepare
 from gptool.jobs.job import Job, Redactor
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
 from gptool.jobs.report import write_report
@@ -141,7 +141,7 @@ def _prepare(
     """Read the parameters and prepare the export; the job gets the notices and the planned figures."""
     request = read_request(parameters)
     job.add_messages(request_notices(request))
-    tile_cache = opened(cache)
+    tile_cache = as_tile_cache(cache)
     if service is not None:
         tile_cache = replace(tile_cache, name=service.partition(":")[0].rpartition("/")[2])
     prepared = prepare(tile_cache, request, target=target, limit=limit, service=service, progress=job.report_progress)

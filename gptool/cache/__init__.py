@@ -18,6 +18,6 @@ memory is bounded.
 
 from gptool.cache.base import Bundle, TileBatch, TileCache
 from gptool.cache.byte_source import ReadBuffer
-from gptool.cache.open import open_cache
+from gptool.cache.open import as_tile_cache, open_cache
 
-__all__ = ("Bundle", "ReadBuffer", "TileBatch", "TileCache", "open_cache")
+__all__ = ("Bundle", "ReadBuffer", "TileBatch", "TileCache", "as_tile_cache", "open_cache")

@@ -32,6 +32,11 @@ STORAGES: dict[StorageFormat, type[TileCache]] = {
 """The reader of each storage format."""
 
 
+def as_tile_cache(cache: TileCache | str | os.PathLike[str]) -> TileCache:
+    """Return a tile cache, opened if it is given by its location. Raises as `open_cache`."""
+    return cache if isinstance(cache, TileCache) else open_cache(cache)
+
+
 def open_cache(location: str | os.PathLike[str]) -> TileCache:
     """Open a tile cache for reading.
 

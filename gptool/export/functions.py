@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gptool.cache import TileCache
+from gptool.cache import TileCache, as_tile_cache
 from gptool.export.estimate import Estimate
-from gptool.export.prepare import opened, prepare
+from gptool.export.prepare import prepare
 from gptool.export.report import ExportResult
 from gptool.model import Progress, StorageFormat, Tables
 from gptool.output.registry import resolve_output
@@ -96,7 +96,7 @@ def export_tiles(
     tables, limit, threads = read_tables(tables), read_limit(max_export_tiles_count), read_workers(workers)
     target, kind = resolve_output(output, request.storage)
     staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
-    prepared = prepare(opened(cache), request, kind=kind, tables=tables, target=target, limit=limit, progress=progress)
+    prepared = prepare(cache, request, kind=kind, tables=tables, target=target, limit=limit, progress=progress)
     result = prepared.export(staging, threads, progress)
     return replace(result, messages=(*prepared.notices, *result.messages))
 
@@ -144,7 +144,7 @@ def estimate_export_tiles_size(
         storage_format_type=storage_format_type,
         compression_quality=compression_quality,
     )
-    tables, tile_cache = read_tables(tables), opened(cache)
+    tables, tile_cache = read_tables(tables), as_tile_cache(cache)
     if tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptool.cache import TileCache, open_cache
+from gptool.cache import TileCache
 from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate, estimate_plan
 from gptool.export.notices import plan_notices
@@ -64,7 +64,7 @@ class PreparedExport:
 
 
 def prepare(
-    cache: TileCache,
+    cache: TileCache | str | os.PathLike[str],
     request: Request,
     *,
     kind: OutputKind | None = None,
@@ -78,7 +78,7 @@ def prepare(
 
     Parameters
     ----------
-    cache : TileCache
+    cache : TileCache or path
     request : Request
     kind : OutputKind or None
         The kind of result; by default the one that the request asks for.
@@ -110,11 +110,6 @@ def prepare(
     quality = request.quality if request.optimize else None
     recompression = Recompression.for_cache(quality, tables, plan.cache.image)
     return PreparedExport(plan, kind, recompression, tuple(plan_notices(plan, kind, recompression, request)))
-
-
-def opened(cache: TileCache | str | os.PathLike[str]) -> TileCache:
-    """Return a cache, opened if it is given by its location. Raises CacheError if it cannot be read."""
-    return cache if isinstance(cache, TileCache) else open_cache(cache)
 
 
 def _check_separate(target: Path, cache: TileCache) -> None:

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from gptool.cache import TileCache, open_cache
+from gptool.cache import TileCache, as_tile_cache
 from gptool.cache.paths import join_path
 from gptool.errors import ParameterError
 from gptool.model import Lod, Phase, Progress, TileAddress, TileWindow
@@ -36,13 +36,13 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     CacheError
         If the cache cannot be read, or a bundle is corrupt.
     """
-    opened = cache if isinstance(cache, TileCache) else open_cache(cache)
-    selection, notices = select(request, opened.scheme, lambda lod: bool(opened.bundles(lod)))
+    tile_cache = as_tile_cache(cache)
+    selection, notices = select(request, tile_cache.scheme, lambda lod: bool(tile_cache.bundles(lod)))
     levels: list[LevelPlan] = []
     for lod in selection.lods:
-        levels.append(_plan_level(opened, selection, lod, sum(level.tiles for level in levels), progress))
-    skipped = (*_unknown_level_folders(opened), *_skipped_bundles(opened, selection))
-    return Plan(opened, selection, tuple(levels), skipped, tuple(notices))
+        levels.append(_plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
+    skipped = (*_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
+    return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 
 def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progress: Progress | None = None) -> Plan:
