@@ -1,4 +1,4 @@
-"""Fixtures, and the one place that says what is skipped and why."""
+"""Fixtures, and the reasons for which tests are skipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.caches import make_cache, make_wide_cache, world
 from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
 
-# How long an example takes is the machine's affair.
+# The time of an example depends on the machine.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
@@ -45,22 +45,22 @@ def pytest_report_header() -> list[str]:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
     return [
         f"gptool on {platform.machine()}: {versions}",
-        f"real caches: {'found' if SAMPLES.is_dir() else 'none, their tests skip'}",
-        f"MapProxy: {'found' if MAPPROXY.exists() else 'none, its tests skip (see tests/mapproxy)'}",
-        f"Chromium: {'found' if CHROMIUM.exists() else 'none, tests of pages in a browser skip'}",
-        f"clients: {'found' if CLIENTS.exists() else 'none, their tests skip (see tests/clients)'}",
+        f"real caches: {'found' if SAMPLES.is_dir() else 'not found, their tests are skipped'}",
+        f"MapProxy: {'found' if MAPPROXY.exists() else 'not found, its tests are skipped (see tests/mapproxy)'}",
+        f"Chromium: {'found' if CHROMIUM.exists() else 'not found, tests of pages in a browser are skipped'}",
+        f"clients: {'found' if CLIENTS.exists() else 'not found, their tests are skipped (see tests/clients)'}",
     ]
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compact V2 JPEG cache: levels 0-2 whole, a square of level 8 in four bundles."""
+    """A compact V2 JPEG cache: all tiles of levels 0-2, and a square of level 8 in four bundles."""
     return make_cache(tmp_path_factory.mktemp("caches") / "world", world())
 
 
 @pytest.fixture
 def gate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """An open gate for the batches of this process, and of those that it starts."""
+    """An open gate for the batches of this process and of processes that it starts."""
     gate = Gate(tmp_path_factory.mktemp("gate") / "gate")
     gate.install(monkeypatch)
     yield gate
@@ -69,7 +69,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def arcpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArcPy:
-    """A stand-in for arcpy, which can't be had here; what the test imports finds it under that name."""
+    """A stand-in for arcpy, which is imported under that name; arcpy itself needs ArcGIS."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     stand_in = ArcPy(scratch)
@@ -79,26 +79,26 @@ def arcpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArcPy:
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """The folder of real caches, where there is one."""
+    """The folder of real caches."""
     if not SAMPLES.is_dir():
-        pytest.skip("no folder of real caches here (GPTOOL_SAMPLES names one)")
+        pytest.skip("no folder of real caches (set GPTOOL_SAMPLES)")
     return SAMPLES
 
 
 @pytest.fixture(scope="session")
 def mapproxy() -> Path:
-    """The Python of MapProxy's own environment, where it was made."""
+    """The Python interpreter of MapProxy's environment."""
     if not MAPPROXY.exists():
-        pytest.skip("MapProxy has no environment here: run tests/mapproxy/make_environment")
+        pytest.skip("MapProxy is not installed: run tests/mapproxy/make_environment")
     return MAPPROXY
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for no longer than a module's tests: meanwhile no other event loop can run."""
+    """Chromium, for the tests of one module: no other event loop can run meanwhile."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the extra browser)")
     if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
+        pytest.skip(f"{CHROMIUM} is not installed")
     with playwright.sync_playwright() as running:
         chromium = running.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield chromium
@@ -107,7 +107,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on a desk."""
+    """A page in a window of desktop size."""
     from helpers.browser import DESKTOP, opened
 
     with opened(browser, DESKTOP) as page:
@@ -116,22 +116,22 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def clients() -> Path:
-    """The environment of ArcGIS's clients, where it was made."""
+    """The environment of ArcGIS's clients."""
     if not CLIENTS.exists():
-        pytest.skip("the clients have no environment here: run tests/clients/make_environment")
+        pytest.skip("the clients are not installed: run tests/clients/make_environment")
     return CLIENTS
 
 
 @pytest.fixture(scope="session")
 def served_caches(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Caches by the names of their services; Wide has a million tiles."""
+    """Caches by service name; Wide has a million tiles."""
     wide = make_wide_cache(tmp_path_factory.mktemp("caches") / "wide", 10)
     return {"World": cache, "Maps/World": cache, "Few": cache, "Wide": wide}
 
 
 @pytest.fixture(scope="session")
 def service_gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    """The gate of the service's workers; tests that close it open it again."""
+    """The gate of the service's workers. Tests that close it must open it again."""
     return Gate(tmp_path_factory.mktemp("gate") / "gate")
 
 
@@ -139,12 +139,12 @@ def service_gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
 def service(
     served_caches: dict[str, Path], service_gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    """A service of them; of Few nine tiles may be exported."""
+    """A service of these caches; the limit of Few is nine tiles."""
     folder = tmp_path_factory.mktemp("service")
-    told = "".join(
+    config = "".join(
         f'[caches."{name}"]\nlocation = "{path}"\nmaxExportTilesCount = {9 if name == "Few" else 2_000_000}\n'
         for name, path in served_caches.items()
     )
-    (folder / "service.toml").write_text(told)
+    (folder / "service.toml").write_text(config)
     with ServiceProcess(folder, "--config", "service.toml", environment=service_gate.environment) as process:
         yield process

@@ -1,4 +1,4 @@
-"""setup.py: what it says where libjpeg-turbo or a compiler is missing."""
+"""setup.py: the message if libjpeg-turbo or a compiler is missing."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def setup_script() -> Path:
-    """The project's setup.py, where the build's tools are installed too."""
+    """The project's setup.py, if the build tools are installed."""
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools")
     if not (ROOT / "setup.py").exists():
-        pytest.skip("the tests run without the project around them")
+        pytest.skip("setup.py is not beside the tests")
     return ROOT / "setup.py"
 
 
 def fake_compiler(folder: Path, script: str) -> Path:
+    """Create a compiler that is a shell script."""
     path = folder / "cc"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -41,7 +42,7 @@ def fake_compiler(folder: Path, script: str) -> Path:
         ),
     ],
 )
-def test_one_clear_message_names_the_packages(setup_script: Path, tmp_path: Path, script: str) -> None:
+def test_missing_requirement_is_one_message_with_the_packages(setup_script: Path, tmp_path: Path, script: str) -> None:
     environment = os.environ | {"CC": str(fake_compiler(tmp_path, script))}
     done = subprocess.run(
         [sys.executable, setup_script, "--version"],

@@ -1,4 +1,4 @@
-"""What starting imports: asking for help, or importing the package, must not wait for libraries that neither uses."""
+"""Imports at start-up: neither the import of the package nor help texts load libraries that they do not use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HELP = "from gptool.cli import main; main({}, standalone_mode=False)"
 
 
 def run(program: str, result: str) -> tuple[list[str], Any]:
-    """Run in a process of its own; return what it printed, and the JSON of an expression at its end."""
+    """Run a program in a process. Return the lines that it prints, and the value of an expression at its end."""
     program = f"import json, sys\n{program}\nprint(json.dumps({result}))"
     done = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True)
     *lines, last = done.stdout.splitlines()
@@ -37,7 +37,7 @@ def run(program: str, result: str) -> tuple[list[str], Any]:
     ],
     ids=["import", "export_tiles", "--help", "--version", "export-tiles --help", "register --help"],
 )
-def test_imports_no_library_that_it_does_not_use(program: str, used: set[str]) -> None:
+def test_libraries_are_imported_only_if_used(program: str, used: set[str]) -> None:
     _, loaded = run(program, "list(sys.modules)")
     assert "gptool" in loaded
     assert HEAVY & set(loaded) == used
@@ -49,7 +49,7 @@ def test_help_lists_every_command() -> None:
     assert [word for word in listed if word in COMMANDS] == list(COMMANDS)
 
 
-def test_public_names_come_when_they_are_asked_for() -> None:
+def test_public_names_are_imported_on_access() -> None:
     program = "import gptool\nbefore = vars(gptool).keys() & set(gptool.__all__)\nfrom gptool import *"
     _, (before, found) = run(program, "[sorted(before), sorted(globals().keys() & set(gptool.__all__))]")
     assert before == ["errors"]
@@ -57,13 +57,13 @@ def test_public_names_come_when_they_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*gptool.__all__} - {"errors"}))
-def test_a_public_name_is_that_of_its_module(name: str) -> None:
+def test_public_name_is_that_of_its_module(name: str) -> None:
     assert name in dir(gptool)
     public = getattr(gptool, name)
     assert public is getattr(import_module(public.__module__), name)
 
 
-def test_an_unknown_name_is_refused_as_by_any_module() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"^module 'gptool' has no attribute 'export_tile'$") as raised:
         gptool.export_tile  # noqa: B018
     assert (raised.value.name, raised.value.obj) == ("export_tile", gptool)

@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew, after a change of the closing table or of the service's pages.
+"""Make the pictures of the documentation anew, after a change of the summary table or of the service's pages.
 
 Run it with the Python of an environment in which gptool is installed with the extras `test` and `browser`; the pictures
 of pages need Chromium.
@@ -23,7 +23,7 @@ COMMAND = "gptool export-tiles gptool-demo/world world.tpkx --compression-qualit
 FONTS = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
 
-def make_closing_table() -> None:
+def make_summary_table() -> None:
     """Write what an export of the demo's cache prints, as it looks in a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*GPTOOL, "demo"], cwd=folder, check=True, capture_output=True)
@@ -44,8 +44,8 @@ def make_closing_table() -> None:
     # Rich refers to fonts on another host; those of the reader's system do.
     style = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     style = style.replace("Fira Code, monospace", FONTS)
-    svg = console.export_svg(title="gptool export-tiles", code_format=style, unique_id="closing-table")
-    (IMAGES / "closing-table.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
+    svg = console.export_svg(title="gptool export-tiles", code_format=style, unique_id="summary-table")
+    (IMAGES / "summary-table.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
 def make_pages() -> None:
@@ -56,5 +56,5 @@ def make_pages() -> None:
 
 
 if __name__ == "__main__":
-    make_closing_table()
+    make_summary_table()
     make_pages()

@@ -1,4 +1,4 @@
-"""The command line as a program: what it prints where, and its exit status."""
+"""The commands as programs: standard output, standard error and exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from helpers.tile_readers import read_package
 from helpers.waiting import wait_until
 
 
-def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
+def test_export_prints_a_summary_table(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--levels", "0-2,8", "--compression-quality", "50", cwd=tmp_path)
     assert (done.returncode, errors_and_notes(done)) == (0, [])
     check_package(tmp_path / "x.tpkx", levels={0, 1, 2, 8})
@@ -32,7 +32,7 @@ def test_export_prints_a_closing_table(cache: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith(f"{tmp_path / 'x.tpkx'}: 165 tiles, ")
 
 
-def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: Path) -> None:
+def test_export_prints_only_json_with_json_option(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--compression-quality=50", "--levels=1,3", "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert errors_and_notes(done) == ["Warning: level 3 holds no selected tiles"]
@@ -49,7 +49,7 @@ def test_export_json_is_all_there_is_on_standard_output(cache: Path, tmp_path: P
     assert [level["level"] for level in job["levels"]] == [1]
 
 
-def test_a_failed_job_is_json_too(cache: Path, tmp_path: Path) -> None:
+def test_failed_job_is_printed_as_json(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count=9", "--json", cwd=tmp_path)
     job = json.loads(done.stdout)
     assert (done.returncode, job["jobStatus"]) == (1, "esriJobFailed")
@@ -69,7 +69,7 @@ def test_damaged_tiles_are_listed(tmp_path: Path) -> None:
     assert "... and 2 more; --json lists them" in lines
 
 
-def test_info(cache: Path, tmp_path: Path) -> None:
+def test_info_prints_scheme_and_levels(cache: Path, tmp_path: Path) -> None:
     done = run("info", cache, cwd=tmp_path)
     assert (done.returncode, errors_and_notes(done)) == (0, [])
     for fact in (
@@ -84,7 +84,7 @@ def test_info(cache: Path, tmp_path: Path) -> None:
     assert list(info["fullExtent"]) == ["xmin", "ymin", "xmax", "ymax"]
 
 
-def test_estimate(cache: Path, tmp_path: Path) -> None:
+def test_estimate_prints_tiles_and_size(cache: Path, tmp_path: Path) -> None:
     done = run("estimate", cache, "--levels", "8", cwd=tmp_path)
     assert (done.returncode, errors_and_notes(done)) == (0, [])
     assert done.stdout.splitlines()[-1].startswith("144 tiles, ")
@@ -95,39 +95,43 @@ def test_estimate(cache: Path, tmp_path: Path) -> None:
 
 
 EXPORT, ESTIMATE = "export-tiles good x.tpkx", "estimate good"
-BAD = {
-    "no cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
-    "a broken conf.xml": ("info broken", 1, "conf.xml: is not well-formed XML"),
-    "a cut bundle": (
+FAILURES = {
+    "missing cache": ("export-tiles nowhere x.tpkx", 1, "nowhere: cache not found"),
+    "invalid conf.xml": ("info broken", 1, "conf.xml: is not well-formed XML"),
+    "truncated bundle": (
         "export-tiles cut x.tpkx",
         1,
         "file is too short for the header and index of a bundle; found 1000 bytes",
     ),
-    "a level that does not exist": (
+    "unknown level": (
         f"{EXPORT} --levels 0-20",
         2,
         "levels: level is not in the tiling scheme; found 20 in 0-20, expected",
     ),
-    "an empty selection": (
+    "empty selection": (
         f"{EXPORT} --levels 7",
         2,
         "levels: selection contains no tiles; found levels 7, expected tiles of good, which has levels 0-2, 8",
     ),
-    "a cache's name that is too long": (f"info {'a' * 5000}", 1, "cannot be opened: File name too long"),
-    "an output's name that is too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
-    "an existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: output already exists"),
-    "an unwritable output": ("export-tiles good good/conf.xml/x.tpkx", 1, "parent folder of the output does not exist"),
-    "another kind of output": (
+    "cache name too long": (f"info {'a' * 5000}", 1, "cannot be opened: File name too long"),
+    "output name too long": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
+    "existing output": ("export-tiles good taken.tpkx", 1, "taken.tpkx: output already exists"),
+    "missing parent folder": (
+        "export-tiles good good/conf.xml/x.tpkx",
+        1,
+        "parent folder of the output does not exist",
+    ),
+    "unknown suffix": (
         "export-tiles good x.tif",
         2,
         "expected a name that ends in .tpkx or .tpk, or the name of a folder",
     ),
-    "a quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
-    "a box without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "extent has no area"),
+    "quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
+    "extent without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "extent has no area"),
 }
 
 
-def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: Path, tmp_path: Path) -> None:
+def test_area_is_a_file_or_json_and_notes_go_to_standard_error(cache: Path, tmp_path: Path) -> None:
     ring = '{"type": "Polygon", "coordinates": [[[0.001, 0.001], [0.001, 9], [9, 0.001], [0.001, 0.001]]]}'
     (tmp_path / "area.geojson").write_text(ring)
     for area in ("area.geojson", ring):
@@ -140,14 +144,14 @@ def test_areas_are_files_or_json_and_what_is_said_goes_to_standard_error(cache: 
     assert errors_and_notes(done)[0].startswith("Error: areaOfInterest: nowhere.json: file cannot be read: ")
 
 
-def test_levels_by_scale(cache: Path, tmp_path: Path) -> None:
+def test_levels_are_selected_by_scale(cache: Path, tmp_path: Path) -> None:
     arguments = ("--export-by", "scale", "--levels", "295828763.80-147914381.9", "--no-tile-package", "--json")
     done = run("estimate", cache, *arguments, cwd=tmp_path)
     estimate = json.loads(done.stdout)
     assert (estimate["totalTilesToExport"], estimate["result"]) == (20, "a cache raster dataset")
 
 
-def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
+def test_exceeded_limit_is_explained(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     error, tiles, fitting = errors_and_notes(done)
@@ -160,8 +164,8 @@ def test_a_limit_comes_with_advice(cache: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bad_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bad")
+def damaged_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("damaged")
     make_cache(folder / "good", world())
     make_cache(folder / "broken", {}, conf=conf_text()[:300])
     make_cache(folder / "cut", {(0, 0, 0): jpeg_tile(1)})
@@ -171,21 +175,21 @@ def bad_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_errors_are_one_line_and_an_exit_status(bad_caches: Path, name: str) -> None:
-    command, status, message = BAD[name]
-    done = run(*command.split(), cwd=bad_caches)
+@pytest.mark.parametrize("name", FAILURES)
+def test_error_is_one_line_and_an_exit_status(damaged_caches: Path, name: str) -> None:
+    command, status, message = FAILURES[name]
+    done = run(*command.split(), cwd=damaged_caches)
     assert (done.returncode, done.stdout) == (status, "")
     [error] = errors_and_notes(done)
     assert error.startswith("Error: ")
     assert message in error
-    check_nothing_left(bad_caches, "good", "broken", "cut", "taken.tpkx")
+    check_nothing_left(damaged_caches, "good", "broken", "cut", "taken.tpkx")
 
 
 @pytest.mark.parametrize(
     "arguments", [["export-tiles"], ["nonsense"], ["estimate", "x", "--levels"], ["info", "x", "--no"]]
 )
-def test_wrong_usage_is_status_2(tmp_path: Path, arguments: list[str]) -> None:
+def test_wrong_usage_has_exit_status_2(tmp_path: Path, arguments: list[str]) -> None:
     assert run(*arguments, cwd=tmp_path).returncode == 2
 
 
@@ -201,8 +205,8 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing_behind(cache: Path, tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
-    """Stopped in the middle: a status that is not 0, no staging folder, no package."""
+def test_signal_leaves_no_files(cache: Path, tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
+    """The exit status is not 0, and there is neither a staging folder nor a package."""
     arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
     gate.close(after=HALF_WAY)
     with subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.DEVNULL) as process, gate:
@@ -215,12 +219,12 @@ def test_a_signal_leaves_nothing_behind(cache: Path, tmp_path: Path, gate: Gate,
 
 
 def wait_until_delivered(process: int) -> None:
-    """Wait until no signal is pending for a process: it has interrupted the main thread, which waits for batches."""
+    """Wait until no signal is pending for a process: the main thread, which waits for batches, is interrupted."""
     status = Path(f"/proc/{process}/status")
     wait_until(lambda: not re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", status.read_text(), re.MULTILINE))
 
 
-def test_progress_lines_where_there_is_no_terminal(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_progress_is_lines_without_a_terminal(cache: Path, tmp_path: Path, gate: Gate) -> None:
     arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx"]
     gate.close(after=HALF_WAY)
     with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, gate:
@@ -232,7 +236,7 @@ def test_progress_lines_where_there_is_no_terminal(cache: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
-def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
+def test_table_states_reasons_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
     tiles = {(1, 0, 0): jpeg_tile(1), (1, 0, 1): jpeg_tile(2, quality=30)}
     make_cache(tmp_path / "cache", tiles)
     arguments = ["export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
@@ -241,7 +245,7 @@ def test_the_table_says_why_on_terminals_of_any_width(tmp_path: Path, columns: i
     assert "\u2026" not in shown  # no figure is cut
 
 
-def test_a_stream_that_is_closed_or_full(cache: Path, tmp_path: Path) -> None:
+def test_closed_or_full_stream(cache: Path, tmp_path: Path) -> None:
     program = " ".join([sys.executable, "-c", "'from gptool.cli import main; main()'", "export-tiles", str(cache)])
     done = subprocess.run(f"{program} a.tpkx 2>&-", shell=True, cwd=tmp_path, capture_output=True, check=False)
     assert (done.returncode, (tmp_path / "a.tpkx").exists()) == (0, True)
@@ -253,7 +257,7 @@ def test_a_stream_that_is_closed_or_full(cache: Path, tmp_path: Path) -> None:
         assert b"Traceback" not in done.stderr
 
 
-def test_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:
+def test_progress_is_a_bar_on_a_terminal(cache: Path, tmp_path: Path) -> None:
     arguments = ["export-tiles", str(cache), "x.tpkx", "--compression-quality", "50"]
     shown = run_on_terminal(*arguments, cwd=tmp_path, stream="stderr")
     assert "165 of 165 tiles" in shown

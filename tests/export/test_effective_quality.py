@@ -1,4 +1,4 @@
-"""The quality that is stated of a result's levels, against the tables of its tiles as Pillow reads them."""
+"""The qualities that reports state, compared with the quantisation tables of the tiles as Pillow reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from helpers.tile_readers import read_tiles
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main()", "export-tiles"]
 BASE = jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=50))[0]
-"""The luminance table of quality 50, which those of others are multiples of."""
+"""The luminance table of quality 50; the tables of other qualities are multiples of it."""
 
 LEVELS: dict[int, list[bytes]] = {
     0: [jpeg_tile(1)],
@@ -35,16 +35,16 @@ TILES: dict[Address, bytes] = {
 }
 
 
-def mean_quality(tile: bytes) -> int:
-    """The quality whose scale a tile's luminance table has on the average."""
+def quality_of(tile: bytes) -> int:
+    """Return the quality from the mean scale of a tile's luminance table."""
     scale = 100 * jpeg_readers.read_qtables(tile)[0].sum() / BASE.sum()
     return round((200 - scale) / 2 if scale <= 100 else 5000 / scale)
 
 
 def qualities(tiles: dict[Address, bytes], level: int | None = None) -> dict[str, int]:
-    """JPEG tiles of a level, or of all, for each quality."""
+    """Return the number of JPEG tiles of a level, or of all levels, by quality."""
     jpeg = [tile for address, tile in tiles.items() if level in (None, address[0]) and tile.startswith(b"\xff\xd8")]
-    return {str(quality): count for quality, count in sorted(Counter(map(mean_quality, jpeg)).items())}
+    return {str(quality): count for quality, count in sorted(Counter(map(quality_of, jpeg)).items())}
 
 
 def most_frequent(counts: dict[str, int]) -> int | None:
@@ -53,7 +53,7 @@ def most_frequent(counts: dict[str, int]) -> int | None:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Levels of one quality, of several, and of PNG only."""
+    """A cache with levels of one quality, of several, and of PNG tiles only."""
     return make_cache(tmp_path_factory.mktemp("mixed") / "mixed", TILES, conf=conf_text(format="MIXED", quality=90))
 
 
@@ -64,7 +64,7 @@ def check_figures(figures: dict[str, Any], expected: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("tables", ["efficient", "exact"])
 @pytest.mark.parametrize("request_", [None, 88, 80, 70, 50, 41])
-def test_what_is_stated_is_what_the_tables_say(
+def test_stated_qualities_are_those_of_the_tables(
     mixed: Path, tmp_path: Path, request_: int | None, tables: Tables
 ) -> None:
     result = export_tiles(mixed, tmp_path / "x.tpkx", compression_quality=request_, tables=tables)
@@ -75,12 +75,12 @@ def test_what_is_stated_is_what_the_tables_say(
         check_figures(level, qualities(tiles, level["level"]))
 
 
-def test_a_level_of_png_only_has_none(mixed: Path, tmp_path: Path) -> None:
+def test_level_without_jpeg_has_no_quality(mixed: Path, tmp_path: Path) -> None:
     report = export_tiles(mixed, tmp_path / "x.tpkx", compression_quality=50).levels[2]
     assert (report.effective_quality, report.to_json()["qualities"]) == (None, {})
 
 
-def test_the_report_of_a_job_and_json_state_the_same(mixed: Path, tmp_path: Path) -> None:
+def test_report_and_json_state_the_same_qualities(mixed: Path, tmp_path: Path) -> None:
     sent = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
     job = export_tiles_job(sent, cache=mixed, output_directory=tmp_path)
     folder = Path(job.result("out_service_url")["value"])
@@ -96,7 +96,7 @@ def test_the_report_of_a_job_and_json_state_the_same(mixed: Path, tmp_path: Path
 
 
 QUALITY = re.compile(r"^ *([0-9]+|All) .* % +(\S+(?: \(\S+\))?) ", re.MULTILINE)
-"""Follows what is left of the bytes in a line of the closing table."""
+"""Level and quality in a row of the summary table; the quality follows the ratio of the bytes."""
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ QUALITY = re.compile(r"^ *([0-9]+|All) .* % +(\S+(?: \(\S+\))?) ", re.MULTILINE)
         (80, {"0": "70", "1": "60-70", "2": "-", "3": "40-70", "All": "40-70"}),
     ],
 )
-def test_the_closing_table_shows_the_range(
+def test_summary_table_shows_the_range_of_qualities(
     mixed: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -114,7 +114,7 @@ def test_the_closing_table_shows_the_range(
     columns: int,
     expected: dict[str, str],
 ) -> None:
-    """And where there is room the most frequent, which the package states."""
+    """A wide table shows the most frequent quality too, which the package states."""
     for module in ("console", "export_tiles"):
         monkeypatch.setattr(f"gptool.cli.{module}.output_width", lambda: columns)
     show_result(export_tiles(mixed, tmp_path / "x.tpkx", compression_quality=70, tables="exact"))

@@ -1,4 +1,4 @@
-"""An estimate is held against the package it speaks of."""
+"""Estimates, compared with the results of the exports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUESTS: list[dict[str, str]] = [{}, {"levels": "8"}, {"levels": "0-2"}, {"expo
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
-def test_without_recompression_it_is_exact_to_the_byte(cache: Path, tmp_path: Path, request_: dict[str, str]) -> None:
+def test_estimate_is_exact_without_recompression(cache: Path, tmp_path: Path, request_: dict[str, str]) -> None:
     estimate = estimate_export_tiles_size(cache, **request_)  # type: ignore[arg-type]
     result = export_tiles(cache, tmp_path / "world.tpkx", **request_)  # type: ignore[arg-type]
     assert (estimate.total_tiles_to_export, estimate.total_size) == (result.tiles, result.size)
@@ -23,7 +23,7 @@ def test_without_recompression_it_is_exact_to_the_byte(cache: Path, tmp_path: Pa
     ]
 
 
-def test_of_small_levels_every_tile_is_recompressed_and_the_answer_exact(tmp_path: Path) -> None:
+def test_estimate_is_exact_if_all_tiles_are_recompressed(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "world", square(8, range(120, 136), range(120, 136)))
     estimate = estimate_export_tiles_size(cache, compression_quality=50)
     result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50)
@@ -33,7 +33,7 @@ def test_of_small_levels_every_tile_is_recompressed_and_the_answer_exact(tmp_pat
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2,000 tiles of three qualities and PNG, in a pattern."""
+    """A cache of 2,000 tiles, JPEG of three qualities and PNG, in a pattern."""
     qualities = (85, 60, 98)
     tiles = {}
     for row in range(100, 150):
@@ -44,10 +44,10 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestInterval:
-    """Of levels that are large a sample is recompressed."""
+    """Only a sample of the tiles of a large level is recompressed."""
 
-    def test_it_holds_the_result_nine_times_of_ten(self, mixed: Path, tmp_path: Path) -> None:
-        side, held = 20037508.342787 / 128, 0
+    def test_interval_contains_the_size_in_nine_of_ten_cases(self, mixed: Path, tmp_path: Path) -> None:
+        side, inside = 20037508.342787 / 128, 0
         for i, quality in enumerate(range(5, 95, 9)):
             xmin, ymax = (100 + i) * side - 20037508.342787, 20037508.342787 - (100 + 2 * i) * side
             area = {
@@ -59,39 +59,39 @@ class TestInterval:
             assert low < estimate.total_size < high
             assert high - low < 0.15 * estimate.total_size
             assert estimate.total_tiles_to_export == result.tiles > 256
-            held += low <= result.size <= high
-        assert held >= 9
+            inside += low <= result.size <= high
+        assert inside >= 9
 
-    def test_json(self, mixed: Path) -> None:
+    def test_json_states_the_interval_and_the_sample(self, mixed: Path) -> None:
         estimate = estimate_export_tiles_size(mixed, compression_quality=40)
         value = estimate.to_json()
         assert value["totalSizeInterval"] == list(estimate.interval)
         assert (value["confidence"], value["sampledTiles"], value["levels"][0]["sampled"]) == (0.95, 256, 256)
         assert (value["totalSize"], value["totalTilesToExport"]) == (estimate.total_size, 2000)
 
-    def test_it_is_the_same_again(self, mixed: Path) -> None:
+    def test_estimate_is_reproducible(self, mixed: Path) -> None:
         first, second = (estimate_export_tiles_size(mixed, compression_quality=40) for _ in range(2))
         assert first == second
 
 
 @pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200, "&" * 245, "\x01" * 245])
 @pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
-def test_a_results_name_does_not_decide_over_its_size(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
+def test_size_does_not_depend_on_the_name_of_the_result(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
     storage = {".tpkx": "compactV2", ".tpk": "compact"}[suffix]
     estimate = estimate_export_tiles_size(cache, levels="0", storage_format_type=storage)
     assert estimate.result == f"a {suffix}"
     assert export_tiles(cache, tmp_path / (name + suffix), levels="0").size == estimate.total_size
 
 
-def test_nor_do_the_digits_of_its_quality(tmp_path: Path) -> None:
-    """What most tiles have is not known beforehand: here 100, where the cache declares 85."""
+def test_size_does_not_depend_on_the_stated_quality(tmp_path: Path) -> None:
+    """The estimate does not know it: here it is 100, with more digits than the declared 85."""
     cache = make_cache(tmp_path / "cache", {(0, 0, 0): jpeg_tile(1, 100)})
     for name, tile_package, storage in (("x.tpkx", True, None), ("x.tpk", True, "compact"), ("x", False, None)):
         estimate = estimate_export_tiles_size(cache, tile_package=tile_package, storage_format_type=storage)
         assert export_tiles(cache, tmp_path / name).size == estimate.total_size
 
 
-def test_it_writes_nothing_and_refuses_like_the_export(cache: Path) -> None:
+def test_estimate_writes_nothing_and_rejects_invalid_requests(cache: Path) -> None:
     before = sorted(cache.parent.rglob("*"))
     estimate_export_tiles_size(cache, compression_quality=50)
     assert sorted(cache.parent.rglob("*")) == before
@@ -101,7 +101,7 @@ def test_it_writes_nothing_and_refuses_like_the_export(cache: Path) -> None:
         estimate_export_tiles_size(cache, compression_quality=101)
 
 
-def test_a_cache_that_no_tpkx_can_hold_is_weighed_as_a_dataset(tmp_path: Path) -> None:
+def test_result_is_a_dataset_if_no_tpkx_can_hold_the_cache(tmp_path: Path) -> None:
     tiles = square(0, range(1), range(1))
     cache = make_cache(tmp_path / "world", tiles, conf=conf_text(reference="<WKT>LOCAL</WKT>"))
     estimate = estimate_export_tiles_size(cache)

@@ -1,4 +1,4 @@
-"""The whole export: the same bytes in, the right bytes out, nothing left behind when it ends badly."""
+"""Exports to .tpkx: tiles, reports, reproducible bytes, and no partial output after an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from helpers.checks import check_nothing_left, check_package
 from helpers.tile_readers import read_json, read_package
 
 
-def test_without_a_quality_every_tile_is_the_same_byte_for_byte(cache: Path, tmp_path: Path) -> None:
+def test_tiles_are_copied_unchanged_without_a_quality(cache: Path, tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx")
     check_package(result.path, levels={0, 1, 2, 8})
     assert read_package(result.path) == world()
@@ -43,7 +43,7 @@ def test_without_a_quality_every_tile_is_the_same_byte_for_byte(cache: Path, tmp
 
 
 @pytest.mark.parametrize("tables", ["efficient", "exact"])
-def test_with_a_quality_every_tile_is_smaller_and_decodes(cache: Path, tmp_path: Path, tables: str) -> None:
+def test_recompressed_tiles_are_smaller_and_decode(cache: Path, tmp_path: Path, tables: str) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50, tables=tables)  # type: ignore[arg-type]
     check_package(result.path, levels={0, 1, 2, 8})
     tiles = read_package(result.path)
@@ -67,8 +67,8 @@ def test_levels_and_extent_select_whole_tiles(cache: Path, tmp_path: Path) -> No
     assert result.warnings == tuple(f"level {level} holds no selected tiles" for level in range(3, 8))
 
 
-def test_the_same_request_gives_the_same_bytes(cache: Path, tmp_path: Path) -> None:
-    """Whatever the clock, the folder, the cache's place and the number of threads."""
+def test_output_is_reproducible(cache: Path, tmp_path: Path) -> None:
+    """The bytes depend neither on the time, the folder and the location of the cache, nor on the number of threads."""
     copied = shutil.copytree(cache, tmp_path / "moved" / "world")
     for folder, source, workers in (("a", cache, 1), ("b", copied, 4)):
         (tmp_path / folder).mkdir()
@@ -76,7 +76,7 @@ def test_the_same_request_gives_the_same_bytes(cache: Path, tmp_path: Path) -> N
     assert (tmp_path / "a" / "x.tpkx").read_bytes() == (tmp_path / "b" / "x.tpkx").read_bytes()
 
 
-def test_damaged_tiles_are_copied_counted_and_listed(tmp_path: Path) -> None:
+def test_damaged_tiles_are_copied_and_listed(tmp_path: Path) -> None:
     tiles = square(8, range(126, 130), range(126, 130))
     tiles[8, 127, 128] = jpeg_tile(5)[:-200]
     tiles[8, 129, 126] = b"not an image"
@@ -94,7 +94,7 @@ def test_damaged_tiles_are_copied_counted_and_listed(tmp_path: Path) -> None:
     assert (result.tiles_recompressed, result.tiles_kept) == (14, 2)
 
 
-def test_a_mixed_cache(tmp_path: Path) -> None:
+def test_png_tiles_of_a_mixed_cache_are_kept(tmp_path: Path) -> None:
     tiles = {
         (2, row, column): jpeg_tile(row, 75) if (row + column) % 2 else png_tile(column)
         for row in range(4)
@@ -109,20 +109,20 @@ def test_a_mixed_cache(tmp_path: Path) -> None:
     assert (info["format"], info["compressionQuality"]) == ("MIXED", 50)
 
 
-def test_a_request_above_the_tiles_quality_changes_nothing(cache: Path, tmp_path: Path) -> None:
+def test_quality_not_below_that_of_the_tiles_keeps_them(cache: Path, tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=85)
     assert read_package(result.path) == world()
     assert result.total.kept == {Outcome.KEPT_QUALITY: len(world())}
 
 
-def test_rows_beyond_the_square_and_levels_that_skip(tmp_path: Path) -> None:
+def test_rows_outside_the_web_grid_and_non_consecutive_levels(tmp_path: Path) -> None:
     tiles = square(3, range(6, 11), range(2)) | square(7, range(300, 302), range(1))
     result = export_tiles(make_cache(tmp_path / "cache", tiles, conf=conf_text([3, 5, 7])), tmp_path / "x.tpkx")
     check_package(result.path, levels={3, 7})
     assert read_package(result.path) == tiles
 
 
-def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_path: Path) -> None:
+def test_unit_of_work_can_be_pickled_and_is_reproducible(cache: Path, tmp_path: Path) -> None:
     opened = open_cache(cache)
     lod = opened.scheme.lods[8]
     area = Area.from_polygon(shapely.MultiPolygon([shapely.box(-1e6, -1e6, 2e5, 2e5)]))
@@ -140,7 +140,7 @@ def test_a_unit_of_work_pickles_and_depends_on_nothing_else(cache: Path, tmp_pat
     assert a.read_bytes() == b.read_bytes()
 
 
-def test_progress_reaches_the_end_and_never_goes_back(cache: Path, tmp_path: Path) -> None:
+def test_progress_increases_to_the_number_of_tiles(cache: Path, tmp_path: Path) -> None:
     seen: list[tuple[Phase, int, int]] = []
     export_tiles(cache, tmp_path / "x.tpkx", progress=lambda *progress: seen.append(progress))
     assert list(dict.fromkeys(phase for phase, _, _ in seen)) == [Phase.COUNTING, Phase.EXPORTING]
@@ -151,11 +151,11 @@ def test_progress_reaches_the_end_and_never_goes_back(cache: Path, tmp_path: Pat
         assert done[-1] == len(world())
 
 
-class TestBadRequests:
-    """One clear line, and no output."""
+class TestInvalidRequest:
+    """The error states what is wrong, and there is no output."""
 
     @pytest.fixture(autouse=True)
-    def nothing_left(self, tmp_path: Path) -> object:
+    def _no_output(self, tmp_path: Path) -> object:
         yield
         check_nothing_left(tmp_path)
 
@@ -188,27 +188,27 @@ class TestBadRequests:
             ),
         ],
     )
-    def test_requests(
+    def test_invalid_parameter_is_rejected(
         self, cache: Path, tmp_path: Path, request_: dict[str, object], error: type[Exception], message: str
     ) -> None:
         with pytest.raises(error, match=message):
             export_tiles(cache, tmp_path / "x.tpkx", **request_)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("name", ["x.zip", "x.tif", "x.VTPK"])
-    def test_kinds_of_output(self, cache: Path, tmp_path: Path, name: str) -> None:
+    def test_unknown_suffix_is_rejected(self, cache: Path, tmp_path: Path, name: str) -> None:
         with pytest.raises(errors.ParameterError, match=r"expected a name that ends in \.tpkx"):
             export_tiles(cache, tmp_path / name)
 
-    def test_no_folder_for_the_output(self, cache: Path, tmp_path: Path) -> None:
+    def test_missing_parent_folder_is_rejected(self, cache: Path, tmp_path: Path) -> None:
         with pytest.raises(errors.OutputError, match="parent folder of the output does not exist"):
             export_tiles(cache, tmp_path / "nowhere" / "x.tpkx")
 
-    def test_no_cache(self, tmp_path: Path) -> None:
+    def test_missing_cache_is_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(errors.CacheNotFoundError, match="cache not found"):
             export_tiles(tmp_path / "nowhere", tmp_path / "x.tpkx")
 
 
-def test_an_existing_output_is_kept_unless_told_otherwise(cache: Path, tmp_path: Path) -> None:
+def test_existing_output_is_replaced_with_overwrite_only(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").write_text("precious")
     with pytest.raises(errors.OutputExistsError, match="output already exists"):
         export_tiles(cache, tmp_path / "x.tpkx")
@@ -218,17 +218,17 @@ def test_an_existing_output_is_kept_unless_told_otherwise(cache: Path, tmp_path:
     check_nothing_left(tmp_path, "x.tpkx")
 
 
-def test_an_output_that_appears_meanwhile_is_kept(cache: Path, tmp_path: Path) -> None:
-    def someone_else_writes(*_: int) -> None:
+def test_output_created_by_others_during_the_export_is_kept(cache: Path, tmp_path: Path) -> None:
+    def create_output(*_: int) -> None:
         (tmp_path / "x.tpkx").write_text("precious")
 
     with pytest.raises(errors.OutputExistsError, match="output already exists"):
-        export_tiles(cache, tmp_path / "x.tpkx", progress=someone_else_writes)
+        export_tiles(cache, tmp_path / "x.tpkx", progress=create_output)
     assert (tmp_path / "x.tpkx").read_text() == "precious"
     check_nothing_left(tmp_path, "x.tpkx")
 
 
-def test_a_folder_is_never_replaced(cache: Path, tmp_path: Path) -> None:
+def test_folder_is_not_replaced_by_a_package(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").mkdir()
     with pytest.raises(errors.OutputExistsError, match="cannot replace a folder"):
         export_tiles(cache, tmp_path / "x.tpkx", overwrite=True)
@@ -242,7 +242,7 @@ def _stop(*_: object) -> None:
     raise _StoppedError
 
 
-def test_what_progress_raises_ends_the_export_and_leaves_nothing(cache: Path, tmp_path: Path) -> None:
+def test_exception_of_progress_stops_the_export(cache: Path, tmp_path: Path) -> None:
     threads = threading.active_count()
     with pytest.raises(_StoppedError):
         export_tiles(cache, tmp_path / "x.tpkx", progress=_stop)
@@ -250,7 +250,7 @@ def test_what_progress_raises_ends_the_export_and_leaves_nothing(cache: Path, tm
     assert threading.active_count() == threads
 
 
-def test_an_interrupt_keeps_the_old_output(cache: Path, tmp_path: Path) -> None:
+def test_stopped_export_keeps_the_existing_output(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").write_text("precious")
     with pytest.raises(_StoppedError):
         export_tiles(cache, tmp_path / "x.tpkx", progress=_stop, overwrite=True)
@@ -258,49 +258,49 @@ def test_an_interrupt_keeps_the_old_output(cache: Path, tmp_path: Path) -> None:
     check_nothing_left(tmp_path, "x.tpkx")
 
 
-def _cut_a_bundle(folder: Path) -> None:
+def truncate_bundle(folder: Path) -> None:
     path = bundle_path(folder / "_alllayers", 8, 128, 128)
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def _remove_a_bundle(folder: Path) -> None:
+def remove_bundle(folder: Path) -> None:
     bundle_path(folder / "_alllayers", 8, 128, 128).unlink()
 
 
-def _replace_a_bundle(folder: Path) -> None:
+def replace_bundle(folder: Path) -> None:
     bundle_path(folder / "_alllayers", 8, 128, 128).write_bytes(bundle_bytes({(0, 0): jpeg_tile(1)}))
 
 
 @pytest.mark.parametrize(
-    ("break_it", "message"),
+    ("change", "message"),
     [
-        (_cut_a_bundle, r"R0080C0080\.bundle: "),
-        (_remove_a_bundle, r"R0080C0080\.bundle: "),
+        (truncate_bundle, r"R0080C0080\.bundle: "),
+        (remove_bundle, r"R0080C0080\.bundle: "),
         (
-            _replace_a_bundle,
+            replace_bundle,
             r"L08/R\w+\.bundle changed while it was exported; found 1 tiles of \d+ bytes, expected 36 of",
         ),
     ],
 )
-def test_a_cache_that_changes_under_the_export(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Path], None], message: str
+def test_bundle_changed_after_planning_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], message: str
 ) -> None:
-    """A bundle that breaks after it was planned: an error that names it, and nothing left."""
+    """The error states the path of the bundle, and there is no output."""
     folder = make_cache(tmp_path / "cache", world())
 
-    def draw_and_break(plan: Plan) -> bytes:
+    def draw_and_change(plan: Plan) -> bytes:
         thumbnail = draw_thumbnail(plan)
-        break_it(folder)
+        change(folder)
         return thumbnail
 
-    monkeypatch.setattr("gptool.output.kind.draw_thumbnail", draw_and_break)
+    monkeypatch.setattr("gptool.output.kind.draw_thumbnail", draw_and_change)
     with pytest.raises(errors.CacheError, match=message):
         export_tiles(folder, tmp_path / "x.tpkx")
     check_nothing_left(tmp_path, "cache")
 
 
-def test_a_disk_that_takes_no_more(cache: Path, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a full disk."""
+def test_full_disk_is_an_error(cache: Path, tmp_path: Path) -> None:
+    """A limit on file sizes simulates the full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
     try:
@@ -311,22 +311,22 @@ def test_a_disk_that_takes_no_more(cache: Path, tmp_path: Path) -> None:
     check_nothing_left(tmp_path)
 
 
-def test_an_output_whose_name_is_as_long_as_names_may_be(cache: Path, tmp_path: Path) -> None:
+def test_output_name_of_maximum_length(cache: Path, tmp_path: Path) -> None:
     name = "n" * 250 + ".tpkx"
     assert export_tiles(cache, tmp_path / name).path.name == name
 
 
-def test_an_output_whose_name_is_no_text(cache: Path, tmp_path: Path) -> None:
+def test_output_name_with_undecodable_bytes(cache: Path, tmp_path: Path) -> None:
     path = export_tiles(cache, os.fsdecode(bytes(tmp_path) + b"/bad\xff.tpkx"), levels="0").path
     assert read_json(path, "root.json")["name"] == "bad?"
 
 
-def test_numbers_of_numpy_are_numbers(cache: Path, tmp_path: Path) -> None:
+def test_numpy_numbers_are_accepted(cache: Path, tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "x.tpkx", levels=np.arange(2), compression_quality=np.int64(50))  # type: ignore[arg-type]
     assert result.tiles_recompressed == 5
 
 
-def test_a_pipe_in_a_bundles_place(tmp_path: Path) -> None:
+def test_pipe_as_bundle_is_an_error(tmp_path: Path) -> None:
     folder = make_cache(tmp_path / "cache", world())
     bundle_path(folder / "_alllayers", 1, 0, 0).unlink()
     os.mkfifo(bundle_path(folder / "_alllayers", 1, 0, 0))
@@ -334,6 +334,6 @@ def test_a_pipe_in_a_bundles_place(tmp_path: Path) -> None:
         export_tiles(folder, tmp_path / "x.tpkx")
 
 
-def test_the_public_surface() -> None:
+def test_public_names() -> None:
     assert set(gptool.__all__) <= set(dir(gptool))
     assert {"open_cache", "export_tiles", "estimate_export_tiles_size", "errors"} <= set(gptool.__all__)

@@ -1,4 +1,4 @@
-"""Exports that are stopped, or whose source becomes another, at the worst moment."""
+"""Exports that are interrupted, whose source changes, or that meet limits of the system."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from helpers.waiting import TIMEOUT
 
 
 @pytest.mark.parametrize("name", ["x", "x.tpkx"])
-def test_an_interrupt_while_a_thread_starts(
+def test_interrupt_while_a_thread_starts(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The pool then knows nothing of that thread, which goes on with its work: the export waits for its end."""
+    """The pool does not know the thread, which continues its unit of work; the export waits until that ends."""
     start, stop = threading.Thread.start, _Monitor.stop
     at_work, stopping, done = threading.Event(), threading.Event(), threading.Event()
 
@@ -46,21 +46,21 @@ def test_an_interrupt_while_a_thread_starts(
         finally:
             done.set()
 
-    def tell_and_stop(self: _Monitor) -> None:
+    def notify_and_stop(self: _Monitor) -> None:
         stopping.set()
         stop(self)
 
     monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
     monkeypatch.setattr("gptool.export.scheduler.run_unit", work_until_stopped)
-    monkeypatch.setattr(_Monitor, "stop", tell_and_stop)
+    monkeypatch.setattr(_Monitor, "stop", notify_and_stop)
     with pytest.raises(KeyboardInterrupt):
         export_tiles(cache, tmp_path / name)
     assert done.is_set()
     check_nothing_left(tmp_path)
 
 
-def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are the same to the byte but for the tiles: only the file itself tells them apart."""
+def test_package_replaced_during_the_export_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages differ in their tiles only, not in size and structure."""
     source, other = (
         make_tpkx(tmp_path / name, dict.fromkeys(world(), jpeg_tile(seed).ljust(3000, b"\0")))
         for name, seed in (("source.tpkx", 1), ("other.tpkx", 2))
@@ -80,12 +80,12 @@ def test_a_package_that_another_takes_the_place_of(tmp_path: Path, monkeypatch: 
     check_nothing_left(tmp_path, "source.tpkx")
 
 
-def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes first, and ends when all others have ended."""
+def test_slow_bundle_does_not_delay_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bundle ends after all others."""
     tiles = {(8, 128 * number, 0): jpeg_tile(number) for number in range(12)}
     others = threading.Semaphore(0)
 
-    def slow_first(unit: Any, *more: Any) -> Any:
+    def run_first_bundle_last(unit: Any, *more: Any) -> Any:
         result = run_unit(unit, *more)
         if unit.address.row == 0:
             assert all(others.acquire(timeout=TIMEOUT) for _ in range(11))
@@ -93,22 +93,21 @@ def test_a_slow_bundle_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: 
             others.release()
         return result
 
-    monkeypatch.setattr("gptool.export.scheduler.run_unit", slow_first)
+    monkeypatch.setattr("gptool.export.scheduler.run_unit", run_first_bundle_last)
     result = export_tiles(make_cache(tmp_path / "cache", tiles), tmp_path / "x.tpkx", workers=2)
     assert read_package(result.path) == tiles
 
 
-def test_a_system_that_writes_a_little_at_a_time(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As network drives and quotas do."""
-
+def test_partial_writes_are_completed(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network drives and quotas may write less than requested."""
     written: list[int] = []
 
-    class Slow(io.FileIO):
+    class PartialFile(io.FileIO):
         def write(self, data: Any, /) -> int:
             written.append(super().write(memoryview(data)[:1000]))
             return written[-1]
 
-    monkeypatch.setattr("io.FileIO", Slow)
+    monkeypatch.setattr("io.FileIO", PartialFile)
     export_tiles(cache, tmp_path / "x")
     monkeypatch.undo()
     assert written.count(1000) > 100
@@ -116,14 +115,14 @@ def test_a_system_that_writes_a_little_at_a_time(cache: Path, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("workers", [10**30, 1025])
-def test_more_workers_than_anyone_has(cache: Path, tmp_path: Path, workers: int) -> None:
+def test_too_many_workers_are_rejected(cache: Path, tmp_path: Path, workers: int) -> None:
     with pytest.raises(
         errors.ParameterError, match=r"workers: value is out of range; .* expected an integer from 1 to 1024"
     ):
         export_tiles(cache, tmp_path / "x.tpkx", workers=workers)
 
 
-def test_a_system_that_gives_no_more_threads(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_that_cannot_start_is_an_error(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -134,7 +133,7 @@ def test_a_system_that_gives_no_more_threads(cache: Path, tmp_path: Path, monkey
     check_nothing_left(tmp_path)
 
 
-def test_many_at_once_leave_the_filters_of_warnings_alone(tmp_path: Path) -> None:
+def test_simultaneous_estimates_do_not_change_warning_filters(tmp_path: Path) -> None:
     tiles = {address: tile[:-30] for address, tile in world().items()}
     cache = make_cache(tmp_path / "cache", tiles)
     before = list(warnings.filters)
@@ -144,8 +143,8 @@ def test_many_at_once_leave_the_filters_of_warnings_alone(tmp_path: Path) -> Non
     assert len(sizes) == 1
 
 
-def test_a_cache_of_images_that_nobody_knows(tmp_path: Path) -> None:
-    """All are copied and counted; so many are listed."""
+def test_number_of_listed_damaged_tiles_is_limited(tmp_path: Path) -> None:
+    """All tiles are copied and counted; reports list a limited number."""
     tiles = {(8, row, column): b"RIFF" for row in range(40) for column in range(100, 156)}
     result = export_tiles(make_cache(tmp_path / "cache", tiles, share=True), tmp_path / "x.tpkx")
     assert (result.tiles, result.total.tiles_damaged) == (2240, 2240)
@@ -156,7 +155,7 @@ def test_a_cache_of_images_that_nobody_knows(tmp_path: Path) -> None:
     )
 
 
-def test_what_progress_raises_comes_through(cache: Path, tmp_path: Path) -> None:
+def test_exception_of_progress_is_raised(cache: Path, tmp_path: Path) -> None:
     def stop(phase: Phase, done: int, total: int) -> None:
         raise RuntimeError("enough")
 
@@ -165,7 +164,7 @@ def test_what_progress_raises_comes_through(cache: Path, tmp_path: Path) -> None
     check_nothing_left(tmp_path)
 
 
-def test_an_output_that_is_a_link_to_itself(cache: Path, tmp_path: Path) -> None:
+def test_output_that_is_a_circular_link_is_replaced(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "x.tpkx").symlink_to("x.tpkx")
     assert export_tiles(cache, tmp_path / "x.tpkx", levels="0", overwrite=True).tiles == 1
     check_nothing_left(tmp_path, "x.tpkx")

@@ -1,4 +1,4 @@
-"""Packages and datasets read by programs we did not write: GDAL through rasterio, MapProxy."""
+"""Packages and datasets read by other programs: GDAL, with rasterio, and MapProxy."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def pixels(tile: bytes) -> np.ndarray:
         return np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
 
 
-def check_same_picture(found: np.ndarray, tile: bytes) -> None:
-    """Two JPEG decoders round apart by a level or two; another tile is apart by some sixty."""
+def check_pixels(found: np.ndarray, tile: bytes) -> None:
+    """Check pixels up to the rounding of JPEG decoders, 1 or 2; different tiles differ by about 60."""
     assert np.abs(found.astype(int) - pixels(tile)).mean() < 3
 
 
 def check_gdal(path: Path, level: int, origin: tuple[int, int] = (0, 0)) -> None:
-    """GDAL sees each tile of the deepest level where it belongs; `origin`: the row and column of its first tile."""
+    """Check that GDAL reads each tile of a level at its place; `origin` is the row and column of the first tile."""
     tiles = {address[1:]: tile for address, tile in read_tiles(path).items() if address[0] == level}
     with rasterio.open(path / "conf.xml" if path.is_dir() else path) as dataset:
         assert (dataset.driver, dataset.count) == ("ESRIC", 3)
         for (row, column), tile in tiles.items():
             window = Window((column - origin[1]) * TILE, (row - origin[0]) * TILE, TILE, TILE)
-            check_same_picture(dataset.read(window=window), tile)
+            check_pixels(dataset.read(window=window), tile)
 
 
 @pytest.mark.parametrize("quality", [None, 50])
-def test_gdal_reads_the_package(tmp_path: Path, quality: int | None) -> None:
+def test_gdal_reads_a_package(tmp_path: Path, quality: int | None) -> None:
     tiles = {
         address: tile for level in range(4) for address, tile in square(level, range(2**level), range(2**level)).items()
     }
@@ -57,15 +57,15 @@ def test_gdal_reads_the_package(tmp_path: Path, quality: int | None) -> None:
 
 
 def test_gdal_reads_one_deep_level(cache: Path, tmp_path: Path) -> None:
-    """One level, far from the origin: readers that derive the extent from the scheme crashed on such packages."""
+    """Readers that derive the extent from the scheme failed with such packages."""
     result = export_tiles(cache, tmp_path / "x.tpkx", levels="8")
     check_gdal(result.path, 8, (122, 122))
     with rasterio.open(result.path) as dataset:
         assert dataset.shape == (12 * TILE, 12 * TILE)
 
 
-def test_gdal_reads_a_part(cache: Path, tmp_path: Path) -> None:
-    """Levels that are left out, and a box: the package covers what it holds."""
+def test_gdal_reads_a_package_of_an_extent(cache: Path, tmp_path: Path) -> None:
+    """The package states the extent of its tiles, not that of the cache."""
     result = export_tiles(cache, tmp_path / "x.tpkx", levels="8", export_extent="1,1,300000,300000")
     rows = {row for _, row, _ in read_package(result.path)}
     check_gdal(result.path, 8, (min(rows), 128))
@@ -75,11 +75,11 @@ def test_gdal_reads_512_pixel_tiles(tmp_path: Path) -> None:
     tiles = {(1, row, column): jpeg_tile(row * 2 + column, size=512) for row in range(2) for column in range(2)}
     path = export_tiles(make_cache(tmp_path / "cache", tiles, conf=conf_text(tile=512)), tmp_path / "x.tpkx").path
     with rasterio.open(path) as dataset:
-        check_same_picture(dataset.read(window=Window(512, 0, 512, 512)), tiles[1, 0, 1])
+        check_pixels(dataset.read(window=Window(512, 0, 512, 512)), tiles[1, 0, 1])
 
 
 def test_gdal_reads_a_dataset(tmp_path: Path) -> None:
-    """Of the scheme's nine levels the deepest is the raster, the others are its overviews. The reference is the WKT."""
+    """The deepest of the nine levels is the raster, the others are overviews; the CRS is that of the WKT."""
     wkt = html.escape(rasterio.crs.CRS.from_epsg(3857).to_wkt(version="WKT1_ESRI"))
     conf = conf_text(reference=f"<WKT>{wkt}</WKT><WKID>102100</WKID><LatestWKID>3857</LatestWKID>")
     path = export_tiles(make_cache(tmp_path / "cache", world(), conf=conf), tmp_path / "x").path
@@ -91,19 +91,19 @@ def test_gdal_reads_a_dataset(tmp_path: Path) -> None:
             assert dataset.bounds == pytest.approx((-20037508.34, -20037508.34, 20037508.34, 20037508.34), abs=0.01)
             for (where, row, column), tile in read_dataset(path).items():
                 if where == level:
-                    check_same_picture(dataset.read(window=Window(column * TILE, row * TILE, TILE, TILE)), tile)
+                    check_pixels(dataset.read(window=Window(column * TILE, row * TILE, TILE, TILE)), tile)
 
 
 @pytest.mark.parametrize("make", [make_v1_cache, make_exploded_cache, make_tpk, make_tpkx])
 @pytest.mark.parametrize("quality", [None, 50])
-def test_gdal_reads_what_other_sources_gave(tmp_path: Path, make: Callable[..., Path], quality: int | None) -> None:
-    source = make(tmp_path / "source", square(3, range(8), range(8)), **_scheme(make, range(4)))
+def test_gdal_reads_exports_of_other_storages(tmp_path: Path, make: Callable[..., Path], quality: int | None) -> None:
+    source = make(tmp_path / "source", square(3, range(8), range(8)), **scheme_arguments(make, range(4)))
     path = export_tiles(source, tmp_path / "x", compression_quality=quality).path
     check_gdal(path, 3)
     check_gdal(export_tiles(source, tmp_path / "x.tpkx", compression_quality=quality).path, 3)
 
 
-def _scheme(make: Callable[..., Path], levels: range) -> dict[str, str]:
+def scheme_arguments(make: Callable[..., Path], levels: range) -> dict[str, str]:
     if make is make_tpkx:
         return {"root": root_text(levels)}
     storage = {} if make is make_exploded_cache else {"storage": COMPACT}
@@ -112,7 +112,7 @@ def _scheme(make: Callable[..., Path], levels: range) -> dict[str, str]:
 
 @pytest.mark.parametrize("quality", [None, 50])
 @pytest.mark.parametrize(("name", "storage"), [("x.tpkx", None), ("x.tpk", None), ("x", "compactV2"), ("x", "compact")])
-def test_mapproxy_reads_each_bundle(
+def test_mapproxy_reads_every_output_kind(
     mapproxy: Path, cache: Path, tmp_path: Path, name: str, storage: str | None, quality: int | None
 ) -> None:
     result = export_tiles(cache, tmp_path / name, storage_format_type=storage, compression_quality=quality)

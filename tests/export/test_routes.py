@@ -1,4 +1,4 @@
-"""Every kind of source to every kind of result: the same tiles, the same scheme, one extent."""
+"""Exports of every storage to every output kind: the same tiles, the same scheme, the same extent."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Levels = range | list[int]
 
 
 class Content(NamedTuple):
-    """What is in a cache: tiles, the levels of its scheme, its declared format."""
+    """The content of a cache: tiles, the levels of its scheme, and the image format that it declares."""
 
     tiles: Tiles
     levels: Levels
     format: str = "JPEG"
 
 
-def mixed() -> Tiles:
-    """JPEG, PNG, both kinds of LERC, and bytes that nobody knows."""
+def mixed_tiles() -> Tiles:
+    """Return tiles in JPEG, PNG, two versions of LERC, and an unknown format."""
     kinds = [jpeg_tile(1), png_tile(2), b"Lerc2 " + bytes(range(99)), b"CntZImage " + bytes(99), b"unknown"]
     return {(3, i, 7 - i): tile for i, tile in enumerate(kinds)} | {(2, 1, 1): jpeg_tile(3, 75)}
 
@@ -43,9 +43,9 @@ def mixed() -> Tiles:
 CONTENTS = {
     "world": Content(world(), range(9)),
     "far from row 0": Content(square(22, range(0x1FFFFE, 0x200002), range(0x2ABFFF, 0x2AC001)), range(21, 24)),
-    "levels that skip": Content(square(3, range(2), range(2)) | square(7, range(100, 102), range(1)), [3, 5, 7]),
-    "beyond the square": Content(square(0, range(2), range(1)) | square(3, range(6, 11), range(2)), range(4)),
-    "mixed": Content(mixed(), range(4), "MIXED"),
+    "non-consecutive levels": Content(square(3, range(2), range(2)) | square(7, range(100, 102), range(1)), [3, 5, 7]),
+    "outside the web grid": Content(square(0, range(2), range(1)) | square(3, range(6, 11), range(2)), range(4)),
+    "mixed_tiles": Content(mixed_tiles(), range(4), "MIXED"),
 }
 
 
@@ -67,8 +67,8 @@ SOURCES: dict[str, Callable[[Path, Content], Path]] = {
 }
 
 
-class Kind(NamedTuple):
-    """A kind of result: how it is asked for."""
+class Result(NamedTuple):
+    """An output kind: the name of the result, its storage format, and the parameters of the request."""
 
     name: str
     storage: str
@@ -85,28 +85,28 @@ class Kind(NamedTuple):
 
 
 RESULTS = {
-    "to tpkx": Kind("x.tpkx", COMPACT_V2, {}),
-    "to tpk": Kind("x.tpk", COMPACT, {}),
-    "to V2": Kind("v2", COMPACT_V2, {}),
-    "to V1": Kind("v1", COMPACT, {"storage_format_type": "compact"}),
+    "to tpkx": Result("x.tpkx", COMPACT_V2, {}),
+    "to tpk": Result("x.tpk", COMPACT, {}),
+    "to V2": Result("v2", COMPACT_V2, {}),
+    "to V1": Result("v1", COMPACT, {"storage_format_type": "compact"}),
 }
 
 
 def each(table: Mapping[str, object]) -> pytest.MarkDecorator:
-    """Parametrize with the entries of SOURCES, RESULTS or CONTENTS."""
-    name = {id(SOURCES): "make", id(RESULTS): "kind", id(CONTENTS): "content"}[id(table)]
+    """Return a mark that parametrizes a test with the entries of SOURCES, RESULTS or CONTENTS."""
+    name = {id(SOURCES): "make_source", id(RESULTS): "result_kind", id(CONTENTS): "content"}[id(table)]
     return pytest.mark.parametrize(name, [pytest.param(value, id=key) for key, value in table.items()])
 
 
-def files(path: Path) -> dict[str, bytes]:
-    """The bytes of a result, by file."""
+def read_files(path: Path) -> dict[str, bytes]:
+    """Return the bytes of all files of a result, by relative path."""
     if path.is_file():
         return {"": path.read_bytes()}
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def extents(path: Path) -> tuple[Extent, Extent | None]:
-    """The extent that a result states, and the one in degrees."""
+def read_extents(path: Path) -> tuple[Extent, Extent | None]:
+    """Return the extent that a result states, and its extent in degrees if it states one."""
     if path.suffix == ".tpkx":
         return read_extent(read_json(path, "root.json")["fullExtent"]), read_extent(
             read_json(path, "iteminfo.json")["extent"]
@@ -119,29 +119,29 @@ def extents(path: Path) -> tuple[Extent, Extent | None]:
     return read_cdi(read_member(path, "conf.cdi")), None
 
 
-def number_texts(cache: TileCache) -> list[tuple[int, str, str]]:
-    """The levels of a scheme, digit by digit."""
+def scheme_texts(cache: TileCache) -> list[tuple[int, str, str]]:
+    """Return level, scale and resolution of each level, with their digits as in the document."""
     return [(lod.level, lod.scale.text, lod.resolution.text) for lod in cache.scheme.lods]
 
 
 @each(CONTENTS)
 @each(RESULTS)
 @each(SOURCES)
-def test_every_tile_survives_every_route(
-    tmp_path: Path, make: Callable[[Path, Content], Path], kind: Kind, content: Content
+def test_tiles_and_scheme_are_the_same_in_every_result(
+    tmp_path: Path, make_source: Callable[[Path, Content], Path], result_kind: Result, content: Content
 ) -> None:
-    source = make(tmp_path, content)
+    source = make_source(tmp_path, content)
     (tmp_path / "out").mkdir()
-    result = kind.export(source, tmp_path / "out")
-    check_nothing_left(tmp_path / "out", kind.name)
-    kind.check(result.path, {level for level, _, _ in content.tiles})
+    result = result_kind.export(source, tmp_path / "out")
+    check_nothing_left(tmp_path / "out", result_kind.name)
+    result_kind.check(result.path, {level for level, _, _ in content.tiles})
     assert read_tiles(result.path) == content.tiles
-    assert result.size == sum(map(len, files(result.path).values()))
+    assert result.size == sum(map(len, read_files(result.path).values()))
     assert [tile[:3] for tile in result.damaged] == [a for a, tile in content.tiles.items() if tile == b"unknown"]
     before, after = open_cache(source), open_cache(result.path)
-    assert number_texts(after) == number_texts(before)
+    assert scheme_texts(after) == scheme_texts(before)
     assert (after.scheme.origin_x.text, after.scheme.reference.wkid) == ("-20037508.342787001", 102100)
-    assert (after.storage, after.image.format) == (kind.storage, content.format)
+    assert (after.storage, after.image.format) == (result_kind.storage, content.format)
     assert (
         make_plan(after, make_request()).extent() == make_plan(before, make_request()).extent() == after.declared_extent
     )
@@ -150,15 +150,15 @@ def test_every_tile_survives_every_route(
 @pytest.mark.parametrize(
     "request_",
     [
-        pytest.param({}, id="all"),
+        pytest.param({}, id="everything"),
         pytest.param({"levels": "8"}, id="one deep level"),
-        pytest.param({"export_extent": "1,1,2000000,2000000"}, id="a box"),
+        pytest.param({"export_extent": "1,1,2000000,2000000"}, id="extent"),
     ],
 )
 @pytest.mark.parametrize("cdi", [None, (-1e7, -1.5e7, 1.25e7, 2e7)], ids=["no cdi", "cdi"])
-def test_all_results_state_one_extent(tmp_path: Path, request_: dict[str, str], cdi: Extent | None) -> None:
+def test_all_results_state_the_same_extent(tmp_path: Path, request_: dict[str, str], cdi: Extent | None) -> None:
     source = make_cache(tmp_path / "cache", world(), cdi=cdi)
-    stated = [extents(kind.export(source, tmp_path, **request_).path) for kind in RESULTS.values()]
+    stated = [read_extents(result_kind.export(source, tmp_path, **request_).path) for result_kind in RESULTS.values()]
     assert len({extent for extent, _ in stated}) == 1
     assert len({degrees for _, degrees in stated if degrees}) == 1
     for name in ("root.json", "servicedescriptions/mapserver/mapserver.json"):
@@ -171,13 +171,13 @@ def test_all_results_state_one_extent(tmp_path: Path, request_: dict[str, str], 
 
 @each(RESULTS)
 @each(SOURCES)
-def test_recompression_is_the_same_on_every_route(
-    tmp_path: Path, make: Callable[[Path, Content], Path], kind: Kind
+def test_recompressed_tiles_are_the_same_in_every_result(
+    tmp_path: Path, make_source: Callable[[Path, Content], Path], result_kind: Result
 ) -> None:
-    """JPEG tiles are those of the .tpkx; all others are as they were."""
-    content = Content(world() | mixed(), range(9), "MIXED")
-    source = make(tmp_path, content)
-    result = kind.export(source, tmp_path, compression_quality=50)
+    """JPEG tiles are those of the .tpkx; all others are unchanged."""
+    content = Content(world() | mixed_tiles(), range(9), "MIXED")
+    source = make_source(tmp_path, content)
+    result = result_kind.export(source, tmp_path, compression_quality=50)
     expected = export_tiles(source, tmp_path / "expected.tpkx", compression_quality=50)
     tiles = read_tiles(result.path)
     assert tiles == read_tiles(expected.path)
@@ -197,29 +197,31 @@ def test_recompression_is_the_same_on_every_route(
 )
 @each(RESULTS)
 def test_every_result_states_the_effective_quality(
-    tmp_path: Path, kind: Kind, quality: int | None, tables: str, stated: int
+    tmp_path: Path, result_kind: Result, quality: int | None, tables: str, stated: int
 ) -> None:
-    """The cache declares 30, its tiles are 85."""
+    """The cache declares 98; its tiles have 85."""
     source = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=98))
-    path = kind.export(source, tmp_path, compression_quality=quality, tables=tables).path
+    path = result_kind.export(source, tmp_path, compression_quality=quality, tables=tables).path
     assert open_cache(path).image.compression_quality == stated
 
 
 @each(RESULTS)
 @each(SOURCES)
-def test_the_same_request_gives_the_same_bytes(
-    tmp_path: Path, make: Callable[[Path, Content], Path], kind: Kind
+def test_results_are_reproducible(
+    tmp_path: Path, make_source: Callable[[Path, Content], Path], result_kind: Result
 ) -> None:
-    source = make(tmp_path, CONTENTS["world"])
+    source = make_source(tmp_path, CONTENTS["world"])
     written = []
     for i, workers in enumerate((1, 3)):
         (tmp_path / f"{i}").mkdir()
-        written.append(files(kind.export(source, tmp_path / f"{i}", compression_quality=40, workers=workers).path))
+        written.append(
+            read_files(result_kind.export(source, tmp_path / f"{i}", compression_quality=40, workers=workers).path)
+        )
     assert written[0] == written[1]
 
 
-def test_a_chain_of_all_kinds_ends_where_it_began(cache: Path, tmp_path: Path) -> None:
-    """What comes out at the end is what a direct export gives."""
+def test_chain_of_exports_equals_a_direct_export(cache: Path, tmp_path: Path) -> None:
+    """The last package is the one that a direct export writes."""
     path = cache
     for step, key in enumerate(("to tpk", "to V2", "to tpkx", "to V1", "to tpk", "to tpkx")):
         (tmp_path / f"{step}").mkdir()

@@ -1,4 +1,4 @@
-"""Ten requests at random for each real cache: what is planned, estimated and written is one, and is what was meant."""
+"""Ten random requests for each real cache: the plan, the estimate and the result agree, and contain the right tiles."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ from helpers.samples import SAMPLES
 from helpers.tile_readers import read_tiles
 
 REQUESTS = [(name, number) for name in SAMPLES for number in range(len(SELECTION_FORMS))]
-CONFIDENCE = 0.9
-"""Part of the results that must lie in their intervals, which are meant to hold 95 %."""
+MIN_INSIDE = 0.9
+"""Share of the results that must lie in their 95 % intervals."""
 
 
 class Outcome(NamedTuple):
-    """What came of a request.
+    """The outcome of a request. All but the jobs are empty if there is no result.
 
     Attributes
     ----------
     estimate, job : Job
-        Of the estimate, and of the export.
+        The jobs of the estimate and of the export.
     interval : (int, int)
-        Bytes; none without a result, and so for the others.
+        The confidence interval of the estimate, bytes.
     report : mapping
-        report.json.
+        The content of report.json.
     size : int
-        Bytes of the result.
+        Size of the result, bytes.
     tiles : frozenset of Address
-        Found in it.
-    changed : mapping
-        Those of them that are no longer the source's, to the byte.
+        The tiles of the result.
+    changed : mapping of Address to bytes
+        The tiles of the result that differ from those of the source.
     """
 
     estimate: Job
@@ -64,17 +64,17 @@ class Outcome(NamedTuple):
 
 class Run(NamedTuple):
     source: SampleCache
-    asked: SampleRequest
+    request: SampleRequest
     outcome: Outcome
 
     @property
     def recompresses(self) -> bool:
-        return self.asked.parameters["optimizeTilesForSize"] == "true"
+        return self.request.parameters["optimizeTilesForSize"] == "true"
 
 
-def weigh_and_export(source: SampleCache, sent: dict[str, Any], folder: Path) -> Outcome:
-    estimate = estimate_export_tiles_size_job(sent, cache=source.path)
-    job = run_job(source.path, folder, sent, max_export_tiles_count=None)
+def estimate_and_export(source: SampleCache, parameters: dict[str, Any], folder: Path) -> Outcome:
+    estimate = estimate_export_tiles_size_job(parameters, cache=source.path)
+    job = run_job(source.path, folder, parameters, max_export_tiles_count=None)
     if job.status != "esriJobSucceeded":
         return Outcome(estimate, job)
     path = result_of(job)
@@ -83,7 +83,7 @@ def weigh_and_export(source: SampleCache, sent: dict[str, Any], folder: Path) ->
     outcome = Outcome(
         estimate,
         job,
-        interval_of(source, sent),
+        estimate_interval(source, parameters),
         json.loads((path.parent / "report.json").read_bytes()),
         sum(file.stat().st_size for file in files),
         frozenset(tiles),
@@ -93,51 +93,53 @@ def weigh_and_export(source: SampleCache, sent: dict[str, Any], folder: Path) ->
     return outcome
 
 
-def interval_of(source: SampleCache, sent: dict[str, Any]) -> tuple[int, int]:
-    """The estimate's, which the job tells in words only."""
+def estimate_interval(source: SampleCache, parameters: dict[str, Any]) -> tuple[int, int]:
+    """Return the confidence interval of the estimate, which the job states in a message only."""
     return estimate_export_tiles_size(
         source.path,
-        levels=sent.get("levels"),
-        export_by=sent.get("exportBy", "LevelID"),
-        export_extent=sent.get("exportExtent"),
-        area_of_interest=sent.get("areaOfInterest"),
-        tile_package=sent["tilePackage"] == "true",
-        storage_format_type=sent["storageFormatType"],
-        compression_quality=sent["compressionQuality"] if sent["optimizeTilesForSize"] == "true" else None,
+        levels=parameters.get("levels"),
+        export_by=parameters.get("exportBy", "LevelID"),
+        export_extent=parameters.get("exportExtent"),
+        area_of_interest=parameters.get("areaOfInterest"),
+        tile_package=parameters["tilePackage"] == "true",
+        storage_format_type=parameters["storageFormatType"],
+        compression_quality=parameters["compressionQuality"] if parameters["optimizeTilesForSize"] == "true" else None,
     ).interval
 
 
 @pytest.fixture(scope="module")
-def run_of(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Run]:
-    """Runs the request of a cache and a number, once."""
+def run_request(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Run]:
+    """A function that runs the request of a cache and a number, once."""
     folder = tmp_path_factory.mktemp("requests")
 
     @cache
-    def source_of(name: str) -> SampleCache:
+    def open_source(name: str) -> SampleCache:
         return SampleCache(samples / name, open_cache(samples / name).scheme, read_tiles(samples / name))
 
     @cache
     def run_once(name: str, number: int) -> Run:
-        source = source_of(name)
-        asked = draw_request(source, number)
-        return Run(source, asked, weigh_and_export(source, asked.parameters, folder))
+        source = open_source(name)
+        request = draw_request(source, number)
+        return Run(source, request, estimate_and_export(source, request.parameters, folder))
 
     return run_once
 
 
-def check_nothing_was_selected(outcome: Outcome) -> None:
+def check_empty_selection(outcome: Outcome) -> None:
     for job in (outcome.job, outcome.estimate):
         assert job.status == "esriJobFailed"
         assert "selection contains no tiles" in texts_of(job, "Error")[0]
         assert job.results == {}
 
 
-def check_tiles_are_those_meant(source: SampleCache, asked: SampleRequest, tiles: frozenset[Address]) -> None:
-    """None that is surely meant is absent, none that surely is not is there; without a margin both are one."""
-    assert source.selected_tiles(asked, -asked.tolerance) <= tiles <= source.selected_tiles(asked, asked.tolerance)
+def check_selected_tiles(source: SampleCache, request: SampleRequest, tiles: frozenset[Address]) -> None:
+    """Check that the tiles are those of the area, up to its tolerance."""
+    assert (
+        source.selected_tiles(request, -request.tolerance) <= tiles <= source.selected_tiles(request, request.tolerance)
+    )
 
 
-def check_counts_are_one(outcome: Outcome) -> None:
+def check_counts(outcome: Outcome) -> None:
     report, found = outcome.report, len(outcome.tiles)
     assert report["planned"]["tiles"] == report["written"]["tiles"] == found
     assert outcome.estimate.results["out_service_url"]["totalTilesToExport"] == found
@@ -146,7 +148,7 @@ def check_counts_are_one(outcome: Outcome) -> None:
 
 
 def check_size(outcome: Outcome, *, recompresses: bool) -> None:
-    """Exact when nothing is recompressed, or all tiles were for the estimate; the report states it too."""
+    """Check the size: it is exact without recompression, or if the estimate has recompressed all tiles."""
     size = outcome.estimate.results["out_service_url"]["totalSize"]
     low, high = outcome.interval
     assert low <= size <= high
@@ -158,7 +160,7 @@ def check_size(outcome: Outcome, *, recompresses: bool) -> None:
 
 
 def check_changed_tiles(source: SampleCache, outcome: Outcome, *, recompresses: bool) -> None:
-    """All others are the source's to the byte."""
+    """Check that only JPEG tiles are changed, and only if tiles are recompressed."""
     assert outcome.report["tilesRecompressed"] == len(outcome.changed)
     assert recompresses or not outcome.changed
     for address, tile in outcome.changed.items():
@@ -167,32 +169,32 @@ def check_changed_tiles(source: SampleCache, outcome: Outcome, *, recompresses: 
 
 
 @pytest.mark.parametrize(("name", "number"), REQUESTS)
-def test_plan_estimate_and_result_agree(run_of: Callable[[str, int], Run], name: str, number: int) -> None:
-    here = run_of(name, number)
-    source, asked, outcome = here.source, here.asked, here.outcome
-    check_tiles_are_those_meant(source, asked, outcome.tiles)
+def test_plan_estimate_and_result_agree(run_request: Callable[[str, int], Run], name: str, number: int) -> None:
+    run = run_request(name, number)
+    source, request, outcome = run.source, run.request, run.outcome
+    check_selected_tiles(source, request, outcome.tiles)
     if not outcome.tiles:
-        check_nothing_was_selected(outcome)
+        check_empty_selection(outcome)
         return
-    check_counts_are_one(outcome)
-    check_size(outcome, recompresses=here.recompresses)
-    check_changed_tiles(source, outcome, recompresses=here.recompresses)
+    check_counts(outcome)
+    check_size(outcome, recompresses=run.recompresses)
+    check_changed_tiles(source, outcome, recompresses=run.recompresses)
 
 
-def test_sizes_of_what_is_recompressed_lie_in_their_intervals(run_of: Callable[[str, int], Run]) -> None:
-    runs = [run_of(*request) for request in REQUESTS]
+def test_sizes_of_recompressed_results_lie_in_their_intervals(run_request: Callable[[str, int], Run]) -> None:
+    runs = [run_request(*request) for request in REQUESTS]
     outcomes = [run.outcome for run in runs if run.recompresses and run.outcome.tiles]
     inside = [outcome.interval[0] <= outcome.size <= outcome.interval[1] for outcome in outcomes]
-    assert sum(inside) >= CONFIDENCE * len(inside)
+    assert sum(inside) >= MIN_INSIDE * len(inside)
     assert any(low < high for low, high in (outcome.interval for outcome in outcomes))
 
 
 @pytest.mark.parametrize("quality", [35, 50, 80])
-def test_sizes_of_large_boxes_lie_in_their_intervals(samples: Path, tmp_path: Path, quality: int) -> None:
-    """Where a sample stands for up to ten times as many tiles; and the intervals are narrow enough to be of use."""
+def test_sizes_of_large_extents_lie_in_their_intervals(samples: Path, tmp_path: Path, quality: int) -> None:
+    """The sample is up to ten times smaller than the number of tiles, and the intervals are narrow."""
     inside = []
     for i in range(10):
-        box = draw_box(random.Random(f"{quality} {i}"))
+        box = draw_extent(random.Random(f"{quality} {i}"))
         request: dict[str, Any] = {"levels": 6, "export_extent": box, "compression_quality": quality}
         estimate = estimate_export_tiles_size(samples / "relief-v2-jpeg", tile_package=True, **request)
         result = export_tiles(samples / "relief-v2-jpeg", tmp_path / "x.tpkx", overwrite=True, **request)
@@ -200,23 +202,23 @@ def test_sizes_of_large_boxes_lie_in_their_intervals(samples: Path, tmp_path: Pa
         assert low < high < 1.1 * low
         assert estimate.total_tiles_to_export == result.tiles > 256
         inside.append(low <= result.size <= high)
-    assert sum(inside) >= CONFIDENCE * len(inside)
+    assert sum(inside) >= MIN_INSIDE * len(inside)
 
 
-def draw_box(rng: random.Random) -> tuple[float, float, float, float]:
-    """A box of 20 to 50 of the tiles' sides at the web's level 6, none of its edges near theirs."""
+def draw_extent(rng: random.Random) -> tuple[float, float, float, float]:
+    """Return an extent 20 to 50 tiles wide and high at web level 6, whose edges lie in the middle of tiles."""
     side = 2 * WORLD_LIMITS[WEB_MERCATOR][0] / 64
     width, height = rng.randint(20, 50), rng.randint(20, 50)
     column, row = rng.randint(0, 63 - width) + 0.5 - 32, rng.randint(0, 63 - height) + 0.5 - 32
     return column * side, row * side, (column + width) * side, (row + height) * side
 
 
-def test_requests_are_of_many_kinds(run_of: Callable[[str, int], Run]) -> None:
-    """What the others say is worth as much as what they were asked with."""
-    runs = [run_of(*request) for request in REQUESTS]
+def test_requests_are_diverse(run_request: Callable[[str, int], Run]) -> None:
+    """The other tests are conclusive only if the requests differ."""
+    runs = [run_request(*request) for request in REQUESTS]
     succeeded = [run for run in runs if run.outcome.tiles]
     assert len(succeeded) >= 0.8 * len(runs)
     assert sum(0 < len(run.outcome.tiles) < len(run.source.tiles) for run in succeeded) >= 0.5 * len(runs)
     assert sum(bool(run.outcome.changed) for run in runs) >= 5
     for name in ("exportBy", "tilePackage", "storageFormatType", "optimizeTilesForSize"):
-        assert len({run.asked.parameters.get(name) for run in succeeded}) >= 2
+        assert len({run.request.parameters.get(name) for run in succeeded}) >= 2

@@ -1,4 +1,4 @@
-"""Real caches, where they are: the main job as people run it."""
+"""Exports of real caches, if the folder of samples exists, and other programs that read the results."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from helpers.tile_readers import COMPACT, COMPACT_V2, read_cache, read_json, rea
 
 @pytest.fixture(scope="module")
 def relief(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportResult:
-    """The relief cache, levels 0-6, recompressed to 50."""
+    """The export of levels 0-6 of the relief, recompressed to quality 50."""
     output = tmp_path_factory.mktemp("relief") / "relief.tpkx"
     return export_tiles(samples / "relief-v2-jpeg", output, levels="0-6", compression_quality=50)
 
 
-def test_relief_is_whole_sound_and_at_most_60_percent(samples: Path, relief: ExportResult) -> None:
+def test_relief_is_complete_and_at_most_60_percent(samples: Path, relief: ExportResult) -> None:
     check_package(relief.path, levels=set(range(7)))
     source, package = read_cache(samples / "relief-v2-jpeg"), read_package(relief.path)
     assert source.keys() == package.keys()
@@ -49,8 +49,8 @@ def test_relief_is_whole_sound_and_at_most_60_percent(samples: Path, relief: Exp
             assert image.size == (256, 256)
 
 
-def test_relief_looks_as_recompression_explains(samples: Path, relief: ExportResult) -> None:
-    """GDAL reads the whole of level 6, from source and package: PSNR above 30 dB."""
+def test_relief_has_the_expected_psnr(samples: Path, relief: ExportResult) -> None:
+    """GDAL reads level 6 of the cache and of the package; the PSNR is above 30 dB."""
     error = 0.0
     with rasterio.open(samples / "relief-v2-jpeg" / "conf.xml") as source, rasterio.open(relief.path) as package:
         assert package.shape == (16384, 16384)
@@ -68,8 +68,8 @@ def test_mapproxy_reads_the_relief(mapproxy: Path, relief: ExportResult, tmp_pat
     assert found == digests(tiles)
 
 
-def test_dead_space_stays_behind(samples: Path, tmp_path: Path) -> None:
-    """Esri's sample cache holds 136,540 dead bytes in level 2."""
+def test_unused_bytes_are_not_copied(samples: Path, tmp_path: Path) -> None:
+    """Level 2 of Esri's sample cache has 136,540 bytes that belong to no tile."""
     cache = samples / "esri-sample-cache-v2-jpeg"
     result = export_tiles(cache, tmp_path / "x.tpkx", levels="2")
     [bundle] = (cache / "_alllayers" / "L02").iterdir()
@@ -77,8 +77,8 @@ def test_dead_space_stays_behind(samples: Path, tmp_path: Path) -> None:
         assert package.getinfo("tile/L02/R0000C0000.bundle").file_size == bundle.stat().st_size - 136_540
 
 
-def test_each_tile_is_capped_at_its_own_quality(samples: Path, tmp_path: Path) -> None:
-    """The relief's levels 0-5 are q75 and its level 6 is q85, whatever conf.xml declares: 80 touches level 6 alone."""
+def test_quality_is_capped_per_tile(samples: Path, tmp_path: Path) -> None:
+    """Levels 0-5 of the relief have quality 75 and level 6 has 85, so a quality of 76 changes level 6 only."""
     result = export_tiles(samples / "relief-v2-jpeg", tmp_path / "x.tpkx", compression_quality=60)
     assert {level: report.effective_quality for level, report in result.levels.items()} == {
         **dict.fromkeys(range(6), 50),
@@ -91,14 +91,14 @@ def test_each_tile_is_capped_at_its_own_quality(samples: Path, tmp_path: Path) -
         assert address[0] == 6 or tile == source[address]
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is asked of /proc")
-def test_memory_does_not_grow_with_tiles(samples: Path, tmp_path: Path) -> None:
-    """The peak of the whole relief is about that of its first levels."""
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_number_of_tiles(samples: Path, tmp_path: Path) -> None:
+    """The peak for all levels of the relief is about that for the first levels."""
     code = (
         "import re, sys, gptool\n"
         "from pathlib import Path\n"
         "gptool.export_tiles(sys.argv[1], sys.argv[2], levels=sys.argv[3], compression_quality=50, workers=2)\n"
-        # Not getrusage: its peak is that of the process that started this one, when that was larger.
+        # Not getrusage: its peak includes that of the parent process before exec.
         "print(re.search(r'VmHWM:\\s+([0-9]+)', Path('/proc/self/status').read_text())[1])"
     )
     peaks = {}
@@ -111,14 +111,14 @@ def test_memory_does_not_grow_with_tiles(samples: Path, tmp_path: Path) -> None:
     assert peaks["0-6"] < 1.25 * peaks["0-4"]
 
 
-# ---- all of them ----
+# ---- all samples ----
 
 
 RESULTS = {"x.tpkx": None, "x.tpk": None, "v1": "compact", "v2": "compactV2"}
 
 
 class Exported(NamedTuple):
-    """A sample: what it holds by a reader of our tests, and what was made of it."""
+    """A sample, its tiles as an independent reader finds them, and the results of its exports."""
 
     path: Path
     sample: Sample
@@ -128,7 +128,7 @@ class Exported(NamedTuple):
 
 @pytest.fixture(scope="module", params=SAMPLES)
 def exported(request: pytest.FixtureRequest, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Each sample, exported whole as every kind of result."""
+    """The exports of a sample to each output kind."""
     folder, path = tmp_path_factory.mktemp("sample"), samples / request.param
     results = {
         name: export_tiles(path, folder / name, storage_format_type=storage) for name, storage in RESULTS.items()
@@ -136,13 +136,13 @@ def exported(request: pytest.FixtureRequest, samples: Path, tmp_path_factory: py
     return Exported(path, SAMPLES[request.param], read_tiles(path), results)
 
 
-def count(tiles: dict[Address, bytes]) -> dict[int, int]:
+def count_by_level(tiles: dict[Address, bytes]) -> dict[int, int]:
     return dict(sorted(Counter(level for level, _, _ in tiles).items()))
 
 
-def test_every_tile_of_a_sample_comes_out_as_it_is(exported: Exported) -> None:
+def test_tiles_of_samples_are_copied_unchanged(exported: Exported) -> None:
     _, sample, source, results = exported
-    assert count(source) == sample.levels
+    assert count_by_level(source) == sample.levels
     for name, result in results.items():
         assert {level: report.tiles for level, report in result.levels.items()} == sample.levels
         tiles = read_tiles(result.path)
@@ -150,43 +150,43 @@ def test_every_tile_of_a_sample_comes_out_as_it_is(exported: Exported) -> None:
         assert dict(zip(tiles, digests(tiles), strict=True)) == dict(zip(source, digests(source), strict=True)), name
 
 
-def test_every_result_of_a_sample_is_sound(exported: Exported) -> None:
+def test_results_of_samples_are_valid(exported: Exported) -> None:
     levels, results = set(exported.sample.levels), exported.results
     check_package(results["x.tpkx"].path, levels=levels)
     check_tpk(results["x.tpk"].path, levels=levels)
     check_dataset(results["v1"].path, storage=COMPACT, levels=levels)
     check_dataset(results["v2"].path, storage=COMPACT_V2, levels=levels)
     for folder, package, inside in (("v1", "x.tpk", "v101/Layers/_alllayers/"), ("v2", "x.tpkx", "tile/")):
-        for path in (results[folder].path / "_alllayers").rglob("*.bundl*"):  # readers of the one read the other
+        for path in (results[folder].path / "_alllayers").rglob("*.bundl*"):  # the bundles are those of the package
             assert path.read_bytes() == read_member(results[package].path, f"{inside}{path.parent.name}/{path.name}")
 
 
 def test_damaged_tiles_of_samples_are_listed(exported: Exported) -> None:
-    """Esri's own package lacks the first bytes of its levels 0 and 1; all other tiles are sound."""
+    """The tiles of levels 0 and 1 of Esri's package lack their first bytes; all other tiles are valid."""
     damaged = [a for a in sorted(exported.tiles) if a[0] < 2] if exported.path.name == "esri-usa.tpkx" else []
     for result in exported.results.values():
         assert [tile[:3] for tile in result.damaged] == damaged
         assert all("unrecognised image format" in tile.reason for tile in result.damaged)
 
 
-def test_mapproxy_reads_every_tile_of_a_sample(mapproxy: Path, exported: Exported, tmp_path: Path) -> None:
+def test_mapproxy_reads_results_of_samples(mapproxy: Path, exported: Exported, tmp_path: Path) -> None:
     for name in ("v1", "v2"):
         found = read_with_mapproxy(mapproxy, exported.results[name].path, tmp_path, exported.tiles)
         assert found == digests(exported.tiles)
 
 
-def test_tpkutils_reads_every_tile_of_a_sample(exported: Exported) -> None:
+def test_tpkutils_reads_results_of_samples(exported: Exported) -> None:
     zoom = exported.sample.zoom
     if zoom is None:
         return
-    # What lies outside the web's square is dropped.
+    # tpkutils ignores tiles outside the web grid.
     inside = {address: tile for address, tile in exported.tiles.items() if exported.sample.in_square(address)}
     assert len(inside) == len(exported.tiles) - (403 if exported.path.name == "arcgis-pro-googlemaps.tpkx" else 0)
     check_tpkutils(exported.results["x.tpk"].path, inside, zoom)
 
 
-def grid(path: Path) -> tuple[float, float, dict[int, float]]:
-    """Origin and resolutions, as root.json or conf.xml state them."""
+def read_grid(path: Path) -> tuple[float, float, dict[int, float]]:
+    """Return the origin and the resolutions by level that root.json or conf.xml state."""
     if path.is_file():
         info = read_json(path, "root.json")["tileInfo"]
         return info["origin"]["x"], info["origin"]["y"], {lod["level"]: lod["resolution"] for lod in info["lods"]}
@@ -196,13 +196,13 @@ def grid(path: Path) -> tuple[float, float, dict[int, float]]:
     return x, y, {int(lod.findtext("LevelID") or -1): float(lod.findtext("Resolution") or "nan") for lod in lods}
 
 
-def check_gdal_picture(path: Path, sample: Sample, tiles: dict[Address, bytes]) -> None:
-    """GDAL shows each tile of the deepest level where it belongs: PNG to the bit, JPEG as near as decoders are.
+def check_with_gdal(path: Path, sample: Sample, tiles: dict[Address, bytes]) -> None:
+    """Check that GDAL reads each tile of the deepest level at its place: PNG exactly, JPEG up to rounding.
 
-    For tiles outside the web's square it shows zeros, as it does in ArcGIS Pro's own package.
+    For tiles outside the web grid it returns zeros, also for the package that ArcGIS Pro wrote.
     """
     level = max(sample.levels)
-    x, y, resolutions = grid(path)
+    x, y, resolutions = read_grid(path)
     deeper = sum(other > level for other in resolutions)
     options = {"overview_level": deeper - 1} if path.is_dir() and deeper else {}
     with rasterio.open(path / "conf.xml" if path.is_dir() else path, **options) as dataset:
@@ -220,7 +220,7 @@ def check_gdal_picture(path: Path, sample: Sample, tiles: dict[Address, bytes]) 
                 picture = np.moveaxis(np.asarray(image.convert("RGB"), np.int16), 2, 0)
             first = rows[0] - top - 256 * row, columns[0] - left - 256 * column
             picture = picture[:, first[0] : first[0] + found.shape[1], first[1] : first[1] + found.shape[2]]
-            if not found.size:  # a folder's raster ends at the square
+            if not found.size:  # the raster of a folder ends with the web grid
                 assert not sample.in_square(address)
                 continue
             picture *= sample.in_square(address)
@@ -228,7 +228,7 @@ def check_gdal_picture(path: Path, sample: Sample, tiles: dict[Address, bytes]) 
 
 
 def without_deep_levels(dataset: Path, folder: Path) -> Path:
-    """The same bundles behind a conf.xml without the levels that GDAL can't count the pixels of."""
+    """Return a folder with the same bundles and a conf.xml without the levels whose pixels GDAL cannot count."""
     folder.mkdir()
     (folder / "_alllayers").symlink_to(dataset / "_alllayers")
     conf = ElementTree.parse(dataset / "conf.xml")
@@ -241,18 +241,18 @@ def without_deep_levels(dataset: Path, folder: Path) -> Path:
     return folder
 
 
-def test_gdal_shows_every_sample(exported: Exported, tmp_path: Path) -> None:
+def test_gdal_reads_results_of_samples(exported: Exported, tmp_path: Path) -> None:
     _, sample, tiles, results = exported
-    check_gdal_picture(results["x.tpkx"].path, sample, tiles)
+    check_with_gdal(results["x.tpkx"].path, sample, tiles)
     dataset = results["v2"].path
     if sample.refused:
         with pytest.raises(rasterio.RasterioIOError, match=sample.refused):
             rasterio.open(dataset / "conf.xml")
         dataset = without_deep_levels(dataset, tmp_path / "shallow")
-    check_gdal_picture(dataset, sample, tiles)
+    check_with_gdal(dataset, sample, tiles)
 
 
-def test_info_tells_what_a_sample_is(exported: Exported, tmp_path: Path) -> None:
+def test_info_describes_samples(exported: Exported, tmp_path: Path) -> None:
     path, sample, tiles, results = exported
     done = run("info", path, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -261,7 +261,7 @@ def test_info_tells_what_a_sample_is(exported: Exported, tmp_path: Path) -> None
     assert lines["Tiles"].startswith(f"{sample.format}, declared quality ")
     assert lines["Tiles"].endswith(", 256 x 256 px")
     assert lines["Reference"].startswith("wkid ")
-    x, y, resolutions = grid(results["v2"].path)
+    x, y, resolutions = read_grid(results["v2"].path)
     assert tuple(map(float, lines["Origin"].split(", "))) == (x, y)
     assert lines["Extent"] == ", ".join(map(repr, read_cdi((results["v2"].path / "conf.cdi").read_bytes())))
     for level, resolution in resolutions.items():
