@@ -1,6 +1,6 @@
-/* The entropy encoder: the symbols of a scan are collected and counted while the coefficients are at hand, and written
- * with Huffman tables made for them. libjpeg's own encoder walks through all coefficients a second time for the counts
- * and a third time to write them.
+/* The entropy encoder: the symbols of a scan are collected and counted block by block during requantisation, and
+ * written with Huffman tables made for them. libjpeg's own encoder walks through all coefficients a second time for the
+ * counts and a third time to write them.
  */
 #ifndef GPT_ENTROPY_H
 #define GPT_ENTROPY_H

@@ -1,5 +1,5 @@
-/* The quality of a JPEG tile by a parser of its own, for tiles that are copied: creating a libjpeg object takes as long
- * as copying a tile.
+/* The quality of a JPEG tile by a separate, small parser, for tiles that are copied: creating a libjpeg object takes as
+ * long as copying a tile.
  */
 #ifndef GPT_HEADER_QUALITY_H
 #define GPT_HEADER_QUALITY_H

@@ -116,9 +116,8 @@ static uint32_t pack_flags(const uint8_t flags[HALF_BLOCK])
 /* ---- efficient tables ---- */
 
 /* Requantises half a block in 16-bit arithmetic without a division: the product with the inverse is the quotient or one
- * less, since the dividend is below 2^16, and the remainder tells which. Returns the bits of the coefficients that are
- * nonzero afterwards, natural order. Half blocks are worth a function: the lower one, with the high frequencies, is
- * often all zero.
+ * less, since the dividend is below 2^16, and the remainder shows which. Returns the bits of the coefficients that are
+ * nonzero afterwards, natural order. The lower half of a block, with the high frequencies, is often all zero.
  */
 #ifdef WITH_SSE2
 

@@ -38,9 +38,8 @@ def test_outcome_of_each_kind(kind: str, tables: Tables) -> None:
 def test_result_is_the_same_image_in_baseline_huffman_coding(kind: str) -> None:
     tile = jpeg_kinds.tile(kind)
     output, _ = recompress(tile, 50)
-    [frame] = [
-        data for marker, data in read_segments(tile) if marker in SOFS
-    ]  # size, components, sampling, table slots
+    # Of the frame: size, components, sampling factors and table slots.
+    [frame] = [data for marker, data in read_segments(tile) if marker in SOFS]
     sof = 0xC1 if kind == "16-bit tables" else 0xC0  # baseline has 8-bit tables only
     assert [part for part in read_segments(output) if part[0] in SOFS] == [(sof, frame)]
     assert output.count(bytes([0xFF, SOS])) == 1
