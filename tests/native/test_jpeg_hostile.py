@@ -86,7 +86,7 @@ def test_arithmetic_bomb_is_rejected(scans: int) -> None:
     """libjpeg completes an arithmetic scan with zeros, so a few bytes can declare an image of any size."""
     tile = encode_arithmetic(pixels(), tj.TJSAMP_444, tj.TJFLAG_PROGRESSIVE)
     if tile is None:
-        pytest.skip("libjpeg-encode_turbo was built without arithmetic coding")
+        pytest.skip("libjpeg-turbo was built without arithmetic coding")
     bomb = with_frame(tile, 1, b"\x20\x00\x20\x00")[:-2]
     bomb += b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\0\0" * scans + b"\xff\xd9"
     assert recompress(bomb, 50) == (bomb, Outcome.DAMAGED)
