@@ -154,9 +154,8 @@ def _run_pairs(
     method()
     rounds = int(SECONDS / (time.perf_counter() - start))
     baseline_times.clear()
-    return benchmark.pedantic(
-        method, setup=run_baseline, rounds=max(min(rounds, MAX_ROUNDS), min_rounds)
-    ), baseline_times
+    rounds = max(min(rounds, MAX_ROUNDS), min_rounds)
+    return benchmark.pedantic(method, setup=run_baseline, rounds=rounds), baseline_times
 
 
 def _time(seconds: float, tiles: int) -> dict[str, str]:
