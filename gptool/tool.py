@@ -22,6 +22,7 @@ from gptool.plan.limit import reserved_bytes
 from gptool.request import Request, read_request
 from gptool.request.limits import read_limit, read_workers
 from gptool.settings import MAX_EXPORT_TILES_COUNT
+from gptool.text import format_count
 
 OnChange = Callable[[Job], None]
 """Called in the job's thread when its status, messages or progress have changed, about ten times a second at most."""
@@ -153,7 +154,9 @@ def _prepare(
 
 def _estimate_text(estimate: Estimate) -> str:
     low, high = estimate.interval
-    size = f"{estimate.total_tiles_to_export} tiles, {estimate.total_size} bytes as {estimate.result}"
+    tiles = format_count(estimate.total_tiles_to_export, "tile")
+    size = f"{tiles}, {estimate.total_size} bytes as {estimate.result}"
     if low == high:
         return size
-    return f"{size}; with {CONFIDENCE:.0%} confidence {low} to {high}, from a sample of {estimate.sampled_tiles} tiles"
+    sample = format_count(estimate.sampled_tiles, "tile")
+    return f"{size}; with {CONFIDENCE:.0%} confidence {low} to {high}, from a sample of {sample}"

@@ -8,13 +8,13 @@ import click
 
 from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
-from gptool.text import format_bytes
+from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
     from gptool.export.estimate import Estimate
 
 EPILOG = """\b
-Example:
+Examples:
   gptool estimate relief --levels 0-6 --compression-quality 50
   gptool estimate relief --area-of-interest north.geojson --json
 """
@@ -45,7 +45,7 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
         for level in estimate.levels
     ]
     print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
-    click.echo(f"{estimate.total_tiles_to_export:,} tiles, {_size(estimate)} as {estimate.result}")
+    click.echo(f"{format_count(estimate.total_tiles_to_export, 'tile')}, {_size(estimate)} as {estimate.result}")
 
 
 def _size(estimate: Estimate) -> str:
@@ -53,5 +53,5 @@ def _size(estimate: Estimate) -> str:
     size = format_bytes(estimate.total_size)
     if low == high:
         return size
-    sample = f"a sample of {estimate.sampled_tiles:,} tiles"
+    sample = f"a sample of {format_count(estimate.sampled_tiles, 'tile')}"
     return f"about {size} ({format_bytes(low)} to {format_bytes(high)}, from {sample})"

@@ -16,13 +16,13 @@ from gptool.cli.console import (
     show_progress,
 )
 from gptool.cli.options import cache_argument, json_option, selection_options
-from gptool.text import format_bytes
+from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
     from gptool.export.report import ExportResult, LevelReport
 
 EPILOG = """\b
-Example:
+Examples:
   gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
   gptool export-tiles relief north.tpkx --area-of-interest north.geojson
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
@@ -41,7 +41,10 @@ MAX_LISTED = 10
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Number of threads; by default that of the processors."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of threads, 1 to 1024. By default, the number of processors.",
 )
 @json_option
 def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
@@ -83,7 +86,7 @@ def show_result(result: ExportResult) -> None:
         click.echo(f"Damaged: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
     if total.tiles_damaged > MAX_LISTED:
         click.echo(f"... and {total.tiles_damaged - MAX_LISTED:,} more; --json lists them")
-    click.echo(f"{result.path}: {result.tiles:,} tiles, {format_bytes(result.size)}")
+    click.echo(f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}")
 
 
 def _kept(report: LevelReport) -> dict[str, int]:

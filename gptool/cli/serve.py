@@ -13,7 +13,7 @@ from gptool.cli.options import Command
 from gptool.service.settings import SERVICE_KEYS, ServiceSettings
 
 EPILOG = """\b
-Example:
+Examples:
   gptool serve World=relief --port 6080
   gptool serve --config service.toml
 """

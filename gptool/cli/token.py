@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 EPILOG = """\b
-Example:
+Examples:
   gptool token tokens field-crew
   gptool serve World=relief --host 0.0.0.0 --token-file tokens
 """

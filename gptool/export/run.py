@@ -17,6 +17,7 @@ from gptool.model import Lod, Progress
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
 from gptool.output.staging import Staging
 from gptool.plan import BundlePlan, Plan
+from gptool.text import format_count
 
 EMPTY_FILE_REASON = "empty file, skipped"
 
@@ -111,6 +112,6 @@ def _check_unchanged(plan: Plan, planned: BundlePlan, found: LevelReport) -> Non
         raise CacheError(
             f"{bundle_path(planned.address)} changed while it was exported",
             where=plan.cache.location,
-            found=f"{found.tiles} tiles of {found.bytes_read} bytes",
-            expected=f"{planned.tiles} of {planned.bytes}",
+            found=f"{format_count(found.tiles, 'tile')} of {found.bytes_read} bytes",
+            expected=f"{format_count(planned.tiles, 'tile')} of {planned.bytes} bytes",
         )

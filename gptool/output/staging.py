@@ -41,7 +41,7 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
     with translate_os_errors(target):
         if os.path.lexists(target):
             if target.is_dir() != is_folder:
-                what = "cannot replace a file by a folder" if is_folder else "cannot replace a folder by a file"
+                what = "cannot replace a file with a folder" if is_folder else "cannot replace a folder with a file"
                 raise OutputExistsError(what, where=target)
             if not overwrite:
                 raise _exists_error(target)

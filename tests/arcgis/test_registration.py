@@ -99,7 +99,7 @@ BAD = {
     "duplicate cache name": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two caches have the name 'W'"),
     "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "more than one OUTPUT: one and two"),
     "nonexistent cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
-    "file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file by a folder"),
+    "file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file with a folder"),
     "missing parent folder": ([*GOOD, "W=CACHE", "no/where"], 1, "parent folder of the output does not exist"),
 }  # fmt: skip
 

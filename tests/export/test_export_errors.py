@@ -146,7 +146,7 @@ def replace_bundle(folder: Path) -> None:
         (remove_bundle, r"R0080C0080\.bundle: "),
         (
             replace_bundle,
-            r"L08/R\w+\.bundle changed while it was exported; found 1 tiles of \d+ bytes, expected 36 of",
+            r"L08/R\w+\.bundle changed while it was exported; found 1 tile of \d+ bytes, expected 36 tiles of",
         ),
     ],
 )

@@ -73,8 +73,8 @@ def _write_other_files(path: Path) -> None:
 @pytest.mark.parametrize(
     ("create", "message"),
     [
-        (lambda path: path.write_text("precious"), "cannot replace a file by a folder"),
-        (lambda path: path.symlink_to("nowhere"), "cannot replace a file by a folder"),
+        (lambda path: path.write_text("precious"), "cannot replace a file with a folder"),
+        (lambda path: path.symlink_to("nowhere"), "cannot replace a file with a folder"),
         (
             _write_other_files,
             r"cannot replace a folder that holds other files; found thesis\.doc, "
