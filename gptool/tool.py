@@ -18,7 +18,7 @@ from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, Pla
 from gptool.jobs.report import write_report
 from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
-from gptool.plan.limit import reserved_bytes
+from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request
 from gptool.request.limits import read_limit, read_workers
 from gptool.settings import MAX_EXPORT_TILES_COUNT
@@ -145,9 +145,14 @@ def _prepare(
     tile_cache = as_tile_cache(cache)
     if service is not None:
         tile_cache = replace(tile_cache, name=service.partition(":")[0].rpartition("/")[2])
-    prepared = prepare(tile_cache, request, target=target, limit=limit, service=service, progress=job.report_progress)
-    plan = prepared.plan
-    job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan))
+
+    def set_planned(plan: Plan) -> None:
+        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan))
+
+    progress = job.report_progress
+    prepared = prepare(
+        tile_cache, request, target=target, limit=limit, service=service, progress=progress, on_plan=set_planned
+    )
     job.add_messages(prepared.notices)
     return request, prepared
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def prepare(
     limit: int | None = None,
     service: str | None = None,
     progress: Progress | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
 ) -> PreparedExport:
     """Plan and check an export.
 
@@ -92,6 +94,8 @@ def prepare(
         The service that the limit belongs to; by default the cache's name is shown.
     progress : Progress or None
         Called with the tiles that are counted.
+    on_plan : callable or None
+        Called with the plan before it is checked.
 
     Raises
     ------
@@ -103,6 +107,8 @@ def prepare(
         If the cache cannot be read.
     """
     plan = make_plan(cache, request, progress)
+    if on_plan:
+        on_plan(plan)
     check_count(plan, limit, service)
     if target is not None:
         _check_separate(target, plan.cache)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -36,22 +36,39 @@ OUTCOME_TEXTS = {
 """What people read for an outcome."""
 
 
-class DamagedTile(NamedTuple):
-    """A tile that is not a valid image. It was copied as it is; an empty file was skipped.
+class _DamagedTile(NamedTuple):
+    level: int
+    row: int
+    column: int
+    reason: str
+
+
+class DamagedTile(_DamagedTile):
+    """A tile that is not a valid image: level, row, column and reason. It was copied; an empty file was skipped.
 
     Attributes
     ----------
     reason : str
         The damage, for people.
     code : TileDamage
-        The damage, for programs.
+        The damage, for programs. It is not an element of the tuple, which version 0.1.0 defined.
     """
 
-    level: int
-    row: int
-    column: int
-    reason: str
     code: TileDamage
+
+    def __new__(cls, level: int, row: int, column: int, reason: str, code: TileDamage) -> Self:
+        """Return a damaged tile."""
+        self = super().__new__(cls, level, row, column, reason)
+        self.code = code
+        return self
+
+    def __getnewargs__(self) -> tuple[int, int, int, str, TileDamage]:
+        """Return the arguments of `__new__`, for pickle."""
+        return (*self, self.code)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the tile as JSON."""
+        return {**self._asdict(), "code": self.code}
 
 
 @dataclass
@@ -241,5 +258,5 @@ class ExportResult:
             "size": self.size,
             **self.total.to_json(),
             "levels": [{"level": level, **report.to_json()} for level, report in self.levels.items()],
-            "damagedTiles": [tile._asdict() for tile in self.damaged],
+            "damagedTiles": [tile.to_json() for tile in self.damaged],
         }

@@ -50,7 +50,7 @@ def write_report(
             "sha256": _sha256(result.path, progress) if request.tile_package else None,
         },
         **_figures_json(plan, result),
-        "damagedTiles": [tile._asdict() for tile in result.damaged],
+        "damagedTiles": [tile.to_json() for tile in result.damaged],
         "messages": [message.to_json() for message in record.messages],
     }
     (result.path.parent / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")

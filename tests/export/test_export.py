@@ -17,6 +17,7 @@ import gptool
 from gptool import export_tiles, open_cache
 from gptool._jpeg import Outcome, quality
 from gptool.export.unit import Unit, run_unit
+from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Phase, StorageFormat
 from gptool.output.bundle import bundle_regions
@@ -78,7 +79,12 @@ def test_damaged_tiles_are_copied_and_listed(tmp_path: Path) -> None:
     package = read_package(result.path)
     assert package.keys() == tiles.keys()
     assert [package[tile[:3]] == tiles[tile[:3]] for tile in result.damaged] == [True, True]
-    assert [tile[:3] for tile in result.damaged] == [(8, 127, 128), (8, 129, 126)]
+    assert [(level, row, column) for level, row, column, _ in result.damaged] == [(8, 127, 128), (8, 129, 126)]
+    assert [tile.code for tile in result.damaged] == [TileDamage.JPEG_TRUNCATED, TileDamage.UNKNOWN_FORMAT]
+    for tile, stated in zip(result.damaged, result.to_json()["damagedTiles"], strict=True):
+        again = pickle.loads(pickle.dumps(tile))
+        assert (again, again.code) == (tile, tile.code)
+        assert stated == {**tile._asdict(), "code": tile.code.name}
     assert [tile.reason for tile in result.damaged] == [
         "damaged JPEG: Premature end of JPEG file",
         "unrecognised image format, starts with 6e 6f 74 20 61 6e 20 69",

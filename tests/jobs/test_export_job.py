@@ -144,6 +144,8 @@ def test_progress_has_a_percentage_while_tiles_are_exported(tmp_path: Path, monk
 class TestFailure:
     def test_limit_is_exceeded(self, cache: Path, tmp_path: Path) -> None:
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path, max_export_tiles_count=30)
+        assert job.planned
+        assert (job.planned.tiles, job.planned.bytes) == (len(world()), sum(map(len, world().values())))
         assert [message.description for message in job.messages[1:-1]] == [
             "ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
             "for service world.",
