@@ -120,8 +120,7 @@ def estimate_export_tiles_size_job(
     def work() -> None:
         _, prepared = _prepare(job, parameters, cache, service)
         estimate = prepared.estimate(job.report_progress)
-        own_messages = estimate.messages[len(prepared.notices) :]
-        job.add_messages([*own_messages, Message("Informative", _estimate_text(estimate))])
+        job.add_messages([*estimate.messages, Message("Informative", _estimate_text(estimate))])
         job.results[OUT_SERVICE_URL] = {
             "totalSize": estimate.total_size,
             "totalTilesToExport": estimate.total_tiles_to_export,

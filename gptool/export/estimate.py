@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
@@ -108,15 +108,12 @@ def estimate_plan(
     plan: Plan,
     kind: OutputKind,
     recompression: Recompression,
-    notices: Sequence[Message] = (),
     progress: Progress | None = None,
 ) -> Estimate:
     """Return the estimate of a plan.
 
     Parameters
     ----------
-    notices : sequence of Message
-        Notices that the estimate's own are added to.
     progress : Progress or None
         Called with the tiles of the sample that are recompressed.
 
@@ -139,9 +136,9 @@ def estimate_plan(
     overhead = size - sum(level.bytes_written for level in levels)
     interval = max(math.floor(size - margin), overhead), min(math.ceil(size + margin), overhead + plan.bytes)
     found = LevelReport.sum(sample.found for sample in samples)
-    own_notices = quality_notices(found, recompression, "tile" if found.tiles == plan.tiles else "sampled tile")
+    notices = quality_notices(found, recompression, "tile" if found.tiles == plan.tiles else "sampled tile")
     result = f"a {kind.description}"
-    return Estimate(plan.tiles, size, interval, result, levels, (*notices, *own_notices))
+    return Estimate(plan.tiles, size, interval, result, levels, tuple(notices))
 
 
 class Sample(NamedTuple):

@@ -148,4 +148,6 @@ def estimate_export_tiles_size(
     if tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
-    return prepare(tile_cache, request, tables=tables, progress=progress).estimate(progress)
+    prepared = prepare(tile_cache, request, tables=tables, progress=progress)
+    estimate = prepared.estimate(progress)
+    return replace(estimate, messages=(*prepared.notices, *estimate.messages))

@@ -45,7 +45,7 @@ class PreparedExport:
     notices: tuple[Message, ...]
 
     def estimate(self, progress: Progress | None = None) -> Estimate:
-        """Return how many bytes the result will have. Nothing is written.
+        """Return how many bytes the result will have, with the estimate's own notices. Nothing is written.
 
         Parameters
         ----------
@@ -57,10 +57,10 @@ class PreparedExport:
         CacheError
             If the tiles of the sample cannot be read.
         """
-        return estimate_plan(self.plan, self.kind, self.recompression, self.notices, progress)
+        return estimate_plan(self.plan, self.kind, self.recompression, progress)
 
     def export(self, staging: Staging, threads: int, progress: Progress | None = None) -> ExportResult:
-        """Write the result, which appears whole or not at all. See `gptool.export.run.run_export`."""
+        """Write the result, and return it with its own notices. See `gptool.export.run.run_export`."""
         return run_export(self.plan, self.kind, self.recompression, staging, threads, progress)
 
 
