@@ -44,7 +44,7 @@ static divisors make_divisors(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2
 
         if (factor > MAX_BASELINE_STEP / own[i])
             factor = MAX_BASELINE_STEP / own[i];
-        if (factor < 1)
+        if (factor < 1 || i == 0) /* the DC coefficient keeps its step */
             factor = 1;
         wanted[i] = (UINT16)(factor * own[i]);
         plan.half[i] = (float)((factor - 1) / 2) + 0.5f;

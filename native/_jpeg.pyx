@@ -15,14 +15,16 @@ from libc.string cimport memset
 cimport codes
 from batch cimport gpt_recompress_batch
 from buffers cimport bytes_of, bytes_of_tiles, first_byte
-from decoder cimport GPT_MESSAGE_SIZE, gpt_diagnose_tile, gpt_tile_quality
-from header_quality cimport gpt_header_quality, gpt_quality_cache
+from decoder cimport GPT_MESSAGE_SIZE, gpt_diagnose_tile
 from huffman cimport GPT_HUFFMAN_SYMBOLS, GPT_MAX_CODE_LENGTH, gpt_huffman_table, gpt_make_huffman_table
-from recompress cimport GPT_TABLES_EFFICIENT, GPT_TABLES_EXACT, gpt_table_mode
+from recompress cimport (
+    GPT_KEEP_STEPS, GPT_TABLES_EFFICIENT, GPT_TABLES_EXACT, gpt_judge_tile, gpt_request, gpt_table_mode
+)
+from table_info cimport gpt_read_table_info, gpt_table_cache
 
 
 class Outcome(IntEnum):
-    """The outcome of a tile: recompressed, or the reason why it was kept byte for byte.
+    """The outcome of a tile: recompressed, optimised without loss, or the reason why it was kept byte for byte.
 
     `recompress` and `recompress_batch` never return `NOT_REQUESTED`: it is for tiles that are copied because no
     recompression was requested.
@@ -36,6 +38,7 @@ class Outcome(IntEnum):
     KEPT_UNSUPPORTED = codes.GPT_OUTCOME_KEPT_UNSUPPORTED
     DAMAGED = codes.GPT_OUTCOME_DAMAGED
     NOT_REQUESTED = codes.GPT_OUTCOME_NOT_REQUESTED
+    OPTIMISED = codes.GPT_OUTCOME_OPTIMISED
 
 
 class Damage(IntEnum):
@@ -63,11 +66,19 @@ cdef gpt_table_mode _table_mode(str tables) except *:
     return _TABLE_MODES[tables]
 
 
-cdef int _ijg_quality(quality) except -1:
-    """Return a quality on the IJG scale, which starts at 1."""
-    if not 0 <= index(quality) <= 100:
-        raise ValueError(f"quality: out of range; found {quality}, expected 0 to 100")
-    return index(quality) or 1
+cdef gpt_request _request(quality, str tables, declared_quality) except *:
+    """Return a request from Python's arguments."""
+    cdef gpt_request request
+    request.quality = GPT_KEEP_STEPS
+    if quality is not None:
+        if not 0 <= index(quality) <= 100:
+            raise ValueError(f"quality: out of range; found {quality}, expected 0 to 100")
+        request.quality = index(quality) or 1  # the IJG scale starts at 1
+    if declared_quality is not None and not 1 <= index(declared_quality) <= 100:
+        raise ValueError(f"declared_quality: out of range; found {declared_quality}, expected 1 to 100")
+    request.tables = _table_mode(tables)
+    request.declared_quality = index(declared_quality or 0)
+    return request
 
 
 def quality(tile):
@@ -80,8 +91,8 @@ def quality(tile):
     Returns
     -------
     float or None
-        0..100: exact for IJG tables, else an estimate from their mean scale. None if the tile is not a JPEG, its header
-        can't be read or has no quantisation table.
+        0..100: exact for IJG tables, else an estimate from their mean scale. The DC step is ignored. None if the tile
+        is not a JPEG, its header can't be read or has no quantisation table.
     """
     found = qualities(tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32))[0]
     return None if np.isnan(found) else float(found)
@@ -110,30 +121,94 @@ def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     """
     cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
     cdef Py_ssize_t i, n = offsets.shape[0]
-    cdef gpt_quality_cache cache
-    cdef const uint8_t *tile
+    cdef gpt_table_cache cache
     found = np.empty(n)
     cdef double[::1] out = found
     memset(&cache, 0, sizeof(cache))
     with nogil:
         for i in range(n):
-            tile = first_byte(view) + offsets[i]
-            if not gpt_header_quality(&cache, tile, sizes[i], &out[i]):
-                out[i] = gpt_tile_quality(tile, sizes[i])
+            out[i] = gpt_read_table_info(&cache, first_byte(view) + offsets[i], sizes[i]).quality
     return found
 
 
-def recompress(tile, quality, *, str tables="efficient"):
-    """Recompress one JPEG tile.
+def has_foreign_tables(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
+    """Return which of n tiles in one buffer have a quantisation table that is not an IJG table.
+
+    Their quality is an estimate. The DC step is not compared.
+
+    Parameters
+    ----------
+    source, offsets, sizes
+        See `qualities`.
+
+    Returns
+    -------
+    bool[n]
+        False for what is not a JPEG or has no readable header.
+
+    Raises
+    ------
+    ValueError
+        If a tile does not lie within `source`.
+    """
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
+    cdef Py_ssize_t i, n = offsets.shape[0]
+    cdef gpt_table_cache cache
+    found = np.empty(n, np.bool_)
+    cdef uint8_t[::1] out = found.view(np.uint8)
+    memset(&cache, 0, sizeof(cache))
+    with nogil:
+        for i in range(n):
+            out[i] = gpt_read_table_info(&cache, first_byte(view) + offsets[i], sizes[i]).is_foreign != 0
+    return found
+
+
+def judge(tile, quality, *, str tables="efficient", declared_quality=None):
+    """Return what a request does to a JPEG tile, by its header alone. The tile may end before its image data.
 
     Parameters
     ----------
     tile : buffer of bytes
-    quality : int
-        Target quality on the IJG scale, 0..100. 0 counts as 1.
+    quality, tables, declared_quality
+        See `recompress`.
+
+    Returns
+    -------
+    Outcome
+        `RECOMPRESSED` if a quantisation step would change, else `KEPT_QUALITY`, or `KEPT_UNCHANGED` although the
+        request is below the tile's quality, or `KEPT_NOT_SMALLER` for a quality of None. For a header that can't be
+        judged, the outcome of `recompress`.
+
+    Raises
+    ------
+    ValueError
+        If `quality`, `tables` or `declared_quality` is invalid.
+    """
+    cdef const uint8_t[::1] view = bytes_of(tile)
+    cdef gpt_request request = _request(quality, tables, declared_quality)
+    cdef codes.gpt_outcome outcome
+    with nogil:
+        outcome = gpt_judge_tile(first_byte(view), view.shape[0], &request)
+    return Outcome(outcome)
+
+
+def recompress(tile, quality, *, str tables="efficient", declared_quality=None):
+    """Recompress one JPEG tile.
+
+    A tile whose quantisation steps the request does not change is optimised without loss: it gets Huffman tables of its
+    own, and loses EXIF, XMP, comments and trailing bytes. That is the only thing done for a quality of None.
+
+    Parameters
+    ----------
+    tile : buffer of bytes
+    quality : int or None
+        Target quality on the IJG scale, 0..100. 0 counts as 1. None: no coefficient changes.
     tables : {"efficient", "exact"}
         Quantisation steps that are multiples of the tile's own, or those of the IJG tables; never finer than the
-        tile's own.
+        tile's own. The DC step stays.
+    declared_quality : int or None
+        The quality that the cache declares, 1..100. A tile with foreign tables (see `has_foreign_tables`) keeps its
+        coefficients if the request is not below it.
 
     Returns
     -------
@@ -144,16 +219,17 @@ def recompress(tile, quality, *, str tables="efficient"):
     Raises
     ------
     ValueError
-        If `quality` or `tables` is invalid.
+        If `quality`, `tables` or `declared_quality` is invalid.
     """
     output, _, outcomes = recompress_batch(
-        tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32), quality, tables=tables
+        tile, np.zeros(1, np.uint64), np.array([memoryview(tile).nbytes], np.uint32), quality, tables=tables,
+        declared_quality=declared_quality,
     )
     return output.tobytes(), Outcome(outcomes[0])
 
 
 def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes, quality, *,
-                     str tables="efficient"):
+                     str tables="efficient", declared_quality=None):
     """Recompress n tiles of one buffer. The GIL is released once for all of them.
 
     Parameters
@@ -164,7 +240,7 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
         Start of each tile in `source`, bytes.
     sizes : uint32[n]
         Size of each tile, bytes.
-    quality, tables
+    quality, tables, declared_quality
         See `recompress`.
 
     Returns
@@ -179,13 +255,12 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
     Raises
     ------
     ValueError
-        If `quality` or `tables` is invalid, or a tile does not lie within `source`.
+        If `quality`, `tables` or `declared_quality` is invalid, or a tile does not lie within `source`.
     MemoryError
         If there is not enough memory.
     """
     cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
-    cdef int ijg_quality = _ijg_quality(quality)
-    cdef gpt_table_mode mode = _table_mode(tables)
+    cdef gpt_request request = _request(quality, tables, declared_quality)
     cdef Py_ssize_t n = offsets.shape[0]
     # No result is larger than its tile, so the capacity always suffices.
     output = np.empty(int(np.sum(sizes, dtype=np.uint64)), np.uint8)
@@ -198,7 +273,7 @@ def recompress_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] si
     if n > 0:
         with nogil:
             has_memory = gpt_recompress_batch(
-                first_byte(view), &offsets[0], &sizes[0], n, ijg_quality, mode, <uint8_t *>first_byte(output_view),
+                first_byte(view), &offsets[0], &sizes[0], n, &request, <uint8_t *>first_byte(output_view),
                 &sizes_view[0], &outcomes_view[0], &written,
             )
     if not has_memory:

@@ -63,8 +63,8 @@ static size_t find_or_add(const tile_set *self, const uint8_t *source, const uin
 /* ---- the batch ---- */
 
 int gpt_recompress_batch(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count,
-                         int quality, enum gpt_table_mode tables, uint8_t *out, uint32_t *out_sizes,
-                         uint8_t *outcomes, size_t *written)
+                         const gpt_request *request, uint8_t *out, uint32_t *out_sizes, uint8_t *outcomes,
+                         size_t *written)
 {
     size_t *out_offsets = malloc((count + 1) * sizeof *out_offsets);
     gpt_workspace workspace = {0};
@@ -85,9 +85,8 @@ int gpt_recompress_batch(const uint8_t *source, const uint64_t *offsets, const u
         } else {
             const uint8_t *tile = source + offsets[i];
 
-            outcomes[i] = (uint8_t)gpt_recompress_tile(tile, sizes[i], quality, tables, &workspace, out + *written,
-                                                       &size);
-            if (outcomes[i] != GPT_OUTCOME_RECOMPRESSED) {
+            outcomes[i] = (uint8_t)gpt_recompress_tile(tile, sizes[i], request, &workspace, out + *written, &size);
+            if (size == 0) {
                 size = sizes[i];
                 memcpy(out + *written, tile, size);
             }

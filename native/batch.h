@@ -14,7 +14,7 @@
  * Tiles with the same bytes (sea, blank) are recompressed once. Returns 0 if there is not enough memory, else 1.
  */
 int gpt_recompress_batch(const uint8_t *source, const uint64_t *offsets, const uint32_t *sizes, size_t count,
-                         int quality, enum gpt_table_mode tables, uint8_t *out, uint32_t *out_sizes,
-                         uint8_t *outcomes, size_t *written);
+                         const gpt_request *request, uint8_t *out, uint32_t *out_sizes, uint8_t *outcomes,
+                         size_t *written);
 
 #endif

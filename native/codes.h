@@ -11,7 +11,8 @@ enum gpt_outcome {
     GPT_OUTCOME_KEPT_NOT_JPEG = 4,
     GPT_OUTCOME_KEPT_UNSUPPORTED = 5, /* a kind of JPEG that libjpeg-turbo or this code can't recompress */
     GPT_OUTCOME_DAMAGED = 6,
-    GPT_OUTCOME_NOT_REQUESTED = 7 /* copied: no recompression was requested; never returned by this code */
+    GPT_OUTCOME_NOT_REQUESTED = 7,    /* copied: no recompression was requested; never returned by this code */
+    GPT_OUTCOME_OPTIMISED = 8         /* the same coefficients with Huffman tables of their own, without metadata */
 };
 
 /* What is wrong with a JPEG tile. */

@@ -8,6 +8,7 @@ cdef extern from "codes.h" nogil:
         GPT_OUTCOME_KEPT_UNSUPPORTED
         GPT_OUTCOME_DAMAGED
         GPT_OUTCOME_NOT_REQUESTED
+        GPT_OUTCOME_OPTIMISED
 
     enum gpt_damage:
         GPT_DAMAGE_NONE

@@ -4,52 +4,7 @@
 
 #include <jerror.h>
 
-/* ---- quantisation tables ---- */
-
-const uint16_t *gpt_component_qtable(const struct jpeg_decompress_struct *source, int component)
-{
-    const int slot = source->comp_info[component].quant_tbl_no;
-
-    if (slot < 0 || slot >= NUM_QUANT_TBLS || source->quant_tbl_ptrs[slot] == NULL)
-        return NULL;
-    return source->quant_tbl_ptrs[slot]->quantval;
-}
-
-int gpt_has_all_qtables(const struct jpeg_decompress_struct *source)
-{
-    for (int c = 0; c < source->num_components; c++) {
-        if (gpt_component_qtable(source, c) == NULL)
-            return 0;
-    }
-    return 1;
-}
-
-int gpt_is_chroma(const struct jpeg_decompress_struct *source, int component)
-{
-    const J_COLOR_SPACE space = source->jpeg_color_space;
-
-    return (space == JCS_YCbCr || space == JCS_YCCK) && (component == 1 || component == 2);
-}
-
-int gpt_prepare_requantisers(const struct jpeg_decompress_struct *source, int quality, int is_exact,
-                             gpt_requantiser requantisers[NUM_QUANT_TBLS])
-{
-    unsigned prepared = 0;
-    int changes = 0;
-
-    /* A table that several components share follows the first of them. */
-    for (int c = 0; c < source->num_components; c++) {
-        const int slot = source->comp_info[c].quant_tbl_no;
-
-        if (!(prepared & 1u << slot))
-            changes |= gpt_requantiser_prepare(&requantisers[slot], gpt_component_qtable(source, c), quality,
-                                               gpt_is_chroma(source, c), is_exact);
-        prepared |= 1u << slot;
-    }
-    return changes;
-}
-
-/* ---- coefficients ---- */
+#include "judge.h"
 
 /* The progress of one component through the scan. */
 typedef struct {

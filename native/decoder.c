@@ -1,12 +1,9 @@
 #include "decoder.h"
 
-#include <math.h>
 #include <string.h>
 
 #include <jerror.h>
 
-#include "coefficients.h"
-#include "ijg_quality.h"
 
 _Static_assert(GPT_MESSAGE_SIZE >= JMSG_LENGTH_MAX, "libjpeg's messages must fit");
 
@@ -61,7 +58,6 @@ static void on_progress(j_common_ptr info)
 void gpt_decoder_init(gpt_decoder *self, char *message)
 {
     memset(self, 0, sizeof *self);
-    self->quality = NAN;
     message[0] = '\0';
     self->message = message;
     self->source.err = jpeg_std_error(&self->errors);
@@ -93,8 +89,6 @@ void gpt_decoder_read_header(gpt_decoder *self, const uint8_t *tile, size_t size
     jpeg_save_markers(&self->source, JPEG_APP0 + 14, 0xFFFF);
     jpeg_mem_src(&self->source, tile, (unsigned long)size);
     jpeg_read_header(&self->source, TRUE);
-    if (gpt_component_qtable(&self->source, 0) != NULL)
-        self->quality = gpt_ijg_quality(gpt_component_qtable(&self->source, 0));
 }
 
 /* Rejects decompression bombs: a header may declare any size, and memory is allocated before the data are read. A block
@@ -192,21 +186,4 @@ enum gpt_damage gpt_diagnose_tile(const uint8_t *tile, size_t size, char message
     damage = diagnose(&self, tile, size);
     gpt_decoder_destroy(&self);
     return damage;
-}
-
-static void try_header(gpt_decoder *self, const uint8_t *tile, size_t size)
-{
-    if (setjmp(self->escape) == 0)
-        gpt_decoder_read_header(self, tile, size);
-}
-
-double gpt_tile_quality(const uint8_t *tile, size_t size)
-{
-    char message[GPT_MESSAGE_SIZE];
-    gpt_decoder self;
-
-    gpt_decoder_init(&self, message);
-    try_header(&self, tile, size);
-    gpt_decoder_destroy(&self);
-    return self.quality;
 }

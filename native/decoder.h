@@ -28,7 +28,6 @@ typedef struct {
     int is_truncated;       /* libjpeg met the end of the bytes before the end of the image */
     int is_decoded;         /* all of the tile was decoded: what fails later is not the fault of the tile */
     enum gpt_damage damage; /* of a failure that is no libjpeg error */
-    double quality;         /* of the first component's quantisation table, NaN until it was read */
     char *message;          /* of a failure: GPT_MESSAGE_SIZE bytes that the caller owns */
 } gpt_decoder;
 
@@ -56,14 +55,7 @@ void gpt_decoder_require_all_scans(gpt_decoder *self);
 /* Returns what a failure means. */
 enum gpt_damage gpt_decoder_damage(const gpt_decoder *self);
 
-/* ---- a tile in one call, without failures ---- */
-
 /* Decodes all of a tile and returns what is wrong with it. `message` is set to libjpeg's text, "" if nothing is. */
 enum gpt_damage gpt_diagnose_tile(const uint8_t *tile, size_t size, char message[GPT_MESSAGE_SIZE]);
-
-/* Returns the IJG quality, 0..100, of the tile's first quantisation table: exact for IJG tables, else an estimate (see
- * gpt_ijg_quality()). NaN if the header can't be read or has no table.
- */
-double gpt_tile_quality(const uint8_t *tile, size_t size);
 
 #endif

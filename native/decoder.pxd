@@ -7,4 +7,3 @@ cdef extern from "decoder.h" nogil:
         GPT_MESSAGE_SIZE
 
     gpt_damage gpt_diagnose_tile(const uint8_t *tile, size_t size, char *message)
-    double gpt_tile_quality(const uint8_t *tile, size_t size)

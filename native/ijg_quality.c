@@ -1,5 +1,7 @@
 #include "ijg_quality.h"
 
+enum { MAX_IJG_STEP = 255 };
+
 /* ITU-T T.81, tables K.1 (luminance) and K.2 (chrominance), natural order. */
 static const uint8_t BASE_STEPS[2][GPT_BLOCK_SIZE] = {
     {16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,
@@ -16,7 +18,7 @@ static uint16_t ijg_step(int quality, int is_chroma, int i)
     const int scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
     const int step = (BASE_STEPS[is_chroma][i] * scale + 50) / 100;
 
-    return (uint16_t)(step < 1 ? 1 : step > 255 ? 255 : step);
+    return (uint16_t)(step < 1 ? 1 : step > MAX_IJG_STEP ? MAX_IJG_STEP : step);
 }
 
 void gpt_ijg_table(int quality, int is_chroma, uint16_t steps[GPT_BLOCK_SIZE])
@@ -25,24 +27,25 @@ void gpt_ijg_table(int quality, int is_chroma, uint16_t steps[GPT_BLOCK_SIZE])
         steps[i] = ijg_step(quality, is_chroma, i);
 }
 
-static int is_ijg_table(const uint16_t steps[GPT_BLOCK_SIZE], int quality)
+/* The DC entry is not compared: a result of recompression has an IJG table with a DC step of its own. */
+static int has_ijg_steps(const uint16_t steps[GPT_BLOCK_SIZE], int quality, int is_chroma)
 {
-    int i = 0;
+    int i = 1;
 
-    while (i < GPT_BLOCK_SIZE && steps[i] == ijg_step(quality, 0, i))
+    while (i < GPT_BLOCK_SIZE && steps[i] == ijg_step(quality, is_chroma, i))
         i++;
     return i == GPT_BLOCK_SIZE;
 }
 
 /* Returns the scale, in percent, from the base table to this one, by the entries that were not clipped. */
-static double mean_scale(const uint16_t steps[GPT_BLOCK_SIZE])
+static double mean_scale(const uint16_t steps[GPT_BLOCK_SIZE], int is_chroma)
 {
     long sum = 0, base_sum = 0;
 
-    for (int i = 0; i < GPT_BLOCK_SIZE; i++) {
-        if (steps[i] > 1 && steps[i] != 255) {
+    for (int i = 1; i < GPT_BLOCK_SIZE; i++) {
+        if (steps[i] > 1 && steps[i] != MAX_IJG_STEP) {
             sum += steps[i];
-            base_sum += BASE_STEPS[0][i];
+            base_sum += BASE_STEPS[is_chroma][i];
         }
     }
     if (base_sum == 0) /* every entry was clipped: the finest table or the coarsest */
@@ -50,16 +53,37 @@ static double mean_scale(const uint16_t steps[GPT_BLOCK_SIZE])
     return 100.0 * (double)sum / (double)base_sum;
 }
 
-double gpt_ijg_quality(const uint16_t steps[GPT_BLOCK_SIZE])
+/* Returns the estimate of a table's quality, and sets *exact to the quality of the same IJG table, 0 if there is none.
+ * On IJG tables the estimate is off by at most a third, so only three can be equal; the chrominance tables of 1 to 3,
+ * which are the same, count as 1.
+ */
+static double find_quality(const uint16_t steps[GPT_BLOCK_SIZE], int is_chroma, int *exact)
 {
-    const double scale = mean_scale(steps);
+    const double scale = mean_scale(steps, is_chroma);
     const double quality = scale <= 100.0 ? (200.0 - scale) / 2.0 : 5000.0 / scale;
     const int nearest = (int)(quality + 0.5);
 
-    /* On IJG tables the estimate is off by at most a third, so only these three can be exact. */
-    for (int q = nearest - 1; q <= nearest + 1; q++) {
-        if (q >= 1 && q <= 100 && is_ijg_table(steps, q))
-            return q;
+    *exact = 0;
+    for (int q = nearest - 1; q <= nearest + 1 && *exact == 0; q++) {
+        if (q >= 1 && q <= 100 && has_ijg_steps(steps, q, is_chroma))
+            *exact = q;
     }
     return quality;
+}
+
+double gpt_ijg_quality(const uint16_t steps[GPT_BLOCK_SIZE], int is_chroma)
+{
+    int exact;
+    const double quality = find_quality(steps, is_chroma, &exact);
+
+    return exact != 0 ? exact : quality;
+}
+
+int gpt_is_ijg_table(const uint16_t steps[GPT_BLOCK_SIZE])
+{
+    int luma, chroma;
+
+    find_quality(steps, 0, &luma);
+    find_quality(steps, 1, &chroma);
+    return luma != 0 || chroma != 0;
 }

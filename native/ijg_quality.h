@@ -11,9 +11,12 @@
  */
 void gpt_ijg_table(int quality, int is_chroma, uint16_t steps[GPT_BLOCK_SIZE]);
 
-/* Returns the quality, 0..100, of a luminance table in natural order: exact for an IJG table, else an estimate from the
- * mean scale of its entries. On IJG tables that estimate is off by at most a third.
+/* Returns the quality, 0..100, of a table in natural order: exact for an IJG table, else an estimate from the mean scale
+ * of its entries to those of the base table. The DC entry, steps[0], is ignored.
  */
-double gpt_ijg_quality(const uint16_t steps[GPT_BLOCK_SIZE]);
+double gpt_ijg_quality(const uint16_t steps[GPT_BLOCK_SIZE], int is_chroma);
+
+/* Returns whether a table is an IJG table of any quality, luminance or chrominance, but for its DC entry. */
+int gpt_is_ijg_table(const uint16_t steps[GPT_BLOCK_SIZE]);
 
 #endif

@@ -1,6 +1,6 @@
 #include "markers.h"
 
-#include "coefficients.h"
+#include "judge.h"
 
 enum { SOI = 0xD8, EOI = 0xD9, SOF0 = 0xC0, SOF1 = 0xC1, DHT = 0xC4, DQT = 0xDB, SOS = 0xDA };
 
@@ -22,20 +22,6 @@ static void write_jfif(gpt_writer *writer, const struct jpeg_decompress_struct *
     gpt_put_u16(writer, source->X_density);
     gpt_put_u16(writer, source->Y_density);
     gpt_put_u16(writer, 0); /* no thumbnail, since it would show the original tile */
-}
-
-static void copy_colour_segments(gpt_writer *writer, const struct jpeg_decompress_struct *source)
-{
-    for (jpeg_saved_marker_ptr m = source->marker_list; m != NULL; m = m->next) {
-        const int is_icc = m->data_length >= sizeof ICC_SIGNATURE &&
-                           memcmp(m->data, ICC_SIGNATURE, sizeof ICC_SIGNATURE) == 0;
-
-        if (m->marker == JPEG_APP0 + 14 || is_icc) {
-            put_marker(writer, m->marker);
-            gpt_put_u16(writer, m->data_length + 2);
-            gpt_put_bytes(writer, m->data, m->data_length);
-        }
-    }
 }
 
 /* Writes one quantisation table; returns whether it needs 16 bits, which baseline JPEG does not have. */
@@ -99,6 +85,22 @@ static void write_scan_header(gpt_writer *writer, const struct jpeg_decompress_s
     gpt_put_bytes(writer, "\x00\x3F\x00", 3); /* spectral selection 0 to 63, no successive approximation */
 }
 
+void gpt_write_colour_segments(gpt_writer *writer, const struct jpeg_decompress_struct *source)
+{
+    if (source->saw_JFIF_marker)
+        write_jfif(writer, source);
+    for (jpeg_saved_marker_ptr m = source->marker_list; m != NULL; m = m->next) {
+        const int is_icc = m->data_length >= sizeof ICC_SIGNATURE &&
+                           memcmp(m->data, ICC_SIGNATURE, sizeof ICC_SIGNATURE) == 0;
+
+        if (m->marker == JPEG_APP0 + 14 || is_icc) {
+            put_marker(writer, m->marker);
+            gpt_put_u16(writer, m->data_length + 2);
+            gpt_put_bytes(writer, m->data, m->data_length);
+        }
+    }
+}
+
 void gpt_write_header(gpt_writer *writer, const struct jpeg_decompress_struct *source,
                       const gpt_requantiser requantisers[NUM_QUANT_TBLS], const gpt_entropy *entropy)
 {
@@ -106,10 +108,7 @@ void gpt_write_header(gpt_writer *writer, const struct jpeg_decompress_struct *s
     int is_extended = 0;
 
     put_marker(writer, SOI);
-    /* Readers derive the colour space from these segments, so the result has the same ones as the tile. */
-    if (source->saw_JFIF_marker)
-        write_jfif(writer, source);
-    copy_colour_segments(writer, source);
+    gpt_write_colour_segments(writer, source);
     for (int c = 0; c < source->num_components; c++) {
         const int slot = source->comp_info[c].quant_tbl_no;
 

@@ -1,4 +1,4 @@
-/* The marker segments of a recompressed tile: a sequential JPEG of one scan with its own Huffman tables. */
+/* The marker segments of a result. */
 #ifndef GPT_MARKERS_H
 #define GPT_MARKERS_H
 
@@ -10,9 +10,13 @@
 #include "requantise.h"
 #include "writer.h"
 
-/* Writes everything before the entropy-coded segment: the segments that define how colours are interpreted (JFIF,
- * APP14, ICC profile; EXIF, XMP and comments are dropped), quantisation tables, frame header, Huffman tables and scan
- * header.
+/* Writes the segments from which readers derive how colours are interpreted: JFIF, APP14 and the ICC profile, each if the
+ * tile has it. EXIF, XMP and comments are dropped.
+ */
+void gpt_write_colour_segments(gpt_writer *writer, const struct jpeg_decompress_struct *source);
+
+/* Writes everything before the entropy-coded segment of a sequential JPEG of one scan: SOI, the colour segments,
+ * quantisation tables, frame header, Huffman tables and scan header.
  */
 void gpt_write_header(gpt_writer *writer, const struct jpeg_decompress_struct *source,
                       const gpt_requantiser requantisers[NUM_QUANT_TBLS], const gpt_entropy *entropy);

@@ -10,56 +10,87 @@
 
 #include "ijg_quality.h"
 
-enum {
-    MAX_BASELINE_STEP = 255, /* baseline JPEG stores quantisation steps in 8 bits */
-    HALF_BLOCK = GPT_BLOCK_SIZE / 2
-};
+enum { MAX_BASELINE_STEP = 255 }; /* baseline JPEG stores quantisation steps in 8 bits */
 
 /* ---- tables ---- */
 
-static void prepare_efficient(gpt_requantiser *self, const uint16_t wanted[GPT_BLOCK_SIZE])
+void gpt_requantiser_load(gpt_requantiser *self, const uint16_t own_step[GPT_BLOCK_SIZE], int is_chroma)
 {
-    for (int i = 0; i < GPT_BLOCK_SIZE; i++) {
-        const uint32_t own = self->own_step[i];
-        /* A step of 0 is damage that libjpeg accepts: it is kept. */
-        uint32_t factor = own == 0 ? 1 : (2u * wanted[i] + own) / (2u * own);
-
-        if (factor * own > MAX_BASELINE_STEP)
-            factor = MAX_BASELINE_STEP / own;
-        if (factor < 1)
-            factor = 1;
-        self->step[i] = (uint16_t)(factor * own);
-        self->factor[i] = (uint16_t)factor;
-        self->half[i] = (uint16_t)((factor - 1) / 2);
-        self->inverse[i] = (uint16_t)(factor == 1 ? 65535 : 65536u / factor);
-    }
+    if (self->is_loaded && self->is_chroma == is_chroma &&
+        memcmp(self->own_step, own_step, sizeof self->own_step) == 0)
+        return;
+    memcpy(self->own_step, own_step, sizeof self->own_step);
+    self->is_chroma = is_chroma;
+    self->own_quality = gpt_ijg_quality(own_step, is_chroma);
+    self->is_ijg = gpt_is_ijg_table(own_step);
+    self->is_loaded = 1;
+    self->is_prepared = 0;
 }
 
-static void prepare_exact(gpt_requantiser *self, const uint16_t wanted[GPT_BLOCK_SIZE])
+/* Leaves one coefficient as it is. */
+static void keep_step(gpt_requantiser *self, int i)
 {
-    for (int i = 0; i < GPT_BLOCK_SIZE; i++) {
-        const int is_coarser = self->own_step[i] != 0 && wanted[i] > self->own_step[i];
-
-        self->step[i] = is_coarser ? wanted[i] : self->own_step[i];
-        self->ratio[i] = 1.0f / (10.0f * (float)self->step[i]);
-    }
+    self->step[i] = self->own_step[i];
+    self->scale[i] = self->divisor[i] = 1;
+    self->bias[i] = 0;
+    self->inverse[i] = 65535;
 }
 
-int gpt_requantiser_prepare(gpt_requantiser *self, const uint16_t own_step[GPT_BLOCK_SIZE], int quality, int is_chroma,
-                            int is_exact)
+/* Makes the step of one coefficient a multiple of the tile's own: rounding to nearest, ties to zero. */
+static void multiply_step(gpt_requantiser *self, int i, uint32_t factor)
+{
+    if (factor < 2)
+        return;
+    self->step[i] = (uint16_t)(factor * self->own_step[i]);
+    self->bias[i] = (uint16_t)((factor - 1) / 2);
+    self->divisor[i] = (uint16_t)factor;
+    self->inverse[i] = (uint16_t)(65536 / factor);
+}
+
+static void set_efficient_step(gpt_requantiser *self, int i, uint32_t wanted)
+{
+    const uint32_t own = self->own_step[i];
+    const uint32_t factor = (2 * wanted + own) / (2 * own);
+
+    multiply_step(self, i, factor * own <= MAX_BASELINE_STEP ? factor : MAX_BASELINE_STEP / own);
+}
+
+static void set_exact_step(gpt_requantiser *self, int i, uint32_t wanted)
+{
+    const uint32_t own = self->own_step[i];
+
+    if (wanted <= own)
+        return;
+    self->step[i] = (uint16_t)wanted;
+    self->scale[i] = (uint16_t)(10 * own);
+    self->bias[i] = (uint16_t)(4 * wanted);
+    self->divisor[i] = (uint16_t)(10 * wanted);
+    self->inverse[i] = (uint16_t)(65536 * own / wanted);
+}
+
+static void set_steps(gpt_requantiser *self)
 {
     uint16_t wanted[GPT_BLOCK_SIZE];
 
-    if (self->quality == quality && self->is_chroma == is_chroma && self->is_exact == is_exact &&
-        memcmp(self->own_step, own_step, sizeof self->own_step) == 0)
+    gpt_ijg_table(self->quality, self->is_chroma, wanted);
+    for (int i = 1; i < GPT_BLOCK_SIZE; i++) {
+        if (self->own_step[i] != 0) /* a step of 0 is damage that libjpeg accepts */
+            (self->is_exact ? set_exact_step : set_efficient_step)(self, i, wanted[i]);
+    }
+}
+
+int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact)
+{
+    if (self->is_prepared && self->quality == quality && self->is_exact == is_exact)
         return self->changes;
     self->quality = quality;
-    self->is_chroma = is_chroma;
     self->is_exact = is_exact;
-    memcpy(self->own_step, own_step, sizeof self->own_step);
-    gpt_ijg_table(quality, is_chroma, wanted);
-    (is_exact ? prepare_exact : prepare_efficient)(self, wanted);
+    for (int i = 0; i < GPT_BLOCK_SIZE; i++)
+        keep_step(self, i);
+    if (quality != GPT_KEEP_STEPS)
+        set_steps(self);
     self->changes = memcmp(self->own_step, self->step, sizeof self->own_step) != 0;
+    self->is_prepared = 1;
     return self->changes;
 }
 
@@ -88,133 +119,111 @@ static const uint64_t ZIGZAG_BITS[8][256] = {
     {BITS_8(10, 19, 23, 32, 39, 45, 52, 54)}, {BITS_8(20, 22, 33, 38, 46, 51, 55, 60)},
     {BITS_8(21, 34, 37, 47, 50, 56, 59, 61)}, {BITS_8(35, 36, 48, 49, 57, 58, 62, 63)}};
 
-/* Converts the bits of the coefficients of half a block from natural to zigzag order; `first` is 0 or HALF_BLOCK. */
-static uint64_t to_zigzag(uint32_t bits, int first)
-{
-    uint64_t result = 0;
+/* ---- blocks ---- */
 
-    for (int row = 0; row < HALF_BLOCK / 8; row++)
-        result |= ZIGZAG_BITS[first / 8 + row][bits >> 8 * row & 0xFF];
-    return result;
-}
-
-/* Packs bytes of 0 or 1 into bits, the first byte into the lowest bit. */
-static uint32_t pack_flags(const uint8_t flags[HALF_BLOCK])
-{
-    uint32_t bits = 0;
-
-    for (int row = 0; row < HALF_BLOCK / 8; row++) {
-        uint64_t bytes = 0;
-
-        for (int i = 0; i < 8; i++) /* compilers merge these into one load */
-            bytes |= (uint64_t)flags[8 * row + i] << 8 * i;
-        bits |= (uint32_t)(bytes * UINT64_C(0x0102040810204080) >> 56) << 8 * row;
-    }
-    return bits;
-}
-
-/* ---- efficient tables ---- */
-
-/* Requantises half a block in 16-bit arithmetic without a division: the product with the inverse is the quotient or one
- * less, since the dividend is below 2^16, and the remainder shows which. Returns the bits of the coefficients that are
- * nonzero afterwards, natural order. The lower half of a block, with the high frequencies, is often all zero.
+/* Requantisation works on rows of eight coefficients in 16-bit arithmetic, without a division: the product of the old
+ * coefficient with the inverse is the quotient or up to two less, and the remainder shows which. Its intermediate results
+ * wrap around, but the remainder is less than three times the divisor, which fits.
  */
 #ifdef WITH_SSE2
 
-static __m128i load_8(const void *source)
+static __m128i load_row(const void *row)
 {
-    return _mm_loadu_si128(source);
+    return _mm_loadu_si128(row);
 }
 
-static uint32_t requantise_half(const gpt_requantiser *self, int first, int16_t coefficients[HALF_BLOCK])
+/* Returns one bit for each of the eight coefficients of two rows: whether it is not 0. */
+static uint32_t find_nonzero(__m128i first, __m128i second)
 {
-    const __m128i zero = _mm_setzero_si128();
-    __m128i values[4];
-    uint32_t zeros;
+    const __m128i zeros = _mm_cmpeq_epi8(_mm_packs_epi16(first, second), _mm_setzero_si128());
 
-    for (int i = 0; i < 4; i++)
-        values[i] = load_8(coefficients + 8 * i);
-    zeros = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(
-        _mm_or_si128(_mm_or_si128(values[0], values[1]), _mm_or_si128(values[2], values[3])), zero));
-    if (zeros == 0xFFFF)
-        return 0;
-    for (int i = 0; i < 4; i++) {
-        const int at = first + 8 * i;
-        const __m128i factor = load_8(self->factor + at), sign = _mm_srai_epi16(values[i], 15);
-        const __m128i magnitude = _mm_sub_epi16(_mm_xor_si128(values[i], sign), sign);
-        const __m128i dividend = _mm_add_epi16(magnitude, load_8(self->half + at));
-        const __m128i quotient = _mm_mulhi_epu16(dividend, load_8(self->inverse + at));
-        const __m128i remainder = _mm_sub_epi16(dividend, _mm_mullo_epi16(quotient, factor));
+    return ~(uint32_t)_mm_movemask_epi8(zeros) & 0xFFFF;
+}
 
-        /* The comparison is -1 where the quotient is right, so that nothing is added to it. */
-        values[i] = _mm_add_epi16(quotient, _mm_add_epi16(_mm_set1_epi16(1), _mm_cmpgt_epi16(factor, remainder)));
-        _mm_storeu_si128((__m128i *)(coefficients + 8 * i), _mm_sub_epi16(_mm_xor_si128(values[i], sign), sign));
-    }
-    zeros = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_packs_epi16(values[0], values[1]), zero));
-    zeros |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_packs_epi16(values[2], values[3]), zero)) << 16;
-    return ~zeros;
+static uint64_t find_nonzero_in_block(const int16_t block[GPT_BLOCK_SIZE])
+{
+    uint64_t bits = 0;
+
+    for (int row = 0; row < 8; row += 2)
+        bits |= (uint64_t)find_nonzero(load_row(block + 8 * row), load_row(block + 8 * row + 8)) << 8 * row;
+    return bits;
+}
+
+/* Requantises a row, of which `first` is the first coefficient; returns the magnitudes. */
+static __m128i requantise_row(const gpt_requantiser *self, int first, int16_t row[8])
+{
+    const __m128i old = load_row(row), divisor = load_row(self->divisor + first);
+    const __m128i sign = _mm_srai_epi16(old, 15), magnitude = _mm_sub_epi16(_mm_xor_si128(old, sign), sign);
+    const __m128i dividend = _mm_add_epi16(_mm_mullo_epi16(magnitude, load_row(self->scale + first)),
+                                           load_row(self->bias + first));
+    const __m128i quotient = _mm_mulhi_epu16(magnitude, load_row(self->inverse + first));
+    const __m128i remainder = _mm_sub_epi16(dividend, _mm_mullo_epi16(quotient, divisor));
+    /* Comparisons are -1 where they hold. */
+    const __m128i excess = _mm_add_epi16(_mm_cmpgt_epi16(divisor, remainder),
+                                         _mm_cmpgt_epi16(_mm_add_epi16(divisor, divisor), remainder));
+    const __m128i value = _mm_add_epi16(_mm_add_epi16(quotient, _mm_set1_epi16(2)), excess);
+
+    _mm_storeu_si128((__m128i *)row, _mm_sub_epi16(_mm_xor_si128(value, sign), sign));
+    return value;
+}
+
+/* Requantises two rows; returns which coefficients are not 0 afterwards. */
+static uint32_t requantise_rows(const gpt_requantiser *self, int first, int16_t rows[16])
+{
+    const __m128i upper = requantise_row(self, first, rows);
+
+    return find_nonzero(upper, requantise_row(self, first + 8, rows + 8));
 }
 
 #else
 
-/* Without a branch, so that compilers vectorise it. */
-static uint32_t requantise_half(const gpt_requantiser *self, int first, int16_t coefficients[HALF_BLOCK])
+static uint64_t find_nonzero_in_block(const int16_t block[GPT_BLOCK_SIZE])
 {
-    uint8_t nonzero[HALF_BLOCK];
+    uint64_t bits = 0;
 
-    for (int i = 0; i < HALF_BLOCK; i++) {
-        const uint16_t factor = self->factor[first + i], sign = (uint16_t)(coefficients[i] >> 15);
-        const uint16_t dividend = (uint16_t)((((uint16_t)coefficients[i] ^ sign) - sign) + self->half[first + i]);
-        const uint16_t quotient = (uint16_t)((uint32_t)dividend * self->inverse[first + i] >> 16);
-        const int16_t remainder = (int16_t)(dividend - quotient * factor);
-        const uint16_t value = (uint16_t)(quotient + (remainder >= (int16_t)factor));
+    for (int i = 0; i < GPT_BLOCK_SIZE; i++)
+        bits |= (uint64_t)(block[i] != 0) << i;
+    return bits;
+}
 
-        coefficients[i] = (int16_t)((value ^ sign) - sign);
-        nonzero[i] = value != 0;
+static uint32_t requantise_rows(const gpt_requantiser *self, int first, int16_t rows[16])
+{
+    uint32_t nonzero = 0;
+
+    for (int i = 0; i < 16; i++) {
+        const uint16_t divisor = self->divisor[first + i], sign = (uint16_t)(rows[i] >> 15);
+        const uint16_t magnitude = (uint16_t)(((uint16_t)rows[i] ^ sign) - sign);
+        const uint16_t dividend = (uint16_t)((uint32_t)magnitude * self->scale[first + i] + self->bias[first + i]);
+        const uint16_t quotient = (uint16_t)((uint32_t)magnitude * self->inverse[first + i] >> 16);
+        const uint16_t remainder = (uint16_t)(dividend - (uint32_t)quotient * divisor);
+        const uint16_t value = (uint16_t)(quotient + (remainder >= divisor) + (remainder >= 2 * divisor));
+
+        rows[i] = (int16_t)((value ^ sign) - sign);
+        nonzero |= (uint32_t)(value != 0) << i;
     }
-    return pack_flags(nonzero);
+    return nonzero;
 }
 
 #endif
 
-/* ---- exact tables ---- */
-
-/* Returns magnitude * own_step / step, rounded up from .60. The product with the ratio is at most one off. */
-static uint32_t divide_exactly(const gpt_requantiser *self, int i, uint32_t magnitude)
+/* Returns the bits of the coefficients of some rows of a block in zigzag order. */
+static uint64_t to_zigzag(uint64_t bits, int first_row, int rows)
 {
-    const uint32_t dividend = 10u * self->own_step[i] * magnitude + 4u * self->step[i], divisor = 10u * self->step[i];
-    uint32_t quotient = (uint32_t)((float)dividend * self->ratio[i]);
+    uint64_t result = 0;
 
-    quotient -= quotient * divisor > dividend;
-    quotient += (quotient + 1) * divisor <= dividend;
-    return quotient;
-}
-
-static uint64_t requantise_block_exactly(const gpt_requantiser *self, int16_t block[GPT_BLOCK_SIZE])
-{
-    uint8_t nonzero[GPT_BLOCK_SIZE];
-    uint64_t bits;
-
-    for (int i = 0; i < GPT_BLOCK_SIZE; i++)
-        nonzero[i] = block[i] != 0;
-    bits = to_zigzag(pack_flags(nonzero), 0) | to_zigzag(pack_flags(nonzero + HALF_BLOCK), HALF_BLOCK);
-    for (uint64_t pending = bits; pending != 0; pending &= pending - 1) {
-        const int k = __builtin_ctzll(pending), i = GPT_ZIGZAG[k], old = block[i];
-
-        if (self->step[i] != self->own_step[i]) {
-            const int magnitude = (int)divide_exactly(self, i, (uint32_t)(old < 0 ? -old : old));
-
-            block[i] = (int16_t)(old < 0 ? -magnitude : magnitude);
-            bits &= ~((uint64_t)(magnitude == 0) << k);
-        }
-    }
-    return bits;
+    for (int row = 0; row < rows; row++)
+        result |= ZIGZAG_BITS[first_row + row][bits >> 8 * row & 0xFF];
+    return result;
 }
 
 uint64_t gpt_requantise_block(const gpt_requantiser *self, int16_t block[GPT_BLOCK_SIZE])
 {
-    if (self->is_exact)
-        return requantise_block_exactly(self, block);
-    return to_zigzag(requantise_half(self, 0, block), 0) |
-           to_zigzag(requantise_half(self, HALF_BLOCK, block + HALF_BLOCK), HALF_BLOCK);
+    uint64_t bits = find_nonzero_in_block(block), nonzero = 0;
+
+    /* The last rows, with the high frequencies, are mostly 0. */
+    if (!self->changes)
+        return to_zigzag(bits, 0, 4) | (bits >> 32 != 0 ? to_zigzag(bits >> 32, 4, 4) : 0);
+    for (int row = 0; bits != 0; row += 2, bits >>= 16)
+        nonzero |= to_zigzag(requantise_rows(self, 8 * row, block + 8 * row), row, 2);
+    return nonzero;
 }

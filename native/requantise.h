@@ -8,28 +8,36 @@
 
 #include "block.h"
 
-/* The requantisation of one quantisation table; arrays are in natural order. All zero: not prepared. */
+enum { GPT_KEEP_STEPS = 0 }; /* in place of a quality: the coefficients stay as they are */
+
+/* The requantisation of one quantisation table; arrays are in natural order. All zero: nothing loaded. */
 typedef struct {
-    int quality, is_chroma, is_exact, changes; /* the parameters it was prepared for; whether any step changes */
-    uint16_t own_step[GPT_BLOCK_SIZE];         /* the tile's steps */
-    uint16_t step[GPT_BLOCK_SIZE];             /* the new steps, none finer than the tile's */
-    /* Efficient tables: new = sign * ((|old| + half) / factor), by inverse = 65536 / factor (65535 for factor 1). */
-    uint16_t factor[GPT_BLOCK_SIZE], half[GPT_BLOCK_SIZE], inverse[GPT_BLOCK_SIZE];
-    /* Exact tables: new = sign * ((10 * own_step * |old| + 4 * step) / (10 * step)), by ratio = 1 / (10 * step). */
-    float ratio[GPT_BLOCK_SIZE];
+    int is_loaded, is_prepared;
+    uint16_t own_step[GPT_BLOCK_SIZE]; /* the tile's steps */
+    int is_chroma;                     /* whether the table is judged as a chrominance table */
+    double own_quality;                /* see gpt_ijg_quality() */
+    int is_ijg;                        /* see gpt_is_ijg_table() */
+    int quality, is_exact, changes;    /* what it is prepared for; whether any step changes */
+    uint16_t step[GPT_BLOCK_SIZE];     /* the new steps, none finer than the tile's */
+    /* new = sign * ((scale * |old| + bias) / divisor), by inverse = 65536 * scale / divisor, at most 65535. */
+    uint16_t scale[GPT_BLOCK_SIZE], bias[GPT_BLOCK_SIZE], divisor[GPT_BLOCK_SIZE], inverse[GPT_BLOCK_SIZE];
 } gpt_requantiser;
 
-/* Prepares the requantisation from a tile's table to the IJG table of `quality` (1..100). If it is prepared for the
- * same parameters, which is usual for tiles of one cache, nothing is computed. Returns 1 if any quantisation step
- * changes, else 0.
+/* Loads a table. If it is the one that is loaded, which is usual for tiles of one cache, nothing is computed. */
+void gpt_requantiser_load(gpt_requantiser *self, const uint16_t own_step[GPT_BLOCK_SIZE], int is_chroma);
+
+/* Prepares the requantisation from the loaded table to the IJG table of `quality` (1..100), or GPT_KEEP_STEPS. If it is
+ * prepared for the same parameters, nothing is computed. Returns 1 if any quantisation step changes, else 0.
  *
  * Efficient tables (is_exact 0): each new step is an integer multiple of the tile's, the nearest to the IJG step.
  * Coefficients are rounded to nearest, ties to zero. A second run changes nothing.
  * Exact tables (is_exact 1): the IJG step where it is coarser than the tile's. Rounding has a dead zone: fractions are
  * rounded up from .60 and never at .50, where the coefficients of an image that was quantised before accumulate.
+ *
+ * The DC coefficient keeps its step in both: it is the mean of a block, and the eye sees that colours fade if it is
+ * rounded towards 0.
  */
-int gpt_requantiser_prepare(gpt_requantiser *self, const uint16_t own_step[GPT_BLOCK_SIZE], int quality, int is_chroma,
-                            int is_exact);
+int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact);
 
 /* Requantises the coefficients of one 8 x 8 block, natural order, in place. Returns which are nonzero afterwards: bit k
  * stands for the k-th coefficient in zigzag order.

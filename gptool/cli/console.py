@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH, MIN_WIDTH = 140, 80
 """Columns of a table if standard output is not a terminal, and the fewest columns of one on a terminal."""
 
-WIDE = 110
+WIDE = 120
 """Columns from which tables have padding, and reasons in their cells."""
 
 FIRST_LINE_SECONDS, LINE_SECONDS = 1.0, 5.0
@@ -67,7 +67,10 @@ def output_width() -> int:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None) -> None:
-    """Print a table. Columns whose heading ends in `<` are aligned left, and are the only ones that may wrap."""
+    """Print a table. Columns whose heading ends in `<` are aligned left, and are the only ones that may wrap.
+
+    A heading may have several lines.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table

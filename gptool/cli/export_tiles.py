@@ -25,6 +25,7 @@ EPILOG = """\b
 Examples:
   gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
   gptool export-tiles relief north.tpkx --area-of-interest north.geojson
+  gptool export-tiles relief smaller.tpkx --optimize-tiles-for-size
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -74,7 +75,8 @@ def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
 def show_result(result: ExportResult) -> None:
     """Print the figures of each level in a table. Reasons for kept tiles are in its cells, or below it if narrow."""
     total, wide = result.total, output_width() >= WIDE
-    columns = ["Level", "Tiles", "Bytes in", "Bytes out", "Out/in", "Quality", "Recompressed", "Damaged"]
+    recompressed, optimised = ("Recompressed", "Optimised") if wide else ("Recom-\npressed", "Opti-\nmised")
+    columns = ["Level", "Tiles", "Bytes in", "Bytes out", "Out/in", "Quality", recompressed, optimised, "Damaged"]
     columns.append("Kept, and why<" if wide else "Kept")
     rows = [(str(level), *_cells(report, wide)) for level, report in result.levels.items()]
     print_table(columns, rows, ("All", *_cells(total, wide)))
@@ -106,6 +108,7 @@ def _cells(report: LevelReport, wide: bool) -> tuple[str, ...]:
         f"{100 * report.bytes_written / report.bytes_read:.1f} %" if report.bytes_read else "-",
         _quality(report, wide),
         f"{report.tiles_recompressed:,}",
+        f"{report.tiles_optimised:,}",
         f"{report.tiles_damaged:,}",
         "; ".join(f"{count:,} {reason}" for reason, count in kept.items()) or "-"
         if wide

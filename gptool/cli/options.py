@@ -16,10 +16,14 @@ SELECTION = {
     "exportBy": "LevelID|Resolution|Scale",
     "exportExtent": "BOX",
     "areaOfInterest": "FILE|JSON",
+    "optimizeTilesForSize": None,
     "compressionQuality": "0-100",
     "storageFormatType": "compactV2|compact",
 }
-"""The parameters of the table that are options, and the placeholders for their values in the help."""
+"""The parameters of the table that are options, and the placeholders for their values in the help; None for flags."""
+
+IMPLIED = {"optimizeTilesForSize": " Implied by --compression-quality."}
+"""What the help adds to a flag that another option implies."""
 
 cache_argument = click.argument("cache", type=click.Path())
 
@@ -50,12 +54,14 @@ def selection_options(command: Command) -> Command:
     """Add the options that select tiles, and set their recompression and storage."""
     command = tables_option(command)
     for name, metavar in reversed(SELECTION.items()):
-        parameter = BY_NAME[name]
+        parameter, is_flag = BY_NAME[name], metavar is None
+        default = None if is_flag else parameter.default  # a flag that is not given may be implied
         command = click.option(
             parameter.option,
             metavar=metavar,
-            default=parameter.default,
-            show_default=parameter.default is not None,
-            help=parameter.documentation,
+            is_flag=is_flag,
+            default=default,
+            show_default=default is not None,
+            help=parameter.documentation + IMPLIED.get(name, ""),
         )(command)
     return command

@@ -151,7 +151,7 @@ class Sample(NamedTuple):
 
 def _sample_levels(plan: Plan, recompression: Recompression, progress: Progress | None) -> list[Sample]:
     """Return the sample of each level that has tiles; they are empty if nothing is recompressed."""
-    if recompression.quality is None:
+    if not recompression.is_requested:
         nothing = np.empty(0, np.int64)
         return [Sample(nothing, nothing, LevelReport()) for _ in plan.filled_levels]
     done, total = 0, sum(min(SAMPLE_TILES, level.tiles) for level in plan.filled_levels)

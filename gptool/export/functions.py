@@ -28,6 +28,7 @@ def export_tiles(
     export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     storage_format_type: str | None = None,
+    optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
     max_export_tiles_count: int | None = None,
@@ -56,10 +57,13 @@ def export_tiles(
         share area with its polygons are exported whole. It supersedes `export_extent`.
     storage_format_type : str or None
         The storage format of a dataset: `compactV2` (the default) or `compact`, or Esri's long names for them.
+    optimize_tiles_for_size : bool or None
+        True: JPEG tiles become smaller without loss, by Huffman tables of their own; EXIF, XMP and comments are
+        removed. By default, they do if a compression quality is given, which contradicts False.
     compression_quality : int or None
         The IJG quality, 0 to 100, that JPEG tiles are recompressed to, capped at each tile's own quality. With the
-        efficient tables the quality moves in steps: a request slightly below a tile's quality may leave the tile as it
-        is; a message says so. By default, every tile is copied as it is.
+        efficient tables the quality moves in steps: a request slightly below a tile's quality may not lower it; a
+        message says so. By default, every tile keeps its quality.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
         or the IJG table of the requested quality.
@@ -91,6 +95,7 @@ def export_tiles(
         export_extent=export_extent,
         area_of_interest=area_of_interest,
         storage_format_type=storage_format_type,
+        optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
     )
     tables, limit, threads = read_tables(tables), read_limit(max_export_tiles_count), read_workers(workers)
@@ -110,6 +115,7 @@ def estimate_export_tiles_size(
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     tile_package: bool | None = None,
     storage_format_type: str | None = None,
+    optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
     progress: Progress | None = None,
@@ -142,6 +148,7 @@ def estimate_export_tiles_size(
         area_of_interest=area_of_interest,
         tile_package=tile_package,
         storage_format_type=storage_format_type,
+        optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
     )
     tables, tile_cache = read_tables(tables), as_tile_cache(cache)

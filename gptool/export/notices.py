@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gptool._jpeg import Outcome
 from gptool.crs.reference import wgs84_transformer
 from gptool.export.report import LevelReport
 from gptool.jpeg.quality_steps import QualityStep
@@ -12,7 +13,7 @@ from gptool.model import Message
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.request import Request
-from gptool.text import format_count
+from gptool.text import format_bytes, format_count
 
 MAX_STEPS = 5
 """Quality steps that a message lists: the tables of other encoders may differ from tile to tile."""
@@ -27,7 +28,8 @@ def request_notices(request: Request) -> list[Message]:
         notices.append(
             Message(
                 "Informative",
-                "optimizeTilesForSize is set without compressionQuality: every tile keeps its quality",
+                "optimizeTilesForSize is set without compressionQuality: JPEG tiles are optimised without loss, every "
+                "tile keeps its quality",
             )
         )
     if request.quality is not None and not request.optimize:
@@ -44,15 +46,18 @@ def request_notices(request: Request) -> list[Message]:
 def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, request: Request) -> list[Message]:
     """Return notices that are known before the work.
 
-    They concern requested levels without tiles, bundles and folders that are skipped, a capped quality, and an extent
-    that cannot be stated in degrees.
+    They concern requested levels without tiles, bundles and folders that are skipped, a quality above the one that the
+    cache declares, and an extent that cannot be stated in degrees.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no selected tiles" for level in empty]
     warnings += plan.skipped
-    requested, cap = recompression.requested_quality, recompression.quality
-    if cap != requested:
-        warnings.append(f"compressionQuality {requested} is capped at {cap}, the quality that the cache declares")
+    requested, declared = recompression.quality, recompression.declared_quality
+    if requested is not None and declared is not None and requested > declared:
+        warnings.append(
+            f"compressionQuality {requested} is above {declared}, the quality that the cache declares: only tiles "
+            f"whose own quality is above {requested} are recompressed"
+        )
     if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
         warnings.append(
             f"the extent cannot be transformed from the spatial reference (WKID "
@@ -62,7 +67,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
 
 
 def tile_notices(total: LevelReport, recompression: Recompression) -> list[Message]:
-    """Return notices that are known after the work: tiles that the request does not change, and damaged tiles."""
+    """Return notices that are known after the work: what became of JPEG tiles, and damaged tiles."""
     notices = quality_notices(total, recompression)
     if total.tiles_damaged:
         count = format_count(total.tiles_damaged, "tile")
@@ -71,28 +76,55 @@ def tile_notices(total: LevelReport, recompression: Recompression) -> list[Messa
 
 
 def quality_notices(total: LevelReport, recompression: Recompression, noun: str = "tile") -> list[Message]:
-    """Return notices about JPEG tiles that the request does not change: it is above their quality or too little below.
+    """Return notices about what the request means for JPEG tiles.
+
+    They concern tiles that keep their quality since the request is above it or too little below, tiles whose quality is
+    an estimate, and what lossless optimisation has saved.
 
     Parameters
     ----------
     noun : str
         What the messages call a tile.
     """
+    if not recompression.is_requested or not total.tiles:
+        return []
+    if total.outcomes[Outcome.KEPT_NOT_JPEG] + total.outcomes[Outcome.DAMAGED] == total.tiles:
+        return [Message("Warning", f"{_request_text(recompression)} has no effect: no {noun} is a valid JPEG")]
+    notices = _kept_notices(total, recompression, noun)
+    if total.tiles_with_foreign_tables and recompression.quality is not None:
+        notices.append(Message("Informative", _foreign_tiles(total.tiles_with_foreign_tables, recompression, noun)))
+    if total.tiles_optimised:
+        notices.append(Message("Informative", _optimised_tiles(total, recompression, noun)))
+    elif recompression.quality is None:
+        text = f"optimizeTilesForSize makes no {noun} smaller without loss; a compressionQuality makes tiles smaller"
+        notices.append(Message("Informative", text))
+    return notices
+
+
+def _request_text(recompression: Recompression) -> str:
+    quality = recompression.quality
+    return "optimizeTilesForSize" if quality is None else f"compressionQuality {quality}"
+
+
+def _kept_notices(total: LevelReport, recompression: Recompression, noun: str) -> list[Message]:
+    """Return notices about tiles that keep their quality: the request is above it, or too little below."""
     notices = []
     if total.capped:
         low, high = min(total.capped), max(total.capped)
         own = str(low) if low == high else f"{low} to {high}"
         count = format_count(total.capped.total(), noun)
-        text = f"compressionQuality {recompression.quality} is above the quality ({own}) of {count}, kept as they are"
+        text = f"compressionQuality {recompression.quality} is above the quality ({own}) of {count}, which "
+        text += "keeps it" if total.capped.total() == 1 else "keep it"
         notices.append(Message("Warning", text))
     if total.unchanged:
-        text = f"compressionQuality {recompression.quality} does not change {_unchanged_tiles(total.unchanged, noun)}"
+        tiles = _unchanged_tiles(total.unchanged, noun)
+        text = f"compressionQuality {recompression.quality} does not lower the quality of {tiles}"
         notices.append(Message("Informative" if total.tiles_recompressed else "Warning", text))
     return notices
 
 
 def _unchanged_tiles(unchanged: Counter[QualityStep], noun: str) -> str:
-    """Return a list of the tiles that were kept although their quality is above the request, most frequent first."""
+    """Return a list of the tiles that keep their quality although the request is below it, most frequent first."""
     steps = sorted(unchanged, key=lambda step: (-unchanged[step], step.quality, step.lowest or 0))
     parts = [
         f"{format_count(unchanged[step], noun)} of quality {step.quality}{_step_range(step)}"
@@ -104,7 +136,7 @@ def _unchanged_tiles(unchanged: Counter[QualityStep], noun: str) -> str:
 
 
 def _step_range(step: QualityStep) -> str:
-    """Return which requests keep a tile as it is, and the next lower one that does not, as far as that is known."""
+    """Return which requests keep a tile's quality, and the next lower one that does not, as far as that is known."""
     if step.lowest is None:
         return ""
     if step.lowest == 1:
@@ -112,3 +144,22 @@ def _step_range(step: QualityStep) -> str:
     highest = step.quality - 1
     span = f"request {highest}" if step.lowest == highest else f"requests {step.lowest} to {highest}"
     return f" ({span} would not; {step.lowest - 1} would)"
+
+
+def _foreign_tiles(tiles: int, recompression: Recompression, noun: str) -> str:
+    """Return what it means for a request that tiles have quantisation tables that are not IJG's."""
+    have, their = ("has", "its") if tiles == 1 else ("have", "their")
+    text = f"{format_count(tiles, noun)} {have} quantisation tables that are not IJG's: {their} quality is an estimate"
+    declared = recompression.declared_quality
+    if declared is None:
+        return text
+    return f"{text}; requests of {declared} or more, the quality that the cache declares, keep it"
+
+
+def _optimised_tiles(total: LevelReport, recompression: Recompression, noun: str) -> str:
+    """Return what lossless optimisation has saved, and how tiles become smaller still."""
+    read, written = total.optimised_bytes_read, total.optimised_bytes_written
+    count = format_count(total.tiles_optimised, noun)
+    text = f"optimised without loss: {count}, from {format_bytes(read)} to {format_bytes(written)} "
+    text += f"({100 * (read - written) / read:.1f} % less)"
+    return text if recompression.quality is not None else f"{text}; a compressionQuality makes tiles smaller still"

@@ -34,7 +34,7 @@ class PreparedExport:
     kind : OutputKind
         The kind of result.
     recompression : Recompression
-        Capped at the quality that the cache declares.
+        What is done to JPEG tiles.
     notices : tuple of Message
         What users should know before the work.
     """
@@ -114,7 +114,8 @@ def prepare(
         _check_separate(target, plan.cache)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     quality = request.quality if request.optimize else None
-    recompression = Recompression.for_cache(quality, tables, plan.cache.image)
+    image = plan.cache.image
+    recompression = Recompression.for_cache(image, quality=quality, tables=tables, optimize=request.optimize)
     return PreparedExport(plan, kind, recompression, tuple(plan_notices(plan, kind, recompression, request)))
 
 

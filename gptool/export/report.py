@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,8 +13,8 @@ import numpy as np
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
+from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
-from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import BatchOutcomes
 from gptool.model import BundleAddress, Message
 from gptool.plan import MAX_LISTED_TILES, Plan
@@ -25,6 +24,7 @@ MAX_LISTED_IN_BUNDLE = 1_000
 
 OUTCOME_TEXTS = {
     Outcome.RECOMPRESSED: "recompressed",
+    Outcome.OPTIMISED: "optimised without loss",
     Outcome.KEPT_QUALITY: "request not below the tile's quality",
     Outcome.KEPT_UNCHANGED: "no quantisation step would change",
     Outcome.KEPT_NOT_SMALLER: "result would not be smaller",
@@ -34,6 +34,9 @@ OUTCOME_TEXTS = {
     Outcome.NOT_REQUESTED: "no recompression requested",
 }
 """What people read for an outcome."""
+
+CHANGED = Outcome.RECOMPRESSED, Outcome.OPTIMISED
+"""The outcomes of tiles that are not copied as they are; each has a figure of its own."""
 
 
 class _DamagedTile(NamedTuple):
@@ -72,22 +75,16 @@ class DamagedTile(_DamagedTile):
 
 
 @dataclass
-class LevelReport:
+class LevelReport(TileCounts):
     """The figures of one level, or of all levels.
+
+    It also has the counts of `gptool.jpeg.counts.TileCounts`.
 
     Attributes
     ----------
     tiles : int
     bytes_read, bytes_written : int
         Bytes of the tiles in the cache and in the result.
-    outcomes : Counter of Outcome
-        The number of tiles by outcome.
-    qualities : Counter of int
-        The number of JPEG tiles of the result by their rounded quality.
-    capped : Counter of int
-        The number of JPEG tiles that were kept because the request is above their quality, by that quality, rounded.
-    unchanged : Counter of QualityStep
-        The number of JPEG tiles that were kept although the request is below their quality, by their quality step.
     tiles_damaged : int
     damaged : list of DamagedTile
         The first of them.
@@ -96,10 +93,6 @@ class LevelReport:
     tiles: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
-    outcomes: Counter[int] = field(default_factory=Counter)
-    qualities: Counter[int] = field(default_factory=Counter)
-    capped: Counter[int] = field(default_factory=Counter)
-    unchanged: Counter[QualityStep] = field(default_factory=Counter)
     tiles_damaged: int = 0
     damaged: list[DamagedTile] = field(default_factory=list)
 
@@ -109,17 +102,11 @@ class LevelReport:
         self.tiles += len(read.sizes)
         self.bytes_read += int(read.sizes.sum(dtype=np.int64))
         self.bytes_written += int(written.sizes.sum(dtype=np.int64))
-        self._add_counters(found)
+        self.add_counts(found)
         self.tiles_damaged += len(found.damaged)
         self.damaged += [
             DamagedTile(*address.tile(position), sys.intern(reason), damage) for position, damage, reason in listed
         ]
-
-    def _add_counters(self, other: BatchOutcomes | LevelReport) -> None:
-        self.outcomes.update(other.outcomes)
-        self.qualities.update(other.qualities)
-        self.capped.update(other.capped)
-        self.unchanged.update(other.unchanged)
 
     @classmethod
     def sum(cls, reports: Iterable[LevelReport]) -> LevelReport:
@@ -134,19 +121,24 @@ class LevelReport:
         self.tiles += other.tiles
         self.bytes_read += other.bytes_read
         self.bytes_written += other.bytes_written
-        self._add_counters(other)
+        self.add_counts(other)
         self.tiles_damaged += other.tiles_damaged
         self.damaged += other.damaged[: max(MAX_LISTED_TILES - len(self.damaged), 0)]
 
     @property
     def tiles_recompressed(self) -> int:
-        """The number of tiles that became smaller."""
+        """The number of tiles that were recompressed to a lower quality."""
         return self.outcomes[Outcome.RECOMPRESSED]
+
+    @property
+    def tiles_optimised(self) -> int:
+        """The number of tiles that became smaller without loss: they have the same quantised coefficients."""
+        return self.outcomes[Outcome.OPTIMISED]
 
     @property
     def tiles_kept(self) -> int:
         """The number of tiles that were copied as they are, damaged ones included."""
-        return self.tiles - self.tiles_recompressed
+        return self.tiles - self.tiles_recompressed - self.tiles_optimised
 
     @property
     def kept(self) -> dict[Outcome, int]:
@@ -154,7 +146,7 @@ class LevelReport:
         return {
             outcome: self.outcomes[outcome]
             for outcome in OUTCOME_TEXTS
-            if outcome is not Outcome.RECOMPRESSED and self.outcomes[outcome]
+            if outcome not in CHANGED and self.outcomes[outcome]
         }
 
     @property
@@ -169,13 +161,16 @@ class LevelReport:
             "bytesRead": self.bytes_read,
             "bytesWritten": self.bytes_written,
             "tilesRecompressed": self.tiles_recompressed,
+            "tilesOptimised": self.tiles_optimised,
             "tilesKept": self.tiles_kept,
             "outcomes": [
                 {"code": outcome.name, "text": text, "tiles": self.outcomes[outcome]}
                 for outcome, text in OUTCOME_TEXTS.items()
                 if self.outcomes[outcome]
             ],
+            "optimised": {"bytesRead": self.optimised_bytes_read, "bytesWritten": self.optimised_bytes_written},
             "damaged": self.tiles_damaged,
+            "tilesWithForeignTables": self.tiles_with_foreign_tables,
             "effectiveQuality": self.effective_quality,
             "qualities": {str(quality): count for quality, count in sorted(self.qualities.items())},
         }
@@ -238,8 +233,13 @@ class ExportResult:
 
     @property
     def tiles_recompressed(self) -> int:
-        """The number of tiles that became smaller."""
+        """The number of tiles that were recompressed to a lower quality."""
         return self.total.tiles_recompressed
+
+    @property
+    def tiles_optimised(self) -> int:
+        """The number of tiles that became smaller without loss."""
+        return self.total.tiles_optimised
 
     @property
     def tiles_kept(self) -> int:

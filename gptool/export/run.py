@@ -91,7 +91,7 @@ def _make_unit(
         recompression,
         kind.storage_format,
         kind.needs_checksums,
-        writer.allocate(bundle, sizes_known=recompression.quality is None),
+        writer.allocate(bundle, sizes_known=not recompression.is_requested),
     )
 
 

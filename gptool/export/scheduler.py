@@ -104,7 +104,7 @@ def run_units(
     at_once = max(min(threads, len(units)), 1)
     monitor, waiting = _Monitor(), iter(units)
     with ExitStack() as pools:
-        if threads > 1 and any(unit.recompression.quality is not None for unit in units):
+        if threads > 1 and any(unit.recompression.is_requested for unit in units):
             workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
             # The fewer units are running, the more batches each may have in progress.
             monitor.ordered_map = partial(_map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))

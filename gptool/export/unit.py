@@ -76,10 +76,10 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
     writer = BUNDLE_WRITERS[unit.storage_format](unit.address, unit.regions, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
-        if unit.recompression.quality is None:
-            batches, ordered_map = bundle.batches(positions, _read_buffer()), map
-        else:
+        if unit.recompression.is_requested:
             batches = bundle.batches(positions)
+        else:
+            batches, ordered_map = bundle.batches(positions, _read_buffer()), map
         for batch, result, outcomes in ordered_map(partial(_recompress, unit.recompression), batches):
             writer.append(result)
             report.add_batch(unit.address, batch, result, outcomes)

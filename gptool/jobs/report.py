@@ -79,7 +79,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
         "optimizeTilesForSize": request.optimize,
         "compressionQuality": request.quality,
-        "cappedCompressionQuality": recompression.quality,
+        "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
     }
 
@@ -109,9 +109,8 @@ def _level_json(planned: LevelPlan, written: LevelReport) -> dict[str, Any]:
 
 def _outcomes_json(report: LevelReport) -> dict[str, Any]:
     """Return what happened to the tiles, by the names in the JSON of the report itself."""
-    names = "tilesRecompressed", "tilesKept", "outcomes", "damaged", "effectiveQuality", "qualities"
-    value = report.to_json()
-    return {name: value[name] for name in names}
+    sizes = "tiles", "bytesRead", "bytesWritten"
+    return {name: value for name, value in report.to_json().items() if name not in sizes}
 
 
 def _sha256(path: Path, progress: Progress) -> str:

@@ -1,7 +1,7 @@
 """The steps of the efficient tables: which requests leave a tile unchanged.
 
 With the efficient tables, each quantisation step of a recompressed tile is an integer multiple of the tile's own, so
-that the quality of the result moves in steps: a range of requests below a tile's quality leaves it as it is.
+that the quality of the result moves in steps: a range of requests below a tile's quality changes no step.
 """
 
 from __future__ import annotations
@@ -30,32 +30,41 @@ class QualityStep(NamedTuple):
     quality : int
         The tile's quality, rounded.
     lowest : int or None
-        The lowest request, 1 to 100, that leaves the tile unchanged; all requests from there up to its quality do.
-        None if it is unknown.
+        The lowest request, 1 to 100, that changes no quantisation step of the tile; all requests from there up to its
+        quality do not either. None if it is unknown.
     """
 
     quality: int
     lowest: int | None
 
 
-def lowest_unchanged_quality(tile: bytes, quality: int, tables: Tables) -> int | None:
-    """Return the lowest request that leaves a tile unchanged, given one that does.
+def find_step(
+    tile: bytes, own_quality: int, quality: int, tables: Tables, declared_quality: int | None
+) -> QualityStep | None:
+    """Return the step that a tile is on; None if a request changes the tile's quantisation steps, or is not below them.
 
     Parameters
     ----------
     tile : bytes
-        A JPEG tile for which a request of `quality` results in `Outcome.KEPT_UNCHANGED`.
+        A JPEG tile.
+    own_quality : int
+        Its quality, rounded.
     quality : int
-        0 to 100.
-    tables : {"efficient", "exact"}
+        The request, 0 to 100.
+    tables, declared_quality
+        See `gptool._jpeg.recompress`.
 
     Returns
     -------
-    int or None
-        1 if no request changes the tile. None if its header cannot be read.
+    QualityStep or None
+        Its `lowest` is 1 if no request changes the tile, and None if its header is unusual.
     """
     header = _quantisation_header(tile)
-    return _lowest(header, quality, tables) if header else None
+    if not header:
+        is_unchanged = _is_unchanged(tile, quality, tables, declared_quality)
+        return QualityStep(own_quality, None) if is_unchanged else None
+    lowest = _lowest(header, quality, tables, declared_quality)
+    return QualityStep(own_quality, lowest) if lowest else None
 
 
 def _quantisation_header(tile: bytes) -> bytes:
@@ -75,13 +84,16 @@ def _quantisation_header(tile: bytes) -> bytes:
 
 
 @lru_cache(CACHED_HEADERS)
-def _lowest(header: bytes, quality: int, tables: Tables) -> int | None:
-    """Search the requests; a header without image data fails where a quantisation step would change."""
-    if not _is_unchanged(header, quality, tables):
-        return None
+def _lowest(header: bytes, quality: int, tables: Tables, declared_quality: int | None) -> int | None:
+    """Return the lowest request that leaves a tile unchanged, given one; None if that one does not."""
+
+    def is_unchanged(request: int) -> bool:
+        return _is_unchanged(header, request, tables, declared_quality)
+
     # The lower a request, the coarser its table: the requests that leave a tile unchanged are contiguous.
-    return 1 + bisect_left(range(1, quality), True, key=lambda lower: _is_unchanged(header, lower, tables))
+    return 1 + bisect_left(range(1, quality), True, key=is_unchanged) if is_unchanged(quality) else None
 
 
-def _is_unchanged(header: bytes, quality: int, tables: Tables) -> bool:
-    return _jpeg.recompress(header, quality, tables=tables)[1] is Outcome.KEPT_UNCHANGED
+def _is_unchanged(tile: bytes, quality: int, tables: Tables, declared_quality: int | None) -> bool:
+    outcome = _jpeg.judge(tile, quality, tables=tables, declared_quality=declared_quality)
+    return outcome is Outcome.KEPT_UNCHANGED

@@ -1,10 +1,9 @@
-"""The recompression policy: which tiles are recompressed, which are copied as they are, and why."""
+"""The recompression policy: what is done to JPEG tiles, which tiles are copied as they are, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,70 +12,76 @@ from gptool import _bundle, _jpeg
 from gptool._bundle import TileKind
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
+from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import DamagedPosition, diagnose
-from gptool.jpeg.quality_steps import QualityStep, lowest_unchanged_quality
+from gptool.jpeg.quality_steps import QualityStep, find_step
 from gptool.model import ImageInfo, Tables
 
 # Looking up a member of an enumeration is slow.
 KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED = Outcome.KEPT_NOT_JPEG, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED
-NOT_REQUESTED, DAMAGED, JPEG, UNKNOWN = Outcome.NOT_REQUESTED, Outcome.DAMAGED, TileKind.JPEG, TileKind.UNKNOWN
+OPTIMISED, NOT_REQUESTED, DAMAGED = Outcome.OPTIMISED, Outcome.NOT_REQUESTED, Outcome.DAMAGED
+JPEG, UNKNOWN = TileKind.JPEG, TileKind.UNKNOWN
 
-NOT_DECODED = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG, KEPT_QUALITY, KEPT_UNCHANGED))
-"""By outcome: True if libjpeg-turbo has not read the whole tile; its first and last bytes show damage then."""
+NOT_DECODED = np.isin(np.arange(len(Outcome)), (NOT_REQUESTED, KEPT_NOT_JPEG))
+"""By outcome: True if libjpeg-turbo has not read the tile; its first and last bytes show damage then."""
+
+KEEPS_QUALITY = np.isin(np.arange(len(Outcome)), (KEPT_QUALITY, KEPT_UNCHANGED, OPTIMISED))
+"""By outcome: True if the quantisation steps of the tile are those that it had."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recompression:
-    """The recompression of JPEG tiles that an export applies.
+    """What an export does to JPEG tiles: nothing, lossless optimisation, or recompression to a lower quality.
 
     Attributes
     ----------
     quality : int or None
-        The IJG quality, 0 to 100, that tiles above it are recompressed to. None: no tile is recompressed.
+        The IJG quality, 0 to 100, that tiles above it are recompressed to; all others are optimised without loss. None:
+        no tile is recompressed.
     tables : {"efficient", "exact"}
         See `gptool._jpeg.recompress`.
-    requested_quality : int or None
-        The quality that was requested. `quality` is lower if the cache declares a lower one.
+    optimize : bool
+        True: tiles are optimised without loss, also without a quality.
+    declared_quality : int or None
+        The quality that the cache declares, 1 to 100; None if it declares none.
     """
 
     quality: int | None = None
     tables: Tables = "efficient"
-    requested_quality: int | None = None
+    optimize: bool = False
+    declared_quality: int | None = None
 
     @classmethod
-    def for_cache(cls, requested_quality: int | None, tables: Tables, image: ImageInfo) -> Recompression:
-        """Return the recompression of a cache's tiles, capped at the quality that the cache declares."""
-        quality, declared = requested_quality, image.compression_quality
-        if quality is not None and image.may_be_jpeg and 0 < declared < quality:
-            quality = declared
-        return cls(quality, tables, requested_quality)
+    def for_cache(cls, image: ImageInfo, *, quality: int | None, tables: Tables, optimize: bool) -> Recompression:
+        """Return the recompression of a cache's tiles."""
+        declared = image.compression_quality if image.may_be_jpeg else 0
+        return cls(quality, tables, optimize, declared or None)
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether JPEG tiles may change; otherwise every tile is copied as it is."""
+        return self.optimize or self.quality is not None
+
+    @property
+    def keeps_foreign_tables(self) -> bool:
+        """Whether tiles with foreign tables keep their quality, which is an estimate, whatever it is."""
+        return self.quality is not None and self.declared_quality is not None and self.quality >= self.declared_quality
 
 
-class BatchOutcomes(NamedTuple):
-    """The outcomes of the tiles of a batch.
+@dataclass
+class BatchOutcomes(TileCounts):
+    """The outcomes of the tiles of a batch: counts, and the damaged tiles.
 
     Attributes
     ----------
-    outcomes : Counter of Outcome
-        The number of tiles by outcome.
-    qualities : Counter of int
-        The number of JPEG tiles by their rounded quality after the export.
-    capped : Counter of int
-        The number of JPEG tiles that were kept because the request is above their quality, by that quality, rounded.
-    unchanged : Counter of QualityStep
-        The number of JPEG tiles that were kept although the request is below their quality, by their quality step.
     damaged : list of DamagedPosition
     """
 
-    outcomes: Counter[int]
-    qualities: Counter[int]
-    capped: Counter[int]
-    unchanged: Counter[QualityStep]
-    damaged: list[DamagedPosition]
+    damaged: list[DamagedPosition] = field(default_factory=list)
 
 
 def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[TileBatch, BatchOutcomes]:
-    """Recompress the JPEG tiles of a batch whose quality is above the request.
+    """Recompress the JPEG tiles of a batch whose quality is above the request, and optimise the others without loss.
 
     A damaged tile is copied as it is, and reported.
 
@@ -87,29 +92,33 @@ def recompress_tiles(batch: TileBatch, recompression: Recompression) -> tuple[Ti
     BatchOutcomes
     """
     kinds, complete = _bundle.inspect(batch.source, batch.offsets, batch.sizes)
-    if recompression.quality is None:
-        return batch, _classify_copied(batch, kinds, complete)
     is_jpeg = kinds == JPEG
-    result, outcomes = batch, np.full(len(kinds), KEPT_NOT_JPEG, np.uint8)
-    if is_jpeg.any():
-        result, outcomes = _recompress_batch(batch, recompression.quality, recompression.tables)
+    copied = KEPT_NOT_JPEG if recompression.is_requested else NOT_REQUESTED
+    result, outcomes = batch, np.full(len(kinds), copied, np.uint8)
+    if recompression.is_requested and is_jpeg.any():
+        result, outcomes = _recompress_batch(batch, recompression)
     outcomes[NOT_DECODED[outcomes] & (~complete | (kinds == UNKNOWN))] = DAMAGED
-    counts = _count(outcomes)
-    indices, rounded = _qualities(result, is_jpeg & (outcomes != DAMAGED))
-    damaged = _diagnose_tiles(batch, kinds, outcomes == DAMAGED)
-    if not (counts[KEPT_QUALITY] or counts[KEPT_UNCHANGED]):
-        return result, BatchOutcomes(counts, _count(rounded), Counter(), Counter(), damaged)
-    capped, unchanged = _count_kept(batch, recompression, indices, rounded, outcomes[indices])
-    return result, BatchOutcomes(counts, _count(rounded), capped, unchanged, damaged)
+    is_optimised = outcomes == OPTIMISED
+    found = BatchOutcomes(
+        outcomes=_count(outcomes),
+        optimised_bytes_read=int(batch.sizes[is_optimised].sum(dtype=np.int64)),
+        optimised_bytes_written=int(result.sizes[is_optimised].sum(dtype=np.int64)),
+        damaged=_diagnose_tiles(batch, kinds, outcomes == DAMAGED),
+    )
+    _count_qualities(batch, result, outcomes, np.flatnonzero(is_jpeg & (outcomes != DAMAGED)), recompression, found)
+    return result, found
 
 
-def _classify_copied(batch: TileBatch, kinds: NDArray[np.uint8], complete: NDArray[np.bool_]) -> BatchOutcomes:
-    """Classify tiles that are copied without recompression."""
-    is_sound = complete & (kinds != UNKNOWN)
-    damaged = _diagnose_tiles(batch, kinds, ~is_sound)
-    outcomes = Counter({int(NOT_REQUESTED): len(kinds) - len(damaged), int(DAMAGED): len(damaged)})
-    _, rounded = _qualities(batch, is_sound & (kinds == JPEG))
-    return BatchOutcomes(+outcomes, _count(rounded), Counter(), Counter(), damaged)
+def _recompress_batch(batch: TileBatch, recompression: Recompression) -> tuple[TileBatch, NDArray[np.uint8]]:
+    source, sizes, outcomes = _jpeg.recompress_batch(
+        batch.source,
+        batch.offsets,
+        batch.sizes,
+        recompression.quality,
+        tables=recompression.tables,
+        declared_quality=recompression.declared_quality,
+    )
+    return TileBatch.contiguous(batch.positions, source, sizes), outcomes
 
 
 def _diagnose_tiles(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDArray[np.bool_]) -> list[DamagedPosition]:
@@ -119,39 +128,40 @@ def _diagnose_tiles(batch: TileBatch, kinds: NDArray[np.uint8], is_damaged: NDAr
     ]
 
 
-def _qualities(batch: TileBatch, is_jpeg: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the indices and the rounded qualities of the JPEG tiles whose quality follows from their tables."""
-    indices = np.flatnonzero(is_jpeg)
-    qualities = _jpeg.qualities(batch.source, batch.offsets[indices], batch.sizes[indices])
-    known = ~np.isnan(qualities)
-    return indices[known], np.rint(qualities[known]).astype(np.intp)
-
-
-def _count_kept(
+def _count_qualities(
     batch: TileBatch,
-    recompression: Recompression,
-    indices: NDArray[np.intp],
-    rounded: NDArray[np.intp],
+    result: TileBatch,
     outcomes: NDArray[np.uint8],
-) -> tuple[Counter[int], Counter[QualityStep]]:
-    """Count the JPEG tiles below the requested quality, and those above it that the request does not change."""
-    requested = recompression.quality or 0
-    above = (outcomes == KEPT_UNCHANGED) & (rounded > requested)
-    capped = _count(rounded[(outcomes == KEPT_QUALITY) & (rounded < requested)])
-    return capped, _count_steps(batch, indices[above], rounded[above], recompression)
-
-
-def _recompress_batch(batch: TileBatch, quality: int, tables: Tables) -> tuple[TileBatch, NDArray[np.uint8]]:
-    source, sizes, outcomes = _jpeg.recompress_batch(batch.source, batch.offsets, batch.sizes, quality, tables=tables)
-    return TileBatch.contiguous(batch.positions, source, sizes), outcomes
+    jpegs: NDArray[np.intp],
+    recompression: Recompression,
+    found: BatchOutcomes,
+) -> None:
+    """Count tiles by their quantisation tables; `jpegs` are the indices of the JPEG tiles that are not damaged."""
+    is_foreign = _jpeg.has_foreign_tables(batch.source, batch.offsets[jpegs], batch.sizes[jpegs])
+    qualities = _jpeg.qualities(result.source, result.offsets[jpegs], result.sizes[jpegs])
+    known = ~np.isnan(qualities)
+    rounded = np.rint(qualities[known]).astype(np.intp)
+    found.tiles_with_foreign_tables = int(is_foreign.sum())
+    found.qualities = _count(rounded)
+    keeps = KEEPS_QUALITY[outcomes[jpegs[known]]]
+    if recompression.quality is None or not keeps.any():
+        return
+    is_capped = keeps & (rounded < recompression.quality)
+    if recompression.keeps_foreign_tables:
+        is_capped &= ~is_foreign[known]  # they are kept for another reason
+    found.capped = _count(rounded[is_capped])
+    is_above = keeps & (rounded > recompression.quality)
+    found.unchanged = _count_steps(batch, jpegs[known][is_above], rounded[is_above], recompression)
 
 
 def _count_steps(
     batch: TileBatch, indices: NDArray[np.intp], rounded: NDArray[np.intp], recompression: Recompression
 ) -> Counter[QualityStep]:
-    requested, tables = recompression.quality or 0, recompression.tables
-    lowest = (lowest_unchanged_quality(batch.tile(i), requested, tables) for i in indices.tolist())
-    return Counter(map(QualityStep, rounded.tolist(), lowest))
+    """Count the tiles above the request whose quantisation steps it does not change."""
+    quality, tables, declared = recompression.quality or 0, recompression.tables, recompression.declared_quality
+    tiles = zip(indices.tolist(), rounded.tolist(), strict=True)
+    steps = (find_step(batch.tile(i), own, quality, tables, declared) for i, own in tiles)
+    return Counter(step for step in steps if step)
 
 
 def _count(values: NDArray[np.integer]) -> Counter[int]:

@@ -139,7 +139,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "optimizeTilesForSize",
         "GPBoolean",
         "Optimize tiles for size",
-        "Whether JPEG tiles are recompressed to the quality given by compressionQuality.",
+        "Whether JPEG tiles are made smaller without loss, by Huffman tables of their own. EXIF, XMP and comments are "
+        "removed. With compressionQuality, tiles above that quality are recompressed to it.",
         lambda value: read_boolean(value, "optimizeTilesForSize"),
         default=False,
     ),
@@ -148,8 +149,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "GPLong",
         "Compression quality",
         "Quality, from 0 to 100, that JPEG tiles are recompressed to, capped at the quality of each tile. Quality "
-        "changes in steps, so a value slightly below the quality of a tile may leave the tile unchanged. By default, "
-        "tiles are not recompressed.",
+        "changes in steps, so a value slightly below the quality of a tile may not lower it. By default, every tile "
+        "keeps its quality.",
         lambda value: read_integer(value, "compressionQuality", MIN_QUALITY, MAX_QUALITY),
         limits=(MIN_QUALITY, MAX_QUALITY),
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
+from gptool.errors import ParameterError
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
 from gptool.request import area, extent
 from gptool.request.area import RequestedPolygon, path_or_json
@@ -17,6 +18,7 @@ from gptool.request.levels import ExportBy, LevelRange, select_levels
 from gptool.request.parameters import read_inputs
 from gptool.request.polygons import build_polygons, polygonal, union
 from gptool.request.selection import Area, Selection
+from gptool.request.values import is_absent
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
@@ -44,7 +46,7 @@ class Request:
         True for a tile package, False for a cache raster dataset.
     storage : StorageFormat or None
     optimize : bool
-        True if JPEG tiles are recompressed.
+        True if JPEG tiles are made smaller: optimised without loss, or recompressed to `quality`.
     quality : int or None
         0..100; used if `optimize` is True.
     """
@@ -83,6 +85,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
 def read_call(
     *,
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None,
+    optimize_tiles_for_size: bool | None,
     compression_quality: int | None,
     **others: Any,
 ) -> Request:
@@ -94,16 +97,25 @@ def read_call(
     Raises
     ------
     ParameterError
-        If a value is invalid.
+        If a value is invalid, or a compression quality is given although `optimize_tiles_for_size` is False.
     """
-    return read_request(
+    has_quality = not is_absent(compression_quality)
+    request = read_request(
         {
             **others,
             "area_of_interest": path_or_json(area_of_interest),
             "compression_quality": compression_quality,
-            "optimize_tiles_for_size": compression_quality is not None,
+            "optimize_tiles_for_size": has_quality if optimize_tiles_for_size is None else optimize_tiles_for_size,
         }
     )
+    if has_quality and not request.optimize:
+        raise ParameterError(
+            "cannot be False if compressionQuality is given",
+            where="optimizeTilesForSize",
+            found=f"False and compressionQuality {request.quality}",
+            expected="True or None",
+        )
+    return request
 
 
 def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple[Selection, list[Message]]:

@@ -15,8 +15,9 @@ from gptool.request import INPUTS
 from gptool.settings import CacheSettings, write_settings
 from helpers.arcpy_parameters import DATATYPES, FeatureSet, Parameter
 from helpers.arcpy_stand_in import ArcPy, load_toolbox
-from helpers.caches import LEVEL_0
+from helpers.caches import LEVEL_0, world
 from helpers.checks import check_dataset, check_nothing_left, check_package
+from helpers.lossless import check_optimised
 from helpers.tile_readers import read_package
 
 CACHE = {"cache": "World"}
@@ -157,6 +158,14 @@ def test_export_writes_a_package_in_the_scratch_folder(arcpy: ArcPy, export: Any
     assert kinds == {"Informative"}
     assert arcpy.messages[0][1].startswith("Start Time: ")
     assert arcpy.messages[-1][1].startswith("Succeeded at ")
+
+
+def test_tiles_are_optimised_without_a_quality(arcpy: ArcPy, export: Any, estimate: Any) -> None:
+    given = CACHE | {"levels": "1", "tilePackage": True, "optimizeTilesForSize": True}
+    package = Path(outputs(arcpy.run(export, given))["package"])
+    check_optimised({address: tile for address, tile in world().items() if address[0] == 1}, read_package(package))
+    assert any(text.startswith("optimised without loss: 4 tiles, from ") for _, text in arcpy.messages)
+    assert outputs(arcpy.run(estimate, given))["totalSize"] == package.stat().st_size
 
 
 def test_compact_package_is_a_tpk(arcpy: ArcPy, export: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gptool import __version__
+from gptool._jpeg import recompress
 from helpers.bundles import bundle_path
 from helpers.caches import HALF_WAY, conf_text, jpeg_tile, make_cache, world
 from helpers.checks import check_nothing_left, check_package
@@ -237,11 +238,11 @@ def test_progress_is_lines_without_a_terminal(cache: Path, tmp_path: Path, gate:
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
 def test_table_states_reasons_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
-    tiles = {(1, 0, 0): jpeg_tile(1), (1, 0, 1): jpeg_tile(2, quality=30)}
-    make_cache(tmp_path / "cache", tiles)
+    optimised, _ = recompress(jpeg_tile(2, quality=30), None)
+    make_cache(tmp_path / "cache", {(1, 0, 0): jpeg_tile(1), (1, 0, 1): optimised})
     arguments = ["export-tiles", "cache", "x.tpkx", "--compression-quality", "50"]
     shown = run_on_terminal(*arguments, cwd=tmp_path, stream="stdout", columns=columns)
-    assert "1 request not below the tile's quality" in shown
+    assert "1 request not below the tile's quality" in " ".join(shown.split())  # a cell may have several lines
     assert "\u2026" not in shown  # no figure is cut
 
 

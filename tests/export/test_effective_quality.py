@@ -22,7 +22,7 @@ from helpers.tile_readers import read_tiles
 
 GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main()", "export-tiles"]
 BASE = jpeg_readers.read_qtables(jpeg_tiles.encode_turbo(jpeg_tiles.pixels(8, 8), quality=50))[0]
-"""The luminance table of quality 50; the tables of other qualities are multiples of it."""
+"""The luminance table of quality 50; the tables of other qualities are multiples of it, but for the DC step."""
 
 LEVELS: dict[int, list[bytes]] = {
     0: [jpeg_tile(1)],
@@ -36,8 +36,8 @@ TILES: dict[Address, bytes] = {
 
 
 def quality_of(tile: bytes) -> int:
-    """Return the quality from the mean scale of a tile's luminance table."""
-    scale = 100 * jpeg_readers.read_qtables(tile)[0].sum() / BASE.sum()
+    """Return the quality from the mean scale of the AC steps of a tile's luminance table."""
+    scale = 100 * jpeg_readers.read_qtables(tile)[0][1:].sum() / BASE[1:].sum()
     return round((200 - scale) / 2 if scale <= 100 else 5000 / scale)
 
 

@@ -68,7 +68,7 @@ class Run(NamedTuple):
     outcome: Outcome
 
     @property
-    def recompresses(self) -> bool:
+    def optimizes(self) -> bool:
         return self.request.parameters["optimizeTilesForSize"] == "true"
 
 
@@ -95,6 +95,7 @@ def estimate_and_export(source: SampleCache, parameters: dict[str, Any], folder:
 
 def estimate_interval(source: SampleCache, parameters: dict[str, Any]) -> tuple[int, int]:
     """Return the confidence interval of the estimate, which the job states in a message only."""
+    optimize = parameters["optimizeTilesForSize"] == "true"
     return estimate_export_tiles_size(
         source.path,
         levels=parameters.get("levels"),
@@ -103,7 +104,8 @@ def estimate_interval(source: SampleCache, parameters: dict[str, Any]) -> tuple[
         area_of_interest=parameters.get("areaOfInterest"),
         tile_package=parameters["tilePackage"] == "true",
         storage_format_type=parameters["storageFormatType"],
-        compression_quality=parameters["compressionQuality"] if parameters["optimizeTilesForSize"] == "true" else None,
+        optimize_tiles_for_size=optimize,
+        compression_quality=parameters["compressionQuality"] if optimize else None,
     ).interval
 
 
@@ -147,22 +149,22 @@ def check_counts(outcome: Outcome) -> None:
     assert levels == Counter(level for level, _, _ in outcome.tiles)
 
 
-def check_size(outcome: Outcome, *, recompresses: bool) -> None:
-    """Check the size: it is exact without recompression, or if the estimate has recompressed all tiles."""
+def check_size(outcome: Outcome, *, optimizes: bool) -> None:
+    """Check the size: it is exact if tiles are copied, or if the estimate has recompressed all of them."""
     size = outcome.estimate.results["out_service_url"]["totalSize"]
     low, high = outcome.interval
     assert low <= size <= high
     assert outcome.report["result"]["size"] == outcome.size
-    if not recompresses:
+    if not optimizes:
         assert low == high
     if low == high:
         assert size == outcome.size
 
 
-def check_changed_tiles(source: SampleCache, outcome: Outcome, *, recompresses: bool) -> None:
-    """Check that only JPEG tiles are changed, and only if tiles are recompressed."""
-    assert outcome.report["tilesRecompressed"] == len(outcome.changed)
-    assert recompresses or not outcome.changed
+def check_changed_tiles(source: SampleCache, outcome: Outcome, *, optimizes: bool) -> None:
+    """Check that only JPEG tiles are changed, and only if tiles are optimised for size."""
+    assert outcome.report["tilesRecompressed"] + outcome.report["tilesOptimised"] == len(outcome.changed)
+    assert optimizes or not outcome.changed
     for address, tile in outcome.changed.items():
         assert tile.startswith(b"\xff\xd8\xff")
         assert len(tile) < len(source.tiles[address])
@@ -177,13 +179,13 @@ def test_plan_estimate_and_result_agree(run_request: Callable[[str, int], Run], 
         check_empty_selection(outcome)
         return
     check_counts(outcome)
-    check_size(outcome, recompresses=run.recompresses)
-    check_changed_tiles(source, outcome, recompresses=run.recompresses)
+    check_size(outcome, optimizes=run.optimizes)
+    check_changed_tiles(source, outcome, optimizes=run.optimizes)
 
 
-def test_sizes_of_recompressed_results_lie_in_their_intervals(run_request: Callable[[str, int], Run]) -> None:
+def test_sizes_of_optimised_results_lie_in_their_intervals(run_request: Callable[[str, int], Run]) -> None:
     runs = [run_request(*request) for request in REQUESTS]
-    outcomes = [run.outcome for run in runs if run.recompresses and run.outcome.tiles]
+    outcomes = [run.outcome for run in runs if run.optimizes and run.outcome.tiles]
     inside = [outcome.interval[0] <= outcome.size <= outcome.interval[1] for outcome in outcomes]
     assert sum(inside) >= MIN_INSIDE * len(inside)
     assert any(low < high for low, high in (outcome.interval for outcome in outcomes))

@@ -55,6 +55,16 @@ def jpeg_tile(seed: int, quality: int = 85, size: int = TILE) -> bytes:
 
 
 @cache
+def foreign_tile(seed: int, scale: float = 0.5) -> bytes:
+    """Return a JPEG whose quantisation tables are not IJG's: flatter ones, as those of other encoders are."""
+    luminance = [min(round(scale * (16 + 2 * i)), 255) for i in range(64)]
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(jpeg_tile(seed, 100))) as image:
+        image.save(file, "JPEG", qtables=[luminance, [round(scale * 40)] * 64], quality=-1)
+    return file.getvalue()
+
+
+@cache
 def png_tile(seed: int, size: int = TILE) -> bytes:
     """Return a PNG with an alpha channel."""
     rng = np.random.default_rng(seed)

@@ -175,7 +175,9 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "65500 x 65500 declared": lambda: jpeg_tiles.with_frame(encode_turbo(pixels()), 1, b"\xff\xdc\xff\xdc"),
     # qualities
     "quality 50": lambda: encode_turbo(pixels(), quality=50),
+    "quality 50, optimised": lambda: encode_pillow(pixels(), quality=50, optimize=True),
     "quality 60": lambda: encode_turbo(pixels(), quality=60),
+    "quality 60, optimised": lambda: encode_pillow(pixels(), quality=60, optimize=True),
     # coding
     "optimised": lambda: encode_pillow(pixels(), optimize=True),
     "progressive": lambda: encode_pillow(pixels(), progressive=True),

@@ -40,11 +40,45 @@ def requantise_exactly(own: Steps, wanted: Steps, coefficients: Coefficients) ->
 RULES = {"efficient": requantise_efficiently, "exact": requantise_exactly}
 
 
+def table_quality(steps: Steps, kind: int) -> float:
+    """Return the quality of a table by its AC steps: exact for IJG tables, else by their mean scale.
+
+    Parameters
+    ----------
+    kind : int
+        0 for luminance, 1 for chrominance.
+    """
+    for quality in range(1, 101):
+        if (ijg_tables(quality)[kind][1:] == steps[1:]).all():
+            return quality
+    inside = (steps > 1) & (steps != 255)
+    inside[0] = False
+    base = ijg_tables(50)[kind]
+    if not inside.any():
+        return 100 if steps[63] <= 1 else 1
+    scale = 100 * steps[inside].sum() / base[inside].sum()
+    return float((200 - scale) / 2 if scale <= 100 else 5000 / scale)
+
+
+def requantise_component(
+    own: Steps, kind: int, request: int, tables: Tables, coefficients: Coefficients
+) -> tuple[Steps, Coefficients]:
+    """Return the expected table and coefficients of a component; `kind` is that of its table, see `table_quality`."""
+    if max(request, 1) >= table_quality(own, kind):
+        return own, coefficients
+    step, changed = RULES[tables](own, ijg_tables(request)[kind], coefficients)
+    step[0], changed[..., 0] = own[0], coefficients[..., 0]  # DC keeps its step
+    return step, changed
+
+
 def requantise(tile: bytes, request: int, tables: Tables, *, luminance_only: bool) -> list[tuple[Steps, Coefficients]]:
     """Return the expected table and coefficients of each component of a tile."""
     own = jpeg_readers.read_qtables(tile)
-    planes = zip(Frame.of(tile).slots, jpeg_readers.read_coefficients(tile), strict=True)
+    slots = Frame.of(tile).slots
+    # A table that several components share follows the first of them.
+    kinds = [int(slots.index(slot) in (1, 2) and not luminance_only) for slot in slots]
+    planes = jpeg_readers.read_coefficients(tile)
     return [
-        RULES[tables](own[slot], ijg_tables(request)[int(component in (1, 2) and not luminance_only)], plane)
-        for component, (slot, plane) in enumerate(planes)
+        requantise_component(own[slot], kind, request, tables, plane)
+        for slot, kind, plane in zip(slots, kinds, planes, strict=True)
     ]

@@ -213,7 +213,7 @@ def draw_request(cache: SampleCache, number: int) -> SampleRequest:
     storage = rng.choice(["", "Compact", "CompactV2", "esriMapCacheStorageModeCompact"])
     quality = rng.choice([None, 10, 35, 50, 65, 80])
     parameters |= {"storageFormatType": storage, "compressionQuality": quality}
-    parameters["optimizeTilesForSize"] = "false" if quality is None else rng.choice(["true", "true", "false"])
+    parameters["optimizeTilesForSize"] = rng.choice(["true", "true", "false"])
     tolerance = 0.0
     wkid = cache.wkid_of(form)
     if wkid != cache.wkid:

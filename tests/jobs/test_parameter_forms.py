@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from gptool._jpeg import quality
 from helpers.bundles import Address
 from helpers.caches import conf_text, lod_text, make_cache, world
 from helpers.job_checks import result_of, run_job, texts_of
+from helpers.lossless import check_optimised
 from helpers.tile_readers import read_tiles
 
 TILES = world()
@@ -32,6 +34,10 @@ METRES = [[1, 1], [1, 5e6], [5e6, 5e6], [5e6, 1], [1, 1]]
 
 def of_levels(*levels: int) -> set[Address]:
     return {address for address in TILES if address[0] in levels}
+
+
+def tiles_of(*levels: int) -> dict[Address, bytes]:
+    return {address: TILES[address] for address in of_levels(*levels)}
 
 
 def in_box(box: tuple[float, float, float, float], *levels: int) -> set[Address]:
@@ -256,31 +262,38 @@ class TestQuality:
         ]
 
     @pytest.mark.parametrize("sent", ["", None])
-    def test_optimisation_without_a_quality_keeps_tiles(self, cache: Path, tmp_path: Path, sent: Any) -> None:
+    def test_optimisation_without_a_quality_keeps_the_quality(self, cache: Path, tmp_path: Path, sent: Any) -> None:
         """An example by Esri for vector tiles sends an empty quality."""
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": sent})
-        assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
-        assert any("every tile keeps its quality" in text for text in texts_of(job, "Informative"))
+        check_optimised(tiles_of(1), read_tiles(result_of(job)))
+        first, last = texts_of(job, "Informative")[1:-1]
+        assert first.endswith("JPEG tiles are optimised without loss, every tile keeps its quality")
+        assert last.startswith("optimised without loss: 4 tiles, from 8.3 kB to ")
+        assert texts_of(job, "Warning") == []
 
-    def test_quality_is_capped_at_the_declared_quality(self, cache: Path, tmp_path: Path) -> None:
+    def test_request_above_the_declared_quality(self, cache: Path, tmp_path: Path) -> None:
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "95"})
-        assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
-        [declared] = texts_of(job, "Warning")
-        assert declared.startswith("compressionQuality 95 is capped at 85, the quality that the cache declares")
+        check_optimised(tiles_of(1), read_tiles(result_of(job)))
+        assert texts_of(job, "Warning") == [
+            "compressionQuality 95 is above 85, the quality that the cache declares: only tiles whose own quality is "
+            "above 95 are recompressed",
+            "compressionQuality 95 is above the quality (85) of 4 tiles, which keep it",
+        ]
 
-    def test_quality_is_capped_at_the_quality_of_the_tiles(self, tmp_path: Path) -> None:
-        """The cache declares a higher quality than its tiles have."""
+    def test_request_between_the_quality_of_the_tiles_and_a_higher_declared_quality(self, tmp_path: Path) -> None:
         cache = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=95))
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "90"})
-        assert read_tiles(result_of(job)) == {address: TILES[address] for address in of_levels(1)}
-        [own] = texts_of(job, "Warning")
-        assert own.startswith("compressionQuality 90 is above the quality (85) of 4 tiles, kept as they are")
+        check_optimised(tiles_of(1), read_tiles(result_of(job)))
+        assert texts_of(job, "Warning") == ["compressionQuality 90 is above the quality (85) of 4 tiles, which keep it"]
 
-    def test_cache_declares_a_lower_quality_than_its_tiles_have(self, tmp_path: Path) -> None:
+    def test_request_between_a_lower_declared_quality_and_the_quality_of_the_tiles(self, tmp_path: Path) -> None:
+        """The request is not replaced by the declared quality."""
         cache = make_cache(tmp_path / "cache", world(), conf=conf_text(quality=60))
-        sent = {"levels": "1", "optimizeTilesForSize": "true"}
-        capped = read_tiles(result_of(run_job(cache, tmp_path, {**sent, "compressionQuality": "80"})))
-        assert capped == read_tiles(result_of(run_job(cache, tmp_path, {**sent, "compressionQuality": "60"})))
+        sent = {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "70"}
+        job = run_job(cache, tmp_path, sent)
+        assert {round(quality(tile) or 0) for tile in read_tiles(result_of(job)).values()} == {70}
+        [declared] = texts_of(job, "Warning")
+        assert declared.startswith("compressionQuality 70 is above 60, the quality that the cache declares: only tiles")
 
 
 def test_area_of_interest_from_a_file(cache: Path, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptool._jpeg import Outcome, quality
+from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression, recompress_tiles
+from gptool.model import ImageInfo
 from helpers.caches import jpeg_tile, png_tile
 
 LERC = b"Lerc2 " + bytes(50)
@@ -31,12 +32,36 @@ def test_without_quality_every_tile_is_copied() -> None:
     assert found.damaged == []
 
 
+@pytest.mark.parametrize(
+    ("format_", "stated", "declared"), [("JPEG", 75, 75), ("MIXED", 1, 1), ("JPEG", 0, None), ("PNG32", 75, None)]
+)
+def test_declared_quality_is_that_of_jpeg_tiles(format_: str, stated: int, declared: int | None) -> None:
+    image = ImageInfo(format_, stated, 3, None)
+    recompression = Recompression.for_cache(image, quality=80, tables="exact", optimize=True)
+    assert recompression == Recompression(80, "exact", True, declared)
+
+
+@pytest.mark.parametrize(
+    ("recompression", "requested"),
+    [
+        (Recompression(), False),
+        (Recompression(declared_quality=75), False),
+        (Recompression(0), True),
+        (Recompression(optimize=True), True),
+    ],
+)
+def test_a_quality_is_a_request_too(recompression: Recompression, requested: bool) -> None:
+    assert recompression.is_requested == requested
+
+
 def test_mixed_batch() -> None:
     tiles = jpeg_tile(1), png_tile(1), LERC, jpeg_tile(2, quality=40), jpeg_tile(3)
     batch, found = recompress_tiles(make_batch(*tiles), Recompression(50))
-    assert found.outcomes == {Outcome.RECOMPRESSED: 2, Outcome.KEPT_NOT_JPEG: 2, Outcome.KEPT_QUALITY: 1}
-    assert [len(batch.tile(i)) < len(tile) for i, tile in enumerate(tiles)] == [True, False, False, False, True]
-    assert [batch.tile(i) == tile for i, tile in enumerate(tiles)] == [False, True, True, True, False]
+    assert found.outcomes == {Outcome.RECOMPRESSED: 2, Outcome.KEPT_NOT_JPEG: 2, Outcome.OPTIMISED: 1}
+    assert [len(batch.tile(i)) < len(tile) for i, tile in enumerate(tiles)] == [True, False, False, True, True]
+    assert [batch.tile(i) == tile for i, tile in enumerate(tiles)] == [False, True, True, False, False]
+    assert (found.optimised_bytes_read, found.optimised_bytes_written) == (len(tiles[3]), len(batch.tile(3)))
+    assert (found.capped, found.unchanged) == ({40: 1}, {})
     assert sum(found.qualities.values()) == 3
     assert found.qualities[40] == 1
     assert list(batch.positions) == [7, 8, 9, 10, 11]
@@ -56,13 +81,23 @@ DAMAGED = {
 }
 
 
+@pytest.mark.parametrize(
+    ("recompression", "outcome"),
+    [
+        (Recompression(50), Outcome.RECOMPRESSED),
+        (Recompression(90), Outcome.OPTIMISED),
+        (Recompression(optimize=True), Outcome.OPTIMISED),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_tile_is_copied_and_reported(name: str) -> None:
+def test_damaged_tile_is_copied_and_reported(name: str, recompression: Recompression, outcome: Outcome) -> None:
+    """Damage behind the header is found also if the tile would keep its quality."""
     tile, damage, reason = DAMAGED[name]
-    batch, found = recompress_tiles(make_batch(jpeg_tile(2), tile), Recompression(50))
+    batch, found = recompress_tiles(make_batch(jpeg_tile(2), tile), recompression)
     assert batch.tile(1) == tile
-    assert quality(batch.tile(0)) < 85
-    assert found.outcomes == {Outcome.RECOMPRESSED: 1, Outcome.DAMAGED: 1}
+    assert len(batch.tile(0)) < len(jpeg_tile(2))
+    assert found.outcomes == {outcome: 1, Outcome.DAMAGED: 1}
     [tile_found] = found.damaged
     assert (tile_found.position, tile_found.damage) == (8, damage)
     assert reason in tile_found.reason
@@ -80,11 +115,11 @@ def test_extraneous_bytes_between_segments_are_not_damage() -> None:
 
 @settings(derandomize=True, database=None, deadline=None)
 @given(place=st.integers(3, 900), junk=st.binary(min_size=1, max_size=6), requested=st.sampled_from([None, 50, 90]))
-def test_tile_is_either_recompressed_or_unchanged(place: int, junk: bytes, requested: int | None) -> None:
+def test_outcome_says_whether_a_tile_has_changed(place: int, junk: bytes, requested: int | None) -> None:
     tile = jpeg_tile(1)
     tile = tile[:place] + junk + tile[place + len(junk) - 1 :]
     batch, found = recompress_tiles(make_batch(tile), Recompression(requested))
-    assert (batch.tile(0) != tile) == (found.outcomes == {Outcome.RECOMPRESSED: 1})
+    assert (batch.tile(0) != tile) == bool(found.outcomes[Outcome.RECOMPRESSED] + found.outcomes[Outcome.OPTIMISED])
     assert len(found.damaged) == found.outcomes[Outcome.DAMAGED]
 
 

@@ -35,6 +35,7 @@ VALUES = {
         "KEPT_UNSUPPORTED": 5,
         "DAMAGED": 6,
         "NOT_REQUESTED": 7,
+        "OPTIMISED": 8,
     },
 }
 """The values are stored in arrays and reports, so they must never change."""

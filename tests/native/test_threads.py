@@ -50,7 +50,8 @@ def small_tiles() -> list[bytes]:
         jpeg_tiles.encode_pillow(image, icc_profile=jpeg_kinds.ICC),
         jpeg_tiles.encode_pillow(image, "CMYK", restart_marker_blocks=1),
         jpeg_tiles.encode_turbo(image, quality=30),
-        jpeg_tiles.encode_turbo(image, quality=60),  # no step of 50 is 1.5 times the step of 60
+        jpeg_tiles.encode_pillow(image, quality=30, optimize=True),
+        jpeg_tiles.encode_pillow(image, quality=60, optimize=True),  # no step of 50 is 1.5 times the step of 60
         jpeg_tiles.encode_pillow(image[:1, :1], "L", optimize=True),
         b"no image",
         jpeg_tiles.with_frame(plain, 0, b"\x0c"),
@@ -70,7 +71,7 @@ def jpeg_calls() -> list[Call]:
     places = batch(tiles * 3)
     batches: list[Call] = [
         lambda request=request, tables=tables: recompress_batch(*places, request, tables=tables)
-        for request, tables in itertools.product((10, 50, 70), TABLE_MODES)
+        for request, tables in itertools.product((10, 50, 70, None), TABLE_MODES)
     ]
     return [
         *batches,

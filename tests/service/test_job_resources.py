@@ -9,6 +9,8 @@ import pytest
 
 from gptool import export_tiles
 from gptool.errors import MAX_FOUND
+from helpers.caches import world
+from helpers.lossless import check_optimised
 from helpers.rest_client import Reply, RestClient
 from helpers.service_process import ServiceProcess
 from helpers.tile_readers import read_tiles
@@ -39,6 +41,18 @@ class TestExport:
         assert package.stat().st_size == file["size"]
         export_tiles(cache, tmp_path / "World.tpkx", levels="0-2", compression_quality=50)
         assert read_tiles(package) == read_tiles(tmp_path / "World.tpkx")
+
+    @pytest.mark.parametrize("sent", ["true", "True"])
+    def test_tiles_are_optimised_without_a_quality(self, client: RestClient, tmp_path: Path, sent: str) -> None:
+        request = {**EXPORT, "optimizeTilesForSize": sent}
+        job, value = client.run(f"{WORLD}/exportTiles", **request)
+        assert any("optimised without loss: 21 tiles" in message["description"] for message in value["messages"])
+        [file] = client.get(client.result(job)).json()["files"]
+        package = tmp_path / "from_service.tpkx"
+        package.write_bytes(client.get(file["url"]).body)
+        check_optimised({a: tile for a, tile in world().items() if a[0] <= 2}, read_tiles(package))
+        estimate, _ = client.run(f"{WORLD}/estimateExportTilesSize", **request)
+        assert client.result(estimate)["totalSize"] == file["size"]
 
     def test_job_is_found_below_all_its_parent_resources(self, client: RestClient, succeeded: str) -> None:
         job_id = succeeded.rpartition("/")[2]
