@@ -20,7 +20,7 @@ SHOWN = REQUESTS[::4]
 CURVE = range(15, 86)
 """Qualities of the fresh encodes between which bytes at equal PSNR are interpolated."""
 
-MAX_EXCESS, MIN_SAVING = 2.0, 20.0
+MAX_EXCESS, MIN_SAVING = 4.0, 20.0
 """Limits for efficient tables, % of bytes: above a fresh encode, as a mean of all requests; and below PyTurboJPEG."""
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +13,11 @@ from numpy.typing import NDArray
 
 from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport
+from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
 from gptool.jpeg.recompression import Recompression, recompress_tiles
 from gptool.model import Message, Phase, Progress
 from gptool.output.kind import OutputKind, collect_result_info
 from gptool.plan import BundlePlan, LevelPlan, Plan
-
-SAMPLE_TILES = 256
-"""Tiles of each level that are recompressed for an estimate; all tiles of a smaller level are."""
 
 CONFIDENCE = 0.95
 
@@ -122,8 +119,7 @@ def estimate_plan(
     CacheError
         If the tiles of the sample cannot be read.
     """
-    samples = _sample_levels(plan, recompression, progress)
-    levels = tuple(map(_estimate_level, plan.filled_levels, samples))
+    levels, found = _estimate_levels(plan, recompression, progress)
     bundles = [
         bundle
         for level, estimate in zip(plan.filled_levels, levels, strict=True)
@@ -132,28 +128,40 @@ def estimate_plan(
     # The digits of the quality do not matter: the metadata reserve bytes for those of any.
     info = collect_result_info(kind, plan, plan.cache.name, plan.cache.image.compression_quality)
     size = kind.result_size(info, bundles)
-    margin = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(*(level.deviation for level in levels))
+    margin = QUANTILE * math.hypot(*(level.deviation for level in levels))
     overhead = size - sum(level.bytes_written for level in levels)
     interval = max(math.floor(size - margin), overhead), min(math.ceil(size + margin), overhead + plan.bytes)
-    found = LevelReport.sum(sample.found for sample in samples)
     notices = quality_notices(found, recompression, "tile" if found.tiles == plan.tiles else "sampled tile")
     result = f"a {kind.description}"
     return Estimate(plan.tiles, size, interval, result, levels, tuple(notices))
 
 
 class Sample(NamedTuple):
-    """Tiles of one level: their bytes in the cache and recompressed, each int64[n], and what happened to them."""
+    """Tiles of one level that were recompressed for the estimate.
 
-    read: NDArray[np.int64]
-    written: NDArray[np.int64]
+    Attributes
+    ----------
+    ratios : float64[n]
+        Bytes in the result by bytes in the cache of the tile at each sampling point, in the order of the points, or of
+        each tile if all were recompressed.
+    found : LevelReport
+        What happened to the tiles, each counted once.
+    """
+
+    ratios: NDArray[np.float64]
     found: LevelReport
 
 
-def _sample_levels(plan: Plan, recompression: Recompression, progress: Progress | None) -> list[Sample]:
-    """Return the sample of each level that has tiles; they are empty if nothing is recompressed."""
+def _estimate_levels(
+    plan: Plan, recompression: Recompression, progress: Progress | None
+) -> tuple[tuple[LevelEstimate, ...], LevelReport]:
+    """Return the estimate of each level that has tiles, and what happened to the tiles of the samples."""
     if not recompression.is_requested:
-        nothing = np.empty(0, np.int64)
-        return [Sample(nothing, nothing, LevelReport()) for _ in plan.filled_levels]
+        copied = (
+            LevelEstimate(level.lod.level, level.tiles, level.bytes, level.bytes, 0, 0.0)
+            for level in plan.filled_levels
+        )
+        return tuple(copied), LevelReport()
     done, total = 0, sum(min(SAMPLE_TILES, level.tiles) for level in plan.filled_levels)
 
     def count(tiles: int) -> None:
@@ -162,51 +170,58 @@ def _sample_levels(plan: Plan, recompression: Recompression, progress: Progress 
         if progress:
             progress(Phase.ESTIMATING, done, total)
 
-    return [_sample_level(plan, level, recompression, count) for level in plan.filled_levels]
+    levels, found = list[LevelEstimate](), LevelReport()
+    for level in plan.filled_levels:
+        sample = _sample_level(plan, level, recompression, count, SAMPLE_TILES)
+        estimate = _estimate_level(level, sample)
+        if size := sample_size(estimate.bytes_written, estimate.deviation):
+            total += min(size, level.tiles)
+            sample = _sample_level(plan, level, recompression, count, size)
+            estimate = _estimate_level(level, sample)
+        levels.append(estimate)
+        found.add(sample.found)
+    return tuple(levels), found
 
 
-def _sample_level(plan: Plan, level: LevelPlan, recompression: Recompression, count: Callable[[int], None]) -> Sample:
-    """Recompress a sample of a level's tiles.
+def _sample_level(
+    plan: Plan, level: LevelPlan, recompression: Recompression, count: Callable[[int], None], size: int
+) -> Sample:
+    """Recompress the tiles at `size` sampling points of a level, or all tiles of a smaller level.
 
-    The level is divided into as many equal parts as the sample has tiles, and one tile is taken at random from each:
-    the sample is spread evenly without falling in step with a pattern among the tiles. The same plan gives the same
-    sample.
+    Tiles are taken in proportion to their size, since the largest decide over the size of the result: the bytes of the
+    level, tile after tile, are divided into equal parts, and a point is chosen at random in each. A tile is as often in
+    the sample as points lie within it, but is recompressed once. The same plan gives the same sample.
     """
-    read, written, found = list[NDArray[np.int64]](), list[NDArray[np.int64]](), LevelReport()
-    size = min(SAMPLE_TILES, level.tiles)
-    bounds = np.arange(size + 1) * level.tiles // size
-    ranks = np.random.default_rng(level.lod.level).integers(bounds[:-1], bounds[1:])
-    first = 0
-    for address, tiles, _ in level.bundles:
-        here = ranks[(ranks >= first) & (ranks < first + tiles)] - first
-        first += tiles
-        if len(here) == 0:
+    ratios, found = [np.empty(0)], LevelReport()
+    points, first = choose_points(level.bytes, size, level.lod.level), 0
+    for address, _, bundle_bytes in level.bundles:
+        here = points[(points >= first) & (points < first + bundle_bytes)] - first
+        first += bundle_bytes
+        if level.tiles > size and len(here) == 0:
             continue
         with plan.cache.open_bundle(address) as bundle:
-            positions = plan.selection.positions(level.lod, address, bundle.sizes)[here]
-            for batch in bundle.batches(positions):
+            positions = plan.selection.positions(level.lod, address, bundle.sizes)
+            hits = np.ones(len(positions), np.intp)
+            if level.tiles > size:
+                hits = count_hits(here, bundle.sizes[positions])
+            by_position = np.zeros(len(positions))
+            for batch in bundle.batches(positions[hits > 0]):
                 result, outcomes = recompress_tiles(batch, recompression)
                 found.add_batch(address, batch, result, outcomes)
-                read.append(batch.sizes.astype(np.int64))
-                written.append(result.sizes.astype(np.int64))
-                count(len(batch.sizes))
-    return Sample(np.concatenate(read), np.concatenate(written), found)
+                places = np.searchsorted(positions, batch.positions)
+                by_position[places] = result.sizes / batch.sizes
+                count(int(hits[places].sum()))
+        ratios.append(np.repeat(by_position, hits))
+    return Sample(np.concatenate(ratios), found)
 
 
 def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:
-    """Scale the bytes of a level by the ratio that its sample was recompressed to.
-
-    The ratio estimator and its standard deviation: W. G. Cochran, Sampling Techniques, 3rd edition, section 6.4. The
-    formula is that of a simple random sample, which overestimates the deviation of one that is spread evenly.
-    """
-    count, tiles = len(sample.read), level.tiles
-    if count == 0:
-        return LevelEstimate(level.lod.level, tiles, level.bytes, level.bytes, 0, 0.0)
-    ratio = float(sample.written.sum() / sample.read.sum())
-    variance = float(np.var(sample.written - ratio * sample.read, ddof=1)) if 1 < count < tiles else 0.0
-    deviation = tiles * math.sqrt((1 - count / tiles) * variance / count)
-    written = level.bytes * int(sample.written.sum()) // int(sample.read.sum())
-    return LevelEstimate(level.lod.level, tiles, level.bytes, written, count, deviation)
+    """Return the estimate of a level, exact if all of its tiles were recompressed."""
+    found, lod = sample.found, level.lod.level
+    if found.tiles == level.tiles:
+        return LevelEstimate(lod, level.tiles, level.bytes, found.bytes_written, level.tiles, 0.0)
+    written, deviation = estimate_bytes(level.bytes, sample.ratios)
+    return LevelEstimate(lod, level.tiles, level.bytes, written, found.tiles, deviation)
 
 
 def _apportion(level: LevelPlan, written: int) -> list[BundlePlan]:

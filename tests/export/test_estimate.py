@@ -56,8 +56,8 @@ class TestInterval:
             estimate = estimate_export_tiles_size(mixed, area_of_interest=area, compression_quality=quality)
             result = export_tiles(mixed, tmp_path / f"{i}.tpkx", area_of_interest=area, compression_quality=quality)
             low, high = estimate.interval
-            assert low < estimate.total_size < high
-            assert high - low < 0.15 * estimate.total_size
+            assert low <= estimate.total_size <= high
+            assert high - low < 0.035 * estimate.total_size
             assert estimate.total_tiles_to_export == result.tiles > 256
             inside += low <= result.size <= high
         assert inside >= 9
@@ -66,7 +66,8 @@ class TestInterval:
         estimate = estimate_export_tiles_size(mixed, compression_quality=40)
         value = estimate.to_json()
         assert value["totalSizeInterval"] == list(estimate.interval)
-        assert (value["confidence"], value["sampledTiles"], value["levels"][0]["sampled"]) == (0.95, 256, 256)
+        assert value["confidence"] == 0.95
+        assert value["sampledTiles"] == value["levels"][0]["sampled"] > 200  # large tiles have several sampling points
         assert (value["totalSize"], value["totalTilesToExport"]) == (estimate.total_size, 2000)
 
     def test_estimate_is_reproducible(self, mixed: Path) -> None:
