@@ -193,7 +193,7 @@ def test_sizes_of_optimised_results_lie_in_their_intervals(run_request: Callable
 
 @pytest.mark.parametrize("quality", [35, 50, 80])
 def test_sizes_of_large_extents_lie_in_their_intervals(samples: Path, tmp_path: Path, quality: int) -> None:
-    """The sample is up to ten times smaller than the number of tiles, and the intervals are narrow."""
+    """Intervals are narrow; where one would not be, more tiles are sampled, in a small level all of them."""
     inside = []
     for i in range(10):
         box = draw_extent(random.Random(f"{quality} {i}"))
@@ -201,7 +201,7 @@ def test_sizes_of_large_extents_lie_in_their_intervals(samples: Path, tmp_path: 
         estimate = estimate_export_tiles_size(samples / "relief-v2-jpeg", tile_package=True, **request)
         result = export_tiles(samples / "relief-v2-jpeg", tmp_path / "x.tpkx", overwrite=True, **request)
         low, high = estimate.interval
-        assert low < high < 1.1 * low
+        assert low <= high < 1.05 * low
         assert estimate.total_tiles_to_export == result.tiles > 256
         inside.append(low <= result.size <= high)
     assert sum(inside) >= MIN_INSIDE * len(inside)
