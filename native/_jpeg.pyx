@@ -20,7 +20,7 @@ from huffman cimport GPT_HUFFMAN_SYMBOLS, GPT_MAX_CODE_LENGTH, gpt_huffman_table
 from recompress cimport (
     GPT_KEEP_STEPS, GPT_TABLES_EFFICIENT, GPT_TABLES_EXACT, gpt_judge_tile, gpt_request, gpt_table_mode
 )
-from table_info cimport gpt_read_table_info, gpt_table_cache
+from table_info cimport gpt_read_table_info, gpt_table_cache, gpt_table_info
 
 
 class Outcome(IntEnum):
@@ -98,8 +98,8 @@ def quality(tile):
     return None if np.isnan(found) else float(found)
 
 
-def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
-    """Return the quality of each of n tiles in one buffer, see `quality`.
+def read_tables(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
+    """Return what the quantisation tables of n tiles in one buffer say.
 
     Parameters
     ----------
@@ -111,8 +111,11 @@ def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
 
     Returns
     -------
-    float64[n]
-        NaN where `quality` returns None.
+    qualities : float64[n]
+        The quality of each tile, see `quality`; NaN where that is None.
+    is_foreign : bool[n]
+        Whether the tile has a table that is not an IJG table, so that its quality is an estimate. The DC step is not
+        compared. False for what is not a JPEG or has no readable header.
 
     Raises
     ------
@@ -122,45 +125,22 @@ def qualities(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
     cdef Py_ssize_t i, n = offsets.shape[0]
     cdef gpt_table_cache cache
-    found = np.empty(n)
-    cdef double[::1] out = found
+    cdef gpt_table_info info
+    qualities, is_foreign = np.empty(n), np.empty(n, np.bool_)
+    cdef double[::1] qualities_view = qualities
+    cdef uint8_t[::1] is_foreign_view = is_foreign.view(np.uint8)
     memset(&cache, 0, sizeof(cache))
     with nogil:
         for i in range(n):
-            out[i] = gpt_read_table_info(&cache, first_byte(view) + offsets[i], sizes[i]).quality
-    return found
+            info = gpt_read_table_info(&cache, first_byte(view) + offsets[i], sizes[i])
+            qualities_view[i] = info.quality
+            is_foreign_view[i] = info.is_foreign != 0
+    return qualities, is_foreign
 
 
-def has_foreign_tables(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
-    """Return which of n tiles in one buffer have a quantisation table that is not an IJG table.
-
-    Their quality is an estimate. The DC step is not compared.
-
-    Parameters
-    ----------
-    source, offsets, sizes
-        See `qualities`.
-
-    Returns
-    -------
-    bool[n]
-        False for what is not a JPEG or has no readable header.
-
-    Raises
-    ------
-    ValueError
-        If a tile does not lie within `source`.
-    """
-    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
-    cdef Py_ssize_t i, n = offsets.shape[0]
-    cdef gpt_table_cache cache
-    found = np.empty(n, np.bool_)
-    cdef uint8_t[::1] out = found.view(np.uint8)
-    memset(&cache, 0, sizeof(cache))
-    with nogil:
-        for i in range(n):
-            out[i] = gpt_read_table_info(&cache, first_byte(view) + offsets[i], sizes[i]).is_foreign != 0
-    return found
+def qualities(source, offsets, sizes):
+    """Return the quality of each of n tiles in one buffer, float64[n]: the first result of `read_tables`."""
+    return read_tables(source, offsets, sizes)[0]
 
 
 def judge(tile, quality, *, str tables="efficient", declared_quality=None):
@@ -207,7 +187,7 @@ def recompress(tile, quality, *, str tables="efficient", declared_quality=None):
         Quantisation steps that are multiples of the tile's own, or those of the IJG tables; never finer than the
         tile's own. The DC step stays.
     declared_quality : int or None
-        The quality that the cache declares, 1..100. A tile with foreign tables (see `has_foreign_tables`) keeps its
+        The quality that the cache declares, 1..100. A tile with foreign tables (see `read_tables`) keeps its
         coefficients if the request is not below it.
 
     Returns

@@ -29,10 +29,11 @@ static void prefer_progressive(gpt_decoder *decoder, jvirt_barray_ptr *coefficie
 {
     const size_t limit = (size_t)((writer->overflowed ? writer->end : writer->next) - out);
     uint8_t *buffer = malloc(limit + 1);
-    gpt_writer shorter = {.next = buffer, .end = buffer + limit};
+    gpt_writer shorter;
 
     if (buffer == NULL) /* not needed for a valid result */
         return;
+    shorter = (gpt_writer){.next = buffer, .end = buffer + limit};
     if (gpt_write_progressive(&shorter, &decoder->source, coefficients, workspace->requantisers)) {
         const size_t size = (size_t)(shorter.next - buffer);
 

@@ -195,7 +195,8 @@ def _sample_level(
     ratios, found = [np.empty(0)], LevelReport()
     points, first = choose_points(level.bytes, size, level.lod.level), 0
     for address, _, bundle_bytes in level.bundles:
-        here = points[(points >= first) & (points < first + bundle_bytes)] - first
+        low, high = np.searchsorted(points, (first, first + bundle_bytes))
+        here = points[low:high] - first
         first += bundle_bytes
         if level.tiles > size and len(here) == 0:
             continue

@@ -137,8 +137,9 @@ def _count_qualities(
     found: BatchOutcomes,
 ) -> None:
     """Count tiles by their quantisation tables; `jpegs` are the indices of the JPEG tiles that are not damaged."""
-    is_foreign = _jpeg.has_foreign_tables(batch.source, batch.offsets[jpegs], batch.sizes[jpegs])
-    qualities = _jpeg.qualities(result.source, result.offsets[jpegs], result.sizes[jpegs])
+    qualities, is_foreign = _jpeg.read_tables(batch.source, batch.offsets[jpegs], batch.sizes[jpegs])
+    if recompression.is_requested:
+        qualities = _jpeg.qualities(result.source, result.offsets[jpegs], result.sizes[jpegs])
     known = ~np.isnan(qualities)
     rounded = np.rint(qualities[known]).astype(np.intp)
     found.tiles_with_foreign_tables = int(is_foreign.sum())
