@@ -34,18 +34,36 @@ static void on_error(j_common_ptr info)
     longjmp(((recoder *)info->client_data)->escape, 1);
 }
 
+/* Returns the highest step of a coefficient that carries colours, 0 of others. */
+static int colour_limit(int i, int is_chroma)
+{
+    if (i == 0)
+        return is_chroma ? 6 : 9;
+    return is_chroma && (i == 1 || i == DCTSIZE) ? 15 : 0;
+}
+
+static int choose_factor(int own, int wanted, int limit)
+{
+    int factor;
+
+    if (limit > 0) {
+        factor = (wanted < limit ? wanted : limit) / own;
+        return factor % 2 == 1 ? factor : factor > 1 ? factor - 1 : 1;
+    }
+    factor = (2 * wanted + own) / (2 * own);
+    if (factor > MAX_BASELINE_STEP / own)
+        factor = MAX_BASELINE_STEP / own;
+    return factor < 1 ? 1 : factor;
+}
+
 /* Replaces the wanted steps by multiples of the tile's own. */
-static divisors make_divisors(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2])
+static divisors make_divisors(const UINT16 own[DCTSIZE2], UINT16 wanted[DCTSIZE2], int is_chroma, int keeps_dc)
 {
     divisors plan;
 
     for (int i = 0; i < DCTSIZE2; i++) {
-        int factor = (2 * wanted[i] + own[i]) / (2 * own[i]);
+        const int factor = i == 0 && keeps_dc ? 1 : choose_factor(own[i], wanted[i], colour_limit(i, is_chroma));
 
-        if (factor > MAX_BASELINE_STEP / own[i])
-            factor = MAX_BASELINE_STEP / own[i];
-        if (factor < 1 || i == 0) /* the DC coefficient keeps its step */
-            factor = 1;
         wanted[i] = (UINT16)(factor * own[i]);
         plan.half[i] = (float)((factor - 1) / 2) + 0.5f;
         plan.inverse[i] = 1.0f / (float)factor;
@@ -62,6 +80,29 @@ static void divide_block(const divisors *plan, JCOEF block[DCTSIZE2])
     }
 }
 
+/* Returns whether most blocks have the DC coefficient of the previous one, in a component that uses a table. */
+static int keeps_dc(j_decompress_ptr source, jvirt_barray_ptr *coefficients, int slot)
+{
+    for (int c = 0; c < source->num_components; c++) {
+        const jpeg_component_info *component = &source->comp_info[c];
+        const JDIMENSION width = component->width_in_blocks, count = width * component->height_in_blocks;
+        JDIMENSION changes = 0;
+        JCOEF last = 0;
+
+        for (JDIMENSION i = 0; i < count && component->quant_tbl_no == slot; i++) {
+            JBLOCKARRAY row =
+                source->mem->access_virt_barray((j_common_ptr)source, coefficients[c], i / width, 1, FALSE);
+            const JCOEF dc = row[0][i % width][0];
+
+            changes += i > 0 && dc != last;
+            last = dc;
+        }
+        if (component->quant_tbl_no == slot && 2 * changes <= count)
+            return 1;
+    }
+    return 0;
+}
+
 static void requantise(recoder *self, jvirt_barray_ptr *coefficients)
 {
     j_decompress_ptr source = &self->source;
@@ -71,7 +112,8 @@ static void requantise(recoder *self, jvirt_barray_ptr *coefficients)
         const JQUANT_TBL *own = source->quant_tbl_ptrs[slot];
 
         if (own != NULL)
-            plans[slot] = make_divisors(own->quantval, self->result.quant_tbl_ptrs[slot]->quantval);
+            plans[slot] = make_divisors(own->quantval, self->result.quant_tbl_ptrs[slot]->quantval, slot == 1,
+                                        keeps_dc(source, coefficients, slot));
     }
     for (int c = 0; c < source->num_components; c++) {
         const jpeg_component_info *component = &source->comp_info[c];

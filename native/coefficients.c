@@ -81,8 +81,39 @@ static void add_mcu_blocks(component_scan *self, JDIMENSION mcu, gpt_entropy *en
     }
 }
 
+/* Returns whether most blocks of a component differ from the previous one in their DC coefficient. */
+static int is_varied(j_decompress_ptr source, jvirt_barray_ptr coefficients, const jpeg_component_info *component)
+{
+    size_t changes = 0;
+    int last = 0;
+
+    for (JDIMENSION y = 0; y < component->height_in_blocks; y++) {
+        JBLOCKARRAY rows = source->mem->access_virt_barray((j_common_ptr)source, coefficients, y, 1, FALSE);
+
+        for (JDIMENSION x = 0; x < component->width_in_blocks; x++) {
+            changes += (x > 0 || y > 0) && rows[0][x][0] != last;
+            last = rows[0][x][0];
+        }
+    }
+    return 2 * changes > (size_t)component->width_in_blocks * component->height_in_blocks;
+}
+
+static void set_dc_steps(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
+                         gpt_requantiser requantisers[NUM_QUANT_TBLS])
+{
+    int varied[NUM_QUANT_TBLS] = {1, 1, 1, 1};
+
+    for (int c = 0; c < source->num_components; c++) {
+        const int slot = source->comp_info[c].quant_tbl_no;
+
+        if (requantisers[slot].changes)
+            varied[slot] &= is_varied(source, coefficients[c], &source->comp_info[c]);
+        gpt_requantiser_set_dc(&requantisers[slot], varied[slot]);
+    }
+}
+
 void gpt_requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
-                          const gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy)
+                          gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy)
 {
     component_scan components[MAX_COMPS_IN_SCAN];
     JDIMENSION mcu_blocks, mcu_columns, mcu_rows;
@@ -91,6 +122,7 @@ void gpt_requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficient
         ERREXIT2(source, JERR_COMPONENT_COUNT, source->num_components, MAX_COMPS_IN_SCAN);
     if (has_changed_qtable(source))
         ERREXIT1(source, JERR_MISMATCHED_QUANT_TABLE, 0);
+    set_dc_steps(source, coefficients, requantisers);
     mcu_blocks = start_scan(source, requantisers, components);
     if (mcu_blocks > C_MAX_BLOCKS_IN_MCU)
         ERREXIT(source, JERR_BAD_MCU_SIZE);

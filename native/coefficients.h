@@ -16,6 +16,6 @@
  * with too many blocks in an MCU, quantisation tables that changed between scans, and coefficients that are too large.
  */
 void gpt_requantise_image(j_decompress_ptr source, jvirt_barray_ptr *coefficients,
-                          const gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy);
+                          gpt_requantiser requantisers[NUM_QUANT_TBLS], gpt_entropy *entropy);
 
 #endif

@@ -10,7 +10,12 @@
 
 #include "ijg_quality.h"
 
-enum { MAX_BASELINE_STEP = 255 }; /* baseline JPEG stores quantisation steps in 8 bits */
+enum {
+    MAX_BASELINE_STEP = 255, /* baseline JPEG stores quantisation steps in 8 bits */
+    MAX_LUMA_DC_STEP = 9,    /* a DC step of 8 is one level of a block's mean */
+    MAX_CHROMA_DC_STEP = 6,
+    MAX_CHROMA_SLOPE_STEP = 15
+};
 
 /* ---- tables ---- */
 
@@ -68,15 +73,49 @@ static void set_exact_step(gpt_requantiser *self, int i, uint32_t wanted)
     self->inverse[i] = (uint16_t)(65536 * own / wanted);
 }
 
+/* Returns the factor of the largest odd multiple of a step that is not above the limit. An odd factor has no ties, so
+ * that rounding to nearest has no bias; odd multiples of the result are above the limit, so that a second run changes
+ * nothing.
+ */
+static uint32_t odd_factor(uint32_t own, uint32_t limit)
+{
+    uint32_t factor = 1;
+
+    while (own != 0 && (factor + 2) * own <= limit)
+        factor += 2;
+    return factor;
+}
+
+static uint32_t min_step(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Chrominance fades if its lowest frequencies are rounded towards 0. */
+static int is_low_chroma(const gpt_requantiser *self, int i)
+{
+    return self->is_chroma && (i == GPT_ZIGZAG[1] || i == GPT_ZIGZAG[2]);
+}
+
 static void set_steps(gpt_requantiser *self)
 {
     uint16_t wanted[GPT_BLOCK_SIZE];
 
     gpt_ijg_table(self->quality, self->is_chroma, wanted);
+    self->max_dc_step = min_step(wanted[0], self->is_chroma ? MAX_CHROMA_DC_STEP : MAX_LUMA_DC_STEP);
     for (int i = 1; i < GPT_BLOCK_SIZE; i++) {
-        if (self->own_step[i] != 0) /* a step of 0 is damage that libjpeg accepts */
+        if (is_low_chroma(self, i))
+            multiply_step(self, i, odd_factor(self->own_step[i], min_step(wanted[i], MAX_CHROMA_SLOPE_STEP)));
+        else if (self->own_step[i] != 0) /* a step of 0 is damage that libjpeg accepts */
             (self->is_exact ? set_exact_step : set_efficient_step)(self, i, wanted[i]);
     }
+}
+
+void gpt_requantiser_set_dc(gpt_requantiser *self, int is_varied)
+{
+    keep_step(self, 0);
+    if (self->changes && is_varied)
+        multiply_step(self, 0, odd_factor(self->own_step[0], self->max_dc_step));
 }
 
 int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact)

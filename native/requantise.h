@@ -17,7 +17,8 @@ typedef struct {
     int is_chroma;                     /* whether the table is judged as a chrominance table */
     double own_quality;                /* see gpt_ijg_quality() */
     int is_ijg;                        /* see gpt_is_ijg_table() */
-    int quality, is_exact, changes;    /* what it is prepared for; whether any step changes */
+    int quality, is_exact, changes;    /* what it is prepared for; whether any step but that of DC changes */
+    uint32_t max_dc_step;              /* see gpt_requantiser_set_dc() */
     uint16_t step[GPT_BLOCK_SIZE];     /* the new steps, none finer than the tile's */
     /* new = sign * ((scale * |old| + bias) / divisor), by inverse = 65536 * scale / divisor, at most 65535. */
     uint16_t scale[GPT_BLOCK_SIZE], bias[GPT_BLOCK_SIZE], divisor[GPT_BLOCK_SIZE], inverse[GPT_BLOCK_SIZE];
@@ -34,10 +35,17 @@ void gpt_requantiser_load(gpt_requantiser *self, const uint16_t own_step[GPT_BLO
  * Exact tables (is_exact 1): the IJG step where it is coarser than the tile's. Rounding has a dead zone: fractions are
  * rounded up from .60 and never at .50, where the coefficients of an image that was quantised before accumulate.
  *
- * The DC coefficient keeps its step in both: it is the mean of a block, and the eye sees that colours fade if it is
- * rounded towards 0.
+ * Colours fade if what carries them is rounded towards 0. So the DC coefficient (see gpt_requantiser_set_dc()) and the
+ * two lowest frequencies of chrominance have fine steps in both: the largest odd multiple of the tile's that is neither
+ * above the IJG step nor above 15.
  */
 int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact);
+
+/* Sets the DC step for the blocks of one image: the largest odd multiple of the tile's that is neither above the IJG
+ * step nor above 9, or 6 of chrominance. An image that is not varied, whose blocks are mostly equal, keeps the step:
+ * all of its blocks would be rounded alike.
+ */
+void gpt_requantiser_set_dc(gpt_requantiser *self, int is_varied);
 
 /* Requantises the coefficients of one 8 x 8 block, natural order, in place. Returns which are nonzero afterwards: bit k
  * stands for the k-th coefficient in zigzag order.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gptool._bundle import inspect
 from gptool._jpeg import Damage, Outcome, diagnose, qualities, quality, recompress, recompress_batch
 from gptool.model import Tables
-from helpers.jpeg_requantisation import TABLE_MODES, requantise_component
+from helpers.jpeg_requantisation import TABLE_MODES, is_varied, requantise_component
 
 CHANGED = (Outcome.RECOMPRESSED, Outcome.OPTIMISED)
 SOUND = (*CHANGED, Outcome.KEPT_QUALITY, Outcome.KEPT_UNCHANGED, Outcome.KEPT_NOT_SMALLER)
@@ -66,12 +66,13 @@ def check_result(tile: memoryview, request: int | None, tables: Tables, output: 
     (chroma, before), (_, after) = coefficients.read(tile), coefficients.read(output)
     # A table that several components share follows the first of them.
     kinds: dict[int, int] = {}
+    flat = {old[0] for old in before if not is_varied(to_numbers(old[4], np.int16))}
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         slot, own, unchanged = old[0], to_numbers(old[1], np.uint16)[0], to_numbers(old[4], np.int16)
         kind = kinds.setdefault(slot, int(chroma and number in (1, 2)))
         step, expected = own, unchanged
         if request is not None:
-            step, expected = requantise_component(own, kind, request, tables, unchanged)
+            step, expected = requantise_component(own, kind, request, tables, unchanged, varied=slot not in flat)
         assert (new[0], *new[2:4]) == (slot, *old[2:4])
         np.testing.assert_array_equal(to_numbers(new[1], np.uint16)[0], step)
         np.testing.assert_array_equal(to_numbers(new[4], np.int16), expected)

@@ -60,14 +60,35 @@ def table_quality(steps: Steps, kind: int) -> float:
     return float((200 - scale) / 2 if scale <= 100 else 5000 / scale)
 
 
+def is_varied(coefficients: Coefficients) -> bool:
+    """Return whether most blocks of a component differ from the previous one in their DC coefficient."""
+    dc = coefficients[..., 0].ravel()
+    return bool(2 * np.count_nonzero(np.diff(dc)) > len(dc))
+
+
 def requantise_component(
-    own: Steps, kind: int, request: int, tables: Tables, coefficients: Coefficients
+    own: Steps, kind: int, request: int, tables: Tables, coefficients: Coefficients, *, varied: bool
 ) -> tuple[Steps, Coefficients]:
-    """Return the expected table and coefficients of a component; `kind` is that of its table, see `table_quality`."""
+    """Return the expected table and coefficients of a component.
+
+    Parameters
+    ----------
+    kind : int
+        That of its table, see `table_quality`.
+    varied : bool
+        Whether all components of the table are, see `is_varied`.
+    """
     if max(request, 1) >= table_quality(own, kind):
         return own, coefficients
     step, changed = RULES[tables](own, ijg_tables(request)[kind], coefficients)
-    step[0], changed[..., 0] = own[0], coefficients[..., 0]  # DC keeps its step
+    limits = {1: 15, 8: 15, 0: 6} if kind else {0: 9}  # by index in natural order, DC last
+    for index, limit in limits.items():
+        highest = min(limit, ijg_tables(request)[kind][index])
+        factor = max([f for f in range(1, 16, 2) if f * own[index] <= highest], default=1) if own[index] else 1
+        if index == 0 and not (varied and (step[1:] != own[1:]).any()):
+            factor = 1
+        step[index] = factor * own[index]
+        changed[..., index] = np.rint(coefficients[..., index] / factor)  # an odd factor has no ties
     return step, changed
 
 
@@ -78,7 +99,8 @@ def requantise(tile: bytes, request: int, tables: Tables, *, luminance_only: boo
     # A table that several components share follows the first of them.
     kinds = [int(slots.index(slot) in (1, 2) and not luminance_only) for slot in slots]
     planes = jpeg_readers.read_coefficients(tile)
+    flat = {slot for slot, plane in zip(slots, planes, strict=True) if not is_varied(plane)}
     return [
-        requantise_component(own[slot], kind, request, tables, plane)
+        requantise_component(own[slot], kind, request, tables, plane, varied=slot not in flat)
         for slot, kind, plane in zip(slots, kinds, planes, strict=True)
     ]

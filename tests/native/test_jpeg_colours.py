@@ -51,7 +51,16 @@ def field() -> Pixels:
     return (np.array((104, 128, 88)) + texture).clip(0, 255).astype(np.uint8)
 
 
-IMAGES: list[Callable[[], Pixels]] = [lake, sea, gradient, field]
+def meadow() -> Pixels:
+    """Smooth colours that vary in all directions over a few blocks, around an unsaturated green."""
+    noise = np.random.default_rng(1).normal(0, 20, (SIDE // 24 + 2, SIDE // 24 + 2, 3))
+    place, fraction = np.divmod(np.arange(SIDE) / 24, 1)
+    start, weight = place.astype(int), (fraction**2 * (3 - 2 * fraction))[:, None]
+    rows = noise[start] * (1 - weight[..., None]) + noise[start + 1] * weight[..., None]
+    return (np.array((110, 115, 105)) + rows[:, start] * (1 - weight) + rows[:, start + 1] * weight).astype(np.uint8)
+
+
+IMAGES: list[Callable[[], Pixels]] = [lake, sea, gradient, field, meadow]
 
 
 def colours(tiles: list[bytes]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
