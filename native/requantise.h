@@ -18,7 +18,7 @@ typedef struct {
     double own_quality;                /* see gpt_ijg_quality() */
     int is_ijg;                        /* see gpt_is_ijg_table() */
     int quality, is_exact, changes;    /* what it is prepared for; whether any step but that of DC changes */
-    uint32_t max_dc_step;              /* see gpt_requantiser_set_dc() */
+    uint32_t dc_factor;                /* see gpt_requantiser_set_dc() */
     uint16_t step[GPT_BLOCK_SIZE];     /* the new steps, none finer than the tile's */
     /* new = sign * ((scale * |old| + bias) / divisor), by inverse = 65536 * scale / divisor, at most 65535. */
     uint16_t scale[GPT_BLOCK_SIZE], bias[GPT_BLOCK_SIZE], divisor[GPT_BLOCK_SIZE], inverse[GPT_BLOCK_SIZE];
@@ -41,9 +41,9 @@ void gpt_requantiser_load(gpt_requantiser *self, const uint16_t own_step[GPT_BLO
  */
 int gpt_requantiser_prepare(gpt_requantiser *self, int quality, int is_exact);
 
-/* Sets the DC step for the blocks of one image: the largest odd multiple of the tile's that is neither above the IJG
- * step nor above 9, or 6 of chrominance. An image that is not varied, whose blocks are mostly equal, keeps the step:
- * all of its blocks would be rounded alike.
+/* Sets the DC step for the blocks of one image: `dc_factor` times the tile's, the largest odd multiple that is neither
+ * above the IJG step nor above 9, or 6 of chrominance. An image that is not varied, whose blocks are mostly equal, keeps
+ * the step: all of its blocks would be rounded alike.
  */
 void gpt_requantiser_set_dc(gpt_requantiser *self, int is_varied);
 
