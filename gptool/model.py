@@ -120,6 +120,16 @@ class NumberText:
         return self.text
 
 
+DOMAIN_KEYS = (
+    *("xyTolerance", "zTolerance", "mTolerance", "falseX", "falseY"),
+    *("xyUnits", "falseZ", "zUnits", "falseM", "mUnits"),
+)
+"""The names of a domain's numbers in Esri's JSON, in the order of Esri's packages."""
+
+Domain = tuple[tuple[str, NumberText], ...]
+"""Tolerances, origins and units of stored coordinates by their names in Esri's JSON, see `DOMAIN_KEYS`."""
+
+
 class Extent(NamedTuple):
     """A box in the spatial reference of the cache."""
 
@@ -215,11 +225,14 @@ class SpatialReference:
         Well-known ids of Esri or EPSG. The latest replaces a deprecated one: 3857 replaces 102100.
     wkt : str or None
         The well-known text.
+    domain : Domain
+        How Esri software stores coordinates in it, which does not distinguish spatial references; empty if unknown.
     """
 
     wkid: int | None
     latest_wkid: int | None
     wkt: str | None
+    domain: Domain = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

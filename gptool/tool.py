@@ -159,7 +159,7 @@ def _prepare(
 def _estimate_text(estimate: Estimate) -> str:
     low, high = estimate.interval
     tiles = format_count(estimate.total_tiles_to_export, "tile")
-    size = f"{tiles}, {estimate.total_size} bytes as {estimate.result}"
+    size = f"{tiles}, {estimate.total_size} bytes as {estimate.result} named {estimate.name}"
     if low == high:
         return size
     sample = format_count(estimate.sampled_tiles, "tile")

@@ -110,8 +110,8 @@ class TileCache(ABC):
         The folder or package.
     declared_extent : Extent or None
         The full extent stated by conf.cdi or root.json.
-    conf_xml : bytes or None
-        The unchanged conf.xml; None in packages that have none.
+    conf_xml, root_json : bytes or None
+        The unchanged documents; None in caches that have none.
     """
 
     files: FileStore
@@ -123,6 +123,7 @@ class TileCache(ABC):
     storage: StorageFormat
     declared_extent: Extent | None
     conf_xml: bytes | None
+    root_json: bytes | None = None
 
     @abstractmethod
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:

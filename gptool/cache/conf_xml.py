@@ -16,11 +16,12 @@ from gptool.cache.description import (
     FieldNames,
     read_extent,
     read_image,
+    read_reference,
     read_scheme,
     read_storage,
 )
 from gptool.errors import ConfError
-from gptool.model import Extent, StorageFormat, TilingScheme
+from gptool.model import Domain, Extent, StorageFormat, TilingScheme
 
 NAMES = FieldNames(
     origin="TileOrigin",
@@ -35,6 +36,10 @@ NAMES = FieldNames(
     wkid="WKID",
     latest_wkid="LatestWKID",
     wkt="WKT",
+    domain=(
+        *("XYTolerance", "ZTolerance", "MTolerance", "XOrigin", "YOrigin"),
+        *("XYScale", "ZOrigin", "ZScale", "MOrigin", "MScale"),
+    ),
     format="CacheTileFormat",
     quality="CompressionQuality",
     band_count="BandCount",
@@ -65,13 +70,21 @@ def read_conf_xml(data: bytes, where: Path) -> CacheDescription:
     return CacheDescription(scheme, read_image(image, NAMES), storage, data)
 
 
-def read_conf_cdi(data: bytes, where: Path, scheme: TilingScheme) -> Extent | None:
-    """Read the full extent from a conf.cdi; None if it states none in the spatial reference of the scheme.
+def read_conf_cdi(data: bytes, where: Path, scheme: TilingScheme) -> tuple[Extent | None, Domain]:
+    """Read a conf.cdi.
+
+    Returns
+    -------
+    Extent or None
+        The full extent; None if it states none in the spatial reference of the scheme.
+    Domain
+        That of its spatial reference.
 
     Raises as `read_conf_xml`.
     """
     root = _Element(parse_xml(data, where), where)
-    return read_extent(root, root.child("SpatialReference"), NAMES, scheme)
+    node = root.child("SpatialReference")
+    return read_extent(root, node, NAMES, scheme), read_reference(node, NAMES).domain
 
 
 def parse_xml(data: bytes, where: Path, *, comments: bool = False) -> etree._Element:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from gptool.errors import ConfError
 from gptool.model import (
+    DOMAIN_KEYS,
     MAX_TILE_SIDE,
     PACKET_SIZE,
+    Domain,
     Extent,
     ImageInfo,
     Lod,
@@ -39,14 +41,22 @@ class CacheDescription:
 
     Attributes
     ----------
-    conf_xml : bytes or None
-        The unchanged conf.xml, which results repeat; None if the cache has none.
+    conf_xml, root_json : bytes or None
+        The unchanged documents, which results repeat; None if the cache has none.
     """
 
     scheme: TilingScheme
     image: ImageInfo
     storage: StorageFormat
     conf_xml: bytes | None = None
+    root_json: bytes | None = None
+
+    def with_domain(self, domain: Domain) -> CacheDescription:
+        """Return the description with a domain of the spatial reference if it states none itself."""
+        scheme = self.scheme
+        if scheme.reference.domain:
+            return self
+        return replace(self, scheme=replace(scheme, reference=replace(scheme.reference, domain=domain)))
 
 
 class DocumentNode(ABC):
@@ -135,6 +145,7 @@ class FieldNames(NamedTuple):
     wkid: str
     latest_wkid: str
     wkt: str
+    domain: tuple[str, ...]
     format: str
     quality: str
     band_count: str
@@ -200,7 +211,13 @@ def read_reference(node: DocumentNode | None, names: FieldNames) -> SpatialRefer
         return SpatialReference(None, None, None)
     ids = [node.integer(name, -(2**31), 2**31 - 1, "0") for name in (names.wkid, names.latest_wkid)]
     wkid, latest_wkid = (id_ if id_ > 0 else None for id_ in ids)  # 0 and -1 mean that there is none
-    return SpatialReference(wkid, latest_wkid, node.text(names.wkt))
+    return SpatialReference(wkid, latest_wkid, node.text(names.wkt), _read_domain(node, names))
+
+
+def _read_domain(node: DocumentNode, names: FieldNames) -> Domain:
+    """Return the numbers of a domain that the node states. Raises as `read_scheme`."""
+    keys = zip(DOMAIN_KEYS, names.domain, strict=True)
+    return tuple((key, node.number(name)) for key, name in keys if node.text(name) is not None)
 
 
 def stated_ids(reference: SpatialReference) -> set[int]:

@@ -118,8 +118,10 @@ def _open_conf_xml(files: FileStore, path: str) -> TileCache:
             where=files.where(folder),
             expected="a folder of level folders",
         )
-    cdi = find_entry(files, folder, "conf.cdi")
-    extent = read_conf_cdi(files.read_small_file(cdi), files.where(cdi), description.scheme) if cdi else None
+    extent = None
+    if cdi := find_entry(files, folder, "conf.cdi"):
+        extent, domain = read_conf_cdi(files.read_small_file(cdi), files.where(cdi), description.scheme)
+        description = description.with_domain(domain)
     location = files.where(folder) if isinstance(files, FolderStore) else files.location
     return _make_cache(files, location, description, extent, tiles_folder)
 
@@ -138,4 +140,5 @@ def _make_cache(
         description.storage,
         extent,
         description.conf_xml,
+        description.root_json,
     )

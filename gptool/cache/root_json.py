@@ -18,7 +18,7 @@ from gptool.cache.description import (
 )
 from gptool.cache.paths import split_path
 from gptool.errors import CacheError, ConfError
-from gptool.model import Extent, StorageFormat
+from gptool.model import DOMAIN_KEYS, Extent, StorageFormat
 
 NAMES = FieldNames(
     origin="origin",
@@ -33,6 +33,7 @@ NAMES = FieldNames(
     wkid="wkid",
     latest_wkid="latestWkid",
     wkt="wkt",
+    domain=DOMAIN_KEYS,
     format="format",
     quality="compressionQuality",
     band_count="bandCount",
@@ -82,7 +83,7 @@ def read_root_json(data: bytes, where: Path) -> RootJson:
     storage = read_storage(root.child("storageInfo"), NAMES, StorageFormat.COMPACT_V2)
     node = root.child("fullExtent")
     extent = read_extent(node, node.child("spatialReference"), NAMES, scheme) if node else None
-    return RootJson(CacheDescription(scheme, image, storage), extent, _tiles_folder(root))
+    return RootJson(CacheDescription(scheme, image, storage, root_json=data), extent, _tiles_folder(root))
 
 
 def vector_tiles_error(where: Path) -> CacheError:

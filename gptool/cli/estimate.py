@@ -24,6 +24,7 @@ Examples:
 @cache_argument
 @selection_options
 @tile_package_option
+@click.option("--output", metavar="OUTPUT", help="OUTPUT of the export: its suffix and name. Nothing is written.")
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
     """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.
@@ -45,7 +46,8 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
         for level in estimate.levels
     ]
     print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
-    click.echo(f"{format_count(estimate.total_tiles_to_export, 'tile')}, {_size(estimate)} as {estimate.result}")
+    tiles = format_count(estimate.total_tiles_to_export, "tile")
+    click.echo(f"{tiles}, {_size(estimate)} as {estimate.result} named {estimate.name}")
 
 
 def _size(estimate: Estimate) -> str:

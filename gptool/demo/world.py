@@ -13,7 +13,7 @@ from gptool.cache import TileBatch
 from gptool.demo.relief import draw_shaded_relief, halve
 from gptool.errors import OutputExistsError
 from gptool.jpeg.pixels import encode
-from gptool.model import PACKET_SIZE, BundleAddress, StorageFormat
+from gptool.model import PACKET_SIZE, BundleAddress
 from gptool.output.bundle import CompactV2Writer, bundle_regions
 
 TILE_SIDE = 256
@@ -105,7 +105,7 @@ def make_cache(folder: Path, levels: int = 5) -> None:
 
 def _write_bundle(folder: Path, address: BundleAddress, image: NDArray[np.uint8]) -> None:
     """Write the image of a level as one bundle, which has enough tiles for levels up to 7."""
-    regions = bundle_regions(folder, StorageFormat.COMPACT_V2, address)
+    regions = bundle_regions(folder, CompactV2Writer, address)
     with CompactV2Writer(address, regions, checksums=False) as writer:
         for row, strip in enumerate(np.split(image, len(image) // TILE_SIDE)):
             writer.append(_make_batch(row, list(_encode_tiles(strip))))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.export.notices import quality_notices
-from gptool.export.report import LevelReport
+from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
 from gptool.jpeg.recompression import Recompression, recompress_tiles
 from gptool.model import Message, Phase, Progress
@@ -65,11 +65,13 @@ class Estimate:
     total_tiles_to_export : int
         Exact.
     total_size : int
-        Bytes of the result, headers and metadata included: exact without recompression, whatever the result's name.
+        Bytes of the result, headers and metadata included: exact without recompression for a result of that name.
     interval : (int, int)
         The bounds, bytes, that the size of the result lies between with a probability of 95 %.
     result : str
         The kind of result: "a .tpkx", "a .tpk" or "a cache raster dataset".
+    name : str
+        The name of the result, without suffix, that its metadata are assumed to state.
     levels : tuple of LevelEstimate
     messages : tuple of Message
         Notices.
@@ -79,6 +81,7 @@ class Estimate:
     total_size: int
     interval: tuple[int, int]
     result: str
+    name: str
     levels: tuple[LevelEstimate, ...]
     messages: tuple[Message, ...] = ()
 
@@ -96,6 +99,7 @@ class Estimate:
             "confidence": CONFIDENCE,
             "sampledTiles": self.sampled_tiles,
             "result": self.result,
+            "resultName": self.name,
             "levels": [level.to_json() for level in self.levels],
             "messages": [message.to_json() for message in self.messages],
         }
@@ -105,12 +109,15 @@ def estimate_plan(
     plan: Plan,
     kind: OutputKind,
     recompression: Recompression,
+    name: str,
     progress: Progress | None = None,
 ) -> Estimate:
     """Return the estimate of a plan.
 
     Parameters
     ----------
+    name : str
+        The name of the result, without suffix.
     progress : Progress or None
         Called with the tiles of the sample that are recompressed.
 
@@ -125,15 +132,14 @@ def estimate_plan(
         for level, estimate in zip(plan.filled_levels, levels, strict=True)
         for bundle in _apportion(level, estimate.bytes_written)
     ]
-    # The digits of the quality do not matter: the metadata reserve bytes for those of any.
-    info = collect_result_info(kind, plan, plan.cache.name, plan.cache.image.compression_quality)
+    info = collect_result_info(kind, plan, name, stated_quality(plan, found, recompression))
     size = kind.result_size(info, bundles)
     margin = QUANTILE * math.hypot(*(level.deviation for level in levels))
     overhead = size - sum(level.bytes_written for level in levels)
     interval = max(math.floor(size - margin), overhead), min(math.ceil(size + margin), overhead + plan.bytes)
     notices = quality_notices(found, recompression, "tile" if found.tiles == plan.tiles else "sampled tile")
     result = f"a {kind.description}"
-    return Estimate(plan.tiles, size, interval, result, levels, tuple(notices))
+    return Estimate(plan.tiles, size, interval, result, name, levels, tuple(notices))
 
 
 class Sample(NamedTuple):

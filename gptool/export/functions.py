@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptool.cache import TileCache, as_tile_cache
+from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate
 from gptool.export.prepare import prepare
 from gptool.export.report import ExportResult
@@ -114,6 +115,7 @@ def estimate_export_tiles_size(
     export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     tile_package: bool | None = None,
+    output: str | os.PathLike[str] | None = None,
     storage_format_type: str | None = None,
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
@@ -129,6 +131,9 @@ def estimate_export_tiles_size(
     tile_package : bool or None
         Whether the result is a tile package (`.tpk` if `storage_format_type` is compact, otherwise `.tpkx`) or a cache
         raster dataset. By default, a package, or a dataset if a `.tpkx` cannot state the cache's spatial reference.
+    output : path or None
+        The output of the export, in place of `tile_package`: its suffix is the kind of the result, and the metadata
+        state its name. By default, the result has the name of the cache. Nothing is written.
 
     Returns
     -------
@@ -152,9 +157,15 @@ def estimate_export_tiles_size(
         compression_quality=compression_quality,
     )
     tables, tile_cache = read_tables(tables), as_tile_cache(cache)
-    if tile_package is None:
+    kind, name = None, None
+    if output is not None:
+        if tile_package is not None:
+            raise ParameterError("contradicts output, whose suffix is the kind of the result", where="tilePackage")
+        target, kind = resolve_output(output, request.storage)
+        name = target.stem
+    elif tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
-    prepared = prepare(tile_cache, request, tables=tables, progress=progress)
-    estimate = prepared.estimate(progress)
+    prepared = prepare(tile_cache, request, kind=kind, tables=tables, progress=progress)
+    estimate = prepared.estimate(progress, name=name)
     return replace(estimate, messages=(*prepared.notices, *estimate.messages))

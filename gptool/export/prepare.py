@@ -44,11 +44,13 @@ class PreparedExport:
     recompression: Recompression
     notices: tuple[Message, ...]
 
-    def estimate(self, progress: Progress | None = None) -> Estimate:
+    def estimate(self, progress: Progress | None = None, *, name: str | None = None) -> Estimate:
         """Return how many bytes the result will have, with the estimate's own notices. Nothing is written.
 
         Parameters
         ----------
+        name : str or None
+            The name of the result, without suffix, which its metadata state; by default that of the cache.
         progress : Progress or None
             Called with the tiles of the sample that are recompressed.
 
@@ -57,7 +59,7 @@ class PreparedExport:
         CacheError
             If the tiles of the sample cannot be read.
         """
-        return estimate_plan(self.plan, self.kind, self.recompression, progress)
+        return estimate_plan(self.plan, self.kind, self.recompression, name or self.plan.cache.name, progress)
 
     def export(self, staging: Staging, threads: int, progress: Progress | None = None) -> ExportResult:
         """Write the result, and return it with its own notices. See `gptool.export.run.run_export`."""

@@ -15,7 +15,7 @@ from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
-from gptool.jpeg.recompression import BatchOutcomes
+from gptool.jpeg.recompression import BatchOutcomes, Recompression
 from gptool.model import BundleAddress, Message
 from gptool.plan import MAX_LISTED_TILES, Plan
 
@@ -176,12 +176,13 @@ class LevelReport(TileCounts):
         }
 
 
-def stated_quality(plan: Plan, total: LevelReport) -> int:
-    """Return the quality that the metadata of a result state.
+def stated_quality(plan: Plan, total: LevelReport, recompression: Recompression) -> int:
+    """Return the compression quality that the metadata of a result state.
 
-    It is the one that most JPEG tiles of the result have, or the one that the cache declares if there are none.
+    It is the one that most JPEG tiles of the result have if tiles are recompressed, else the one that the cache
+    declares.
     """
-    quality = total.effective_quality
+    quality = total.effective_quality if recompression.quality is not None else None
     return plan.cache.image.compression_quality if quality is None else quality
 
 

@@ -70,7 +70,7 @@ def run_export(
             run_units(units, plan.tiles, threads, progress, take, target)
             total = LevelReport.sum(reports.values())
             with translate_os_errors(target):
-                size = writer.finish(replace(info, quality=stated_quality(plan, total)))
+                size = writer.finish(replace(info, quality=stated_quality(plan, total, recompression)))
         staging.commit(staged)
     return ExportResult(target, size, reports, tuple(tile_notices(total, recompression)))
 
@@ -89,7 +89,7 @@ def _make_unit(
         lod,
         bundle.address,
         recompression,
-        kind.storage_format,
+        kind.bundle_writer,
         kind.needs_checksums,
         writer.allocate(bundle, sizes_known=not recompression.is_requested),
     )

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.export.report import LevelReport
 from gptool.jpeg.recompression import BatchOutcomes, Recompression, recompress_tiles
-from gptool.model import BundleAddress, Lod, Phase, Progress, StorageFormat
-from gptool.output.bundle import BUNDLE_WRITERS, FileRegion, WrittenBundle
+from gptool.model import BundleAddress, Lod, Phase, Progress
+from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
 from gptool.request import Selection
 
 A = TypeVar("A")
@@ -31,6 +31,8 @@ class Unit(NamedTuple):
 
     Attributes
     ----------
+    writer : type of BundleWriter
+        With which the bundle is written.
     checksums : bool
         Whether the CRC-32 of the bundle's files is needed.
     regions : tuple of FileRegion
@@ -42,7 +44,7 @@ class Unit(NamedTuple):
     lod: Lod
     address: BundleAddress
     recompression: Recompression
-    storage_format: StorageFormat
+    writer: type[BundleWriter]
     checksums: bool
     regions: tuple[FileRegion, ...]
 
@@ -73,7 +75,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
         If it cannot be written.
     """
     report = LevelReport()
-    writer = BUNDLE_WRITERS[unit.storage_format](unit.address, unit.regions, checksums=unit.checksums)
+    writer = unit.writer(unit.address, unit.regions, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         if unit.recompression.is_requested:

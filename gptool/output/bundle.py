@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from isal import isal_zlib
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gptool import _bundle
 from gptool.cache import TileBatch, compact_v1, compact_v2
 from gptool.cache.compact import SIZE_FIELD_BYTES, bundle_path
-from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress, StorageFormat
+from gptool.model import PACKET_SIZE, PACKET_TILES, BundleAddress
 
 
 class BundleFile(NamedTuple):
@@ -134,18 +134,29 @@ class BundleWriter(ABC):
 
 
 class CompactV2Writer(BundleWriter):
-    """A writer of compact V2 bundles (Esri's CompactCacheV2 specification): one file."""
+    """A writer of compact V2 bundles (Esri's CompactCacheV2 specification): one file.
+
+    Its header and index are those of ArcGIS Server's cache folders. GDAL reads nothing from folders whose bundles state
+    another record count.
+    """
 
     first_tile = compact_v2.TILES_OFFSET
 
+    record_count: ClassVar[int] = PACKET_TILES
+    legacy: ClassVar[int] = 16
+    min_largest: ClassVar[int] = 0
+    """The least size of the largest tile that the header states, bytes."""
+
+    absent_entry: ClassVar[int] = 0
+    """The index entry of a tile that is not there."""
+
     def _complete(self) -> tuple[WrittenFile, ...]:
-        # The values of the specification: GDAL reads zeros from folders whose bundles state another record count.
-        record_count, user_header_size = PACKET_TILES, 20 + compact_v2.INDEX_BYTES
-        legacy = 3, 16, PACKET_TILES, compact_v2.OFFSET_BYTES
+        user_header_size = 20 + compact_v2.INDEX_BYTES
+        legacy = 3, self.legacy, PACKET_TILES, compact_v2.OFFSET_BYTES
         header = compact_v2.HEADER.pack(
             compact_v2.VERSION,
-            record_count,
-            int(self._sizes.max()),
+            self.record_count,
+            max(int(self._sizes.max()), self.min_largest),
             compact_v2.OFFSET_BYTES,
             0,
             self._size,
@@ -154,8 +165,18 @@ class CompactV2Writer(BundleWriter):
             *legacy,
             compact_v2.INDEX_BYTES,
         )
-        index = self._sizes << np.uint64(8 * compact_v2.OFFSET_BYTES) | self._offsets
+        entries = self._sizes << np.uint64(8 * compact_v2.OFFSET_BYTES) | self._offsets
+        index = np.where(self._sizes > 0, entries, np.uint64(self.absent_entry))
         return (self._write_preamble(header + index.astype("<u8").tobytes()),)
+
+
+class PackagedV2Writer(CompactV2Writer):
+    """A writer of compact V2 bundles as in the packages of Esri's programs, from which clients read."""
+
+    record_count = 0
+    legacy = 0
+    min_largest = 20 + compact_v2.INDEX_BYTES
+    absent_entry = 4
 
 
 class CompactV1Writer(BundleWriter):
@@ -203,24 +224,16 @@ def _to_40_bits(entries: NDArray[np.uint64]) -> bytes:
     return entries.astype("<u8").view(np.uint8).reshape(PACKET_TILES, 8)[:, :5].tobytes()
 
 
-BUNDLE_WRITERS: dict[StorageFormat, type[BundleWriter]] = {
-    StorageFormat.COMPACT: CompactV1Writer,
-    StorageFormat.COMPACT_V2: CompactV2Writer,
-}
-
-
-def bundle_regions(folder: Path, storage_format: StorageFormat, address: BundleAddress) -> tuple[FileRegion, ...]:
+def bundle_regions(folder: Path, writer: type[BundleWriter], address: BundleAddress) -> tuple[FileRegion, ...]:
     """Return regions for a bundle's files as new files in `folder`, the folder of the tiles, which must exist."""
-    return tuple(FileRegion(folder / file.name, 0) for file in bundle_files(storage_format, address, 0, 0))
+    return tuple(FileRegion(folder / file.name, 0) for file in bundle_files(writer, address, 0, 0))
 
 
-def bundle_files(
-    storage_format: StorageFormat, address: BundleAddress, tiles: int, tile_bytes: int
-) -> list[BundleFile]:
+def bundle_files(writer: type[BundleWriter], address: BundleAddress, tiles: int, tile_bytes: int) -> list[BundleFile]:
     """Return the files of a bundle with that many tiles and bytes of tiles, sorted by name."""
-    size = BUNDLE_WRITERS[storage_format].first_tile + SIZE_FIELD_BYTES * tiles + tile_bytes
+    size = writer.first_tile + SIZE_FIELD_BYTES * tiles + tile_bytes
     files = [BundleFile(bundle_path(address), size)]
-    if storage_format is StorageFormat.COMPACT:
+    if issubclass(writer, CompactV1Writer):
         index = compact_v1.INDEX_END + len(compact_v1.INDEX_TAIL)
         files.append(BundleFile(bundle_path(address, compact_v1.INDEX_SUFFIX), index))
     return files

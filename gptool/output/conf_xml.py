@@ -12,6 +12,7 @@ from lxml import etree
 
 from gptool.cache.conf_xml import children, parse_xml
 from gptool.crs.reference import is_geographic, well_known_text
+from gptool.crs.web_mercator import is_web_mercator, package_reference
 from gptool.model import PACKET_SIZE, ImageInfo, SpatialReference, StorageFormat, TilingScheme
 from gptool.output.kind import ResultInfo
 from gptool.output.xml_text import add, to_xml_bytes
@@ -26,9 +27,32 @@ NAMESPACES: dict[str, str] = {"xsi": XSI, "xs": XS, "typens": TYPES_URI}
 ENVELOPE_SIDES = ("XMin", "YMin", "XMax", "YMax")
 
 
-def conf_xml(storage_format: StorageFormat, info: ResultInfo) -> bytes:
-    """Return conf.xml for bundles of that storage format."""
-    root = _cache_info(info.plan)
+DOMAIN_ELEMENTS = {
+    "XOrigin": "falseX",
+    "YOrigin": "falseY",
+    "XYScale": "xyUnits",
+    "ZOrigin": "falseZ",
+    "ZScale": "zUnits",
+    "MOrigin": "falseM",
+    "MScale": "mUnits",
+    "XYTolerance": "xyTolerance",
+    "ZTolerance": "zTolerance",
+    "MTolerance": "mTolerance",
+}
+"""The elements of a domain in Esri's order, and the names of their numbers in Esri's JSON."""
+
+
+def conf_xml(storage_format: StorageFormat, info: ResultInfo, *, is_package: bool = False) -> bytes:
+    """Return conf.xml for bundles of that storage format.
+
+    Parameters
+    ----------
+    storage_format : StorageFormat
+    info : ResultInfo
+    is_package : bool
+        Whether it is for a tile package, where web Mercator is always 102100 and 3857.
+    """
+    root = _cache_info(info.plan, is_package)
     [tile_image_info] = children(root, "TileImageInfo")[:1]
     _set(tile_image_info, "CompressionQuality", str(info.quality), after="CacheTileFormat")
     storage_infos = children(root, "CacheStorageInfo")
@@ -38,9 +62,9 @@ def conf_xml(storage_format: StorageFormat, info: ResultInfo) -> bytes:
     return to_xml_bytes(root)
 
 
-def conf_cdi(plan: Plan) -> bytes:
-    """Return conf.cdi: the full extent, with the spatial reference as in conf.xml."""
-    cache_info = _cache_info(plan)
+def conf_cdi(plan: Plan, *, is_package: bool = False) -> bytes:
+    """Return conf.cdi: the full extent, with the spatial reference as in conf.xml; parameters as there."""
+    cache_info = _cache_info(plan, is_package)
     tag = etree.QName(etree.QName(cache_info).namespace, "EnvelopeN")
     envelope = etree.Element(tag, {}, {**NAMESPACES, **cache_info.nsmap})  # type: ignore[dict-item]
     envelope.set(f"{{{XSI}}}type", "typens:EnvelopeN")
@@ -63,11 +87,14 @@ def conf_properties(plan: Plan) -> bytes:
     return to_xml_bytes(properties)
 
 
-def _cache_info(plan: Plan) -> etree._Element:
+def _cache_info(plan: Plan, is_package: bool) -> etree._Element:
     """Return the root element of the source's conf.xml, or one with the same information if it has none."""
     cache = plan.cache
     if cache.conf_xml is not None:
-        return parse_xml(cache.conf_xml, cache.location, comments=True)
+        root = parse_xml(cache.conf_xml, cache.location, comments=True)
+        if is_package and is_web_mercator(cache.scheme):
+            _set_web_mercator(root, package_reference(cache.scheme))
+        return root
     root = etree.Element("CacheInfo", {}, NAMESPACES)
     root.set(f"{{{XSI}}}type", "typens:CacheInfo")
     _add_scheme(_add(root, "TileCacheInfo", kind="TileCacheInfo"), cache.scheme)
@@ -76,7 +103,7 @@ def _cache_info(plan: Plan) -> etree._Element:
 
 
 def _add_scheme(tile_cache_info: etree._Element, scheme: TilingScheme) -> None:
-    _add_spatial_reference(tile_cache_info, scheme.reference)
+    _add_spatial_reference(tile_cache_info, package_reference(scheme))
     origin = _add(tile_cache_info, "TileOrigin", kind="PointN")
     _add(origin, "X", scheme.origin_x)
     _add(origin, "Y", scheme.origin_y)
@@ -94,14 +121,25 @@ def _add_scheme(tile_cache_info: etree._Element, scheme: TilingScheme) -> None:
 def _add_spatial_reference(tile_cache_info: etree._Element, reference: SpatialReference) -> None:
     kind = "GeographicCoordinateSystem" if is_geographic(reference) else "ProjectedCoordinateSystem"
     element = _add(tile_cache_info, "SpatialReference", kind=kind)
+    domain = dict(reference.domain)
     parts = {
         "WKT": well_known_text(reference),
+        **{element: domain.get(name) for element, name in DOMAIN_ELEMENTS.items()},
+        "HighPrecision": "true" if domain else None,
         "WKID": reference.wkid or reference.latest_wkid,
         "LatestWKID": reference.latest_wkid,
     }
     for name, value in parts.items():
         if value:
             _add(element, name, value)
+
+
+def _set_web_mercator(root: etree._Element, reference: SpatialReference) -> None:
+    for tile_cache_info in children(root, "TileCacheInfo"):
+        for element in children(tile_cache_info, "SpatialReference"):
+            _set(element, "WKT", str(reference.wkt))
+            _set(element, "WKID", str(reference.wkid))
+            _set(element, "LatestWKID", str(reference.latest_wkid), after="WKID")
 
 
 def _add_image(tile_image_info: etree._Element, image: ImageInfo) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from gptool.model import StorageFormat
-from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
+from gptool.output.bundle import (
+    CompactV1Writer,
+    CompactV2Writer,
+    FileRegion,
+    WrittenBundle,
+    bundle_files,
+    bundle_regions,
+)
 from gptool.output.conf_xml import conf_cdi, conf_xml
-from gptool.output.kind import OutputKind, ResultInfo, ResultWriter, pad_metadata
+from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.plan import BundlePlan
 
 TILES_FOLDER = "_alllayers"
@@ -32,18 +38,17 @@ class Dataset(OutputKind):
         """Return the size of the files of a dataset; see `OutputKind.result_size`."""
         size = sum(map(len, self.metadata(info).values()))
         for bundle in bundles:
-            files = bundle_files(self.storage_format, bundle.address, bundle.tiles, bundle.bytes)
+            files = bundle_files(self.bundle_writer, bundle.address, bundle.tiles, bundle.bytes)
             size += sum(file.size for file in files)
         return size
 
     def metadata(self, info: ResultInfo) -> dict[str, bytes]:
         """Return the metadata files by name."""
-        build = partial(conf_xml, self.storage_format)
-        return {"conf.xml": pad_metadata(build, info, reserved=0), "conf.cdi": conf_cdi(info.plan)}
+        return {"conf.xml": conf_xml(self.storage_format, info), "conf.cdi": conf_cdi(info.plan)}
 
 
-COMPACT_DATASET = Dataset(suffix="", storage_format=StorageFormat.COMPACT)
-COMPACT_V2_DATASET = Dataset(suffix="", storage_format=StorageFormat.COMPACT_V2)
+COMPACT_DATASET = Dataset("", StorageFormat.COMPACT, CompactV1Writer)
+COMPACT_V2_DATASET = Dataset("", StorageFormat.COMPACT_V2, CompactV2Writer)
 
 
 class DatasetWriter(ResultWriter):
@@ -61,7 +66,7 @@ class DatasetWriter(ResultWriter):
 
     def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
         """Return a region for each of the bundle's files, in the dataset's own folder."""
-        return bundle_regions(self._tiles, self._kind.storage_format, bundle.address)
+        return bundle_regions(self._tiles, self._kind.bundle_writer, bundle.address)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
         """Add the sizes of a written bundle."""

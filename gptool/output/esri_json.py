@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from gptool.crs.reference import well_known_id
+from gptool.crs.web_mercator import LATEST_WKID, WKID
 from gptool.model import Extent, ImageInfo, SpatialReference, TilingScheme
 from gptool.output.json_text import Json
 from gptool.plan import Plan
 
 TYPICAL_BAND_COUNTS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
 """Bands by tile format, for caches that do not state them; 4 for other formats."""
-
-LATEST_WKIDS = {102100: 3857}
-"""The latest well-known id of web Mercator, for caches that state only its former one."""
 
 
 def summary(plan: Plan) -> str:
@@ -24,8 +22,14 @@ def spatial_reference_json(reference: SpatialReference) -> dict[str, Json]:
     """Return a spatial reference by its well-known ids, else by its well-known text; empty if it has neither."""
     wkid = well_known_id(reference)
     if wkid is not None:
-        return {"wkid": wkid, "latestWkid": reference.latest_wkid or LATEST_WKIDS.get(wkid, wkid)}
+        latest = LATEST_WKID if wkid == WKID else wkid
+        return {"wkid": wkid, "latestWkid": reference.latest_wkid or latest}
     return {"wkt": reference.wkt} if reference.wkt else {}
+
+
+def domain_json(reference: SpatialReference) -> dict[str, Json]:
+    """Return the domain of a spatial reference, as far as it is known."""
+    return dict(reference.domain)
 
 
 def extent_json(extent: Extent, spatial_reference: dict[str, Json]) -> dict[str, Json]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from gptool.cache import TileCache
 from gptool.model import StorageFormat
-from gptool.output.bundle import FileRegion, WrittenBundle
+from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan import BundlePlan, Plan
-
-RESERVED_FOR_NAME = 2 * 255 * 6
-"""Bytes that a metadata file reserves for the result's name: it states the name twice at most, a name has at most 255
-bytes, and JSON escapes some of them as six."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class ResultInfo:
     name : str
         The name of the result, without suffix.
     quality : int
-        The effective quality, 0 to 100, as the tiles' quantisation tables state it.
+        The compression quality, 0 to 100, that the metadata state.
     thumbnail : bytes
         A PNG; empty if the kind of result has no thumbnail.
     guid : str
@@ -110,11 +106,14 @@ class OutputKind(ABC):
     suffix : str
         The suffix of the result's name in lower case, as in `.tpkx`; empty if the result is a folder.
     storage_format : StorageFormat
-        The format of the bundles that units of work write for it.
+        The format of its bundles.
+    bundle_writer : type of BundleWriter
+        With which units of work write them.
     """
 
     suffix: str
     storage_format: StorageFormat
+    bundle_writer: type[BundleWriter]
 
     has_thumbnail: ClassVar[bool] = False
 
@@ -144,7 +143,7 @@ class OutputKind(ABC):
         path : Path
             The file or folder to create; it must not exist.
         info : ResultInfo
-            As far as it is known. Metadata have the same size with the final `name`, `quality` and `guid`.
+            As far as it is known: without `guid`, and with the final `quality` if tiles are copied.
         staging : Path
             A folder for files that are moved into the result later.
 
@@ -176,21 +175,3 @@ def collect_result_info(kind: OutputKind, plan: Plan, name: str, quality: int) -
         If the tiles for the thumbnail cannot be read.
     """
     return ResultInfo(plan, name, quality, draw_thumbnail(plan) if kind.has_thumbnail else b"")
-
-
-def pad_metadata(build: Callable[[ResultInfo], bytes], info: ResultInfo, reserved: int = RESERVED_FOR_NAME) -> bytes:
-    """Build a metadata file whose size depends on neither name nor quality, padded with spaces at its end.
-
-    So the size of a result is known to the byte before its name and the quality of its tiles are. Readers of JSON and
-    XML ignore the spaces.
-
-    Parameters
-    ----------
-    build : callable
-        Returns the file's content.
-    info : ResultInfo
-    reserved : int
-        The bytes that are reserved for the name.
-    """
-    longest = build(replace(info, name="", quality=100))
-    return build(info).ljust(len(longest) + reserved)

@@ -21,7 +21,11 @@ END_RECORD = struct.Struct("<4s4H2LH")
 ZIP64_END_RECORD = struct.Struct("<4sQ2H2L4Q")
 ZIP64_LOCATOR = struct.Struct("<4sLQL")
 MAX_UINT16, MAX_UINT32 = 0xFFFF, 0xFFFFFFFF
-VERSION, ZIP64_VERSION = 20, 45
+CREATED_BY, NEEDED, ZIP64_VERSION = 20, 10, 45
+"""Versions of the format, tenfold; those of members without zip64 fields as in Esri's packages."""
+
+ARCHIVE_ATTRIBUTE = 0x20
+"""The MS-DOS attribute of Esri's members."""
 UTF8_FLAG, STORED = 0x800, 0
 MIDNIGHT, DATE_1980_01_01 = 0, 0x21
 
@@ -61,6 +65,11 @@ class StoredZip:
         self.file = file
         self._members: dict[str, ZipMember] = {}
         self._end = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no member was added or reserved."""
+        return not self._members
 
     def reserve(self, name: str, size: int) -> int:
         """Add a member whose bytes are written later; return their offset in the file."""
@@ -125,7 +134,7 @@ def _local_header(member: ZipMember) -> bytes:
     if member.size >= MAX_UINT32:
         extra = struct.pack("<2H2Q", 1, 16, member.size, member.size)
     size = MAX_UINT32 if extra else member.size
-    version = ZIP64_VERSION if extra else VERSION
+    version = ZIP64_VERSION if extra else NEEDED
     sizes = member.crc32, size, size, len(name), len(extra)
     return LOCAL_HEADER.pack(b"PK\3\4", version, flags, STORED, MIDNIGHT, DATE_1980_01_01, *sizes) + name + extra
 
@@ -136,9 +145,9 @@ def _central_header(member: ZipMember) -> bytes:
     large = [number for number in numbers if number >= MAX_UINT32]
     extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
     size, _, offset = (min(number, MAX_UINT32) for number in numbers)
-    version = ZIP64_VERSION if extra else VERSION
-    head = (b"PK\1\2", version, version, flags, STORED, MIDNIGHT, DATE_1980_01_01, member.crc32, size, size)
-    return CENTRAL_HEADER.pack(*head, len(name), len(extra), 0, 0, 0, 0, offset) + name + extra
+    versions = (ZIP64_VERSION, ZIP64_VERSION) if extra else (CREATED_BY, NEEDED)
+    head = (b"PK\1\2", *versions, flags, STORED, MIDNIGHT, DATE_1980_01_01, member.crc32, size, size)
+    return CENTRAL_HEADER.pack(*head, len(name), len(extra), 0, 0, 0, ARCHIVE_ATTRIBUTE, offset) + name + extra
 
 
 def _end_records(count: int, size: int, offset: int) -> bytes:

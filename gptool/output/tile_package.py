@@ -49,7 +49,7 @@ class TilePackage(OutputKind):
         """Return the size of a package; see `OutputKind.result_size`."""
         members = [(name, len(data)) for name, data in self.metadata_with_guid(info, ()).items()]
         for bundle in bundles:
-            files = bundle_files(self.storage_format, bundle.address, bundle.tiles, bundle.bytes)
+            files = bundle_files(self.bundle_writer, bundle.address, bundle.tiles, bundle.bytes)
             members += [(f"{self.tiles_folder}/{file.name}", file.size) for file in files]
         return stored_zip_size(members)
 
@@ -75,7 +75,8 @@ class TilePackage(OutputKind):
 class TilePackageWriter(ResultWriter):
     """A tile package that is being written.
 
-    Bundles of known size are written into the package itself; others are staged and copied into it.
+    Bundles of known size are written into the package itself. Others are staged until the package is finished: it
+    starts with the metadata, which depend on all bundles.
     """
 
     def __init__(self, path: Path, kind: TilePackage, info: ResultInfo, staging: Path) -> None:
@@ -83,10 +84,8 @@ class TilePackageWriter(ResultWriter):
         self._bundles: list[WrittenBundle] = []
         self._staged_tiles = staging / "tiles"
         self._staged_tiles.mkdir(parents=True)
-        metadata = kind.metadata_with_guid(info, ())
+        self._planned_metadata = kind.metadata_with_guid(info, ())  # raises before any work if it cannot be built
         self._zip = StoredZip(path.open("xb"))
-        for name, data in metadata.items():
-            self._zip.reserve(name, len(data))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close the file."""
@@ -96,29 +95,43 @@ class TilePackageWriter(ResultWriter):
 
     def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
         """Return regions of the package itself if the sizes are known, else of staged files."""
-        kind = self._kind
+        writer = self._kind.bundle_writer
         if not sizes_known:
-            return bundle_regions(self._staged_tiles, kind.storage_format, bundle.address)
-        files = bundle_files(kind.storage_format, bundle.address, bundle.tiles, bundle.bytes)
+            return bundle_regions(self._staged_tiles, writer, bundle.address)
+        if self._zip.is_empty:
+            self._reserve(self._planned_metadata)
+        files = bundle_files(writer, bundle.address, bundle.tiles, bundle.bytes)
         starts = [self._zip.reserve(self._member(file.name), file.size) for file in files]
         return tuple(FileRegion(self._path, start) for start in starts)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
-        """Add a written bundle. Its staged files are removed then, so that the disk holds their bytes once."""
+        """Add a written bundle."""
         self._bundles.append(bundle)
         for file in bundle.files:
             if file.region.path == self._path:
                 self._zip.fill(self._member(file.name), file.size, file.crc32)
-            else:
-                self._zip.add_file(self._member(file.name), file.region.path, file.size, file.crc32)
-                file.region.path.unlink()
 
     def finish(self, info: ResultInfo) -> int:
-        """Fill in the metadata, write the central directory and return the size of the package."""
-        for name, data in self._kind.metadata_with_guid(info, self._bundles).items():
+        """Write the metadata, the staged bundles and the central directory; return the size of the package."""
+        metadata = self._kind.metadata_with_guid(info, self._bundles)
+        if self._zip.is_empty:
+            self._reserve(metadata)
+            self._add_staged_files()
+        for name, data in metadata.items():
             self._zip.fill_bytes(name, data)
         self._zip.finish()
         return self._path.stat().st_size
+
+    def _reserve(self, metadata: dict[str, bytes]) -> None:
+        for name, data in metadata.items():
+            self._zip.reserve(name, len(data))
+
+    def _add_staged_files(self) -> None:
+        """Copy the staged files into the package. Each is removed then, so that the disk holds their bytes once."""
+        for bundle in self._bundles:
+            for file in bundle.files:
+                self._zip.add_file(self._member(file.name), file.region.path, file.size, file.crc32)
+                file.region.path.unlink()
 
     def _member(self, name: str) -> str:
         return f"{self._kind.tiles_folder}/{name}"

@@ -18,6 +18,10 @@ def add(parent: etree._Element, name: str, text: object = None) -> etree._Elemen
     return element
 
 
+DECLARATION = b'<?xml version="1.0" encoding="utf-8" ?>'
+"""The declaration of Esri's documents."""
+
+
 def to_xml_bytes(root: etree._Element) -> bytes:
     """Return the document of a root element in UTF-8."""
-    return etree.tostring(root.getroottree(), xml_declaration=True, encoding="utf-8")
+    return DECLARATION + etree.tostring(root.getroottree(), encoding="utf-8", xml_declaration=False)

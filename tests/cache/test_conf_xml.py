@@ -22,7 +22,8 @@ def read_conf(path: Path) -> CacheDescription:
 
 
 def read_cdi(path: Path) -> Extent | None:
-    return conf_xml.read_conf_cdi(path.read_bytes(), path, conf_xml.read_conf_xml(conf_text().encode(), path).scheme)
+    scheme = conf_xml.read_conf_xml(conf_text().encode(), path).scheme
+    return conf_xml.read_conf_cdi(path.read_bytes(), path, scheme)[0]
 
 
 def write(folder: Path, text: str, name: str = "conf.xml") -> Path:
@@ -134,19 +135,21 @@ REFERENCES: dict[str, tuple[str, int | None]] = {
 
 @pytest.mark.parametrize("output", ["x.tpkx", "x.tpk", "x"])
 @pytest.mark.parametrize("name", REFERENCES)
-def test_only_tpkx_needs_a_well_known_id(tmp_path: Path, name: str, output: str) -> None:
+def test_only_tpkx_needs_a_spatial_reference(tmp_path: Path, name: str, output: str) -> None:
     reference, wkid = REFERENCES[name]
     cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=reference))
     try:
         result = export_tiles(cache, tmp_path / output)
     except ConfError as error:
-        assert (output, wkid) == ("x.tpkx", None)
-        assert "spatial reference has no well-known id, which a .tpkx requires" in str(error)
+        assert (output, name) == ("x.tpkx", "none")
+        assert "spatial reference is not stated, which a .tpkx requires" in str(error)
         assert str(error).startswith(f"{cache}: ")
         return
     if output == "x.tpkx":
-        assert read_json(result.path, "root.json")["spatialReference"]["wkid"] == wkid
-    else:
+        stated = read_json(result.path, "root.json")["spatialReference"]
+        assert stated.get("wkid") == (102100 if wkid == 3857 else wkid)
+        assert ("wkt" in stated) == (wkid is None)
+    elif wkid not in (3857, 102100) or output == "x":
         assert open_cache(result.path).scheme.reference == open_cache(cache).scheme.reference
 
 

@@ -24,7 +24,7 @@ from gptool.errors import BundleError, CacheError
 from gptool.export.unit import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, StorageFormat
-from gptool.output.bundle import bundle_regions
+from gptool.output.bundle import CompactV2Writer, bundle_regions
 from gptool.plan import make_plan
 from gptool.request import Selection
 from helpers.bundles import Address
@@ -222,8 +222,8 @@ def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: P
     (row_folder(one, row=1) / "C00000000.jpg").write_bytes(jpeg_tile(2))
     lod, unchanged = cache.scheme.lods[0], Recompression(None, "efficient")
     selection, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
-    storage = StorageFormat.COMPACT_V2
-    unit = Unit(cache, selection, lod, address, unchanged, storage, False, bundle_regions(tmp_path, storage, address))
+    regions = bundle_regions(tmp_path, CompactV2Writer, address)
+    unit = Unit(cache, selection, lod, address, unchanged, CompactV2Writer, False, regions)
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
     assert read_with_gptool(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}

@@ -58,12 +58,13 @@ def test_option_is_implied_by_a_quality(cache: Path, tmp_path: Path, options: li
 
 def test_estimate_has_the_option(cache: Path, tmp_path: Path) -> None:
     option = "--optimize-tiles-for-size"
-    estimate = json.loads(run("estimate", cache, option, "--json", cwd=tmp_path).stdout)
+    estimate = json.loads(run("estimate", cache, option, "--output", "x.tpkx", "--json", cwd=tmp_path).stdout)
+    assert estimate["resultName"] == "x"
     size = json.loads(run("export-tiles", cache, "x.tpkx", option, "--json", cwd=tmp_path).stdout)["size"]
     assert estimate["totalSizeInterval"] == [size, size]
-    assert (
-        estimate["totalSize"] == size < json.loads(run("estimate", cache, "--json", cwd=tmp_path).stdout)["totalSize"]
-    )
+    copied = json.loads(run("estimate", cache, "--json", cwd=tmp_path).stdout)
+    assert (copied["resultName"], estimate["totalSize"]) == ("world", size)
+    assert size < copied["totalSize"]
 
 
 def test_cache_without_jpeg_tiles_gives_a_warning(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_estimate_is_exact_without_recompression(cache: Path, tmp_path: Path, re
 def test_estimate_is_exact_if_all_tiles_are_recompressed(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "world", square(8, range(120, 136), range(120, 136)))
     estimate = estimate_export_tiles_size(cache, compression_quality=50)
-    result = export_tiles(cache, tmp_path / "x.tpkx", compression_quality=50)
+    result = export_tiles(cache, tmp_path / "world.tpkx", compression_quality=50)
     assert [level.sampled for level in estimate.levels] == [256]
     assert estimate.interval == (result.size, result.size) == (estimate.total_size, estimate.total_size)
 
@@ -53,7 +53,9 @@ class TestInterval:
             area = {
                 "rings": [[[xmin, ymax], [xmin + 32 * side, ymax - 5 * side], [xmin, ymax - 32 * side], [xmin, ymax]]]
             }
-            estimate = estimate_export_tiles_size(mixed, area_of_interest=area, compression_quality=quality)
+            estimate = estimate_export_tiles_size(
+                mixed, area_of_interest=area, compression_quality=quality, output=f"{i}.tpkx"
+            )
             result = export_tiles(mixed, tmp_path / f"{i}.tpkx", area_of_interest=area, compression_quality=quality)
             low, high = estimate.interval
             assert low <= estimate.total_size <= high
@@ -77,19 +79,24 @@ class TestInterval:
 
 @pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200, "&" * 245, "\x01" * 245])
 @pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
-def test_size_does_not_depend_on_the_name_of_the_result(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
-    storage = {".tpkx": "compactV2", ".tpk": "compact"}[suffix]
-    estimate = estimate_export_tiles_size(cache, levels="0", storage_format_type=storage)
-    assert estimate.result == f"a {suffix}"
+def test_estimate_is_exact_for_the_name_of_the_output(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
+    estimate = estimate_export_tiles_size(cache, levels="0", output=name + suffix)
+    assert (estimate.result, estimate.name) == (f"a {suffix}", name)
     assert export_tiles(cache, tmp_path / (name + suffix), levels="0").size == estimate.total_size
 
 
-def test_size_does_not_depend_on_the_stated_quality(tmp_path: Path) -> None:
-    """The estimate does not know it: here it is 100, with more digits than the declared 85."""
+@pytest.mark.parametrize("quality", [None, 4, 50, 100])
+@pytest.mark.parametrize("output", ["x.tpkx", "x.tpk", "x"])
+def test_estimate_knows_the_quality_that_the_result_states(tmp_path: Path, output: str, quality: int | None) -> None:
+    """It has one to three digits: 85 is declared, the tile has 100."""
     cache = make_cache(tmp_path / "cache", {(0, 0, 0): jpeg_tile(1, 100)})
-    for name, tile_package, storage in (("x.tpkx", True, None), ("x.tpk", True, "compact"), ("x", False, None)):
-        estimate = estimate_export_tiles_size(cache, tile_package=tile_package, storage_format_type=storage)
-        assert export_tiles(cache, tmp_path / name).size == estimate.total_size
+    estimate = estimate_export_tiles_size(cache, output=output, compression_quality=quality)
+    assert export_tiles(cache, tmp_path / output, compression_quality=quality).size == estimate.total_size
+
+
+def test_output_of_an_estimate_contradicts_tile_package(cache: Path) -> None:
+    with pytest.raises(ParameterError, match="tilePackage: contradicts output"):
+        estimate_export_tiles_size(cache, output="x.tpkx", tile_package=True)
 
 
 def test_estimate_writes_nothing_and_rejects_invalid_requests(cache: Path) -> None:
@@ -104,7 +111,7 @@ def test_estimate_writes_nothing_and_rejects_invalid_requests(cache: Path) -> No
 
 def test_result_is_a_dataset_if_no_tpkx_can_hold_the_cache(tmp_path: Path) -> None:
     tiles = square(0, range(1), range(1))
-    cache = make_cache(tmp_path / "world", tiles, conf=conf_text(reference="<WKT>LOCAL</WKT>"))
+    cache = make_cache(tmp_path / "world", tiles, conf=conf_text(reference=""))
     estimate = estimate_export_tiles_size(cache)
     result = export_tiles(cache, tmp_path / "x")
     assert (estimate.result, estimate.total_size) == ("a cache raster dataset", result.size)

@@ -19,8 +19,8 @@ from gptool._jpeg import Outcome, quality
 from gptool.export.unit import Unit, run_unit
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Phase, StorageFormat
-from gptool.output.bundle import bundle_regions
+from gptool.model import Phase
+from gptool.output.bundle import CompactV2Writer, bundle_regions
 from gptool.request import Area, Selection
 from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile, square, world
 from helpers.checks import check_nothing_left, check_package
@@ -131,10 +131,10 @@ def test_unit_of_work_can_be_pickled_and_is_reproducible(cache: Path, tmp_path: 
     selection = Selection(opened.scheme, (lod,), area=area)
     results = []
     for name in ("a", "b"):
-        address, storage = opened.bundles(lod)[0], StorageFormat.COMPACT_V2
+        address = opened.bundles(lod)[0]
         (tmp_path / name).mkdir()
-        regions = bundle_regions(tmp_path / name, storage, address)
-        unit = Unit(opened, selection, lod, address, Recompression(50), storage, True, regions)
+        regions = bundle_regions(tmp_path / name, CompactV2Writer, address)
+        unit = Unit(opened, selection, lod, address, Recompression(50), CompactV2Writer, True, regions)
         results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
     assert results[0].report == results[1].report
     assert 0 < results[0].report.tiles < 36

@@ -116,7 +116,7 @@ def test_request_without_effect_is_a_warning(tmp_path: Path, request_: dict[str,
 def test_estimate_is_that_of_the_optimised_result(tmp_path: Path, format_: str) -> None:
     """The format of a tile is determined by its first bytes, whatever the cache declares."""
     cache = make_cache(tmp_path / "cache", square(8, range(10), range(10)), conf=conf_text(format=format_))
-    estimate = estimate_export_tiles_size(cache, optimize_tiles_for_size=True)
+    estimate = estimate_export_tiles_size(cache, optimize_tiles_for_size=True, output="x.tpkx")
     result = export_tiles(cache, tmp_path / "x.tpkx", optimize_tiles_for_size=True)
     assert estimate.interval == (result.size, result.size)
     assert estimate.messages == result.messages

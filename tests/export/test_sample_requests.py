@@ -198,7 +198,7 @@ def test_sizes_of_large_extents_lie_in_their_intervals(samples: Path, tmp_path: 
     for i in range(10):
         box = draw_extent(random.Random(f"{quality} {i}"))
         request: dict[str, Any] = {"levels": 6, "export_extent": box, "compression_quality": quality}
-        estimate = estimate_export_tiles_size(samples / "relief-v2-jpeg", tile_package=True, **request)
+        estimate = estimate_export_tiles_size(samples / "relief-v2-jpeg", output="x.tpkx", **request)
         result = export_tiles(samples / "relief-v2-jpeg", tmp_path / "x.tpkx", overwrite=True, **request)
         low, high = estimate.interval
         assert low <= high < 1.05 * low

@@ -138,6 +138,10 @@ class Exported(NamedTuple):
     results: dict[str, ExportResult]
 
 
+V2_TILES_OFFSET = 64 + 8 * 16384
+"""Bytes of the header and the index of a V2 bundle."""
+
+
 @pytest.fixture(scope="module", params=SAMPLES)
 def exported(request: pytest.FixtureRequest, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The exports of a sample to each output kind."""
@@ -169,8 +173,10 @@ def test_results_of_samples_are_valid(exported: Exported) -> None:
     check_dataset(results["v1"].path, storage=COMPACT, levels=levels)
     check_dataset(results["v2"].path, storage=COMPACT_V2, levels=levels)
     for folder, package, inside in (("v1", "x.tpk", "v101/Layers/_alllayers/"), ("v2", "x.tpkx", "tile/")):
+        start = V2_TILES_OFFSET if folder == "v2" else 0  # headers and absent entries of V2 bundles differ
         for path in (results[folder].path / "_alllayers").rglob("*.bundl*"):  # the bundles are those of the package
-            assert path.read_bytes() == read_member(results[package].path, f"{inside}{path.parent.name}/{path.name}")
+            member = read_member(results[package].path, f"{inside}{path.parent.name}/{path.name}")
+            assert path.read_bytes()[start:] == member[start:]
 
 
 def test_damaged_tiles_of_samples_are_listed(exported: Exported) -> None:

@@ -28,7 +28,7 @@ def check_package(path: Path, *, levels: set[int]) -> None:
         assert names[3:] == sorted(names[3:])
         assert len(names) == len(set(names))
         for name in names[3:]:
-            check_bundle_head(package.read(name))
+            check_bundle_head(package.read(name), is_packaged=True)
         assert b"tileBundlesPath" in package.read("root.json")[:512]
         root, item = (json.loads(package.read(name)) for name in ("root.json", "iteminfo.json"))
         assert struct.unpack(">2I", package.read("thumbnail.png")[16:24]) == (200, 133)
@@ -166,12 +166,17 @@ def check_v1_bundle(name: str, data: bytes, index: bytes) -> None:
     assert (entries == expected).all()
 
 
-def check_bundle_head(data: bytes) -> None:
-    """Check the header of a compact V2 bundle: that of Esri's specification, with the record count that GDAL needs."""
+def check_bundle_head(data: bytes, *, is_packaged: bool = False) -> None:
+    """Check the header of a compact V2 bundle.
+
+    In folders it is that of ArcGIS Server, with the record count that GDAL needs; in packages that of Esri's packages.
+    """
     head = struct.unpack_from("<4I3Q6I", data)
     entries = struct.unpack_from("<16384Q", data, 64)
     largest = max(entry >> 40 for entry in entries)
-    assert head == (3, 16384, largest, 5, 0, len(data), 40, 131092, 3, 16, 16384, 5, 131072)
+    count, largest, legacy = (0, max(131092, largest), 0) if is_packaged else (16384, largest, 16)
+    assert head == (3, count, largest, 5, 0, len(data), 40, 131092, 3, legacy, 16384, 5, 131072)
+    assert {entry for entry in entries if entry >> 40 == 0} <= {4 if is_packaged else 0}
 
 
 def check_nothing_left(folder: Path, *names: str) -> None:

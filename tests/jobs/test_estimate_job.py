@@ -42,7 +42,7 @@ def test_estimate_has_no_limit_and_a_confidence_interval(tmp_path: Path) -> None
     assert job.operation == "EstimateExportTilesSize"
     [line] = [message.description for message in job.messages if "confidence" in message.description]
     assert re.fullmatch(
-        r"400 tiles, [0-9]+ bytes as a cache raster dataset; with 95% confidence [0-9]+ to [0-9]+, "
+        r"400 tiles, [0-9]+ bytes as a cache raster dataset named cache; with 95% confidence [0-9]+ to [0-9]+, "
         r"from a sample of 2[0-9]{2} tiles",
         line,
     )

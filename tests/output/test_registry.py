@@ -13,7 +13,7 @@ import pytest
 from gptool import errors, export_tiles
 from gptool.model import StorageFormat
 from gptool.output import registry
-from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
+from gptool.output.bundle import CompactV2Writer, FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.output.registry import is_tile_package, kind_for_request, resolve_output
@@ -93,7 +93,7 @@ class Concatenation(OutputKind):
         return ConcatenationWriter(path.open("xb"), staging)
 
     def result_size(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> int:
-        files = [bundle_files(COMPACT_V2, bundle.address, bundle.tiles, bundle.bytes) for bundle in bundles]
+        files = [bundle_files(CompactV2Writer, bundle.address, bundle.tiles, bundle.bytes) for bundle in bundles]
         return sum(file.size for [file] in files)
 
 
@@ -105,7 +105,7 @@ class ConcatenationWriter(ResultWriter):
         self._file.close()
 
     def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
-        return bundle_regions(self._staging, COMPACT_V2, bundle.address)
+        return bundle_regions(self._staging, CompactV2Writer, bundle.address)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
         [file] = bundle.files
@@ -119,7 +119,9 @@ class ConcatenationWriter(ResultWriter):
 def test_a_new_kind_needs_one_class_and_one_entry(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: int | None
 ) -> None:
-    monkeypatch.setattr(registry, "FILE_KINDS", (*registry.FILE_KINDS, Concatenation(".bundles", COMPACT_V2)))
+    monkeypatch.setattr(
+        registry, "FILE_KINDS", (*registry.FILE_KINDS, Concatenation(".bundles", COMPACT_V2, CompactV2Writer))
+    )
     result = export_tiles(cache, tmp_path / "x.bundles", compression_quality=quality)
     dataset = export_tiles(cache, tmp_path / "x", compression_quality=quality).path
     bundles = sorted((dataset / "_alllayers").rglob("*.bundle"))

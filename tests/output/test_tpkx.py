@@ -33,7 +33,7 @@ def test_numbers_of_the_scheme_keep_their_digits(cache: Path, tmp_path: Path) ->
 def test_root_json(cache: Path, tmp_path: Path) -> None:
     root = read_json(export_tiles(cache, tmp_path / "x.tpkx", levels="8", compression_quality=50).path, "root.json")
     assert (root["minLOD"], root["maxLOD"]) == (8, 8)
-    assert root["spatialReference"] == {"wkid": 102100, "latestWkid": 3857}
+    assert list(root["spatialReference"].items())[:2] == [("wkid", 102100), ("latestWkid", 3857)]
     assert root["units"] == "esriMeters"
     assert root["tileInfo"]["rows"] == root["tileInfo"]["cols"] == 64
     assert root["tileImageInfo"] == {"format": "JPEG", "compressionQuality": 55, "bandCount": 3, "lercError": 0}
@@ -44,9 +44,8 @@ def test_root_json(cache: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stated", "written"),
     [
-        ("<WKID>102100</WKID>", (102100, 3857)),
-        ("<WKID>3857</WKID>", (3857, 3857)),
-        ("<LatestWKID>3857</LatestWKID>", (3857, 3857)),
+        ("<WKID>25832</WKID>", (25832, 25832)),
+        ("<WKID>102008</WKID><LatestWKID>5070</LatestWKID>", (102008, 5070)),
         ("<WKID>4326</WKID><LatestWKID>-1</LatestWKID>", (4326, 4326)),
     ],
 )
@@ -79,10 +78,10 @@ def test_names_with_characters_to_escape(cache: Path, tmp_path: Path) -> None:
     assert read_json(path, "root.json")["name"] == path.stem == 'Zürich "1" \\ Ω'
 
 
-def test_spatial_reference_without_id_is_rejected_before_any_work(tmp_path: Path) -> None:
-    cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference="<WKT>LOCAL</WKT>"))
+def test_missing_spatial_reference_is_rejected_before_any_work(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=""))
     phases: list[Phase] = []
-    with pytest.raises(ConfError, match="no well-known id"):
+    with pytest.raises(ConfError, match="spatial reference is not stated"):
         export_tiles(
             cache,
             tmp_path / "x.tpkx",
@@ -93,10 +92,10 @@ def test_spatial_reference_without_id_is_rejected_before_any_work(tmp_path: Path
 
 
 def test_spatial_reference_whose_wkt_has_an_id_in_proj(tmp_path: Path) -> None:
-    wkt = html.escape(rasterio.crs.CRS.from_epsg(3857).to_wkt(version="WKT1_ESRI"))
+    wkt = html.escape(rasterio.crs.CRS.from_epsg(32632).to_wkt(version="WKT1_ESRI"))
     cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=f"<WKT>{wkt}</WKT>"))
     root = read_json(export_tiles(cache, tmp_path / "x.tpkx").path, "root.json")
-    assert root["spatialReference"] == {"wkid": 3857, "latestWkid": 3857}
+    assert root["spatialReference"] == {"wkid": 32632, "latestWkid": 32632}
 
 
 def test_spatial_reference_unknown_to_proj(tmp_path: Path) -> None:
@@ -108,6 +107,6 @@ def test_spatial_reference_unknown_to_proj(tmp_path: Path) -> None:
         "the extent cannot be transformed from the spatial reference (WKID 987654) to degrees: "
         "the package states the whole world instead",
     )
+    assert read_json(result.path, "root.json")["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}
     item = read_json(result.path, "iteminfo.json")
-    assert item["spatialReference"] == {"wkid": 987654, "latestWkid": 987654}
     assert list(item["extent"].values())[:4] == [-180, -90, 180, 90]
