@@ -221,6 +221,42 @@ cdef size_t _first_scan(const uint8_t *tile, size_t size) noexcept nogil:
     return size
 
 
+cdef uint32_t _uint32(const uint8_t *data) noexcept nogil:
+    return data[0] | <uint32_t>data[1] << 8 | <uint32_t>data[2] << 16 | <uint32_t>data[3] << 24
+
+
+cdef bint _is_whole_lerc1(const uint8_t *tile, size_t size) noexcept nogil:
+    """Return whether a LERC1 tile holds the two parts whose sizes it states: the mask of valid pixels, and the values.
+
+    The layout is that of Esri's lerc repository, src/LercLib/Lerc1Decode/CntZImage.cpp: a header of 34 bytes, and for
+    each part the numbers of blocks, the number of bytes, the maximum, and the bytes.
+    """
+    cdef size_t at = 34
+    cdef int _part
+    for _part in range(2):
+        if size < at + 16:
+            return False
+        at += 16 + <size_t>_uint32(tile + at + 8)
+        if size < at:
+            return False
+    return True
+
+
+cdef bint _is_whole_lerc2(const uint8_t *tile, size_t size) noexcept nogil:
+    """Return whether a LERC2 tile has the number of bytes that it states.
+
+    The layout is that of Esri's lerc repository, src/LercLib/Lerc2.cpp: signature, version, from version 3 on a
+    checksum, rows, columns, from version 4 on the number of values of a pixel, valid pixels, side of a block, bytes.
+    """
+    cdef uint32_t version
+    cdef size_t at
+    if size < 10:
+        return False
+    version = _uint32(tile + 6)
+    at = 10 + 16 + (4 if version >= 3 else 0) + (4 if version >= 4 else 0)
+    return size >= at + 4 and size >= _uint32(tile + at)
+
+
 cdef codes.gpt_tile_kind _inspect(const uint8_t *tile, size_t size, uint8_t *is_whole) noexcept nogil:
     cdef size_t start
     is_whole[0] = True
@@ -231,7 +267,11 @@ cdef codes.gpt_tile_kind _inspect(const uint8_t *tile, size_t size, uint8_t *is_
     if size >= 8 and memcmp(tile, b"\x89PNG\r\n\x1a\n", 8) == 0:
         is_whole[0] = _has_end_mark(tile, size, 8, <const uint8_t *><const char *>b"IEND\xae\x42\x60\x82", 8)
         return codes.GPT_TILE_PNG
-    if size >= 10 and (memcmp(tile, b"CntZImage ", 10) == 0 or memcmp(tile, b"Lerc2 ", 6) == 0):
+    if size >= 10 and memcmp(tile, b"CntZImage ", 10) == 0:
+        is_whole[0] = _is_whole_lerc1(tile, size)
+        return codes.GPT_TILE_LERC
+    if size >= 6 and memcmp(tile, b"Lerc2 ", 6) == 0:
+        is_whole[0] = _is_whole_lerc2(tile, size)
         return codes.GPT_TILE_LERC
     return codes.GPT_TILE_UNKNOWN
 
@@ -252,7 +292,8 @@ def inspect(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
     kinds : uint8[n]
         Values of `TileKind`.
     whole : bool[n]
-        False for a truncated tile: a JPEG without an end-of-image marker, or a PNG without an IEND chunk.
+        False for a truncated tile: a JPEG without an end-of-image marker, a PNG without an IEND chunk, or a LERC tile
+        that has fewer bytes than it states.
 
     Raises
     ------

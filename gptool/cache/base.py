@@ -112,6 +112,8 @@ class TileCache(ABC):
         The full extent stated by conf.cdi or root.json.
     conf_xml, root_json : bytes or None
         The unchanged documents; None in caches that have none.
+    warnings : tuple of str
+        What its metadata state otherwise than its files.
     """
 
     files: FileStore
@@ -124,6 +126,7 @@ class TileCache(ABC):
     declared_extent: Extent | None
     conf_xml: bytes | None
     root_json: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
     @abstractmethod
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:

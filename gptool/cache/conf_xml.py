@@ -41,7 +41,8 @@ NAMES = FieldNames(
         *("XYScale", "ZOrigin", "ZScale", "MOrigin", "MScale"),
     ),
     format="CacheTileFormat",
-    quality="CompressionQuality",
+    default_format="",
+    qualities=("CompressionQuality",),
     band_count="BandCount",
     lerc_error="LERCError",
     storage="StorageFormat",
@@ -66,8 +67,8 @@ def read_conf_xml(data: bytes, where: Path) -> CacheDescription:
     if not scheme.lods:
         raise lods.error("LODInfo", None, "at least one level of detail")
     # 9.x wrote no CacheStorageInfo, and had only exploded caches.
-    storage = read_storage(root.child("CacheStorageInfo"), NAMES, StorageFormat.EXPLODED)
-    return CacheDescription(scheme, read_image(image, NAMES), storage, data)
+    storage, warnings = read_storage(root.child("CacheStorageInfo"), NAMES, StorageFormat.EXPLODED)
+    return CacheDescription(scheme, read_image(image, NAMES), storage, conf_xml=data, warnings=warnings)
 
 
 def read_conf_cdi(data: bytes, where: Path, scheme: TilingScheme) -> tuple[Extent | None, Domain]:

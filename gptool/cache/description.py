@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from gptool.crs.reference import metres_per_unit
 from gptool.errors import ConfError
 from gptool.model import (
     DOMAIN_KEYS,
@@ -28,6 +29,10 @@ from gptool.model import (
 )
 
 MAX_LEVEL = 99
+
+INCHES_PER_METRE = 39.37
+"""As in ArcGIS's scales: 591657527.591555 for 156543.03392800014 m at 96 dpi, whose levels clients compare."""
+
 MAX_MAGNITUDE = 1e15
 """Maximum absolute value of a coordinate, resolution or scale, in map units; its inverse is the minimum of the latter.
 
@@ -43,6 +48,8 @@ class CacheDescription:
     ----------
     conf_xml, root_json : bytes or None
         The unchanged documents, which results repeat; None if the cache has none.
+    warnings : tuple of str
+        Statements that cannot be true.
     """
 
     scheme: TilingScheme
@@ -50,6 +57,7 @@ class CacheDescription:
     storage: StorageFormat
     conf_xml: bytes | None = None
     root_json: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
     def with_domain(self, domain: Domain) -> CacheDescription:
         """Return the description with a domain of the spatial reference if it states none itself."""
@@ -147,7 +155,8 @@ class FieldNames(NamedTuple):
     wkt: str
     domain: tuple[str, ...]
     format: str
-    quality: str
+    default_format: str
+    qualities: tuple[str, ...]
     band_count: str
     lerc_error: str
     storage: str
@@ -181,28 +190,34 @@ def read_scheme(
         raise ConfError(
             "too many levels of detail", where=lods[0].where, found=len(lods), expected=f"at most {MAX_LEVEL + 1}"
         )
-    levels = tuple(
-        Lod(
-            lod.integer(names.level, 0, MAX_LEVEL),
-            lod.positive_number(names.resolution),
-            lod.positive_number(names.scale),
-        )
-        for lod in lods
-    )
+    spatial, dpi = read_reference(reference, names), tile_info.number(names.dpi, "96")
+    levels = tuple(_read_lod(lod, names, spatial, dpi) for lod in lods)
     ids = [lod.level for lod in levels]
     if len(set(ids)) < len(ids):
         raise ConfError(
             f"{lods[0].label(names.level)} is not unique", where=lods[0].where, found=ids, expected="each level once"
         )
     return TilingScheme(
-        read_reference(reference, names),
+        spatial,
         origin.coordinate(names.x),
         origin.coordinate(names.y),
         tile_info.integer(names.rows, 1, MAX_TILE_SIDE),
         tile_info.integer(names.columns, 1, MAX_TILE_SIDE),
-        tile_info.number(names.dpi, "96"),
+        dpi,
         tuple(sorted(levels, key=lambda lod: lod.level)),
     )
+
+
+def _read_lod(node: DocumentNode, names: FieldNames, reference: SpatialReference, dpi: NumberText) -> Lod:
+    """Return a level of detail. Raises as `read_scheme`.
+
+    If it states no scale, as in the table of the tile package specification, that is computed from its resolution.
+    """
+    level, resolution = node.integer(names.level, 0, MAX_LEVEL), node.positive_number(names.resolution)
+    if node.text(names.scale) is not None:
+        return Lod(level, resolution, node.positive_number(names.scale))
+    scale = resolution.value * metres_per_unit(reference) * INCHES_PER_METRE * dpi.value
+    return Lod(level, resolution, NumberText(repr(scale)))
 
 
 def read_reference(node: DocumentNode | None, names: FieldNames) -> SpatialReference:
@@ -227,29 +242,35 @@ def stated_ids(reference: SpatialReference) -> set[int]:
 
 def read_image(node: DocumentNode, names: FieldNames) -> ImageInfo:
     """Return the image format of the tiles. Raises as `read_scheme`."""
-    declared = (node.text(names.format) or "").upper()
+    declared = (node.text(names.format) or names.default_format).upper()
     if not re.fullmatch(r"[A-Z0-9_+-]{1,20}", declared):
         raise node.error(names.format, declared, "JPEG, PNG, PNG8, PNG24, PNG32, MIXED or LERC")
     return ImageInfo(
         "JPEG" if declared == "JPG" else declared,  # 9.3 writes jpg
-        node.integer(names.quality, 0, 100, "0"),
+        node.integer(next(filter(node.text, names.qualities), names.qualities[0]), 0, 100, "0"),
         node.integer(names.band_count, 0, 255, "0") or None,
         node.number(names.lerc_error, "0"),
     )
 
 
-def read_storage(node: DocumentNode | None, names: FieldNames, default: StorageFormat) -> StorageFormat:
-    """Return the storage format, or `default` if the document does not state it. Raises as `read_scheme`."""
+def read_storage(
+    node: DocumentNode | None, names: FieldNames, default: StorageFormat
+) -> tuple[StorageFormat, tuple[str, ...]]:
+    """Return the storage format, `default` if the document does not state it, and warnings. Raises as `read_scheme`."""
     if node is None:
-        return default
+        return default, ()
     text = node.text(names.storage)
     try:
         storage = StorageFormat(text or "")
     except ValueError:
         raise node.error(names.storage, text, " or ".join(StorageFormat)) from None
-    if storage is not StorageFormat.EXPLODED:
-        node.integer(names.packet_size, PACKET_SIZE, PACKET_SIZE, str(PACKET_SIZE))
-    return storage
+    if storage is StorageFormat.EXPLODED:
+        return storage, ()
+    if node.integer(names.packet_size, 0, PACKET_SIZE, str(PACKET_SIZE)) == 0:
+        stated = f"{node.where}: {node.label(names.packet_size)} is 0"
+        return storage, (f"{stated}, but bundles have {PACKET_SIZE} x {PACKET_SIZE} tiles, and are read so",)
+    node.integer(names.packet_size, PACKET_SIZE, PACKET_SIZE, str(PACKET_SIZE))
+    return storage, ()
 
 
 def read_extent(

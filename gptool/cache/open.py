@@ -7,29 +7,20 @@ import stat
 from pathlib import Path
 
 from gptool.cache.base import TileCache
-from gptool.cache.compact_v1 import CompactV1Cache
-from gptool.cache.compact_v2 import CompactV2Cache
 from gptool.cache.conf_xml import read_conf_cdi, read_conf_xml
 from gptool.cache.description import CacheDescription
-from gptool.cache.exploded import ExplodedCache
 from gptool.cache.file_store import FileStore
 from gptool.cache.folder_store import FolderStore
+from gptool.cache.level_storage import STORAGES, as_stored
 from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
 from gptool.cache.root_json import read_root_json, vector_tiles_error
 from gptool.cache.zip_store import open_zip
 from gptool.errors import CacheError, CacheNotFoundError
-from gptool.model import Extent, StorageFormat
+from gptool.model import Extent
 
 TILES_FOLDER = "_alllayers"
 TPK_FOLDER = "v101"
 VTPK_FOLDER = "p12"
-
-STORAGES: dict[StorageFormat, type[TileCache]] = {
-    StorageFormat.EXPLODED: ExplodedCache,
-    StorageFormat.COMPACT: CompactV1Cache,
-    StorageFormat.COMPACT_V2: CompactV2Cache,
-}
-"""The reader of each storage format."""
 
 
 def as_tile_cache(cache: TileCache | str | os.PathLike[str]) -> TileCache:
@@ -43,7 +34,7 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     Parameters
     ----------
     location : path
-        A `.tpkx`, a `.tpk`, or a cache folder: one that contains conf.xml, or a folder above it.
+        A `.tpkx`, a `.tpk`, or a cache folder: one that contains conf.xml, a folder above it, or the conf.xml itself.
 
     Returns
     -------
@@ -91,6 +82,8 @@ def open_store(location: str | os.PathLike[str]) -> FileStore:
         raise CacheError(f"cannot be opened: {error}", where=repr(str(path))) from None
     if stat.S_ISDIR(mode):
         return FolderStore(path.absolute())
+    if path.name.lower() == "conf.xml":
+        return FolderStore(path.absolute().parent)
     if stat.S_ISREG(mode):
         return open_zip(path.absolute())
     raise CacheError("is neither a file nor a folder", where=path)
@@ -130,7 +123,7 @@ def _make_cache(
     files: FileStore, location: Path, description: CacheDescription, extent: Extent | None, tiles_folder: str
 ) -> TileCache:
     name = location.name if isinstance(files, FolderStore) else location.stem
-    return STORAGES[description.storage](
+    cache = STORAGES[description.storage](
         files,
         tiles_folder,
         name,
@@ -141,4 +134,6 @@ def _make_cache(
         extent,
         description.conf_xml,
         description.root_json,
+        description.warnings,
     )
+    return as_stored(cache)

@@ -35,7 +35,8 @@ NAMES = FieldNames(
     wkt="wkt",
     domain=DOMAIN_KEYS,
     format="format",
-    quality="compressionQuality",
+    default_format="MIXED",  # tileImageInfo is optional, and tiles tell their own format
+    qualities=("compressionQuality", "compression"),  # the specification's table has the latter
     band_count="bandCount",
     lerc_error="lercError",
     storage="storageFormat",
@@ -80,10 +81,12 @@ def read_root_json(data: bytes, where: Path) -> RootJson:
     reference = root.child("spatialReference") or tile_info.child("spatialReference")
     scheme = read_scheme(tile_info, lods, reference, NAMES)
     image = read_image(root.child("tileImageInfo") or tile_info, NAMES)
-    storage = read_storage(root.child("storageInfo"), NAMES, StorageFormat.COMPACT_V2)
+    storage, warnings = read_storage(root.child("storageInfo"), NAMES, StorageFormat.COMPACT_V2)
     node = root.child("fullExtent")
     extent = read_extent(node, node.child("spatialReference"), NAMES, scheme) if node else None
-    return RootJson(CacheDescription(scheme, image, storage, root_json=data), extent, _tiles_folder(root))
+    return RootJson(
+        CacheDescription(scheme, image, storage, root_json=data, warnings=warnings), extent, _tiles_folder(root)
+    )
 
 
 def vector_tiles_error(where: Path) -> CacheError:

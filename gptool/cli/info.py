@@ -30,7 +30,8 @@ def command(cache: str, as_json: bool) -> None:
     plan = count_tiles(cache, read_request({}))
     info = describe(plan)
     empty = [f"level {level.lod.level}: {level.empty:,} tiles are empty files" for level in plan.levels if level.empty]
-    for warning in (*plan.skipped, *empty):
+    none = [] if plan.tiles else [f"{plan.cache.location} has no tiles at any level of its tiling scheme"]
+    for warning in (*plan.skipped, *empty, *none):
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json(info)
@@ -63,9 +64,12 @@ def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
 
 def describe(plan: Plan) -> dict[str, Any]:
     """Return a description of a cache whose tiles were all counted, with Esri's names."""
+    from gptool.crs.reference import well_known_id
+
     cache, scheme = plan.cache, plan.cache.scheme
     extent = plan.extent() if plan.tiles else cache.declared_extent
-    reference = {"wkid": scheme.reference.wkid, "latestWkid": scheme.reference.latest_wkid, "wkt": scheme.reference.wkt}
+    stated = scheme.reference
+    reference = {"wkid": well_known_id(stated), "latestWkid": stated.latest_wkid, "wkt": stated.wkt}
     return {
         "name": cache.name,
         "storageFormat": cache.storage.value,

@@ -23,20 +23,47 @@ CACHE_SIZE = 64
 POINTS_PER_EDGE = 21
 """Points along each edge of an extent that is reprojected, since its edges become curves."""
 
+WKT_TOKEN = re.compile(
+    r'(?P<text>"(?:[^"]|"")*")|\b(?:AUTHORITY|ID)\s*[\[(]\s*"(?:EPSG|ESRI)"\s*,\s*"?(?P<id>[0-9]{1,9})"?\s*[\])]|[\[\]()]',
+    re.IGNORECASE,
+)
+"""A quoted text, the id of an authority, or a bracket."""
+
+DEGREE_METRES = 6378137.0 * math.pi / 180
+"""Metres of a degree as ArcGIS converts scales: along the equator of WGS 84."""
+
 ESRI_UNITS = {"metre": "esriMeters", "degree": "esriDecimalDegrees", "foot": "esriFeet", "US survey foot": "esriFeet"}
 """Esri's names of units by those of PROJ."""
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def id_in_text(wkt: str) -> int | None:
+    """Return the id of EPSG or Esri that a well-known text states for the whole of itself, or None.
+
+    It is the `AUTHORITY` of WKT 1 (OGC 01-009, section 7) or the `ID` of WKT 2 (ISO 19162, section 7.3.4) that lies
+    directly within the outermost brackets; those further inside are of parts.
+    """
+    depth = 0
+    for match in WKT_TOKEN.finditer(wkt):
+        if match["id"] and depth == 1:
+            return int(match["id"])
+        depth += match[0].count("[") + match[0].count("(") if not match["text"] else 0
+        depth -= match[0].count("]") + match[0].count(")") if not match["text"] else 0
+    return None
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def to_crs(reference: SpatialReference) -> CRS | None:
     """Return the PROJ coordinate reference system of a spatial reference, or None if PROJ knows neither ids nor text.
 
-    The latest WKID is tried first, each WKID as one of EPSG and then of Esri, and the well-known text last.
+    The latest WKID is tried first, each WKID as one of EPSG and then of Esri, then the one that the well-known text
+    states, and the text last.
     """
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    wkids = [wkid for wkid in (reference.latest_wkid, reference.wkid) if wkid]
+    in_text = id_in_text(reference.wkt) if reference.wkt else None
+    wkids = [wkid for wkid in (reference.latest_wkid, reference.wkid, in_text) if wkid]
     for name in [f"{authority}:{wkid}" for wkid in wkids for authority in ("EPSG", "ESRI")] + [reference.wkt]:
         try:
             if name:
@@ -47,10 +74,15 @@ def to_crs(reference: SpatialReference) -> CRS | None:
 
 
 def well_known_id(reference: SpatialReference) -> int | None:
-    """Return the WKID of a spatial reference: the stated one, or the one that PROJ identifies its text by, or None."""
+    """Return the WKID of a spatial reference, or None if it has none.
+
+    It is the stated one, else the one that its text states, else the one that PROJ identifies its text by.
+    """
     stated = reference.wkid or reference.latest_wkid
     if stated or not reference.wkt:
         return stated
+    if in_text := id_in_text(reference.wkt):
+        return in_text
     crs = to_crs(reference)
     authority = crs.to_authority(min_confidence=90) if crs else None
     return int(authority[1]) if authority and authority[1].isdecimal() else None
@@ -86,6 +118,15 @@ def esri_unit(reference: SpatialReference) -> str | None:
     """Return Esri's name of the unit of coordinates, such as `esriMeters`, or None if there is none."""
     crs = to_crs(reference)
     return ESRI_UNITS.get(crs.axis_info[0].unit_name) if crs and crs.axis_info else None
+
+
+def metres_per_unit(reference: SpatialReference) -> float:
+    """Return the metres of one unit of coordinates; 1.0 if PROJ does not know the spatial reference."""
+    crs = to_crs(reference)
+    if crs is None or not crs.axis_info:
+        return 1.0
+    factor = float(crs.axis_info[0].unit_conversion_factor)  # to metres or radians
+    return math.degrees(factor) * DEGREE_METRES if crs.is_geographic else factor
 
 
 @lru_cache(maxsize=CACHE_SIZE)

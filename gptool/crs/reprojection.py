@@ -31,6 +31,10 @@ def world_width(reference: SpatialReference) -> float | None:
     return projection.world_width if projection else None
 
 
+MAX_QUOTED = 100
+"""Characters of a well-known text without a name that messages quote."""
+
+
 def is_same(reference: SpatialReference, other: SpatialReference) -> bool:
     """Return True if two spatial references are equal, or equivalent according to PROJ."""
     if reference == other:
@@ -89,7 +93,7 @@ def reproject(
 
     if is_same(source, target):
         return unwrap(polygon, target)
-    source_projection = _known_projection(source, "geometry", parameter)
+    source_projection = _known_projection(source, "extent" if parameter == "exportExtent" else "area", parameter)
     target_projection = _known_projection(target, "cache", parameter)
     result = shapely.MultiPolygon()
     domain = target_projection.domain
@@ -105,8 +109,8 @@ def reproject(
 def _describe(reference: SpatialReference) -> str:
     """Return the name of a spatial reference, or its WKID, for messages."""
     wkid = reference.latest_wkid or reference.wkid
-    unnamed = f"WKID {wkid}" if wkid else "a text without a name" if reference.wkt else "neither WKID nor text"
-    return reference_name(reference) or unnamed
+    quoted = f"the text {reference.wkt[:MAX_QUOTED]!r}" if reference.wkt else "neither WKID nor text"
+    return reference_name(reference) or (f"WKID {wkid}" if wkid else quoted)
 
 
 def _known_projection(reference: SpatialReference, owner: str, parameter: str) -> Projection:

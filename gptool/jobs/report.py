@@ -61,7 +61,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
     plan, recompression = prepared.plan, prepared.recompression
     selection, cache_reference = plan.selection, plan.cache.scheme.reference
     bounds = selection.area.bounds if selection.area else selection.extent
-    extent, polygons = request.extent, request.polygons
+    extent, polygons = request.extent, request.area and request.area.polygons
     references = list(dict.fromkeys(polygon.reference or cache_reference for polygon in polygons or ()))
     return {
         "levels": [lod.level for lod in selection.lods],

@@ -19,6 +19,7 @@ class TileDamage(StrEnum):
     EMPTY_FILE = "EMPTY_FILE"
     UNKNOWN_FORMAT = "UNKNOWN_FORMAT"
     PNG_TRUNCATED = "PNG_TRUNCATED"
+    LERC_TRUNCATED = "LERC_TRUNCATED"
     JPEG_TRUNCATED = "JPEG_TRUNCATED"
     JPEG_CORRUPT_HEADER = "JPEG_CORRUPT_HEADER"
     JPEG_MISSING_TABLE = "JPEG_MISSING_TABLE"
@@ -67,6 +68,8 @@ def diagnose(tile: bytes, kind: TileKind) -> tuple[TileDamage, str]:
         return TileDamage.UNKNOWN_FORMAT, f"unrecognised image format, starts with {start}"
     if kind is TileKind.PNG:
         return TileDamage.PNG_TRUNCATED, "PNG is truncated: it has no IEND chunk"
+    if kind is TileKind.LERC:
+        return TileDamage.LERC_TRUNCATED, "LERC is truncated: it has fewer bytes than its header states"
     damage, text = _jpeg.diagnose(tile)
     if damage not in JPEG_DAMAGE:
         return TileDamage.JPEG_TRUNCATED, "JPEG is truncated: it has no end-of-image marker"

@@ -41,7 +41,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     levels: list[LevelPlan] = []
     for lod in selection.lods:
         levels.append(_plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
-    skipped = (*_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
+    skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 
@@ -69,7 +69,7 @@ def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
     sides = extent and ",".join(map(repr, extent))
     requested = {
         "levels": request.levels and "levels " + ",".join(levels.text for levels in request.levels),
-        "areaOfInterest" if request.polygons else "exportExtent": sides
+        "areaOfInterest" if request.area else "exportExtent": sides
         and f"extent {sides} in the spatial reference of the cache",
     }
     filled = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))

@@ -13,8 +13,8 @@ from gptool.request.values import format_value, is_empty, read_json, read_number
 
 PARAMETER = "exportExtent"
 
-FULL_EXTENT_KEYWORDS = "default", "defaultextent"
-"""Keywords that ArcGIS clients send for the full extent."""
+FULL_EXTENT_KEYWORDS = "default", "defaultextent", "null"
+"""Keywords that ArcGIS clients send for the full extent, and the null of JSON."""
 
 SIDES = Extent._fields
 EXPECTED = "xmin,ymin,xmax,ymax or an envelope as JSON"

@@ -62,7 +62,7 @@ def read_levels(value: Any) -> tuple[LevelRange, ...]:
     if len(text) > MAX_TEXT_LENGTH:
         raise _invalid_levels_error(value)
     ranges = []
-    for token in map(str.strip, text.split(",")):
+    for token in map(str.strip, text.strip().removesuffix(",").split(",")):
         match = TOKEN.fullmatch(token) if len(token) <= MAX_TOKEN_LENGTH else None
         first, last = (float(match[1]), float(match[2] or match[1])) if match else (math.inf, math.inf)
         if not math.isfinite(first + last):
@@ -92,8 +92,8 @@ def _invalid_levels_error(value: Any) -> ParameterError:
 def select_levels(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme) -> tuple[Lod, ...]:
     """Return the requested levels of detail, coarsest first; by default, all of the tiling scheme.
 
-    A value selects the level that has it, a range all levels between its first and its last value. The level IDs at the
-    ends of a range must exist; resolutions and scales may lie between those of levels.
+    A value selects the level that has it, a range all levels between its first and its last value. The ends of a range
+    need not be levels: requests name ranges that are longer than tiling schemes, see `range_notices`.
 
     Raises
     ------
@@ -111,11 +111,28 @@ def select_levels(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, sc
 
 
 def _levels_by_id(requested: LevelRange, scheme: TilingScheme) -> list[Lod]:
-    for level in (requested.first, requested.last):
-        if not level.is_integer() or scheme.lod(int(level)) is None:
-            raise _unknown_level_error(requested, level, lambda lod: float(lod.level), scheme, "a level ID")
     low, high = sorted((requested.first, requested.last))
-    return [lod for lod in scheme.lods if low <= lod.level <= high]
+    lods = [lod for lod in scheme.lods if low <= lod.level <= high]
+    broken = next((level for level in (requested.first, requested.last) if not level.is_integer()), None)
+    if broken is not None or not lods:
+        level = requested.first if broken is None else broken
+        raise _unknown_level_error(requested, level, lambda lod: float(lod.level), scheme, "a level ID")
+    return lods
+
+
+def range_notices(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme) -> list[str]:
+    """Return a warning for each range of level IDs whose ends are not both levels of the tiling scheme."""
+    if export_by != "LevelID":
+        return []
+    notices = []
+    for requested in ranges or ():
+        lods = _levels_by_id(requested, scheme)
+        if {lods[0].level, lods[-1].level} != {requested.first, requested.last}:
+            used = ", ".join(scheme.level_ranges(lods))
+            notices.append(
+                f"levels: the tiling scheme has no level at an end of {requested.text}: levels {used} are used"
+            )
+    return notices
 
 
 def _levels_by_value(requested: LevelRange, export_by: ExportBy, scheme: TilingScheme) -> list[Lod]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
-from gptool.request.area import PARAMETER, RequestedPolygon, Ring, signed_area
+from gptool.request.area_members import PARAMETER, RequestedPolygon, Ring, signed_area
 from gptool.text import format_count
 
 if TYPE_CHECKING:

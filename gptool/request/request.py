@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.errors import ParameterError
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
-from gptool.request import area, extent
-from gptool.request.area import RequestedPolygon, path_or_json
+from gptool.request import area_members, extent
+from gptool.request.area import RequestedArea, path_or_json
 from gptool.request.extent import RequestedExtent
-from gptool.request.levels import ExportBy, LevelRange, select_levels
+from gptool.request.levels import ExportBy, LevelRange, range_notices, select_levels
 from gptool.request.parameters import read_inputs
 from gptool.request.polygons import build_polygons, polygonal, union
 from gptool.request.selection import Area, Selection
@@ -40,7 +40,7 @@ class Request:
     export_by : {"LevelID", "Resolution", "Scale"}
         The unit of `levels`.
     extent : RequestedExtent or None
-    polygons : tuple of RequestedPolygon or None
+    area : RequestedArea or None
         If given, `extent` is ignored.
     tile_package : bool
         True for a tile package, False for a cache raster dataset.
@@ -54,7 +54,7 @@ class Request:
     levels: tuple[LevelRange, ...] | None
     export_by: ExportBy
     extent: RequestedExtent | None
-    polygons: tuple[RequestedPolygon, ...] | None
+    area: RequestedArea | None
     tile_package: bool
     storage: StorageFormat | None
     optimize: bool
@@ -74,7 +74,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
         levels=inputs["levels"],
         export_by=inputs["exportBy"],
         extent=inputs["exportExtent"],
-        polygons=inputs["areaOfInterest"],
+        area=inputs["areaOfInterest"],
         tile_package=inputs["tilePackage"],
         storage=inputs["storageFormatType"],
         optimize=inputs["optimizeTilesForSize"],
@@ -128,18 +128,21 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
         that of the cache.
     """
     lods = select_levels(request.levels, request.export_by, scheme)
-    if request.polygons is not None:
-        polygons, repairs = build_polygons(request.polygons)
-        messages = [Message("Warning", repair) for repair in repairs]
+    warnings = range_notices(request.levels, request.export_by, scheme)
+    messages = [Message("Warning", warning) for warning in warnings]
+    if request.area is not None:
+        polygons, repairs = build_polygons(request.area.polygons)
+        messages += [Message("Warning", text) for text in (*request.area.skipped, *repairs)]
         if request.extent:
-            ignored = f"{area.PARAMETER} supersedes {extent.PARAMETER}, which is ignored"
+            ignored = f"{area_members.PARAMETER} supersedes {extent.PARAMETER}, which is ignored"
             messages.append(Message("Informative", ignored))
-        target = _Target(scheme, lods, has_tiles, area.PARAMETER)
+        target = _Target(scheme, lods, has_tiles, area_members.PARAMETER)
         parts = [target.reproject(polygon, reference) for reference, polygon in polygons.items()]
         return Selection(scheme, lods, area=Area.from_polygon(union(parts))), messages
     if request.extent is not None:
-        return _select_extent(request.extent, _Target(scheme, lods, has_tiles, extent.PARAMETER))
-    return Selection(scheme, lods), []
+        selection, others = _select_extent(request.extent, _Target(scheme, lods, has_tiles, extent.PARAMETER))
+        return selection, [*messages, *others]
+    return Selection(scheme, lods), messages
 
 
 def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selection, list[Message]]:

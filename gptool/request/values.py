@@ -38,7 +38,7 @@ def is_empty(value: Any) -> bool:
 
 
 def read_boolean(value: Any, parameter: str) -> bool:
-    """Return a boolean, also from the texts `true` and `false` in any letter case.
+    """Return a boolean, also from the texts `true` and `false` in any letter case, and from 1 and 0.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def read_boolean(value: Any, parameter: str) -> bool:
     """
     if isinstance(value, bool):
         return value
+    if value in (0, 1, "0", "1"):
+        return value in (1, "1")
     return read_choice(value, parameter, {"true": True, "false": False})
 
 

@@ -107,7 +107,15 @@ def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(
         CacheError, match=r"cannot be read as a zip file: .* expected a \.tpkx, a \.tpk or a cache folder"
     ):
-        open_cache(tmp_path / "conf.xml")
+        open_cache((tmp_path / "conf.xml").rename(tmp_path / "other.xml"))
+
+
+@pytest.mark.parametrize("name", ["conf.xml", "Conf.xml"])
+def test_path_of_conf_xml_is_that_of_the_cache(tmp_path: Path, name: str) -> None:
+    cache = make_cache(tmp_path / "world", square(0, range(1), range(1)))
+    opened = open_cache((cache / "conf.xml").rename(cache / name))
+    assert (opened.name, opened.location) == ("world", cache)
+    assert list(read_with_gptool(opened)) == [(0, 0, 0)]
 
 
 def patched(**fields: int) -> bytes:

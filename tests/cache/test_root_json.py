@@ -135,10 +135,6 @@ INVALID: dict[str, tuple[str | bytes, str]] = {
         re.sub('"resolution":[^,]*', '"resolution":0', root_text()),
         r"found 0, expected a number from 1e-15 to 1e\+15",
     ),
-    "no scale": (
-        re.sub(',"scale":[^}]*', "", root_text()),
-        r"tileInfo\.lods\[0\]\.scale is missing; expected a number",
-    ),
     "resolution of NaN": (
         re.sub('"resolution":[^,]*', '"resolution":NaN', root_text()),
         "resolution is invalid; found NaN",
@@ -158,7 +154,6 @@ INVALID: dict[str, tuple[str | bytes, str]] = {
     ),
     "tiles of 10^40 pixels": (changed("tileInfo", cols=10**39), r"tileInfo\.cols is invalid; found 1000000000"),
     "no origin": (changed("tileInfo", origin=None), r"tileInfo\.origin is missing; expected the origin"),
-    "no format": (changed("tileImageInfo", format=None), r"tileImageInfo\.format is missing; expected JPEG"),
     "quality of 101": (changed("tileImageInfo", compressionQuality=101), "compressionQuality is invalid; found 101"),
     "unknown storage format": (changed("storageInfo", storageFormat="zarr"), "storageFormat is invalid; found zarr"),
     "packet size of 64": (changed("storageInfo", packetSize=64), "packetSize is invalid; found 64"),

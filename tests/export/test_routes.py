@@ -18,6 +18,7 @@ from gptool.plan import make_plan
 from helpers.bundles import Address
 from helpers.caches import conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, png_tile, square, world
 from helpers.checks import Extent, check_dataset, check_nothing_left, check_package, check_tpk, read_cdi, read_extent
+from helpers.lerc_tiles import lerc1_tile, lerc2_tile
 from helpers.packages import make_tpk, make_tpkx, root_text
 from helpers.plans import make_request
 from helpers.tile_readers import COMPACT, COMPACT_V2, read_json, read_member, read_tiles
@@ -36,7 +37,7 @@ class Content(NamedTuple):
 
 def mixed_tiles() -> Tiles:
     """Return tiles in JPEG, PNG, two versions of LERC, and an unknown format."""
-    kinds = [jpeg_tile(1), png_tile(2), b"Lerc2 " + bytes(range(99)), b"CntZImage " + bytes(99), b"unknown"]
+    kinds = [jpeg_tile(1), png_tile(2), lerc2_tile(4), lerc1_tile(), b"unknown"]
     return {(3, i, 7 - i): tile for i, tile in enumerate(kinds)} | {(2, 1, 1): jpeg_tile(3, 75)}
 
 

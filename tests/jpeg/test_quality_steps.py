@@ -139,7 +139,7 @@ def messages_of(tiles: list[bytes], folder: Path, request: int, tables: Tables =
     """Return the messages of an export about qualities, after checking that the estimate has the same."""
     cache = make_cache(folder / "cache", {(8, 0, i): tile for i, tile in enumerate(tiles)}, conf=conf_text(quality=98))
     result = export_tiles(cache, folder / "x.tpkx", compression_quality=request, tables=tables)
-    estimate = estimate_export_tiles_size(cache, compression_quality=request, tables=tables)
+    estimate = estimate_export_tiles_size(cache, compression_quality=request, tables=tables, output="x.tpkx")
     assert estimate.messages == result.messages
     assert estimate.total_size == result.size
     return [message for message in result.messages if not message.description.startswith("optimised without loss")]
@@ -247,7 +247,7 @@ def test_exact_tables_give_no_message(tmp_path: Path) -> None:
 
 def test_estimate_of_large_level_counts_sampled_tiles(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", {(8, 0, i): jpeg_tile(i % 9, 75, 16) for i in range(300)}, share=True)
-    estimate = estimate_export_tiles_size(cache, compression_quality=70)
+    estimate = estimate_export_tiles_size(cache, compression_quality=70, output="x.tpkx")
     count = estimate.sampled_tiles
     assert 200 < count < 256  # some tiles have two sampling points
     assert estimate.messages[0] == Message(

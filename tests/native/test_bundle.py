@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gptool._bundle import TileKind, inspect, pack, read_index_v1, read_index_v2
 from helpers import jpeg_kinds, jpeg_tiles
+from helpers.lerc_tiles import lerc1_tile, lerc2_tile
 
 TILES = 128 * 128
 FIRST_TILE = 64 + 8 * TILES
@@ -186,6 +187,7 @@ def test_tiles_outside_the_source_are_rejected(
 PNG = jpeg_kinds.tile("PNG")
 JPEG = jpeg_kinds.tile("1 x 1")
 
+
 FORMATS = {
     "JPEG": (JPEG, TileKind.JPEG, True),
     "JPEG with trailing bytes": (JPEG + bytes(100), TileKind.JPEG, True),
@@ -204,8 +206,16 @@ FORMATS = {
     "PNG without its last byte": (PNG[:-1], TileKind.PNG, False),
     "signature of a PNG": (PNG[:8], TileKind.PNG, False),
     "first seven bytes of a PNG": (PNG[:7], TileKind.UNKNOWN, True),
-    "LERC 1": (b"CntZImage " + bytes(30), TileKind.LERC, True),
-    "LERC 2": (b"Lerc2 " + bytes(30), TileKind.LERC, True),
+    "LERC 1": (lerc1_tile(), TileKind.LERC, True),
+    "LERC 1 without its last byte": (lerc1_tile()[:-1], TileKind.LERC, False),
+    "LERC 1 without its second part": (lerc1_tile()[:60], TileKind.LERC, False),
+    "LERC 1, header only": (lerc1_tile()[:34], TileKind.LERC, False),
+    **{
+        f"LERC 2, version {version}{name}": (lerc2_tile(version)[:end], TileKind.LERC, end is None)
+        for version in range(1, 7)
+        for name, end in {"": None, " without its last byte": -1, ", half a header": 24, ", signature": 6}.items()
+    },
+    "LERC 2 with trailing bytes": (lerc2_tile(2) + bytes(9), TileKind.LERC, True),
     "GIF": (b"GIF89a" + bytes(30), TileKind.UNKNOWN, True),
     "one byte": (b"\xff", TileKind.UNKNOWN, True),
     "empty": (b"", TileKind.UNKNOWN, True),
@@ -245,8 +255,8 @@ def test_format_of_any_bytes(tile: bytes) -> None:
         kind, end = TileKind.JPEG, None  # depends on the end after the first scan: see FORMATS
     elif tile.startswith(b"\x89PNG\r\n\x1a\n"):
         kind, end = TileKind.PNG, b"IEND\xae\x42\x60\x82"
-    elif tile.startswith((b"CntZImage ", b"Lerc2 ")) and len(tile) >= 10:
-        kind = TileKind.LERC
+    elif tile.startswith((b"CntZImage ", b"Lerc2 ")):
+        kind, end = TileKind.LERC, None  # depends on the sizes that it states
     else:
         kind = TileKind.UNKNOWN
     kinds, wholes = inspect(tile, np.zeros(1, np.uint64), np.array([len(tile)], np.uint32))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gptool import estimate_export_tiles_size
 from gptool.errors import ParameterError
-from gptool.request.area import read_area, signed_area
+from gptool.request.area import read_area
+from gptool.request.area_members import signed_area
 from gptool.request.polygons import build_polygons
 from gptool.tool import estimate_export_tiles_size_job
 
@@ -31,7 +32,7 @@ def square(xmin: float, ymin: float, side: float, *, hole: bool = False) -> list
 
 
 def area_of(*rings: list[list[float]]) -> tuple[shapely.MultiPolygon, list[str]]:
-    polygons, repairs = build_polygons(read_area({"rings": list(rings)}))
+    polygons, repairs = build_polygons(read_area({"rings": list(rings)}).polygons)
     [(reference, polygon)] = polygons.items()
     assert reference is None
     assert polygon.is_valid
@@ -143,7 +144,7 @@ def test_repairs_are_reported(name: str) -> None:
 
 def test_overlapping_features_are_united() -> None:
     features = [{"geometry": {"rings": [square(x, 0, 3)]}} for x in (0, 2, 8)]
-    polygons, repairs = build_polygons(read_area({"features": features}))
+    polygons, repairs = build_polygons(read_area({"features": features}).polygons)
     assert polygons[None].equals(box(0, 0, 3) | box(2, 0, 3) | box(8, 0, 3))
     assert repairs == []
 
@@ -153,7 +154,7 @@ def test_features_may_have_their_own_spatial_references() -> None:
         {"geometry": {"rings": [square(0, 0, 3)], "spatialReference": {"wkid": 4326}}},
         {"geometry": {"rings": [square(5, 0, 3)]}},
     ]
-    polygons, _ = build_polygons(read_area({"features": features, "spatialReference": {"wkid": 102100}}))
+    polygons, _ = build_polygons(read_area({"features": features, "spatialReference": {"wkid": 102100}}).polygons)
     assert {reference.wkid: polygon.area for reference, polygon in polygons.items() if reference} == {
         4326: 9,
         102100: 9,
@@ -163,7 +164,7 @@ def test_features_may_have_their_own_spatial_references() -> None:
 def test_geojson_holes_do_not_depend_on_their_orientation() -> None:
     for reverse in (False, True):
         coordinates = [square(0, 0, 9, hole=reverse), square(1, 1, 2, hole=reverse), square(5, 5, 2)]
-        polygons, repairs = build_polygons(read_area({"type": "Polygon", "coordinates": coordinates}))
+        polygons, repairs = build_polygons(read_area({"type": "Polygon", "coordinates": coordinates}).polygons)
         [polygon] = polygons.values()
         assert polygon.equals(box(0, 0, 9) - box(1, 1, 2) - box(5, 5, 2))
         assert repairs == []
@@ -171,7 +172,9 @@ def test_geojson_holes_do_not_depend_on_their_orientation() -> None:
 
 def test_many_repairs_are_summarised() -> None:
     bow_tie = ring((0, 0), (2, 2), (2, 0), (0, 2))
-    polygons, repairs = build_polygons(read_area({"rings": [[[x + 9 * i, y] for x, y in bow_tie] for i in range(25)]}))
+    polygons, repairs = build_polygons(
+        read_area({"rings": [[[x + 9 * i, y] for x, y in bow_tie] for i in range(25)]}).polygons
+    )
     assert polygons[None].area == pytest.approx(50)
     assert len(repairs) == 11
     assert repairs[-1] == "areaOfInterest: 15 more repairs"
@@ -218,24 +221,21 @@ INVALID: dict[str, tuple[Any, str]] = {
     ),
     "no features": ({"features": []}, "value contains no polygon; found members features"),
     "features that are not a list": ({"features": {}}, r"features: invalid value; found \{\}, expected a list"),
-    "feature without geometry": ({"features": [{"geometry": VALID}, {}]}, "feature 1: not a polygon; found None"),
+    "feature without geometry": ({"features": [{"geometry": None}]}, "feature 0: not a polygon; found no geometry"),
+    "empty feature": ({"features": [{}]}, "feature 0: not a polygon; found an empty object"),
     "feature that is a number": ({"features": [5]}, "feature 0: not a polygon; found 5"),
     "point": ({"x": 1, "y": 2}, "geometry: not a polygon; found a point"),
     "multipoint": ({"features": [{"geometry": {"points": [[1, 2]]}}]}, "feature 0: not a polygon; found a multipoint"),
     "polyline": ({"paths": [[[1, 2], [3, 4]]]}, "geometry: not a polygon; found a polyline"),
     "curves": ({"curveRings": [[[0, 0], {"c": [[3, 3], [1, 4]]}]]}, "geometry: not a polygon; found curves"),
-    "envelope": (
-        {"xmin": 1, "ymin": 1, "xmax": 2, "ymax": 2},
-        "geometry: not a polygon; found an envelope, which is a value of exportExtent",
-    ),
     "feature set of points": (
         {"geometryType": "esriGeometryPoint", "features": []},
         "feature set: unsupported geometryType; found 'esriGeometryPoint', expected esriGeometryPolygon",
     ),
-    "no rings": ({"rings": []}, "geometry: polygon has no rings; expected at least one ring"),
+    "no rings": ({"rings": []}, "geometry: not a polygon; found no ring with vertices"),
     "rings that are not a list": ({"rings": 5}, "geometry, rings: invalid value; found 5, expected a list"),
     "ring that is not a list": ({"rings": ["abc"]}, "geometry, ring 0: invalid value; found 'abc', expected a list"),
-    "empty ring": ({"rings": [[]]}, "geometry, ring 0: ring has no vertices; expected at least 3 vertices"),
+    "empty ring": ({"rings": [[]]}, "geometry: not a polygon; found no ring with vertices"),
     "vertex of one number": (
         {"rings": [[[0, 0], [1]]]},
         r"geometry, ring 0: ring has an invalid vertex; found \[1\] as vertex 1, expected a pair of finite numbers",
@@ -276,14 +276,17 @@ INVALID: dict[str, tuple[Any, str]] = {
     ),
     "GeoJSON feature without geometry": (
         {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": None}]},
-        "feature 0: not a polygon; found None",
+        "feature 0: not a polygon; found no geometry",
     ),
     "GeoJSON without features": ({"type": "FeatureCollection", "features": []}, "value contains no polygon"),
     "GeoJSON without coordinates": (
         {"type": "Polygon"},
         "polygon, coordinates: invalid value; found None, expected a list",
     ),
-    "GeoJSON without rings": ({"type": "Polygon", "coordinates": []}, "polygon: polygon has no rings"),
+    "GeoJSON without rings": (
+        {"type": "Polygon", "coordinates": []},
+        "polygon: not a polygon; found no ring with vertices",
+    ),
     "GeoJSON in metres": (
         {"type": "Polygon", "coordinates": [square(500_000, 5e6, 9)]},
         "polygon, ring 0, vertex 0: coordinates of GeoJSON are not longitude and latitude; found 500000.0, 5000000.0",
@@ -299,12 +302,12 @@ INVALID: dict[str, tuple[Any, str]] = {
 def test_invalid_areas_are_rejected(name: str) -> None:
     value, message = INVALID[name]
     with pytest.raises(ParameterError, match=rf"^areaOfInterest: {message}"):
-        build_polygons(read_area(value))
+        build_polygons(read_area(value).polygons)
 
 
 def test_geojson_may_state_that_it_is_in_degrees() -> None:
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-    [polygon] = read_area({"type": "Polygon", "crs": crs, "coordinates": [square(0, 0, 1)]})
+    [polygon] = read_area({"type": "Polygon", "crs": crs, "coordinates": [square(0, 0, 1)]}).polygons
     assert polygon.reference is not None
     assert polygon.reference.wkid == 4326
 
@@ -321,7 +324,7 @@ class TestFiles:
     def test_file_is_read(self, tmp_path: Path) -> None:
         path = tmp_path / "area.json"
         path.write_text(json.dumps(VALID))
-        assert [polygon.name for polygon in read_area(path)] == ["geometry"]
+        assert [polygon.name for polygon in read_area(path).polygons] == ["geometry"]
 
     def test_file_name_is_accepted_from_python_but_not_from_a_job(self, cache: Path, tmp_path: Path) -> None:
         path = tmp_path / "area.json"

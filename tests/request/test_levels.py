@@ -11,7 +11,7 @@ import pytest
 from gptool.cache.conf_xml import read_conf_xml
 from gptool.errors import ParameterError
 from gptool.model import TilingScheme
-from gptool.request.levels import ExportBy, read_levels, select_levels
+from gptool.request.levels import ExportBy, range_notices, read_levels, select_levels
 from helpers.caches import conf_text
 
 
@@ -99,8 +99,9 @@ def test_invalid_levels_are_rejected(levels: object) -> None:
     ("levels", "found", "nearest"),
     [
         ("7", "7", "6 .*, 9 "),
-        ("2-7", "7 in 2-7", "5 .*, 6 .*, 9 "),
-        ("0-6", "0 in 0-6", "2 .*, 3 .*, 4 "),
+        ("7-8", "7 in 7-8", "5 .*, 6 .*, 9 "),
+        ("0-1", "0 in 0-1", "2 .*, 3 .*, 4 "),
+        ("2-6.5", "6.5 in 2-6.5", "4 .*, 5 .*, 6 "),
         ("2,8", "8", "5 .*, 6 .*, 9 "),
         ("99", "99", "5 .*, 6 .*, 9 "),
         ("2.5", "2.5", "2 .*, 3 "),
@@ -112,6 +113,28 @@ def test_error_of_an_unknown_level_suggests_the_nearest(
     message = rf"level is not in the tiling scheme; found {found}, expected .* nearest levels are .*{nearest}"
     with pytest.raises(ParameterError, match=message):
         selected(scheme, levels)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected", "used"),
+    [
+        ("0-99", [2, 3, 4, 5, 6, 9], "2-9"),
+        ("2-7", [2, 3, 4, 5, 6], "2-6"),
+        ("99-6", [6, 9], "6-9"),
+        ("0-2,4", [2, 4], "2"),
+        ("2-9", [2, 3, 4, 5, 6, 9], None),
+        ("3,5-6,", [3, 5, 6], None),
+    ],
+)
+def test_range_may_be_longer_than_the_scheme(
+    scheme: TilingScheme, levels: str, expected: list[int], used: str | None
+) -> None:
+    assert selected(scheme, levels) == expected
+    notices = range_notices(read_levels(levels), "LevelID", scheme)
+    text = levels.partition(",")[0]
+    assert notices == (
+        [f"levels: the tiling scheme has no level at an end of {text}: levels {used} are used"] if used else []
+    )
 
 
 class TestScalesAndResolutions:

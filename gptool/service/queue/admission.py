@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gptool.errors import ParameterError, ServiceError
-from gptool.request.area import PARAMETER as AREA
+from gptool.request.area_members import PARAMETER as AREA
 from gptool.service.settings import ServiceSettings
 from gptool.settings import CacheSettings
 

@@ -13,7 +13,7 @@ from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.jobs.job import job_inputs
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, JobRecord, new_job_id
 from gptool.jobs.status import JobStatus
-from gptool.request.area import PARAMETER as AREA
+from gptool.request.area_members import PARAMETER as AREA
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.admission import area_size_error, exportable_cache
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory

@@ -13,8 +13,8 @@ from gptool.errors import ServiceError
 from gptool.jobs.record import OUT_SERVICE_URL, JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.request import INPUTS, Parameter
-from gptool.request.area import PARAMETER as AREA
 from gptool.request.area import POLYGON_SCHEMA
+from gptool.request.area_members import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_lookup import find_job

@@ -1,0 +1,115 @@
+"""The storage format of each level by its files, which decide if conf.xml contradicts them.
+
+It does after an upgrade that was interrupted, or if it was edited by hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields
+
+from gptool.cache.base import Bundle, TileCache
+from gptool.cache.compact import BUNDLE_SUFFIX
+from gptool.cache.compact_v1 import CompactV1Cache
+from gptool.cache.compact_v2 import INDEX_BYTES, CompactV2Cache
+from gptool.cache.exploded import ROW, ExplodedCache
+from gptool.cache.file_store import FileStore
+from gptool.errors import CacheError
+from gptool.model import BundleAddress, Lod, StorageFormat, TileWindow
+
+STORAGES: dict[StorageFormat, type[TileCache]] = {
+    StorageFormat.EXPLODED: ExplodedCache,
+    StorageFormat.COMPACT: CompactV1Cache,
+    StorageFormat.COMPACT_V2: CompactV2Cache,
+}
+"""The reader of each storage format."""
+
+USER_HEADER_SIZE_OFFSET = 40
+USER_HEADER_SIZES = {16: StorageFormat.COMPACT, 20 + INDEX_BYTES: StorageFormat.COMPACT_V2}
+"""Where the header of a bundle states a size that differs by version, bytes, and these sizes."""
+
+NAMES = {
+    StorageFormat.EXPLODED: "exploded tiles",
+    StorageFormat.COMPACT: "compact V1 bundles",
+    StorageFormat.COMPACT_V2: "compact V2 bundles",
+}
+
+
+@dataclass(frozen=True)
+class MixedCache(TileCache):
+    """A cache whose levels have different storage formats.
+
+    Attributes
+    ----------
+    formats : mapping of int to StorageFormat
+        The storage format of each level that has another one than `storage`, which most levels have.
+    """
+
+    formats: Mapping[int, StorageFormat] = field(default_factory=dict, hash=False)
+
+    def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
+        """Return the sorted addresses of bundles. See `TileCache.bundles`."""
+        return self._reader(lod.level).bundles(lod, window)
+
+    def open_bundle(self, address: BundleAddress) -> AbstractContextManager[Bundle]:
+        """Open a bundle and read its index. See `TileCache.open_bundle`."""
+        return self._reader(address.level).open_bundle(address)
+
+    def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
+        """Return a message for each incomplete bundle. See `TileCache.skipped_bundles`."""
+        return self._reader(lod.level).skipped_bundles(lod, window)
+
+    def _reader(self, level: int) -> TileCache:
+        storage = self.formats.get(level, self.storage)
+        values = {each.name: getattr(self, each.name) for each in fields(TileCache)}
+        return STORAGES[storage](**{**values, "storage": storage})
+
+
+def as_stored(cache: TileCache) -> TileCache:
+    """Return the cache with the readers that its files require, and a warning for what conf.xml says otherwise."""
+    found = {lod.level: storage for lod in cache.scheme.lods if (storage := _find_storage(cache, lod.level))}
+    others = {level: storage for level, storage in found.items() if storage is not cache.storage}
+    if not others:
+        return cache
+    [(main, _)] = Counter(found.values()).most_common(1)
+    values = {each.name: getattr(cache, each.name) for each in fields(TileCache)}
+    values |= {"storage": main, "warnings": (*cache.warnings, *_describe(cache, others))}
+    formats = {level: storage for level, storage in found.items() if storage is not main}
+    return MixedCache(**values, formats=formats) if formats else STORAGES[main](**values)
+
+
+def _describe(cache: TileCache, others: Mapping[int, StorageFormat]) -> Iterator[str]:
+    where = cache.files.where(cache.tiles_folder)
+    for storage in sorted(set(others.values())):
+        lods = [lod for lod in cache.scheme.lods if others.get(lod.level) is storage]
+        levels = ", ".join(cache.scheme.level_ranges(lods))
+        noun = "level" if len(lods) == 1 else "levels"
+        yield (
+            f"{where}: the metadata state the storage format {cache.storage}, but {noun} {levels} "
+            f"{'has' if len(lods) == 1 else 'have'} {NAMES[storage]}, which are read"
+        )
+
+
+def _find_storage(cache: TileCache, level: int) -> StorageFormat | None:
+    """Return the storage format of a level by its files; None if it has no tiles, or is damaged or unreadable."""
+    files, folder = cache.files, cache.level_folder(level)
+    try:
+        names = files.list_names(folder)
+    except CacheError:
+        return None  # an error when the level is read
+    bundle = next((name for name in names if name.lower().endswith(BUNDLE_SUFFIX)), None)
+    if bundle is not None:
+        return _read_bundle_format(files, f"{folder}/{bundle}")
+    return StorageFormat.EXPLODED if any(map(ROW.fullmatch, names)) else None
+
+
+def _read_bundle_format(files: FileStore, path: str) -> StorageFormat | None:
+    if not files.is_file(path):
+        return None
+    with files.open(path) as source:
+        if source.size < USER_HEADER_SIZE_OFFSET + 4:
+            return None
+        data = source.read(USER_HEADER_SIZE_OFFSET, 4).tobytes()
+    return USER_HEADER_SIZES.get(int.from_bytes(data, "little"))

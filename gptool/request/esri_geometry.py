@@ -1,0 +1,84 @@
+"""Areas in Esri JSON: feature sets, features, polygons and envelopes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gptool.errors import ParameterError
+from gptool.request.area_members import (
+    PARAMETER,
+    Member,
+    RequestedPolygon,
+    Ring,
+    SkippedMember,
+    format_members,
+    read_list,
+    read_ring,
+    read_rings,
+)
+from gptool.request.spatial_reference import read_spatial_reference
+from gptool.request.values import format_value, is_empty
+
+POLYGON = "esriGeometryPolygon"
+GEOMETRY_TYPES = (POLYGON.lower(), "esrigeometryenvelope")
+
+OTHER_GEOMETRIES = {
+    "curveRings": "curves",
+    "curvePaths": "curves",
+    "paths": "a polyline",
+    "points": "a multipoint",
+    "x": "a point",
+}
+"""Members that identify the geometries of Esri JSON that are not areas, or have curves."""
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+"""Members of an envelope."""
+
+
+def read_esri(value: dict[str, Any]) -> Iterator[Member]:
+    """Yield the polygons of a feature set, a feature or a geometry in Esri JSON."""
+    if "features" not in value:
+        geometry = value.get("geometry", value)
+        yield _read_esri_geometry(geometry, "geometry", value.get("spatialReference"))
+        return
+    declared = value.get("geometryType")
+    if not is_empty(declared) and str(declared).lower() not in GEOMETRY_TYPES:
+        raise ParameterError(
+            "unsupported geometryType",
+            where=f"{PARAMETER}: feature set",
+            found=format_value(declared),
+            expected=POLYGON,
+        )
+    for i, feature in enumerate(read_list(value["features"], "features")):
+        # Some clients send the geometries themselves in place of features.
+        geometry = feature.get("geometry", feature) if isinstance(feature, Mapping) else feature
+        yield _read_esri_geometry(geometry, f"feature {i}", value.get("spatialReference"))
+
+
+def _read_esri_geometry(geometry: Any, name: str, reference: Any) -> Member:
+    """Return a polygon or an envelope in Esri JSON, or the error of another geometry.
+
+    `reference` is the spatial reference if the geometry does not state its own.
+    """
+    if not isinstance(geometry, Mapping):
+        return SkippedMember(name, "no geometry" if is_empty(geometry) else format_value(geometry))
+    if "curveRings" in geometry:
+        raise SkippedMember(name, OTHER_GEOMETRIES["curveRings"]).error()
+    for member, kind in OTHER_GEOMETRIES.items():
+        if member in geometry:
+            return SkippedMember(name, kind)
+    own = geometry.get("spatialReference")
+    stated = read_spatial_reference(reference if is_empty(own) else own, f"{PARAMETER}: {name}")
+    if "xmin" in geometry:
+        return RequestedPolygon(name, [_read_envelope(geometry, name)], stated)
+    if "rings" not in geometry:
+        return SkippedMember(name, format_members(geometry))
+    rings, empty = read_rings(geometry["rings"], name, f"{name}, rings")
+    return RequestedPolygon(name, rings, stated, empty) if rings else SkippedMember(name, "no ring with vertices")
+
+
+def _read_envelope(envelope: Mapping[str, Any], name: str) -> Ring:
+    """Return an envelope as a ring that runs clockwise."""
+    xmin, ymin, xmax, ymax = (envelope.get(side) for side in SIDES)
+    return read_ring([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]], f"{name}, envelope")
