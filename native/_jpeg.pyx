@@ -14,7 +14,8 @@ from libc.string cimport memset
 
 cimport codes
 from batch cimport gpt_recompress_batch
-from buffers cimport bytes_of, bytes_of_tiles, first_byte
+from buffers cimport bytes_of, bytes_of_tiles, check_lengths, first_byte
+from compare cimport gpt_check_tile, gpt_compare_tiles, gpt_shape
 from decoder cimport GPT_MESSAGE_SIZE, gpt_diagnose_tile
 from huffman cimport GPT_HUFFMAN_SYMBOLS, GPT_MAX_CODE_LENGTH, gpt_huffman_table, gpt_make_huffman_table
 from recompress cimport (
@@ -56,6 +57,17 @@ class Damage(IntEnum):
     CORRUPT_DATA = codes.GPT_DAMAGE_CORRUPT_DATA
     IMPLAUSIBLE = codes.GPT_DAMAGE_IMPLAUSIBLE
     UNSUPPORTED = codes.GPT_DAMAGE_UNSUPPORTED
+
+
+class Relation(IntEnum):
+    """How a JPEG tile relates to the tile that it was made of."""
+
+    SAME = codes.GPT_RELATION_SAME
+    COARSER = codes.GPT_RELATION_COARSER
+    UNREADABLE = codes.GPT_RELATION_UNREADABLE
+    OTHER_SHAPE = codes.GPT_RELATION_OTHER_SHAPE
+    FINER_STEPS = codes.GPT_RELATION_FINER_STEPS
+    OTHER_COEFFICIENTS = codes.GPT_RELATION_OTHER_COEFFICIENTS
 
 
 _TABLE_MODES = {"efficient": GPT_TABLES_EFFICIENT, "exact": GPT_TABLES_EXACT}
@@ -281,6 +293,85 @@ def diagnose(tile):
     with nogil:
         damage = gpt_diagnose_tile(first_byte(view), view.shape[0], message)
     return Damage(damage), message.decode("ascii", "replace")
+
+
+def check_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes):
+    """Decode n JPEG tiles of one buffer. The GIL is released once for all of them.
+
+    Parameters
+    ----------
+    source : buffer of bytes
+        Must not change during the call.
+    offsets : uint64[n]
+        Start of each tile in `source`, bytes.
+    sizes : uint32[n]
+        Size of each tile, bytes.
+
+    Returns
+    -------
+    damages : uint8[n]
+        Values of `Damage`. A tile with sampling factors that libjpeg-turbo can't turn into pixels is `UNSUPPORTED`.
+    shapes : uint32[n, 3]
+        Height and width in pixels and the number of components, as the header states them; 0 if it can't be read.
+
+    Raises
+    ------
+    ValueError
+        If a tile does not lie within `source`.
+    """
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
+    cdef Py_ssize_t i, n = offsets.shape[0]
+    cdef gpt_shape shape
+    damages, shapes = np.empty(n, np.uint8), np.empty((n, 3), np.uint32)
+    cdef uint8_t[::1] damages_view = damages
+    cdef uint32_t[:, ::1] shapes_view = shapes
+    with nogil:
+        for i in range(n):
+            damages_view[i] = gpt_check_tile(first_byte(view) + offsets[i], sizes[i], &shape)
+            shapes_view[i, 0] = shape.height
+            shapes_view[i, 1] = shape.width
+            shapes_view[i, 2] = shape.components
+    return damages, shapes
+
+
+def compare_batch(source, const uint64_t[::1] offsets, const uint32_t[::1] sizes,
+                  other, const uint64_t[::1] other_offsets, const uint32_t[::1] other_sizes):
+    """Compare n JPEG tiles with those that they were made of. The GIL is released once for all of them.
+
+    Parameters
+    ----------
+    source : buffer of bytes
+        Holds the original tiles. Must not change during the call.
+    offsets : uint64[n]
+        Start of each tile in `source`, bytes.
+    sizes : uint32[n]
+        Size of each tile, bytes.
+    other, other_offsets, other_sizes
+        The same of the tiles to be compared with them.
+
+    Returns
+    -------
+    uint8[n]
+        Values of `Relation`. Coefficients that differ from the original's by more than 0.6 of their quantisation step
+        are `OTHER_COEFFICIENTS`: no rounding of this module gives them.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of tiles differ, or a tile does not lie within its buffer.
+    """
+    cdef const uint8_t[::1] view = bytes_of_tiles(source, offsets, sizes)
+    cdef const uint8_t[::1] other_view = bytes_of_tiles(other, other_offsets, other_sizes)
+    cdef Py_ssize_t i, n = offsets.shape[0]
+    check_lengths("offsets", n, "other_offsets", other_offsets.shape[0])
+    relations = np.empty(n, np.uint8)
+    cdef uint8_t[::1] relations_view = relations
+    with nogil:
+        for i in range(n):
+            relations_view[i] = gpt_compare_tiles(
+                first_byte(view) + offsets[i], sizes[i], first_byte(other_view) + other_offsets[i], other_sizes[i]
+            )
+    return relations
 
 
 def huffman_table(const uint32_t[::1] counts):

@@ -27,6 +27,16 @@ enum gpt_damage {
     GPT_DAMAGE_UNSUPPORTED = 7     /* no damage: a kind of JPEG that libjpeg-turbo or this code can't decode */
 };
 
+/* How a JPEG tile relates to the tile that it was made of. */
+enum gpt_relation {
+    GPT_RELATION_SAME = 0,               /* the same bytes, or the same coefficients and quantisation steps */
+    GPT_RELATION_COARSER = 1,            /* each coefficient is what requantisation to coarser steps can give */
+    GPT_RELATION_UNREADABLE = 2,         /* one of the two can't be decoded */
+    GPT_RELATION_OTHER_SHAPE = 3,        /* they differ in size, components, colour space or sampling factors */
+    GPT_RELATION_FINER_STEPS = 4,        /* a quantisation step is finer than the source's */
+    GPT_RELATION_OTHER_COEFFICIENTS = 5  /* a coefficient is not what requantisation can give */
+};
+
 /* The format of a tile by its first bytes. */
 enum gpt_tile_kind { GPT_TILE_UNKNOWN = 0, GPT_TILE_JPEG = 1, GPT_TILE_PNG = 2, GPT_TILE_LERC = 3 };
 

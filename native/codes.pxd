@@ -20,6 +20,14 @@ cdef extern from "codes.h" nogil:
         GPT_DAMAGE_IMPLAUSIBLE
         GPT_DAMAGE_UNSUPPORTED
 
+    enum gpt_relation:
+        GPT_RELATION_SAME
+        GPT_RELATION_COARSER
+        GPT_RELATION_UNREADABLE
+        GPT_RELATION_OTHER_SHAPE
+        GPT_RELATION_FINER_STEPS
+        GPT_RELATION_OTHER_COEFFICIENTS
+
     enum gpt_tile_kind:
         GPT_TILE_UNKNOWN
         GPT_TILE_JPEG

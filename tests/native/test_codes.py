@@ -26,6 +26,14 @@ VALUES = {
         "IMPLAUSIBLE": 6,
         "UNSUPPORTED": 7,
     },
+    "_jpeg.Relation": {
+        "SAME": 0,
+        "COARSER": 1,
+        "UNREADABLE": 2,
+        "OTHER_SHAPE": 3,
+        "FINER_STEPS": 4,
+        "OTHER_COEFFICIENTS": 5,
+    },
     "_jpeg.Outcome": {
         "RECOMPRESSED": 0,
         "KEPT_QUALITY": 1,
@@ -40,7 +48,12 @@ VALUES = {
 }
 """The values are stored in arrays and reports, so they must never change."""
 
-C_PREFIXES = {"_bundle.TileKind": "GPT_TILE_", "_jpeg.Damage": "GPT_DAMAGE_", "_jpeg.Outcome": "GPT_OUTCOME_"}
+C_PREFIXES = {
+    "_bundle.TileKind": "GPT_TILE_",
+    "_jpeg.Damage": "GPT_DAMAGE_",
+    "_jpeg.Relation": "GPT_RELATION_",
+    "_jpeg.Outcome": "GPT_OUTCOME_",
+}
 
 
 def enumeration(name: str) -> type[IntEnum]:
