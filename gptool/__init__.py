@@ -13,19 +13,23 @@ if TYPE_CHECKING:
     from gptool.export.report import DamagedTile, ExportResult, LevelReport
     from gptool.jobs.job import Job
     from gptool.tool import export_tiles_job
+    from gptool.verification import Finding, Verification, verify
 
 __all__ = (
     "DamagedTile",
     "Estimate",
     "ExportResult",
+    "Finding",
     "Job",
     "LevelReport",
     "TileCache",
+    "Verification",
     "errors",
     "estimate_export_tiles_size",
     "export_tiles",
     "export_tiles_job",
     "open_cache",
+    "verify",
 )
 
 __version__ = "0.1.0"
@@ -34,13 +38,16 @@ _MODULES = {
     "DamagedTile": "gptool.export.report",
     "Estimate": "gptool.export.estimate",
     "ExportResult": "gptool.export.report",
+    "Finding": "gptool.verification",
     "Job": "gptool.jobs.job",
     "LevelReport": "gptool.export.report",
     "TileCache": "gptool.cache",
+    "Verification": "gptool.verification",
     "estimate_export_tiles_size": "gptool.export.functions",
     "export_tiles": "gptool.export.functions",
     "export_tiles_job": "gptool.tool",
     "open_cache": "gptool.cache",
+    "verify": "gptool.verification",
 }
 """The modules of the public names. They are imported on first access: it takes much longer than Python's start."""
 

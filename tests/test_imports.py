@@ -21,7 +21,7 @@ STAGES = (
     ("_area", "_bundle", "_files", "_jpeg"),
     ("crs", "settings"),
     ("cache", "request"),
-    ("jpeg", "plan"),
+    ("jpeg", "plan", "verification"),
     ("output",),
     ("export",),
     ("jobs",),
@@ -59,6 +59,7 @@ PARAMETERS = {
     ),
     "estimate_export_tiles_size": ("cache", *SELECTION, "tables"),
     "export_tiles_job": ("parameters", "cache", "output_directory", "max_export_tiles_count"),
+    "verify": ("location", "clients", "tiles", "source"),
 }
 """The public functions, and the parameters that they have in any case."""
 
@@ -66,7 +67,7 @@ NATIVE = {
     _bundle: ("TileKind", "inspect", "pack", "read_index_v1", "read_index_v2"),
     _jpeg: (
         *("Outcome", "diagnose", "huffman_table", "qualities"),
-        *("quality", "recompress", "recompress_batch"),
+        *("quality", "recompress", "recompress_batch", "check_batch", "compare_batch"),
     ),
 }
 

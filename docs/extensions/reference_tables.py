@@ -4,12 +4,16 @@
     The parameters of the operation, `gptool.request.parameters.INPUTS`.
 `setting-table`
     The settings of the service, `gptool.service.settings.SERVICE_KEYS`.
+`rule-table`
+    The rules of verification, `gptool.verification.registry.RULES`.
+`client-table`
+    The profiles of clients, `gptool.verification.profiles.PROFILES`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -19,6 +23,9 @@ from sphinx.util.docutils import SphinxDirective
 from gptool.cli.options import SELECTION
 from gptool.request.parameters import INPUTS, Parameter
 from gptool.service.settings import SERVICE_KEYS
+from gptool.verification.profiles import PROFILES
+from gptool.verification.registry import RULES, SOURCE_RULES
+from gptool.verification.rule import ALL, PACKAGES
 
 Cell = nodes.Node
 
@@ -68,6 +75,43 @@ class SettingTable(ReferenceTable):
             yield _code(option), _code(key), _code(default), _text(setting.metadata["help"])
 
 
+class RuleTable(ReferenceTable):
+    """The rules of verification."""
+
+    headings = "Rule", "What holds", "Severity", "Applies to"
+    widths = 26, 44, 10, 20
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each rule."""
+        for rule in RULES.values():
+            applies = {ALL: "all", PACKAGES: "packages"}.get(rule.kinds) or ", ".join(sorted(rule.kinds))
+            clients = "" if rule.is_general or rule.name in SOURCE_RULES else "; needed by single clients"
+            source = "; with a source" if rule.name in SOURCE_RULES else ""
+            yield _code(rule.name), _text(rule.statement), _text(rule.severity), _text(applies + clients + source)
+
+
+class ClientTable(ReferenceTable):
+    """The profiles of clients."""
+
+    headings = "Name", "Client", "Opens", "Rules and their public sources"
+    widths = 14, 16, 16, 54
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each profile."""
+        for name, profile in PROFILES.items():
+            kinds = ", ".join(sorted(profile.kinds))
+            yield _code(name), _text(profile.title), _text(kinds), _lines(*_sources(profile.rules))
+
+
+def _sources(rules: Mapping[str, str]) -> Iterator[Cell]:
+    """Yield the rules of a profile by their public source."""
+    for source in dict.fromkeys(rules.values()):
+        names = [name for name, other in rules.items() if other == source]
+        texts = ["all general rules" if name == "*" else name for name in names]
+        link = nodes.reference("", source.removeprefix("https://"), refuri=source)
+        yield nodes.paragraph("", "", nodes.Text(", ".join(texts) + ": "), link)
+
+
 def _names(parameter: Parameter) -> Iterator[Cell]:
     """Yield the names of a parameter: in requests, its aliases there, and on the command line."""
     yield _code(parameter.name)
@@ -110,4 +154,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("parameter-table", ParameterTable)
     app.add_directive("setting-table", SettingTable)
+    app.add_directive("rule-table", RuleTable)
+    app.add_directive("client-table", ClientTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

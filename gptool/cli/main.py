@@ -28,6 +28,7 @@ COMMANDS = {
     "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
     "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),
     "token": _Listed("gptool.cli.token", "Create a token for users of a service."),
+    "verify": _Listed("gptool.cli.verify", "Check whether a package or cache is what clients expect."),
 }
 
 EPILOG = """\b

@@ -29,6 +29,7 @@ PAGES = [
     "docs/getting-started.md",
     "docs/python.md",
     "docs/rest-service.md",
+    "docs/verify.md",
 ]
 
 

@@ -1,0 +1,99 @@
+"""The package or cache that is verified: its kind, its files, and its reader if it can be opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptool.cache import TileCache, open_cache
+from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
+from gptool.cache.open import TPK_FOLDER, open_store
+from gptool.cache.paths import find_entry
+from gptool.cache.zip_store import ZipStore
+from gptool.errors import CacheError, CacheNotFoundError, GptoolError
+from gptool.model import StorageFormat
+from gptool.verification.raw_zip import RawZip, read_raw_zip
+from gptool.verification.rule import Kind
+
+FOLDER_KINDS = {
+    StorageFormat.COMPACT_V2: Kind.COMPACT_V2,
+    StorageFormat.COMPACT: Kind.COMPACT,
+    StorageFormat.EXPLODED: Kind.EXPLODED,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A package or cache.
+
+    Attributes
+    ----------
+    path : Path
+    kind : Kind
+    files : FileStore or None
+        None if the package cannot be read at all.
+    records : RawZip or None
+        The records of a package's zip; None for a folder.
+    cache : TileCache or None
+        None if it cannot be opened.
+    error : GptoolError or None
+        Why the files or the cache cannot be opened.
+    """
+
+    path: Path
+    kind: Kind
+    files: FileStore | None
+    records: RawZip | None
+    cache: TileCache | None
+    error: GptoolError | None
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a document; None if it does not exist, is too large or cannot be read.
+
+        Checksums are not compared: a rule of the container does.
+        """
+        if self.files is None or not self.files.is_file(path):
+            return None
+        try:
+            with self.files.open(path) as source:
+                return source.read(0, source.size).tobytes() if source.size <= MAX_SMALL_FILE else None
+        except CacheError:
+            return None
+
+
+def open_target(location: Path) -> Target:
+    """Open a package or cache, as far as that is possible.
+
+    Raises
+    ------
+    CacheNotFoundError
+        If the location does not exist.
+    """
+    try:
+        files = open_store(location)
+        records = read_raw_zip(files.location) if isinstance(files, ZipStore) else None
+    except CacheNotFoundError:
+        raise
+    except GptoolError as error:
+        return Target(location, _kind_by_name(location), None, None, None, error)
+    try:
+        cache: TileCache | None = open_cache(location)
+        failure: GptoolError | None = None
+    except GptoolError as error:
+        cache, failure = None, error
+    return Target(location, _kind(location, files, cache), files, records, cache, failure)
+
+
+def _kind(location: Path, files: FileStore, cache: TileCache | None) -> Kind:
+    try:
+        if find_entry(files, "", "root.json") and not find_entry(files, "", "conf.xml"):
+            return Kind.TPKX
+        if isinstance(files, ZipStore):
+            return Kind.TPK if find_entry(files, "", TPK_FOLDER) else _kind_by_name(location)
+    except GptoolError:
+        return _kind_by_name(location)
+    return FOLDER_KINDS[cache.storage] if cache else Kind.COMPACT_V2
+
+
+def _kind_by_name(location: Path) -> Kind:
+    return Kind.TPK if location.suffix.lower() == ".tpk" else Kind.TPKX
