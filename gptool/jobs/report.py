@@ -14,6 +14,7 @@ from gptool.model import Phase, Progress, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
+from gptool.verification import verify
 
 REPORT = "report.json"
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -49,6 +50,7 @@ def write_report(
             "size": result.size,
             "sha256": _sha256(result.path, progress) if request.tile_package else None,
         },
+        "verification": _verification_json(result.path) if request.tile_package else None,
         **_figures_json(plan, result),
         "damagedTiles": [tile.to_json() for tile in result.damaged],
         "messages": [message.to_json() for message in record.messages],
@@ -111,6 +113,12 @@ def _outcomes_json(report: LevelReport) -> dict[str, Any]:
     """Return what happened to the tiles, by the names in the JSON of the report itself."""
     sizes = "tiles", "bytesRead", "bytesWritten"
     return {name: value for name, value in report.to_json().items() if name not in sizes}
+
+
+def _verification_json(package: Path) -> dict[str, Any]:
+    """Return the result of a verification that decodes no tiles: all of them were read for the export."""
+    verification = verify(package, tiles="none").to_json()
+    return {name: value for name, value in verification.items() if name != "location"}
 
 
 def _sha256(path: Path, progress: Progress) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gptool import Job, export_tiles_job
+from gptool import Job, export_tiles_job, verify
 from gptool.cache import open_cache
 from gptool.tool import estimate_export_tiles_size_job
 from helpers.caches import make_cache, square, world
@@ -94,6 +94,13 @@ class TestSuccess:
             "size": package.stat().st_size,
             "sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
         }
+        verification = report["verification"]
+        assert verification == {
+            name: value for name, value in verify(package, tiles="none").to_json().items() if name != "location"
+        }
+        assert verification["passed"]
+        assert verification["rules"]
+        assert not any(rule.startswith("tiles.") for rule in verification["rules"])
         assert report["request"]["levels"] == [0, 1, 2, 5]
         assert report["request"]["compressionQuality"] == 50
         tiles, sources = read_tiles(package), world()
@@ -114,6 +121,7 @@ def test_dataset_is_a_folder_without_digest(cache: Path, tmp_path: Path) -> None
     job = export_tiles_job({"levels": "0-1"}, cache=open_cache(cache), output_directory=tmp_path)
     report = report_of(job)
     assert (report["result"]["name"], report["result"]["sha256"]) == (cache.name, None)
+    assert report["verification"] is None
     dataset = tmp_path / job.job_id / cache.name
     assert sum(path.stat().st_size for path in dataset.rglob("*") if path.is_file()) == report["result"]["size"]
     assert set(read_tiles(dataset)) == {address for address in world() if address[0] < 2}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from lxml import html
 
 from gptool import export_tiles
 from gptool.errors import MAX_FOUND
@@ -62,6 +63,16 @@ class TestExport:
             assert client.result(f"{path}/{job_id}") == client.result(succeeded)
         for path in (f"{WORLD}/estimateExportTilesSize/jobs", f"{IN_FOLDER}/jobs"):
             assert client.get(f"{path}/{job_id}", f="json").error()["code"] == 404
+
+    def test_page_shows_the_verification_of_the_report(self, client: RestClient, succeeded: str) -> None:
+        folder = client.get(client.result(succeeded)).json()
+        verification = client.get(folder["report"]).json()["verification"]
+        page = html.document_fromstring(client.get(succeeded, f="html").body)
+        shown = " ".join(page.get_element_by_id("verification").text_content().split())
+        assert verification["summary"] in shown
+        assert verification["note"] in shown
+        assert verification["passed"]
+        assert f"Passed: {verification['summary']}" in shown
 
     def test_job(self, client: RestClient, succeeded: str) -> None:
         value = client.json(succeeded)

@@ -67,6 +67,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "elapsed": "1.5 seconds",
         "planned": PlannedSize(1234, 5_600_000, 0),
         "estimate": None,
+        "verification": None,
         "files": [],
         "folder": None,
         "report": None,
@@ -83,6 +84,15 @@ ENDED = job_context(
     files=[(HOSTILE, f"{ROOT}/directories/arcgisoutput/j1/World.tpkx", 6_543_210)],
     report=f"{ROOT}/directories/arcgisoutput/j1/report.json",
     results=[("out_service_url", f"{JOB}/results/out_service_url")],
+    verification={
+        "passed": False,
+        "summary": HOSTILE,
+        "note": HOSTILE,
+        "more": 3,
+        "findings": [
+            {"rule": HOSTILE, "severity": "error", "where": {"file": HOSTILE}, "found": HOSTILE, "expected": HOSTILE}
+        ],
+    },
 )
 FORM = {
     "service": SERVICE,
@@ -240,6 +250,16 @@ def test_page_of_an_ended_job_links_to_its_files() -> None:
     [package, _] = page.xpath("//a[@download]")
     assert "6.5 MB" in package.text_content()
     assert page.xpath("//dl[@class='amounts']//dd/text()") == ["1,234", "5.6 MB"]
+
+
+def test_page_of_an_ended_job_shows_the_verification_of_its_package() -> None:
+    section = parse_page("ended").get_element_by_id("verification")
+    assert section.xpath("string(.//strong)") == "Not passed"
+    assert [item.get("data-type") for item in section.xpath(".//li")] == ["Error"]
+    passed = {"passed": True, "summary": "every rule holds", "note": "No device", "findings": [], "more": 0}
+    page = render_template("job.html", **job_context("esriJobSucceeded", verification=passed))
+    assert "Passed: every rule holds" in " ".join(page.get_element_by_id("verification").text_content().split())
+    assert not parse_page("running").xpath("//*[@id='verification']")
 
 
 def test_pages_of_datasets_and_estimates() -> None:

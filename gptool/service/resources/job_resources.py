@@ -14,6 +14,7 @@ from gptool.request.parameters import BY_NAME
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
+from gptool.service.resources.job_verification import read_verification
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, redirect
@@ -85,7 +86,10 @@ class JobResources:
         results = self.results(context, job) if job.status is JobStatus.SUCCEEDED else {}
         inputs = self.inputs(job)
         value = job.to_json(results=results, inputs=inputs, return_messages=context.flag("returnMessages", True))
-        page = job_page(context, job, value, list(results), inputs) if context.format == "html" else {}
+        page: dict[str, Any] = {}
+        if context.format == "html":
+            verification = await read_verification(context, job)
+            page = {**job_page(context, job, value, list(results), inputs), "verification": verification}
         return Representation(value, "job.html", page)
 
     async def result(self, context: RequestContext) -> Representation:
