@@ -15,7 +15,7 @@ from gptool.verification.extent import check_cdi, check_tile_extent, check_tpk_e
 from gptool.verification.finding import Group, Verification, Where
 from gptool.verification.inspection import Inspection, Tiles
 from gptool.verification.metadata_tpk import MAPSERVER, READABLE, check_conf, check_tpk_metadata
-from gptool.verification.metadata_tpkx import check_tpkx_metadata
+from gptool.verification.metadata_tpkx import STORAGE, check_tpkx_metadata
 from gptool.verification.profiles import PROFILES
 from gptool.verification.recorder import Recorder
 from gptool.verification.registry import check_clients, checked_rules
@@ -102,6 +102,9 @@ def _check_content(target: Target, tiles: Tiles, source: TileCache | None, recor
         recorder.require(explained, READABLE, Where(target.path.name), target.error, "what readers need")
         return Contents()
     cache = target.cache
+    if not recorder.has_finding(STORAGE):
+        for warning in cache.warnings:
+            recorder.add(STORAGE, Where(target.path.name), warning, "metadata that agree with the files")
     check_scheme(target, cache, recorder)
     comparable = source is not None and check_source_scheme(cache.scheme, source.scheme, recorder)
     contents = Inspection(cache, target.kind, tiles, source if comparable else None, recorder).run()

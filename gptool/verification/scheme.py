@@ -90,11 +90,8 @@ def _check_level_range(root: Mapping[str, Any], levels: list[int], recorder: Rec
 def check_scheme(target: Target, cache: TileCache, recorder: Recorder) -> None:
     """Check the tiling scheme as the reader of the cache understands it."""
     scheme, where = cache.scheme, Where(str(cache.location.name), "tiling scheme")
-    for a, b in pairwise(scheme.lods):
-        descends = a.resolution.value > b.resolution.value and a.scale.value > b.scale.value
-        found = f"{a.resolution} and {b.resolution}, scales {a.scale} and {b.scale}"
-        recorder.require(descends, RESOLUTIONS, Where(where.file, level=b.level), found, "smaller numbers")
-    _check_ratios(scheme, recorder)
+    if not recorder.has_finding(LODS):  # the reader replaces what is missing
+        _check_numbers(scheme, where, recorder)
     size = f"{scheme.tile_columns} x {scheme.tile_rows}"
     square = scheme.tile_columns == scheme.tile_rows <= MAX_TILE_SIDE
     recorder.require(square, TILE_SIZE, where, size, f"a square of at most {MAX_TILE_SIDE} pixels a side")
@@ -111,7 +108,11 @@ def check_scheme(target: Target, cache: TileCache, recorder: Recorder) -> None:
         recorder.require(pixels < MAX_GRID - 1, GRID_SIZE, Where(level=lod.level), f"{pixels:.0f}", f"below {MAX_GRID}")
 
 
-def _check_ratios(scheme: TilingScheme, recorder: Recorder) -> None:
+def _check_numbers(scheme: TilingScheme, where: Where, recorder: Recorder) -> None:
+    for a, b in pairwise(scheme.lods):
+        descends = a.resolution.value > b.resolution.value and a.scale.value > b.scale.value
+        found = f"{a.resolution} and {b.resolution}, scales {a.scale} and {b.scale}"
+        recorder.require(descends, RESOLUTIONS, Where(where.file, level=b.level), found, "smaller numbers")
     ratios = [lod.scale.value / lod.resolution.value for lod in scheme.lods]
     usual = sorted(ratios)[len(ratios) // 2]
     for lod, ratio in zip(scheme.lods, ratios, strict=True):

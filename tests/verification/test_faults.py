@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_folders_of_other_storage_formats_pass(tmp_path: Path) -> None:
     v1 = verify(make_v1_cache(tmp_path / "v1", TILES))
     exploded = verify(make_exploded_cache(tmp_path / "exploded", TILES))
     assert (v1.kind, v1.findings, exploded.kind, exploded.findings) == (Kind.COMPACT, [], Kind.EXPLODED, [])
+
+
+def test_level_of_another_storage_format_is_found(tmp_path: Path) -> None:
+    folder = make_cache(tmp_path / "cache", TILES)
+    older = make_v1_cache(tmp_path / "older", {(3, 0, 0): jpeg_tile(1)})
+    shutil.copytree(older / "_alllayers" / "L03", folder / "_alllayers" / "L03")
+    [finding] = verify(folder).findings
+    assert finding.rule == "metadata.storage"
+    assert "level 3 has compact V1 bundles" in finding.found
 
 
 def test_empty_file_of_an_exploded_cache_is_found(tmp_path: Path) -> None:
