@@ -27,9 +27,16 @@ class GptoolError(Exception):
         The value found, cut off after `MAX_FOUND` characters.
     expected : object, optional
         A description of a valid value, such as `an integer from 0 to 100`.
+
+    Attributes
+    ----------
+    what : str
+    where, found, expected : object
+        As above; None if the message has no such part. The message is what `str` returns.
     """
 
     def __init__(self, what: str, *, where: object = None, found: object = None, expected: object = None) -> None:
+        self.what, self.where, self.found, self.expected = what, where, found, expected
         details = []
         if found is not None:
             text = str(found)

@@ -11,7 +11,7 @@ from typing import Any
 from gptool.cache import TileCache, as_tile_cache
 from gptool.errors import translate_os_errors
 from gptool.export.estimate import CONFIDENCE, Estimate
-from gptool.export.notices import request_notices
+from gptool.export.notices import recompression_notices, request_notices
 from gptool.export.prepare import PreparedExport, prepare
 from gptool.jobs.job import Job, Redactor
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
@@ -91,7 +91,8 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
     target = folder / f"{prepared.plan.cache.name}{kind.suffix}"
     staging = Staging(target, is_folder=not kind.is_file, overwrite=False)
     result = prepared.export(staging, threads, job.report_progress)
-    job.add_messages(result.messages)
+    scheme = prepared.plan.cache.scheme
+    job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):
         write_report(job.record, request, prepared, result, job.report_progress)
 

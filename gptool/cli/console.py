@@ -1,4 +1,4 @@
-"""Output to people: errors, messages, progress and tables. The only module that imports rich."""
+"""Output to people: errors, messages, progress and tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from gptool.display.progress_bar import progress_bar, tiles_text
 from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
@@ -105,33 +106,7 @@ def running(job: Job, as_json: bool) -> Iterator[None]:
 @contextmanager
 def show_progress() -> Iterator[Progress]:
     """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds."""
-    with _bar() if sys.stderr is not None and sys.stderr.isatty() else _lines() as progress:
-        yield progress
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[tiles]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-    )
-    started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, tiles="", visible=False)
-
-        def progress(phase: Phase, done: int, total: int, /) -> None:
-            tiles = _tiles_text(done, total, time.monotonic() - started)
-            bar.update(
-                task, description=phase.capitalize(), completed=done, total=total or None, tiles=tiles, visible=True
-            )
-
+    with progress_bar() if sys.stderr is not None and sys.stderr.isatty() else _lines() as progress:
         yield progress
 
 
@@ -146,16 +121,9 @@ def _lines() -> Iterator[Progress]:
         if now < due or (total and done >= total):
             return
         due = now + LINE_SECONDS
-        line = f"{phase.capitalize()}: {_tiles_text(done, total, now - started)}"
+        line = f"{phase.capitalize()}: {tiles_text(done, total, now - started)}"
         if done and total:
             line += f", {(total - done) * (now - started) / done:,.0f} s left"
         click.echo(line, err=True)
 
     yield progress
-
-
-def _tiles_text(done: int, total: int, seconds: float) -> str:
-    """Return the tiles that are done, of how many, and the rate; `total` is 0 while it is unknown."""
-    if not total:
-        return f"{done:,} tiles so far"
-    return f"{done:,} of {total:,} tiles, {done / max(seconds, 1e-9):,.0f} tiles/s"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gptool.display.notebook import table_html
 from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
@@ -18,6 +19,7 @@ from gptool.jpeg.recompression import Recompression, recompress_tiles
 from gptool.model import Message, Phase, Progress
 from gptool.output.kind import OutputKind, collect_result_info
 from gptool.plan import BundlePlan, LevelPlan, Plan
+from gptool.text import format_bytes, format_count
 
 CONFIDENCE = 0.95
 
@@ -56,7 +58,7 @@ class LevelEstimate:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """The estimate of an export.
 
@@ -84,6 +86,23 @@ class Estimate:
     name: str
     levels: tuple[LevelEstimate, ...]
     messages: tuple[Message, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Estimate: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        rows = [(level.level, level.tiles, level.bytes_read, level.bytes_written) for level in self.levels]
+        return table_html(self.summary, ("Level", "Tiles", "Bytes in", "Bytes out"), rows)
+
+    @property
+    def summary(self) -> str:
+        """The tiles, the size with its interval, and the kind and name of the result, in a line."""
+        low, high = self.interval
+        size = format_bytes(self.total_size)
+        if low != high:
+            size = f"about {size} ({format_bytes(low)} to {format_bytes(high)})"
+        return f"{format_count(self.total_tiles_to_export, 'tile')}, {size} as {self.result} named {self.name}"
 
     @property
     def sampled_tiles(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptool.cache import TileCache, as_tile_cache
+from gptool.display.progress_bar import as_progress
 from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate
 from gptool.export.prepare import prepare
@@ -35,7 +36,7 @@ def export_tiles(
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> ExportResult:
     """Export tiles of a cache into a tile package or a cache raster dataset.
 
@@ -74,8 +75,9 @@ def export_tiles(
         Replace an existing output.
     workers : int or None
         The number of threads. By default, the number of processors.
-    progress : Progress or None
-        Called as `progress(phase, done, total)`; see `gptool.model.Progress`.
+    progress : Progress, bool or None
+        Called as `progress(phase, done, total)`; see `gptool.model.Progress`. True shows a bar on a terminal and in a
+        notebook.
 
     Returns
     -------
@@ -102,8 +104,9 @@ def export_tiles(
     tables, limit, threads = read_tables(tables), read_limit(max_export_tiles_count), read_workers(workers)
     target, kind = resolve_output(output, request.storage)
     staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
-    prepared = prepare(cache, request, kind=kind, tables=tables, target=target, limit=limit, progress=progress)
-    result = prepared.export(staging, threads, progress)
+    with as_progress(progress) as report:
+        prepared = prepare(cache, request, kind=kind, tables=tables, target=target, limit=limit, progress=report)
+        result = prepared.export(staging, threads, report)
     return replace(result, messages=(*prepared.notices, *result.messages))
 
 
@@ -120,7 +123,7 @@ def estimate_export_tiles_size(
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Estimate:
     """Count the tiles of an export and estimate the size of its result. Nothing is written.
 
@@ -166,6 +169,7 @@ def estimate_export_tiles_size(
     elif tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
-    prepared = prepare(tile_cache, request, kind=kind, tables=tables, progress=progress)
-    estimate = prepared.estimate(progress, name=name)
+    with as_progress(progress) as report:
+        prepared = prepare(tile_cache, request, kind=kind, tables=tables, progress=report)
+        estimate = prepared.estimate(report, name=name)
     return replace(estimate, messages=(*prepared.notices, *estimate.messages))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from gptool._jpeg import Outcome
 from gptool.crs.reference import wgs84_transformer
 from gptool.export.report import LevelReport
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Message
+from gptool.model import Lod, Message, TilingScheme
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.request import Request
@@ -73,6 +74,31 @@ def tile_notices(total: LevelReport, recompression: Recompression) -> list[Messa
         count = format_count(total.tiles_damaged, "tile")
         notices.append(Message("Warning", f"damaged or empty: {count}, listed with the result"))
     return notices
+
+
+def recompression_notices(scheme: TilingScheme, levels: Mapping[int, LevelReport]) -> list[Message]:
+    """Return a notice of what recompression has done: tiles, bytes before and after, the quality of each level.
+
+    Parameters
+    ----------
+    scheme : TilingScheme
+    levels : mapping of int to LevelReport
+        By level ID, coarsest first.
+    """
+    total = LevelReport.sum(levels.values())
+    if not total.tiles_recompressed:
+        return []
+    lods: dict[int | None, list[Lod]] = {}
+    for lod in scheme.lods:
+        if lod.level in levels and levels[lod.level].tiles_recompressed:
+            lods.setdefault(levels[lod.level].effective_quality, []).append(lod)
+    qualities = "; ".join(
+        f"quality {quality} at {'level' if len(found) == 1 else 'levels'} {', '.join(scheme.level_ranges(found))}"
+        for quality, found in lods.items()
+    )
+    count = format_count(total.tiles_recompressed, "tile")
+    sizes = f"all tiles from {format_bytes(total.bytes_read)} to {format_bytes(total.bytes_written)}"
+    return [Message("Informative", f"recompressed {count}, {sizes}; most tiles now have {qualities}")]
 
 
 def quality_notices(total: LevelReport, recompression: Recompression, noun: str = "tile") -> list[Message]:

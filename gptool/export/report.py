@@ -13,11 +13,13 @@ import numpy as np
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
+from gptool.display.notebook import table_html
 from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import BatchOutcomes, Recompression
 from gptool.model import BundleAddress, Message
 from gptool.plan import MAX_LISTED_TILES, Plan
+from gptool.text import format_bytes, format_count
 
 MAX_LISTED_IN_BUNDLE = 1_000
 """Damaged tiles of a bundle that are listed; all are counted. In a cache of an unknown image format, all tiles are."""
@@ -186,7 +188,7 @@ def stated_quality(plan: Plan, total: LevelReport, recompression: Recompression)
     return plan.cache.image.compression_quality if quality is None else quality
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExportResult:
     """The result of an export.
 
@@ -206,6 +208,22 @@ class ExportResult:
     size: int
     levels: dict[int, LevelReport]
     messages: tuple[Message, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<ExportResult: {self.path}, {format_count(self.tiles, 'tile')}, {format_bytes(self.size)}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        columns = ("Level", "Tiles", "Bytes in", "Bytes out", "Quality", "Recompressed", "Optimised", "Damaged")
+        rows = [
+            (
+                *(level, report.tiles, report.bytes_read, report.bytes_written, report.effective_quality or "-"),
+                *(report.tiles_recompressed, report.tiles_optimised, report.tiles_damaged),
+            )
+            for level, report in self.levels.items()
+        ]
+        caption = f"{self.path}: {format_count(self.tiles, 'tile')}, {format_bytes(self.size)}"
+        return table_html(caption, columns, rows)
 
     @property
     def warnings(self) -> tuple[str, ...]:

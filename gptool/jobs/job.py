@@ -9,6 +9,7 @@ from dataclasses import replace
 from threading import Event
 from typing import Any, Self
 
+from gptool.display.notebook import table_html
 from gptool.errors import ExportCancelledError, GptoolError
 from gptool.jobs.messages import closing_messages, start_message
 from gptool.jobs.record import JobProgress, JobRecord, PlannedSize, final_status, new_job_id
@@ -65,6 +66,14 @@ class Job:
         self._redact = redact
         self._cancel_requested = Event()
         self._start_seconds = self._reported_seconds = time.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<Job {self.job_id}: {self.operation}, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the messages for notebooks."""
+        rows = [(message.type, message.description) for message in self.messages]
+        return table_html(f"{self.operation}, {self.status}", ("Type", "Message"), rows)
 
     def run(self, work: Callable[[], None]) -> Self:
         """Run the work and record how it ends, also by an exception. Return the job.

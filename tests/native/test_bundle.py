@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gptool._bundle import TileKind, inspect, pack, read_index_v1, read_index_v2
 from helpers import jpeg_kinds, jpeg_tiles
-from helpers.lerc_tiles import lerc1_tile, lerc2_tile
+from helpers.lerc_tiles import is_whole_lerc, lerc1_tile, lerc2_tile
 
 TILES = 128 * 128
 FIRST_TILE = 64 + 8 * TILES
@@ -256,9 +256,11 @@ def test_format_of_any_bytes(tile: bytes) -> None:
     elif tile.startswith(b"\x89PNG\r\n\x1a\n"):
         kind, end = TileKind.PNG, b"IEND\xae\x42\x60\x82"
     elif tile.startswith((b"CntZImage ", b"Lerc2 ")):
-        kind, end = TileKind.LERC, None  # depends on the sizes that it states
+        kind, end = TileKind.LERC, None
     else:
         kind = TileKind.UNKNOWN
     kinds, wholes = inspect(tile, np.zeros(1, np.uint64), np.array([len(tile)], np.uint32))
     assert kinds[0] == kind
+    if kind is TileKind.LERC:
+        assert wholes[0] == is_whole_lerc(tile)
     assert end is None or wholes[0] == (end in tile)
