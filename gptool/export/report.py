@@ -178,6 +178,14 @@ class LevelReport(TileCounts):
         }
 
 
+def expected_quality(plan: Plan, recompression: Recompression) -> int:
+    """Return the quality that `stated_quality` will have in most cases, before any tile is recompressed."""
+    declared = plan.cache.image.compression_quality
+    if recompression.quality is None:
+        return declared
+    return min(recompression.quality, declared) if declared else recompression.quality
+
+
 def stated_quality(plan: Plan, total: LevelReport, recompression: Recompression) -> int:
     """Return the compression quality that the metadata of a result state.
 

@@ -8,7 +8,7 @@ from functools import partial
 from gptool.cache.compact import bundle_path
 from gptool.errors import CacheError, translate_os_errors
 from gptool.export.notices import tile_notices
-from gptool.export.report import DamagedTile, ExportResult, LevelReport, stated_quality
+from gptool.export.report import DamagedTile, ExportResult, LevelReport, expected_quality, stated_quality
 from gptool.export.scheduler import run_units
 from gptool.export.unit import Unit, UnitResult
 from gptool.jpeg.damage import TileDamage
@@ -51,7 +51,7 @@ def run_export(
     target = staging.target
     with staging:
         # Before the work: errors of the thumbnail or the metadata should not be found after it.
-        info = collect_result_info(kind, plan, target.stem, plan.cache.image.compression_quality)
+        info = collect_result_info(kind, plan, target.stem, expected_quality(plan, recompression))
         staged = staging.folder / target.name
         with translate_os_errors(target):
             writer = kind.open_writer(staged, info, staging.folder)

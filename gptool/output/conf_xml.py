@@ -121,11 +121,11 @@ def _add_scheme(tile_cache_info: etree._Element, scheme: TilingScheme) -> None:
 def _add_spatial_reference(tile_cache_info: etree._Element, reference: SpatialReference) -> None:
     kind = "GeographicCoordinateSystem" if is_geographic(reference) else "ProjectedCoordinateSystem"
     element = _add(tile_cache_info, "SpatialReference", kind=kind)
-    domain = dict(reference.domain)
+    text = well_known_text(reference)
+    if text:
+        _add(element, "WKT", text)
+    _add_domain(element, reference)
     parts = {
-        "WKT": well_known_text(reference),
-        **{element: domain.get(name) for element, name in DOMAIN_ELEMENTS.items()},
-        "HighPrecision": "true" if domain else None,
         "WKID": reference.wkid or reference.latest_wkid,
         "LatestWKID": reference.latest_wkid,
     }
@@ -134,12 +134,25 @@ def _add_spatial_reference(tile_cache_info: etree._Element, reference: SpatialRe
             _add(element, name, value)
 
 
+def _add_domain(element: etree._Element, reference: SpatialReference) -> None:
+    domain = dict(reference.domain)
+    for name, key in DOMAIN_ELEMENTS.items():
+        if key in domain:
+            _add(element, name, domain[key])
+    if domain:
+        _add(element, "HighPrecision", "true")
+
+
 def _set_web_mercator(root: etree._Element, reference: SpatialReference) -> None:
     for tile_cache_info in children(root, "TileCacheInfo"):
         for element in children(tile_cache_info, "SpatialReference"):
             _set(element, "WKT", str(reference.wkt))
+            if not any(children(element, name) for name in DOMAIN_ELEMENTS):
+                _add_domain(element, reference)
             _set(element, "WKID", str(reference.wkid))
             _set(element, "LatestWKID", str(reference.latest_wkid), after="WKID")
+            for name in ("WKID", "LatestWKID"):  # last, as in Esri's documents
+                element.extend(children(element, name))
 
 
 def _add_image(tile_image_info: etree._Element, image: ImageInfo) -> None:

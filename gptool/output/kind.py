@@ -143,7 +143,7 @@ class OutputKind(ABC):
         path : Path
             The file or folder to create; it must not exist.
         info : ResultInfo
-            As far as it is known: without `guid`, and with the final `quality` if tiles are copied.
+            As far as it is known: without `guid`, and with the `quality` that is expected.
         staging : Path
             A folder for files that are moved into the result later.
 

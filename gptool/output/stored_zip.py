@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -28,6 +27,7 @@ ARCHIVE_ATTRIBUTE = 0x20
 """The MS-DOS attribute of Esri's members."""
 UTF8_FLAG, STORED = 0x800, 0
 MIDNIGHT, DATE_1980_01_01 = 0, 0x21
+COPY_BYTES = 1 << 20
 
 
 class ZipMember(NamedTuple):
@@ -66,10 +66,14 @@ class StoredZip:
         self._members: dict[str, ZipMember] = {}
         self._end = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no member was added or reserved."""
-        return not self._members
+    def size(self, name: str) -> int:
+        """Return the size of a member, bytes."""
+        return self._members[name].size
+
+    def data_offset(self, name: str) -> int:
+        """Return the offset of a member's bytes in the file."""
+        member = self._members[name]
+        return member.offset + len(_local_header(member))
 
     def reserve(self, name: str, size: int) -> int:
         """Add a member whose bytes are written later; return their offset in the file."""
@@ -96,11 +100,11 @@ class StoredZip:
         self.fill(name, len(data), zlib.crc32(data))
         self.file.write(data)
 
-    def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
-        """Add a member with the content of a file, whose size in bytes and CRC-32 are given."""
+    def add_file(self, name: str, path: Path, size: int, crc32: int, *, start: int = 0) -> None:
+        """Add a member with the bytes of a file from `start` on, whose number and CRC-32 are given."""
         self._append_header(name, size, crc32)
         with path.open("rb") as source:
-            _copy_file(source, self.file, size)
+            _copy_bytes(source, start, self.file, size)
 
     def finish(self) -> None:
         """Write the central directory and the end records, and flush the file."""
@@ -165,8 +169,9 @@ def _encode_name(name: str) -> tuple[bytes, int]:
     return name.encode(), 0 if name.isascii() else UTF8_FLAG
 
 
-def _copy_file(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    """Copy a whole file to the target's position, within the kernel if the system supports it."""
+def _copy_bytes(source: BinaryIO, begin: int, target: BinaryIO, size: int) -> None:
+    """Copy bytes from `begin` on to the target's position, within the kernel if the system supports it."""
+    source.seek(begin)
     start, remaining = target.tell(), size
     while remaining and hasattr(os, "copy_file_range"):
         try:
@@ -178,8 +183,14 @@ def _copy_file(source: BinaryIO, target: BinaryIO, size: int) -> None:
         remaining -= count
     target.seek(0, os.SEEK_END)
     if remaining:
-        source.seek(size - remaining)
-        shutil.copyfileobj(source, target, 1 << 20)
+        source.seek(begin + size - remaining)
+        _copy_through_memory(source, target, remaining)
         target.flush()
     if target.tell() - start != size:
         raise OSError(errno.EIO, f"copied {target.tell() - start} bytes of a zip member, expected {size}")
+
+
+def _copy_through_memory(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size and (data := source.read(min(size, COPY_BYTES))):
+        target.write(data)
+        size -= len(data)

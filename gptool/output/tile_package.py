@@ -75,17 +75,17 @@ class TilePackage(OutputKind):
 class TilePackageWriter(ResultWriter):
     """A tile package that is being written.
 
-    Bundles of known size are written into the package itself. Others are staged until the package is finished: it
-    starts with the metadata, which depend on all bundles.
+    Bundles of known size are written into the package itself; others are staged and copied into it.
     """
 
     def __init__(self, path: Path, kind: TilePackage, info: ResultInfo, staging: Path) -> None:
-        self._path, self._kind = path, kind
+        self._path, self._kind, self._staging = path, kind, staging
         self._bundles: list[WrittenBundle] = []
         self._staged_tiles = staging / "tiles"
         self._staged_tiles.mkdir(parents=True)
-        self._planned_metadata = kind.metadata_with_guid(info, ())  # raises before any work if it cannot be built
+        metadata = kind.metadata_with_guid(info, ())
         self._zip = StoredZip(path.open("xb"))
+        self._reserve(metadata)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close the file."""
@@ -98,25 +98,25 @@ class TilePackageWriter(ResultWriter):
         writer = self._kind.bundle_writer
         if not sizes_known:
             return bundle_regions(self._staged_tiles, writer, bundle.address)
-        if self._zip.is_empty:
-            self._reserve(self._planned_metadata)
         files = bundle_files(writer, bundle.address, bundle.tiles, bundle.bytes)
         starts = [self._zip.reserve(self._member(file.name), file.size) for file in files]
         return tuple(FileRegion(self._path, start) for start in starts)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
-        """Add a written bundle."""
+        """Add a written bundle. Its staged files are removed then, so that the disk holds their bytes once."""
         self._bundles.append(bundle)
         for file in bundle.files:
             if file.region.path == self._path:
                 self._zip.fill(self._member(file.name), file.size, file.crc32)
+            else:
+                self._zip.add_file(self._member(file.name), file.region.path, file.size, file.crc32)
+                file.region.path.unlink()
 
     def finish(self, info: ResultInfo) -> int:
-        """Write the metadata, the staged bundles and the central directory; return the size of the package."""
+        """Fill in the metadata, write the central directory and return the size of the package."""
         metadata = self._kind.metadata_with_guid(info, self._bundles)
-        if self._zip.is_empty:
-            self._reserve(metadata)
-            self._add_staged_files()
+        if any(len(data) != self._zip.size(name) for name, data in metadata.items()):
+            self._rewrite(metadata)
         for name, data in metadata.items():
             self._zip.fill_bytes(name, data)
         self._zip.finish()
@@ -126,12 +126,18 @@ class TilePackageWriter(ResultWriter):
         for name, data in metadata.items():
             self._zip.reserve(name, len(data))
 
-    def _add_staged_files(self) -> None:
-        """Copy the staged files into the package. Each is removed then, so that the disk holds their bytes once."""
+    def _rewrite(self, metadata: dict[str, bytes]) -> None:
+        """Copy the bundles behind metadata of another size: the quality has more or fewer digits than was expected."""
+        planned = self._zip
+        planned.file.close()
+        old = self._path.rename(self._staging / "planned")
+        self._zip = StoredZip(self._path.open("xb"))
+        self._reserve(metadata)
         for bundle in self._bundles:
             for file in bundle.files:
-                self._zip.add_file(self._member(file.name), file.region.path, file.size, file.crc32)
-                file.region.path.unlink()
+                name = self._member(file.name)
+                self._zip.add_file(name, old, file.size, file.crc32, start=planned.data_offset(name))
+        old.unlink()
 
     def _member(self, name: str) -> str:
         return f"{self._kind.tiles_folder}/{name}"

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from gptool import export_tiles
-from helpers.caches import conf_text, make_cache, world
+from gptool import export_tiles, open_cache
+from helpers.caches import conf_text, jpeg_tile, make_cache, world
 from helpers.esri_form import TPK_ROWS, TPKX_ROWS, Package, Row, local_headers, tpkx_members, zip_records
+from helpers.tile_readers import read_tiles
 
 PACKAGES, ARCMAPS = ("esri-usa.tpkx", "arcgis-pro-googlemaps.tpkx"), "states_filled.tpk"
 SOURCES = (*PACKAGES, ARCMAPS, "esri-sample-cache-v2-jpeg", "relief-v2-jpeg", "mixed-v2")
@@ -161,3 +162,25 @@ def test_packages_of_esri_pass_the_same_checks(samples: Path, source: str, row: 
 @pytest.mark.parametrize("row", TPK_ROWS, ids=row_name)
 def test_package_of_arcmap_passes_the_same_checks(samples: Path, row: Row) -> None:
     assert list(row(Package.read(samples / ARCMAPS))) == []
+
+
+# ---- metadata of another size than planned ----
+
+
+@pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
+@pytest.mark.parametrize(
+    ("own", "declared", "request_", "stated"), [(100, 0, 100, 100), (90, 5, 50, 50), (9, 90, 30, 9)]
+)
+def test_quality_has_other_digits_than_expected(
+    tmp_path: Path, suffix: str, own: int, declared: int, request_: int, stated: int
+) -> None:
+    """The package is put together again then, and has no gap: 50 under a declared 5, 9 where 30 was expected."""
+    tiles = {(8, row, column): jpeg_tile(row + 9 * column, own) for row in range(2) for column in range(200)}
+    cache = make_cache(tmp_path / "cache", tiles, conf=conf_text(quality=declared))
+    result = export_tiles(cache, tmp_path / f"x{suffix}", compression_quality=request_)
+    assert open_cache(result.path).image.compression_quality == stated
+    assert read_tiles(result.path).keys() == tiles.keys()
+    rows = TPKX_ROWS if suffix == ".tpkx" else TPK_ROWS
+    assert [deviation for row in rows for deviation in row(Package.read(result.path))] == []
+    assert result.size == result.path.stat().st_size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", f"x{suffix}"]
