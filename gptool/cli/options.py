@@ -18,6 +18,7 @@ SELECTION = {
     "areaOfInterest": "FILE|JSON",
     "optimizeTilesForSize": None,
     "compressionQuality": "0-100",
+    "tables": "efficient|exact",
     "storageFormatType": "compactV2|compact",
 }
 """The parameters of the table that are options, and the placeholders for their values in the help; None for flags."""
@@ -34,15 +35,6 @@ json_option = click.option(
     help="Print JSON on standard output, and nothing else there.",
 )
 
-tables_option = click.option(
-    "--tables",
-    type=click.Choice(["efficient", "exact"]),
-    default="efficient",
-    show_default=True,
-    help="Quantisation tables of recompressed tiles: multiples of each tile's own (smaller at equal quality), or the "
-    "IJG tables of the requested quality.",
-)
-
 tile_package_option = click.option(
     "--tile-package/--no-tile-package",
     default=None,
@@ -52,7 +44,6 @@ tile_package_option = click.option(
 
 def selection_options(command: Command) -> Command:
     """Add the options that select tiles, and set their recompression and storage."""
-    command = tables_option(command)
     for name, metavar in reversed(SELECTION.items()):
         parameter, is_flag = BY_NAME[name], metavar is None
         default = None if is_flag else parameter.default  # a flag that is not given may be implied

@@ -18,7 +18,7 @@ from gptool.output.registry import resolve_output
 from gptool.output.staging import Staging
 from gptool.output.tpkx import TPKX
 from gptool.request import read_call
-from gptool.request.limits import read_limit, read_tables, read_workers
+from gptool.request.limits import read_limit, read_workers
 
 
 def export_tiles(
@@ -100,12 +100,13 @@ def export_tiles(
         storage_format_type=storage_format_type,
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
+        tables=tables,
     )
-    tables, limit, threads = read_tables(tables), read_limit(max_export_tiles_count), read_workers(workers)
+    limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
     target, kind = resolve_output(output, request.storage)
     staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
     with as_progress(progress) as report:
-        prepared = prepare(cache, request, kind=kind, tables=tables, target=target, limit=limit, progress=report)
+        prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
         result = prepared.export(staging, threads, report)
     return replace(result, messages=(*prepared.notices, *result.messages))
 
@@ -158,9 +159,9 @@ def estimate_export_tiles_size(
         storage_format_type=storage_format_type,
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
+        tables=tables,
     )
-    tables, tile_cache = read_tables(tables), as_tile_cache(cache)
-    kind, name = None, None
+    tile_cache, kind, name = as_tile_cache(cache), None, None
     if output is not None:
         if tile_package is not None:
             raise ParameterError("contradicts output, whose suffix is the kind of the result", where="tilePackage")
@@ -170,6 +171,6 @@ def estimate_export_tiles_size(
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
     with as_progress(progress) as report:
-        prepared = prepare(tile_cache, request, kind=kind, tables=tables, progress=report)
+        prepared = prepare(tile_cache, request, kind=kind, progress=report)
         estimate = prepared.estimate(report, name=name)
     return replace(estimate, messages=(*prepared.notices, *estimate.messages))

@@ -48,7 +48,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     """Return notices that are known before the work.
 
     They concern requested levels without tiles, bundles and folders that are skipped, a quality above the one that the
-    cache declares, and an extent that cannot be stated in degrees.
+    cache declares, tables without a quality, and an extent that cannot be stated in degrees.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no selected tiles" for level in empty]
@@ -59,6 +59,8 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
             f"compressionQuality {requested} is above {declared}, the quality that the cache declares: only tiles "
             f"whose own quality is above {requested} are recompressed"
         )
+    if request.tables == "exact" and requested is None:
+        warnings.append("tables exact has no effect without a compressionQuality: no tile is recompressed")
     if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
         warnings.append(
             f"the extent cannot be transformed from the spatial reference (WKID "

@@ -14,7 +14,7 @@ from gptool.export.notices import plan_notices
 from gptool.export.report import ExportResult
 from gptool.export.run import run_export
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Message, Progress, Tables
+from gptool.model import Message, Progress
 from gptool.output.kind import OutputKind
 from gptool.output.registry import kind_for_request
 from gptool.output.staging import Staging
@@ -71,7 +71,6 @@ def prepare(
     request: Request,
     *,
     kind: OutputKind | None = None,
-    tables: Tables = "efficient",
     target: Path | None = None,
     limit: int | None = None,
     service: str | None = None,
@@ -86,8 +85,6 @@ def prepare(
     request : Request
     kind : OutputKind or None
         The kind of result; by default the one that the request asks for.
-    tables : {"efficient", "exact"}
-        See `gptool._jpeg.recompress`.
     target : Path or None
         Where the result will appear, if it is written.
     limit : int or None
@@ -117,7 +114,7 @@ def prepare(
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     quality = request.quality if request.optimize else None
     image = plan.cache.image
-    recompression = Recompression.for_cache(image, quality=quality, tables=tables, optimize=request.optimize)
+    recompression = Recompression.for_cache(image, quality=quality, tables=request.tables, optimize=request.optimize)
     return PreparedExport(plan, kind, recompression, tuple(plan_notices(plan, kind, recompression, request)))
 
 

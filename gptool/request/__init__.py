@@ -1,6 +1,6 @@
 """Requests: the operation's parameters, parsed and resolved to levels and areas of a tiling scheme."""
 
-from gptool.request.limits import read_limit, read_tables, read_workers
+from gptool.request.limits import read_limit, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.selection import Area, Selection
@@ -17,7 +17,6 @@ __all__ = (
     "read_call",
     "read_limit",
     "read_request",
-    "read_tables",
     "read_workers",
     "select",
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gptool.errors import ParameterError
-from gptool.model import StorageFormat
+from gptool.model import StorageFormat, Tables
 from gptool.request.area import read_area
 from gptool.request.extent import read_extent
 from gptool.request.levels import read_levels
@@ -27,6 +27,7 @@ STORAGE_FORMATS = {
 
 RESPONSE_FORMATS = "html", "json", "pjson"
 EXPORT_BY = "LevelID", "Resolution", "Scale"
+TABLES: tuple[Tables, ...] = get_args(Tables)
 MIN_QUALITY, MAX_QUALITY = 0, 100
 
 
@@ -153,6 +154,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "keeps its quality.",
         lambda value: read_integer(value, "compressionQuality", MIN_QUALITY, MAX_QUALITY),
         limits=(MIN_QUALITY, MAX_QUALITY),
+    ),
+    Parameter(
+        "tables",
+        "GPString",
+        "Tables",
+        "Quantisation tables of recompressed tiles: integer multiples of each tile's own (efficient: smaller at equal "
+        "quality), or the IJG tables of compressionQuality (exact).",
+        lambda value: read_choice(value, "tables", {name: name for name in TABLES}),
+        default=TABLES[0],
+        choices=TABLES,
     ),
     Parameter(
         "f",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.errors import ParameterError
-from gptool.model import Lod, Message, SpatialReference, StorageFormat, TilingScheme
+from gptool.model import Lod, Message, SpatialReference, StorageFormat, Tables, TilingScheme
 from gptool.request import area_members, extent
 from gptool.request.area import RequestedArea, path_or_json
 from gptool.request.extent import RequestedExtent
@@ -49,6 +49,8 @@ class Request:
         True if JPEG tiles are made smaller: optimised without loss, or recompressed to `quality`.
     quality : int or None
         0..100; used if `optimize` is True.
+    tables : {"efficient", "exact"}
+        The quantisation tables of recompressed tiles.
     """
 
     levels: tuple[LevelRange, ...] | None
@@ -59,6 +61,7 @@ class Request:
     storage: StorageFormat | None
     optimize: bool
     quality: int | None
+    tables: Tables
 
 
 def read_request(values: Mapping[str, Any]) -> Request:
@@ -79,6 +82,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
         storage=inputs["storageFormatType"],
         optimize=inputs["optimizeTilesForSize"],
         quality=inputs["compressionQuality"],
+        tables=inputs["tables"],
     )
 
 

@@ -121,6 +121,7 @@ def messages_of(tool: Any, **values: Any) -> dict[str, str]:
         ("exportBy", "Level", "exportBy: .*found 'Level', expected LevelID, Resolution or Scale"),
         ("exportExtent", "1,2,3", "exportExtent: "),
         ("storageFormatType", "exploded", "storageFormatType: .*found 'exploded'"),
+        ("tables", "best", "tables: .*found 'best', expected efficient or exact"),
         ("compressionQuality", 101, "compressionQuality: .*found 101, expected an integer from 0 to 100"),
     ],
 )
@@ -225,6 +226,7 @@ def test_values_are_passed_to_the_operation(
         "storageFormatType": None,
         "optimizeTilesForSize": False,
         "compressionQuality": 50,
+        "tables": "efficient",
         "cache": cache,
         "output_directory": arcpy.env.scratchFolder,
         "max_export_tiles_count": 200,

@@ -41,6 +41,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
         {"compressionQuality": "-1", "optimizeTilesForSize": "true"},
         "compressionQuality: value is out of range; found -1, expected an integer from 0 to 100",
     ),
+    "tables": ({"tables": "best"}, "tables: invalid choice; found 'best', expected efficient or exact"),
     "compressionQuality as a word": (
         {"compressionQuality": "high"},
         "compressionQuality: value is not an integer; found",

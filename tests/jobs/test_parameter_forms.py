@@ -253,6 +253,22 @@ class TestQuality:
         assert all(len(tiles[address]) < len(TILES[address]) for address in of_levels(1))
         assert texts_of(job, "Warning") == []
 
+    @pytest.mark.parametrize(
+        ("tables", "reached"), [("exact", 50), ("EXACT", 50), ("efficient", 55), ("", 55), (None, 55)]
+    )
+    def test_tables(self, cache: Path, tmp_path: Path, tables: Any, reached: int) -> None:
+        sent = {"levels": "1", "optimizeTilesForSize": "true", "compressionQuality": "50", "tables": tables}
+        job = run_job(cache, tmp_path, sent)
+        assert {round(quality(tile) or 0) for tile in read_tiles(result_of(job)).values()} == {reached}
+        assert texts_of(job, "Warning") == []
+
+    def test_exact_tables_without_a_quality_give_a_warning(self, cache: Path, tmp_path: Path) -> None:
+        job = run_job(cache, tmp_path, {"levels": "1", "tables": "exact"})
+        assert read_tiles(result_of(job)) == tiles_of(1)
+        assert texts_of(job, "Warning") == [
+            "tables exact has no effect without a compressionQuality: no tile is recompressed"
+        ]
+
     @pytest.mark.parametrize("optimize", ["false", "", None, False])
     def test_quality_alone_has_no_effect(self, cache: Path, tmp_path: Path, optimize: Any) -> None:
         job = run_job(cache, tmp_path, {"levels": "1", "optimizeTilesForSize": optimize, "compressionQuality": "50"})

@@ -1,4 +1,4 @@
-"""The tile limit, the workers and the tables of a Python call."""
+"""The tile limit and the workers of a Python call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gptool.errors import ParameterError
-from gptool.request.limits import MAX_WORKERS, read_limit, read_tables, read_workers
+from gptool.request.limits import MAX_WORKERS, read_limit, read_workers
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, 100_000, np.int64(5)])
@@ -36,14 +36,3 @@ def test_workers_are_an_integer(value: Any) -> None:
 def test_invalid_workers_are_rejected(value: Any) -> None:
     with pytest.raises(ParameterError, match=r"^workers: .*; found .*, expected .* 1 to 1024$"):
         read_workers(value)
-
-
-@pytest.mark.parametrize("value", ["efficient", "exact"])
-def test_tables_are_known_by_name(value: str) -> None:
-    assert read_tables(value) == value
-
-
-@pytest.mark.parametrize("value", [None, "", "Exact", "best", 1, ["exact"]], ids=repr)
-def test_invalid_tables_are_rejected(value: Any) -> None:
-    with pytest.raises(ParameterError, match=r"^tables: invalid value; found .*, expected efficient or exact$"):
-        read_tables(value)

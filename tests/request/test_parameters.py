@@ -15,6 +15,7 @@ def test_names_in_python_and_on_the_command_line() -> None:
         ("storageFormatType", "storage_format_type", "--storage-format-type"),
         ("optimizeTilesForSize", "optimize_tiles_for_size", "--optimize-tiles-for-size"),
         ("compressionQuality", "compression_quality", "--compression-quality"),
+        ("tables", "tables", "--tables"),
     ]
 
 
@@ -27,7 +28,7 @@ def test_every_choice_and_limit_is_a_valid_value() -> None:
 
 def test_absent_inputs_have_their_defaults() -> None:
     values = read_inputs({})
-    assert values.pop("exportBy") == "LevelID"
+    assert (values.pop("exportBy"), values.pop("tables")) == ("LevelID", "efficient")
     assert (values.pop("tilePackage"), values.pop("optimizeTilesForSize")) == (False, False)
     assert set(values.values()) == {None}
 

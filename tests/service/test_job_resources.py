@@ -55,6 +55,13 @@ class TestExport:
         estimate, _ = client.run(f"{WORLD}/estimateExportTilesSize", **request)
         assert client.result(estimate)["totalSize"] == file["size"]
 
+    @pytest.mark.parametrize(("tables", "quality"), [("exact", 50), ("efficient", 55)])
+    def test_tables_are_those_of_the_request(self, client: RestClient, tables: str, quality: int) -> None:
+        request = {**EXPORT, "optimizeTilesForSize": "true", "compressionQuality": "50", "tables": tables}
+        job, _ = client.run(f"{WORLD}/exportTiles", **request)
+        report = client.get(client.get(client.result(job)).json()["report"]).json()
+        assert (report["request"]["tables"], report["effectiveQuality"]) == (tables, quality)
+
     def test_job_is_found_below_all_its_parent_resources(self, client: RestClient, succeeded: str) -> None:
         job_id = succeeded.rpartition("/")[2]
         same = client.json(succeeded)
