@@ -19,7 +19,7 @@ from gptool.jobs.report import write_report
 from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
 from gptool.plan import Plan, reserved_bytes
-from gptool.request import Request, read_request
+from gptool.request import Request, read_request, unknown_notices
 from gptool.request.limits import read_limit, read_workers
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
@@ -45,7 +45,8 @@ def export_tiles_job(
     Parameters
     ----------
     parameters : mapping
-        Names and values as clients send them, see `gptool.request.PARAMETERS`; unknown names are ignored.
+        Names and values as clients send them, see `gptool.request.PARAMETERS`; unknown names are ignored, with
+        a warning unless clients of ArcGIS send them.
     cache : TileCache or path
     output_directory : path
         Where the job's folder, named by its ID, appears whole or not at all. It holds the package or dataset, which has
@@ -141,7 +142,7 @@ def _prepare(
 ) -> tuple[Request, PreparedExport]:
     """Read the parameters and prepare the export; the job gets the notices and the planned figures."""
     request = read_request(parameters)
-    job.add_messages(request_notices(request))
+    job.add_messages([*unknown_notices(parameters), *request_notices(request)])
     tile_cache = as_tile_cache(cache)
     if service is not None:
         tile_cache = replace(tile_cache, name=service.partition(":")[0].rpartition("/")[2])

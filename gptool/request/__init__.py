@@ -4,6 +4,7 @@ from gptool.request.limits import read_limit, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.selection import Area, Selection
+from gptool.request.unknown import unknown_notices
 
 __all__ = (
     "INPUTS",
@@ -19,4 +20,5 @@ __all__ = (
     "read_request",
     "read_workers",
     "select",
+    "unknown_notices",
 )

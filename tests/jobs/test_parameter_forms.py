@@ -239,7 +239,9 @@ def test_message_tells_the_default_format_of_a_package(cache: Path, tmp_path: Pa
 
 def test_unknown_parameters_and_f_are_ignored(cache: Path, tmp_path: Path) -> None:
     sent = {"levels": "1", "f": "pjson", "token": "x", "createItem": "on", "nonsense": object(), "exportBy": None}
-    assert set(read_tiles(result_of(run_job(cache, tmp_path, sent)))) == of_levels(1)
+    job = run_job(cache, tmp_path, sent)
+    assert set(read_tiles(result_of(job))) == of_levels(1)
+    assert texts_of(job, "Warning") == ["unknown parameter 'nonsense' is ignored"]
 
 
 class TestQuality:

@@ -192,6 +192,13 @@ class TestFailures:
         assert errors[0].startswith(message)
         assert client.get(f"{job}/results/out_service_url", f="json").error()["code"] == 400
 
+    def test_unknown_parameter_is_named_by_a_warning(self, client: RestClient) -> None:
+        others = {"levels": "0", "env:outSR": "", "returnZ": "False", "context": "{}", "token": "x", "cache": "World"}
+        _, value = client.run(f"{WORLD}/exportTiles", **others, lvels="1")
+        assert [text["description"] for text in value["messages"] if text["type"].endswith("Warning")] == [
+            "unknown parameter 'lvels' is ignored; the nearest known name is levels"
+        ]
+
     def test_extent_that_a_client_sent_in_parts_fails_the_job(self, client: RestClient) -> None:
         query = "&".join(f"exportExtent={part}" for part in ("xmin", "ymin", "xmax", "ymax", "spatialReference"))
         reply = client.ask("GET", client.path(f"{WORLD}/exportTiles") + f"?f=json&{query}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.jobs.job import job_inputs
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, JobRecord, new_job_id
 from gptool.jobs.status import JobStatus
+from gptool.model import Message
 from gptool.request.area_members import PARAMETER as AREA
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.admission import area_size_error, exportable_cache
@@ -80,7 +81,13 @@ class JobQueue:
         self._output.unlock()
 
     async def submit(
-        self, operation: str, service: str, service_type: str, parameters: Mapping[str, str], owner: str
+        self,
+        operation: str,
+        service: str,
+        service_type: str,
+        parameters: Mapping[str, str],
+        owner: str,
+        notices: Iterable[Message] = (),
     ) -> JobRecord:
         """Accept a job.
 
@@ -90,6 +97,8 @@ class JobQueue:
             See `JobRecord`.
         parameters : mapping
             As the client sent them. Errors in them are messages of the job.
+        notices : iterable of Message
+            The first messages of the job.
 
         Raises
         ------
@@ -103,7 +112,7 @@ class JobQueue:
         now = time.time()
         record = JobRecord(
             new_job_id(), operation, inputs, service=service, service_type=service_type, owner=owner,
-            created=now, accessed=now,
+            created=now, accessed=now, messages=tuple(notices),
         )  # fmt: skip
         if error:
             inputs.pop(AREA)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gptool.errors import ServiceError
 from gptool.jobs.record import OUT_SERVICE_URL, JobRecord
 from gptool.jobs.status import JobStatus
+from gptool.request import unknown_notices
 from gptool.request.parameters import BY_NAME
 from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_lookup import find_job
@@ -43,7 +44,8 @@ async def start_job(
     OutputError
         If the job cannot be stored.
     """
-    job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner)
+    notices = unknown_notices(context.parameters)
+    job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner, notices)
     if context.format == "html":
         return redirect(context.with_token(f"{parent}/jobs/{job.job_id}"))
     return _status(job)
