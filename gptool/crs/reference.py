@@ -29,6 +29,9 @@ WKT_TOKEN = re.compile(
 )
 """A quoted text, the id of an authority, or a bracket."""
 
+MAX_QUOTED = 100
+"""Characters of a well-known text without a name that messages quote."""
+
 DEGREE_METRES = 6378137.0 * math.pi / 180
 """Metres of a degree as ArcGIS converts scales: along the equator of WGS 84."""
 
@@ -112,6 +115,13 @@ def reference_name(reference: SpatialReference) -> str:
     """Return the name in the well-known text, such as `WGS_1984_UTM_Zone_33N`; empty without a text."""
     name = re.match(r'\s*\w+\s*\[\s*"([^"]*)"', well_known_text(reference) or "")
     return name[1] if name else ""
+
+
+def describe_reference(reference: SpatialReference) -> str:
+    """Return the name of a spatial reference, or its WKID, for messages."""
+    wkid = reference.latest_wkid or reference.wkid
+    quoted = f"the text {reference.wkt[:MAX_QUOTED]!r}" if reference.wkt else "neither WKID nor text"
+    return reference_name(reference) or (f"WKID {wkid}" if wkid else quoted)
 
 
 def esri_unit(reference: SpatialReference) -> str | None:

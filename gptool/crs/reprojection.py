@@ -8,7 +8,7 @@ import numpy as np
 
 from gptool.crs.polygon_parts import EDGE_ROUNDING, clip_world_copies, merge
 from gptool.crs.projection import LonLatBox, Projection, projection_of
-from gptool.crs.reference import reference_name
+from gptool.crs.reference import describe_reference
 from gptool.crs.reprojector import Reprojector
 from gptool.crs.transform import Transform
 from gptool.errors import ParameterError
@@ -29,10 +29,6 @@ def world_width(reference: SpatialReference) -> float | None:
     """
     projection = projection_of(reference)
     return projection.world_width if projection else None
-
-
-MAX_QUOTED = 100
-"""Characters of a well-known text without a name that messages quote."""
 
 
 def is_same(reference: SpatialReference, other: SpatialReference) -> bool:
@@ -102,15 +98,8 @@ def reproject(
         reprojector = Reprojector(source_projection, target_projection, domain, transform, tolerance, parameter)
         result = reprojector.reproject(unwrap(shapely.force_2d(polygon), source))
     if result.is_empty:
-        raise ParameterError(f"geometry lies outside the valid area of {_describe(target)}", where=parameter)
+        raise ParameterError(f"geometry lies outside the valid area of {describe_reference(target)}", where=parameter)
     return result
-
-
-def _describe(reference: SpatialReference) -> str:
-    """Return the name of a spatial reference, or its WKID, for messages."""
-    wkid = reference.latest_wkid or reference.wkid
-    quoted = f"the text {reference.wkt[:MAX_QUOTED]!r}" if reference.wkt else "neither WKID nor text"
-    return reference_name(reference) or (f"WKID {wkid}" if wkid else quoted)
 
 
 def _known_projection(reference: SpatialReference, owner: str, parameter: str) -> Projection:
@@ -119,7 +108,7 @@ def _known_projection(reference: SpatialReference, owner: str, parameter: str) -
         raise ParameterError(
             f"spatial reference of the {owner} is unknown",
             where=parameter,
-            found=_describe(reference),
+            found=describe_reference(reference),
             expected="a WKID of EPSG or Esri, or a well-known text, of a geographic or projected coordinate system",
         )
     return projection

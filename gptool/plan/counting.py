@@ -10,9 +10,17 @@ import numpy as np
 from gptool.cache import TileCache, as_tile_cache
 from gptool.cache.paths import join_path
 from gptool.errors import ParameterError
-from gptool.model import Lod, Phase, Progress, TileAddress, TileWindow
+from gptool.model import Lod, Message, Phase, Progress, TileAddress, TileWindow
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
-from gptool.request import Request, Selection, select
+from gptool.request import (
+    Request,
+    Selection,
+    degree_warnings,
+    format_extent,
+    reference_text,
+    requested_boxes,
+    select,
+)
 
 LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
@@ -42,6 +50,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     for lod in selection.lods:
         levels.append(_plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
     skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
+    notices += [Message("Warning", text) for text in _degree_warnings(tile_cache, request)]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 
@@ -64,23 +73,26 @@ def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progr
 
 def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
     """Return the error for a request that selects no tile: what was requested, and what the cache has."""
-    cache, selection = plan.cache, plan.selection
-    extent = selection.area.bounds if selection.area else selection.extent
-    sides = extent and ",".join(map(repr, extent))
+    cache, boxes = plan.cache, requested_boxes(request)
     requested = {
         "levels": request.levels and "levels " + ",".join(levels.text for levels in request.levels),
-        "areaOfInterest" if request.area else "exportExtent": sides
-        and f"extent {sides} in the spatial reference of the cache",
+        **{box.parameter: " and ".join(map(str, boxes)) for box in boxes},
     }
     filled = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))
-    within = cache.declared_extent and f" within the extent {','.join(map(repr, cache.declared_extent))}"
+    within = cache.declared_extent and f" within the extent {format_extent(cache.declared_extent)}"
+    if within and any(box.reference for box in boxes):
+        within += f" in {reference_text(cache.scheme.reference)}"
     empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
     return ParameterError(
-        "; ".join(("selection contains no tiles", *plan.skipped, *empty)),
+        "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, request))),
         where=", ".join(name for name, value in requested.items() if value) or None,
         found=", ".join(value for value in requested.values() if value) or None,
         expected=f"tiles of {cache.name}, which has {f'levels {filled}' if filled else 'no tiles'}{within or ''}",
     )
+
+
+def _degree_warnings(cache: TileCache, request: Request) -> list[str]:
+    return degree_warnings(request, cache.scheme, cache.declared_extent)
 
 
 def _unknown_level_folders(cache: TileCache) -> list[str]:

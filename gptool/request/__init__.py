@@ -3,6 +3,7 @@
 from gptool.request.limits import read_limit, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
+from gptool.request.requested_boxes import degree_warnings, format_extent, reference_text, requested_boxes
 from gptool.request.selection import Area, Selection
 from gptool.request.unknown import unknown_notices
 
@@ -13,12 +14,16 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
+    "degree_warnings",
+    "format_extent",
     "invalid_inputs",
     "known_inputs",
     "read_call",
     "read_limit",
     "read_request",
     "read_workers",
+    "reference_text",
+    "requested_boxes",
     "select",
     "unknown_notices",
 )

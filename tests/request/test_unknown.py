@@ -42,7 +42,9 @@ def test_names_of_clients_are_expected(name: str) -> None:
 def test_each_parameter_with_a_letter_missing_is_recognised(parameter: Any) -> None:
     for i in range(len(parameter.name)):
         name = parameter.name[:i] + parameter.name[i + 1 :]
-        assert texts({name: 1}) == [f"unknown parameter {name!r} is ignored; the nearest known name is {parameter.name}"]
+        assert texts({name: 1}) == [
+            f"unknown parameter {name!r} is ignored; the nearest known name is {parameter.name}"
+        ]
     for known in (parameter.name, parameter.python_name, *parameter.aliases, normalise_name(parameter.name).upper()):
         assert texts({known: "x"}) == []
 
@@ -60,4 +62,6 @@ def test_hostile_names_give_few_short_messages() -> None:
     assert len(found) == 11
     assert found[-1] == "991 more unknown parameters ignored"
     assert max(map(len, found)) < 400
-    assert texts({"\x1b[31m\n\u202elevels": 1})[0].startswith("unknown parameter '\\x1b[31m\\n\\u202elevels' is ignored")
+    assert texts({"\x1b[31m\n\u202elevels": 1})[0].startswith(
+        "unknown parameter '\\x1b[31m\\n\\u202elevels' is ignored"
+    )

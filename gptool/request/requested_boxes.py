@@ -1,0 +1,97 @@
+"""The boxes of a request as they were sent, for messages, and the warning about boxes that look like degrees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gptool.crs.reference import describe_reference, esri_unit
+from gptool.model import Extent, SpatialReference, TilingScheme
+from gptool.request import area_members, extent
+
+if TYPE_CHECKING:
+    from gptool.request.request import Request
+
+LINEAR_UNITS = "esriMeters", "esriFeet"
+
+MAX_LONGITUDE, MAX_LATITUDE = 181.0, 90.0
+"""Degrees; clients write the edge of the world as 180.0000001, among others."""
+
+MIN_REACH = 3600.0
+"""Metres or feet that a cache reaches beyond, from the origin of its coordinates, if values of degrees are unlikely:
+ten times the width of the world in degrees."""
+
+
+class RequestedBox(NamedTuple):
+    """The box of an extent or of polygons with a common spatial reference, as they were sent.
+
+    Attributes
+    ----------
+    parameter : str
+        The parameter that it belongs to.
+    extent : Extent
+    reference : SpatialReference or None
+        None for that of the cache.
+    """
+
+    parameter: str
+    extent: Extent
+    reference: SpatialReference | None
+
+    def __str__(self) -> str:
+        what = "extent" if self.parameter == extent.PARAMETER else "polygons within"
+        return f"{what} {format_extent(self.extent)} in {reference_text(self.reference)}"
+
+
+def requested_boxes(request: Request) -> list[RequestedBox]:
+    """Return the box of the polygons for each of their spatial references, or that of the extent; none without both."""
+    if request.area is not None:
+        bounds: dict[SpatialReference | None, Extent] = {}
+        for polygon in request.area.polygons:
+            points = np.concatenate(polygon.rings)
+            box = Extent(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+            bounds[polygon.reference] = bounds.get(polygon.reference, box).union(box)
+        return [RequestedBox(area_members.PARAMETER, box, reference) for reference, box in bounds.items()]
+    if request.extent is not None:
+        return [RequestedBox(extent.PARAMETER, *request.extent)]
+    return []
+
+
+def format_extent(box: Extent) -> str:
+    """Return the sides of a box as a request states them."""
+    return ",".join(map(repr, box))
+
+
+def reference_text(reference: SpatialReference | None) -> str:
+    """Return a short text for a spatial reference: the stated WKID if there is one."""
+    if reference is None:
+        return "the spatial reference of the cache"
+    wkid = reference.latest_wkid or reference.wkid
+    return f"WKID {wkid}" if wkid else describe_reference(reference)
+
+
+def degree_warnings(request: Request, scheme: TilingScheme, declared: Extent | None) -> list[str]:
+    """Return a warning if boxes without a spatial reference look like degrees, though those of the cache are none.
+
+    Parameters
+    ----------
+    request : Request
+    scheme : TilingScheme
+    declared : Extent or None
+        The extent that the cache declares.
+    """
+    boxes = [box for box in requested_boxes(request) if box.reference is None and _is_in_degrees(box.extent)]
+    reach = max(map(abs, declared or (scheme.origin_x.value, scheme.origin_y.value)))
+    if not boxes or reach < MIN_REACH or esri_unit(scheme.reference) not in LINEAR_UNITS:
+        return []
+    return [
+        f"{box.parameter}: the values look like longitude and latitude, but without a spatialReference they are "
+        f"coordinates of the cache ({reference_text(scheme.reference)}); for degrees, state wkid 4326"
+        for box in boxes
+    ]
+
+
+def _is_in_degrees(box: Extent) -> bool:
+    width, height = max(abs(box.xmin), abs(box.xmax)), max(abs(box.ymin), abs(box.ymax))
+    return width <= MAX_LONGITUDE and height <= MAX_LATITUDE
