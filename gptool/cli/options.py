@@ -14,6 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SELECTION = {
     "levels": "LIST",
     "exportBy": "LevelID|Resolution|Scale",
+    "nearestLevel": None,
     "exportExtent": "BOX",
     "areaOfInterest": "FILE|JSON",
     "optimizeTilesForSize": None,

@@ -27,6 +27,7 @@ def export_tiles(
     *,
     levels: str | float | Iterable[float] | None = None,
     export_by: str = "LevelID",
+    nearest_level: bool = False,
     export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     storage_format_type: str | None = None,
@@ -51,6 +52,8 @@ def export_tiles(
         The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
     export_by : {"LevelID", "Resolution", "Scale"}
         The unit of `levels`.
+    nearest_level : bool
+        True: a resolution or scale that no level has stands for the nearest level. By default, it is an error.
     export_extent : str, 4 floats, mapping or None
         `xmin,ymin,xmax,ymax` in the cache's spatial reference, or an envelope in Esri's JSON with a spatial reference
         of its own. Tiles that share area with it are exported whole. By default, all tiles.
@@ -95,6 +98,7 @@ def export_tiles(
     request = read_call(
         levels=levels,
         export_by=export_by,
+        nearest_level=nearest_level,
         export_extent=export_extent,
         area_of_interest=area_of_interest,
         storage_format_type=storage_format_type,
@@ -116,6 +120,7 @@ def estimate_export_tiles_size(
     *,
     levels: str | float | Iterable[float] | None = None,
     export_by: str = "LevelID",
+    nearest_level: bool = False,
     export_extent: str | Sequence[float] | Mapping[str, Any] | None = None,
     area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
     tile_package: bool | None = None,
@@ -153,6 +158,7 @@ def estimate_export_tiles_size(
     request = read_call(
         levels=levels,
         export_by=export_by,
+        nearest_level=nearest_level,
         export_extent=export_extent,
         area_of_interest=area_of_interest,
         tile_package=tile_package,

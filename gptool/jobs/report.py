@@ -68,6 +68,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
     return {
         "levels": [lod.level for lod in selection.lods],
         "exportBy": request.export_by,
+        "nearestLevel": request.nearest_level,
         "exportExtent": extent_json(extent.extent, spatial_reference_json(extent.reference or cache_reference))
         if extent and not polygons
         else None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from gptool.errors import ParameterError
-from gptool.model import Lod, TilingScheme
+from gptool.model import Lod, Message, TilingScheme
 from gptool.request.values import format_value, read_number
+from gptool.text import format_count
 
 ExportBy = Literal["LevelID", "Resolution", "Scale"]
 
@@ -27,6 +28,15 @@ TOLERANCE = 1e-4
 
 SUGGESTED_LEVELS = 3
 """Number of levels that an error message suggests."""
+
+SMALLEST = 1e-200
+"""Least scale or resolution that is compared by ratios, in place of 0."""
+
+HINT = "; with nearestLevel the nearest one is used"
+"""The end of error messages about resolutions and scales."""
+
+MAX_LISTED_NOTICES = 10
+"""Values and ranges that messages tell of one by one."""
 
 
 class LevelRange(NamedTuple):
@@ -89,11 +99,21 @@ def _invalid_levels_error(value: Any) -> ParameterError:
     )
 
 
-def select_levels(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme) -> tuple[Lod, ...]:
+def select_levels(
+    ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme, *, nearest: bool = False
+) -> tuple[Lod, ...]:
     """Return the requested levels of detail, coarsest first; by default, all of the tiling scheme.
 
     A value selects the level that has it, a range all levels between its first and its last value. The ends of a range
-    need not be levels: requests name ranges that are longer than tiling schemes, see `range_notices`.
+    need not be levels: requests name ranges that are longer than tiling schemes, see `level_notices`.
+
+    Parameters
+    ----------
+    ranges : tuple of LevelRange or None
+    export_by : {"LevelID", "Resolution", "Scale"}
+    scheme : TilingScheme
+    nearest : bool
+        True: a resolution or scale, or a range of them, that selects no level stands for the nearest one.
 
     Raises
     ------
@@ -106,8 +126,41 @@ def select_levels(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, sc
     for requested in ranges:
         by_id = export_by == "LevelID"
         lods = _levels_by_id(requested, scheme) if by_id else _levels_by_value(requested, export_by, scheme)
-        selected.update(lod.level for lod in lods)
+        if not lods and not nearest:
+            suggested = _by_distance(requested, export_by, scheme)[:SUGGESTED_LEVELS]
+            suggested.sort(key=lambda lod: lod.resolution.value)
+            raise _unknown_level_error(requested, requested.first, suggested, f"a {export_by.lower()}", HINT)
+        selected.update(lod.level for lod in lods or _by_distance(requested, export_by, scheme)[:1])
     return tuple(lod for lod in scheme.lods if lod.level in selected)
+
+
+def level_notices(
+    ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme, *, nearest: bool = False
+) -> list[Message]:
+    """Return messages about values and ranges that are not read literally. Parameters as for `select_levels`.
+
+    They name the levels that are used for a range of level IDs whose ends are not both levels of the tiling scheme, and
+    the nearest level if that is used.
+    """
+    notices = []
+    if nearest and export_by == "LevelID":
+        notices.append(Message("Warning", "nearestLevel has no effect on level IDs, only on resolutions and scales"))
+    for requested in ranges or ():
+        if export_by == "LevelID":
+            lods = _levels_by_id(requested, scheme)
+            if {lods[0].level, lods[-1].level} != {requested.first, requested.last}:
+                used = ", ".join(scheme.level_ranges(lods))
+                text = f"levels: the tiling scheme has no level at an end of {requested.text}: levels {used} are used"
+                notices.append(Message("Warning", text))
+        elif not _levels_by_value(requested, export_by, scheme):
+            [used] = _by_distance(requested, export_by, scheme)[:1]
+            text = f"levels: no level has the {export_by.lower()} {requested.text}: the nearest level is used, "
+            notices.append(Message("Informative", text + _lod_text(used)))
+    more = len(notices) - MAX_LISTED_NOTICES
+    if more > 0:
+        text = f"levels: {format_count(more, 'more value')} or ranges not read literally"
+        notices[MAX_LISTED_NOTICES:] = [Message("Warning", text)]
+    return notices
 
 
 def _levels_by_id(requested: LevelRange, scheme: TilingScheme) -> list[Lod]:
@@ -116,51 +169,50 @@ def _levels_by_id(requested: LevelRange, scheme: TilingScheme) -> list[Lod]:
     broken = next((level for level in (requested.first, requested.last) if not level.is_integer()), None)
     if broken is not None or not lods:
         level = requested.first if broken is None else broken
-        raise _unknown_level_error(requested, level, lambda lod: float(lod.level), scheme, "a level ID")
+        suggested = sorted(scheme.lods, key=lambda lod: abs(lod.level - level))[:SUGGESTED_LEVELS]
+        suggested.sort(key=lambda lod: lod.level)
+        raise _unknown_level_error(requested, level, suggested, "a level ID")
     return lods
 
 
-def range_notices(ranges: tuple[LevelRange, ...] | None, export_by: ExportBy, scheme: TilingScheme) -> list[str]:
-    """Return a warning for each range of level IDs whose ends are not both levels of the tiling scheme."""
-    if export_by != "LevelID":
-        return []
-    notices = []
-    for requested in ranges or ():
-        lods = _levels_by_id(requested, scheme)
-        if {lods[0].level, lods[-1].level} != {requested.first, requested.last}:
-            used = ", ".join(scheme.level_ranges(lods))
-            notices.append(
-                f"levels: the tiling scheme has no level at an end of {requested.text}: levels {used} are used"
-            )
-    return notices
+def _value_of(lod: Lod, export_by: ExportBy) -> float:
+    return lod.scale.value if export_by == "Scale" else lod.resolution.value
 
 
 def _levels_by_value(requested: LevelRange, export_by: ExportBy, scheme: TilingScheme) -> list[Lod]:
-    def value_of(lod: Lod) -> float:
-        return lod.scale.value if export_by == "Scale" else lod.resolution.value
+    """Return the levels whose scale or resolution is the requested value or within the range; none if there is none."""
 
     def snap(value: float) -> float:
         """Return the value of the nearest level if it is within the tolerance, else the value itself."""
-        nearest = min(map(value_of, scheme.lods), key=lambda candidate: abs(candidate - value))
+        candidates = (_value_of(lod, export_by) for lod in scheme.lods)
+        nearest = min(candidates, key=lambda candidate: abs(candidate - value))
         return nearest if abs(nearest - value) <= TOLERANCE * nearest else value
 
     low, high = sorted((snap(requested.first), snap(requested.last)))
-    selected = [lod for lod in scheme.lods if low <= value_of(lod) <= high]
-    if not selected:
-        raise _unknown_level_error(requested, requested.first, value_of, scheme, f"a {export_by.lower()}")
-    return selected
+    return [lod for lod in scheme.lods if low <= _value_of(lod, export_by) <= high]
+
+
+def _by_distance(requested: LevelRange, export_by: ExportBy, scheme: TilingScheme) -> list[Lod]:
+    """Return the levels, sorted by the ratio between their scale or resolution and the nearer end of the range."""
+    low, high = sorted((requested.first, requested.last))
+
+    def ratio(lod: Lod) -> float:
+        value = _value_of(lod, export_by)
+        return max(low / value, value / max(high, SMALLEST))
+
+    return sorted(scheme.lods, key=ratio)
 
 
 def _unknown_level_error(
-    requested: LevelRange, value: float, value_of: Callable[[Lod], float], scheme: TilingScheme, kind: str
+    requested: LevelRange, value: float, suggested: list[Lod], kind: str, hint: str = ""
 ) -> ParameterError:
-    nearest = sorted(scheme.lods, key=lambda lod: abs(value_of(lod) - value))[:SUGGESTED_LEVELS]
-    suggested = ", ".join(
-        f"{lod.level} (resolution {lod.resolution}, scale {lod.scale})" for lod in sorted(nearest, key=value_of)
-    )
     return ParameterError(
         "level is not in the tiling scheme",
         where="levels",
         found=requested.text if requested.first == requested.last else f"{value:g} in {requested.text}",
-        expected=f"{kind} of the tiling scheme; the nearest levels are {suggested}",
+        expected=f"{kind} of the tiling scheme; the nearest levels are {', '.join(map(_lod_text, suggested))}{hint}",
     )
+
+
+def _lod_text(lod: Lod) -> str:
+    return f"{lod.level} (resolution {lod.resolution}, scale {lod.scale})"

@@ -101,6 +101,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=EXPORT_BY,
     ),
     Parameter(
+        "nearestLevel",
+        "GPBoolean",
+        "Nearest level",
+        "Whether a resolution or scale in levels that no level has stands for the nearest level; otherwise it is an "
+        "error.",
+        lambda value: read_boolean(value, "nearestLevel"),
+        default=False,
+    ),
+    Parameter(
         "exportExtent",
         "GPString",
         "Export extent",

@@ -14,7 +14,7 @@ from gptool.model import Lod, Message, SpatialReference, StorageFormat, Tables, 
 from gptool.request import area_members, extent
 from gptool.request.area import RequestedArea, path_or_json
 from gptool.request.extent import RequestedExtent
-from gptool.request.levels import ExportBy, LevelRange, range_notices, select_levels
+from gptool.request.levels import ExportBy, LevelRange, level_notices, select_levels
 from gptool.request.parameters import read_inputs
 from gptool.request.polygons import build_polygons, polygonal, union
 from gptool.request.selection import Area, Selection
@@ -39,6 +39,8 @@ class Request:
     levels : tuple of LevelRange or None
     export_by : {"LevelID", "Resolution", "Scale"}
         The unit of `levels`.
+    nearest_level : bool
+        True if a resolution or scale that no level has stands for the nearest level.
     extent : RequestedExtent or None
     area : RequestedArea or None
         If given, `extent` is ignored.
@@ -55,6 +57,7 @@ class Request:
 
     levels: tuple[LevelRange, ...] | None
     export_by: ExportBy
+    nearest_level: bool
     extent: RequestedExtent | None
     area: RequestedArea | None
     tile_package: bool
@@ -76,6 +79,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
     return Request(
         levels=inputs["levels"],
         export_by=inputs["exportBy"],
+        nearest_level=inputs["nearestLevel"],
         extent=inputs["exportExtent"],
         area=inputs["areaOfInterest"],
         tile_package=inputs["tilePackage"],
@@ -131,9 +135,9 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
         If a level is not in the tiling scheme, a spatial reference is unknown, or the area cannot be reprojected to
         that of the cache.
     """
-    lods = select_levels(request.levels, request.export_by, scheme)
-    warnings = range_notices(request.levels, request.export_by, scheme)
-    messages = [Message("Warning", warning) for warning in warnings]
+    by, nearest = request.export_by, request.nearest_level
+    lods = select_levels(request.levels, by, scheme, nearest=nearest)
+    messages = level_notices(request.levels, by, scheme, nearest=nearest)
     if request.area is not None:
         polygons, repairs = build_polygons(request.area.polygons)
         messages += [Message("Warning", text) for text in (*request.area.skipped, *repairs)]

@@ -221,6 +221,7 @@ def test_values_are_passed_to_the_operation(
     assert passed == {
         "levels": "0-1",
         "exportBy": "LevelID",
+        "nearestLevel": False,
         "exportExtent": None,
         "tilePackage": False,
         "storageFormatType": None,

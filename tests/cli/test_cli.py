@@ -152,6 +152,14 @@ def test_levels_are_selected_by_scale(cache: Path, tmp_path: Path) -> None:
     assert (estimate["totalTilesToExport"], estimate["result"]) == (20, "a cache raster dataset")
 
 
+def test_nearest_level_is_used_and_named(cache: Path, tmp_path: Path) -> None:
+    arguments = ["estimate", cache, "--export-by", "Scale", "--levels", "150000000", "--json"]
+    assert "with nearestLevel" in run(*arguments, cwd=tmp_path).stderr
+    done = run(*arguments, "--nearest-level", cwd=tmp_path)
+    assert [level["level"] for level in json.loads(done.stdout)["levels"]] == [2]
+    assert "Note: levels: no level has the scale 150000000: the nearest level is used, 2 (" in done.stderr
+
+
 def test_exceeded_limit_is_explained(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -100,6 +100,18 @@ def test_levels_by_value(cache: Path, tmp_path: Path, name: str) -> None:
     assert set(read_tiles(path)) == of_levels(*levels)
 
 
+@pytest.mark.parametrize("nearest", ["true", "True", True, 1])
+def test_nearest_level(cache: Path, tmp_path: Path, nearest: Any) -> None:
+    sent = {"exportBy": "Scale", "levels": "160000000,5e8-4.5e8", "nearestLevel": nearest}
+    job = run_job(cache, tmp_path, sent)
+    assert set(read_tiles(result_of(job))) == of_levels(0, 2)
+    used = [text for text in texts_of(job, "Informative") if "the nearest level is used" in text]
+    assert [text.partition(": the")[0] for text in used] == [
+        "levels: no level has the scale 160000000",
+        "levels: no level has the scale 5e8-4.5e8",
+    ]
+
+
 EXTENTS: dict[str, tuple[Any, set[Address]]] = {
     "doc: comma list": (",".join(map(str, NORTH_EAST)), SOME),
     "doc: envelope without a spatial reference": (json.dumps(ENVELOPE), SOME),

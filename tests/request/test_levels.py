@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from gptool.cache.conf_xml import read_conf_xml
 from gptool.errors import ParameterError
 from gptool.model import TilingScheme
-from gptool.request.levels import ExportBy, range_notices, read_levels, select_levels
+from gptool.request.levels import ExportBy, level_notices, read_levels, select_levels
 from helpers.caches import conf_text
 
 
@@ -130,7 +131,7 @@ def test_range_may_be_longer_than_the_scheme(
     scheme: TilingScheme, levels: str, expected: list[int], used: str | None
 ) -> None:
     assert selected(scheme, levels) == expected
-    notices = range_notices(read_levels(levels), "LevelID", scheme)
+    notices = [notice.description for notice in level_notices(read_levels(levels), "LevelID", scheme)]
     text = levels.partition(",")[0]
     assert notices == (
         [f"levels: the tiling scheme has no level at an end of {text}: levels {used} are used"] if used else []
@@ -166,3 +167,58 @@ class TestScalesAndResolutions:
             message = r"expected a scale of the tiling scheme; the nearest levels are .*4 \(res"
             with pytest.raises(ParameterError, match=message):
                 selected(scheme, value, "Scale")
+
+
+class TestNearestLevel:
+    """A scale or resolution that no level has stands for the level that differs from it by the smallest factor."""
+
+    @pytest.mark.parametrize("export_by", ["Scale", "Resolution"])
+    def test_value_between_levels_selects_the_nearest(self, scheme: TilingScheme, export_by: ExportBy) -> None:
+        values = {lod.level: lod.scale.value if export_by == "Scale" else lod.resolution.value for lod in scheme.lods}
+        for factor in (1e-9, 0.01, 0.6, 0.72, 0.98, 1.001, 1.4, 1.5, 1.9, 7.0, 1e9):
+            for value in (factor * value for value in values.values()):
+                distances = {level: abs(math.log(value / own)) for level, own in values.items()}
+                assert self.nearest(scheme, f"{value!r}", export_by) == [min(distances, key=distances.__getitem__)]
+
+    def nearest(self, scheme: TilingScheme, levels: str, export_by: ExportBy) -> list[int]:
+        lods = select_levels(read_levels(levels), export_by, scheme, nearest=True)
+        return [lod.level for lod in lods]
+
+    def test_list_with_and_without_exact_values(self, scheme: TilingScheme) -> None:
+        assert self.nearest(scheme, "37000000,147914381.897889", "Scale") == [2, 4]
+        notices = level_notices(read_levels("37000000,147914381.897889"), "Scale", scheme, nearest=True)
+        assert [notice.type for notice in notices] == ["Informative"]
+        assert notices[0].description.startswith(
+            "levels: no level has the scale 37000000: the nearest level is used, 4 (resolution "
+        )
+
+    def test_range_without_a_level_selects_the_one_nearest_to_an_end(self, scheme: TilingScheme) -> None:
+        scale = scheme.lods[2].scale.value
+        assert self.nearest(scheme, f"{scale * 1.3!r}-{scale * 1.4!r}", "Scale") == [4]
+        assert self.nearest(scheme, f"{scale * 1.4!r}-{scale * 1.95!r}", "Scale") == [3]
+        assert self.nearest(scheme, f"{scale * 1.3!r}-{scale * 0.9!r}", "Scale") == [4]
+        assert level_notices(read_levels(f"{scale * 1.3!r}-{scale * 0.9!r}"), "Scale", scheme, nearest=True) == []
+
+    def test_extremes(self, scheme: TilingScheme) -> None:
+        assert self.nearest(scheme, "0", "Scale") == [9]
+        assert self.nearest(scheme, "5e-324", "Scale") == [9]
+        assert self.nearest(scheme, "1e300", "Scale") == [2]
+
+    def test_level_ids_are_never_replaced(self, scheme: TilingScheme) -> None:
+        with pytest.raises(
+            ParameterError, match=r"found 7, expected a level ID of the tiling scheme; the nearest .*\)$"
+        ):
+            self.nearest(scheme, "7", "LevelID")
+        [notice] = level_notices(read_levels("2"), "LevelID", scheme, nearest=True)
+        assert notice == ("Warning", "nearestLevel has no effect on level IDs, only on resolutions and scales")
+
+    def test_thousands_of_values_give_few_messages(self, scheme: TilingScheme) -> None:
+        levels = read_levels(",".join(map(str, range(11, 1511))))
+        notices = level_notices(levels, "Scale", scheme, nearest=True)
+        assert len(notices) == 11
+        assert notices[-1].description == "levels: 1,490 more values or ranges not read literally"
+
+    def test_error_names_the_parameter(self, scheme: TilingScheme) -> None:
+        message = r"found 37000000, expected a scale .* 4 \(.*; with nearestLevel the nearest one is used$"
+        with pytest.raises(ParameterError, match=message):
+            selected(scheme, "37000000", "Scale")

@@ -9,6 +9,7 @@ def test_names_in_python_and_on_the_command_line() -> None:
     assert [(item.name, item.python_name, item.option) for item in INPUTS] == [
         ("levels", "levels", "--levels"),
         ("exportBy", "export_by", "--export-by"),
+        ("nearestLevel", "nearest_level", "--nearest-level"),
         ("exportExtent", "export_extent", "--export-extent"),
         ("areaOfInterest", "area_of_interest", "--area-of-interest"),
         ("tilePackage", "tile_package", "--tile-package"),
@@ -29,7 +30,7 @@ def test_every_choice_and_limit_is_a_valid_value() -> None:
 def test_absent_inputs_have_their_defaults() -> None:
     values = read_inputs({})
     assert (values.pop("exportBy"), values.pop("tables")) == ("LevelID", "efficient")
-    assert (values.pop("tilePackage"), values.pop("optimizeTilesForSize")) == (False, False)
+    assert {values.pop(name) for name in ("nearestLevel", "tilePackage", "optimizeTilesForSize")} == {False}
     assert set(values.values()) == {None}
 
 
