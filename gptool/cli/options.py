@@ -43,6 +43,13 @@ tile_package_option = click.option(
 )
 
 
+def _reject_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return the value, unless it is empty: that of a shell variable that is not set would select everything."""
+    if value is not None and not value.strip():
+        raise click.BadParameter(f"is empty; expected {option.metavar}, or no such option at all")
+    return value
+
+
 def selection_options(command: Command) -> Command:
     """Add the options that select tiles, and set their recompression and storage."""
     for name, metavar in reversed(SELECTION.items()):
@@ -52,6 +59,7 @@ def selection_options(command: Command) -> Command:
             parameter.option,
             metavar=metavar,
             is_flag=is_flag,
+            callback=None if is_flag else _reject_empty,
             default=default,
             show_default=default is not None,
             help=parameter.documentation + IMPLIED.get(name, ""),

@@ -153,9 +153,9 @@ def level_notices(
                 text = f"levels: the tiling scheme has no level at an end of {requested.text}: levels {used} are used"
                 notices.append(Message("Warning", text))
         elif not _levels_by_value(requested, export_by, scheme):
-            [used] = _by_distance(requested, export_by, scheme)[:1]
+            lod = _by_distance(requested, export_by, scheme)[0]
             text = f"levels: no level has the {export_by.lower()} {requested.text}: the nearest level is used, "
-            notices.append(Message("Informative", text + _lod_text(used)))
+            notices.append(Message("Informative", text + _lod_text(lod)))
     more = len(notices) - MAX_LISTED_NOTICES
     if more > 0:
         text = f"levels: {format_count(more, 'more value')} or ranges not read literally"

@@ -13,6 +13,8 @@ import pytest
 
 from gptool import __version__
 from gptool._jpeg import recompress
+from gptool.cli.options import SELECTION
+from gptool.request.parameters import BY_NAME
 from helpers.bundles import bundle_path
 from helpers.caches import HALF_WAY, conf_text, jpeg_tile, make_cache, world
 from helpers.checks import check_nothing_left, check_package
@@ -193,6 +195,18 @@ def test_error_is_one_line_and_an_exit_status(damaged_caches: Path, name: str) -
     assert error.startswith("Error: ")
     assert message in error
     check_nothing_left(damaged_caches, "good", "broken", "cut", "taken.tpkx")
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+@pytest.mark.parametrize("option", [name for name, metavar in SELECTION.items() if metavar])
+def test_empty_option_is_refused(cache: Path, tmp_path: Path, option: str, value: str) -> None:
+    """A shell variable that is not set gives an empty value, which must not stand for all tiles."""
+    name = BY_NAME[option].option
+    for command in (["export-tiles", cache, "x.tpkx"], ["estimate", cache]):
+        done = run(*command, name, value, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"Invalid value for '{name}': is empty; expected " in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
