@@ -122,8 +122,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "areaOfInterest",
         "GPFeatureRecordSetLayer",
         "Area of interest",
-        "Polygons to export, as JSON: a feature set, a polygon, or GeoJSON (always longitude and latitude). All tiles "
-        "that share area with them are exported whole. If given, exportExtent is ignored.",
+        "Polygons to export, as JSON: a feature set, a polygon, or GeoJSON (longitude and latitude, unless it has a "
+        "crs member). All tiles that share area with them are exported whole. If given, exportExtent is ignored.",
         read_area,
         aliases=("polygon",),
     ),

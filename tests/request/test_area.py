@@ -291,10 +291,6 @@ INVALID: dict[str, tuple[Any, str]] = {
         {"type": "Polygon", "coordinates": [square(500_000, 5e6, 9)]},
         "polygon, ring 0, vertex 0: coordinates of GeoJSON are not longitude and latitude; found 500000.0, 5000000.0",
     ),
-    "GeoJSON in UTM": (
-        {"type": "Polygon", "crs": {"type": "name", "properties": {"name": "EPSG:25832"}}, "coordinates": []},
-        "unsupported spatial reference of GeoJSON; found 'EPSG:25832', expected longitude and latitude",
-    ),
 }
 
 
@@ -303,13 +299,6 @@ def test_invalid_areas_are_rejected(name: str) -> None:
     value, message = INVALID[name]
     with pytest.raises(ParameterError, match=rf"^areaOfInterest: {message}"):
         build_polygons(read_area(value).polygons)
-
-
-def test_geojson_may_state_that_it_is_in_degrees() -> None:
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-    [polygon] = read_area({"type": "Polygon", "crs": crs, "coordinates": [square(0, 0, 1)]}).polygons
-    assert polygon.reference is not None
-    assert polygon.reference.wkid == 4326
 
 
 def test_deeply_nested_geometries_are_rejected() -> None:
