@@ -46,7 +46,7 @@ def read_area(value: Any) -> RequestedArea:
     Raises
     ------
     ParameterError
-        If the value contains no polygon, or a polygon that is invalid or has curves.
+        If the value contains no polygon, or a polygon that is invalid.
     """
     area = read_json(_read_file(value) if isinstance(value, os.PathLike) else value, PARAMETER, EXPECTED)
     try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
+from gptool.request.curves import Curve
 from gptool.request.spatial_reference import MAX_COORDINATE
 from gptool.request.values import format_value
 
@@ -53,12 +54,15 @@ class RequestedPolygon(NamedTuple):
         None for the spatial reference of the cache.
     empty_rings : int
         Rings without vertices, which are left out.
+    curves : tuple of tuple of (int, Curve)
+        For each ring, its curved segments with the index of the vertex that each starts at; empty without curves.
     """
 
     name: str
     rings: list[Ring]
     reference: SpatialReference | None
     empty_rings: int = 0
+    curves: tuple[tuple[tuple[int, Curve], ...], ...] = ()
 
 
 Member = RequestedPolygon | SkippedMember
@@ -85,13 +89,14 @@ def read_ring(value: Any, name: str) -> Ring:
         # Added to 0.0 to reject texts, which NumPy would convert.
         ring = np.array([(0.0 + vertex[0], 0.0 + vertex[1]) for vertex in vertices], np.float64).reshape(-1, 2)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError):
-        raise _invalid_vertex(name, _first_invalid_vertex(vertices)) from None
+        raise invalid_vertex(name, _firstinvalid_vertex(vertices)) from None
     if not (np.abs(ring) <= MAX_COORDINATE).all():
-        raise _invalid_vertex(name, f"a coordinate that is not finite or exceeds {MAX_COORDINATE:g}")
+        raise invalid_vertex(name, f"a coordinate that is not finite or exceeds {MAX_COORDINATE:g}")
     return ring
 
 
-def _invalid_vertex(name: str, found: str) -> ParameterError:
+def invalid_vertex(name: str, found: str) -> ParameterError:
+    """Return the error for a vertex that is not a pair of finite numbers."""
     return ParameterError(
         "ring has an invalid vertex",
         where=f"{PARAMETER}: {name}",
@@ -100,7 +105,7 @@ def _invalid_vertex(name: str, found: str) -> ParameterError:
     )
 
 
-def _first_invalid_vertex(vertices: Sequence[Any]) -> str:
+def _firstinvalid_vertex(vertices: Sequence[Any]) -> str:
     """Return the first vertex that is not a pair of numbers, for a message."""
     for i, vertex in enumerate(vertices):
         pair = vertex[:2] if isinstance(vertex, list | tuple) else None

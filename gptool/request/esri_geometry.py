@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gptool.errors import ParameterError
+from gptool.model import SpatialReference
 from gptool.request.area_members import (
     PARAMETER,
     Member,
@@ -17,6 +18,7 @@ from gptool.request.area_members import (
     read_ring,
     read_rings,
 )
+from gptool.request.curve_rings import read_curve_rings
 from gptool.request.spatial_reference import read_spatial_reference
 from gptool.request.values import format_value, is_empty
 
@@ -24,13 +26,12 @@ POLYGON = "esriGeometryPolygon"
 GEOMETRY_TYPES = (POLYGON.lower(), "esrigeometryenvelope")
 
 OTHER_GEOMETRIES = {
-    "curveRings": "curves",
-    "curvePaths": "curves",
+    "curvePaths": "a polyline",
     "paths": "a polyline",
     "points": "a multipoint",
     "x": "a point",
 }
-"""Members that identify the geometries of Esri JSON that are not areas, or have curves."""
+"""Members that identify the geometries of Esri JSON that are not areas."""
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 """Members of an envelope."""
@@ -63,8 +64,6 @@ def _read_esri_geometry(geometry: Any, name: str, reference: Any) -> Member:
     """
     if not isinstance(geometry, Mapping):
         return SkippedMember(name, "no geometry" if is_empty(geometry) else format_value(geometry))
-    if "curveRings" in geometry:
-        raise SkippedMember(name, OTHER_GEOMETRIES["curveRings"]).error()
     for member, kind in OTHER_GEOMETRIES.items():
         if member in geometry:
             return SkippedMember(name, kind)
@@ -72,10 +71,20 @@ def _read_esri_geometry(geometry: Any, name: str, reference: Any) -> Member:
     stated = read_spatial_reference(reference if is_empty(own) else own, f"{PARAMETER}: {name}")
     if "xmin" in geometry:
         return RequestedPolygon(name, [_read_envelope(geometry, name)], stated)
-    if "rings" not in geometry:
+    if "rings" not in geometry and "curveRings" not in geometry:
         return SkippedMember(name, format_members(geometry))
-    rings, empty = read_rings(geometry["rings"], name, f"{name}, rings")
-    return RequestedPolygon(name, rings, stated, empty) if rings else SkippedMember(name, "no ring with vertices")
+    polygon = _read_polygon(geometry, name, stated)
+    return polygon if polygon.rings else SkippedMember(name, "no ring with vertices")
+
+
+def _read_polygon(polygon: Mapping[str, Any], name: str, reference: SpatialReference | None) -> RequestedPolygon:
+    """Return a polygon, whose curves take precedence over an approximation by `rings`."""
+    if is_empty(polygon.get("curveRings")):
+        rings, empty = read_rings(polygon.get("rings"), name, f"{name}, rings")
+        return RequestedPolygon(name, rings, reference, empty)
+    curved, empty = read_curve_rings(polygon["curveRings"], name)
+    curves = tuple(ring.curves for ring in curved)
+    return RequestedPolygon(name, [ring.vertices for ring in curved], reference, empty, curves)
 
 
 def _read_envelope(envelope: Mapping[str, Any], name: str) -> Ring:

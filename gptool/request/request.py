@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gptool.crs.map_scale import map_scales
 from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.errors import ParameterError
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, Tables, TilingScheme
 from gptool.request import area_members, extent
 from gptool.request.area import RequestedArea, path_or_json
+from gptool.request.area_members import RequestedPolygon
+from gptool.request.curve_flattening import flatten_curves, has_curves
+from gptool.request.curves import Points
 from gptool.request.extent import RequestedExtent
 from gptool.request.levels import ExportBy, LevelRange, level_notices, select_levels
 from gptool.request.parameters import read_inputs
@@ -139,12 +146,15 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
     lods = select_levels(request.levels, by, scheme, nearest=nearest)
     messages = level_notices(request.levels, by, scheme, nearest=nearest)
     if request.area is not None:
-        polygons, repairs = build_polygons(request.area.polygons)
+        target = _Target(scheme, lods, has_tiles, area_members.PARAMETER)
+        requested: Sequence[RequestedPolygon] = request.area.polygons
+        if has_curves(requested):
+            requested, target = flatten_curves(requested, target.curve_tolerances), target._replace(error_shares=2)
+        polygons, repairs = build_polygons(requested)
         messages += [Message("Warning", text) for text in (*request.area.skipped, *repairs)]
         if request.extent:
             ignored = f"{area_members.PARAMETER} supersedes {extent.PARAMETER}, which is ignored"
             messages.append(Message("Informative", ignored))
-        target = _Target(scheme, lods, has_tiles, area_members.PARAMETER)
         parts = [target.reproject(polygon, reference) for reference, polygon in polygons.items()]
         return Selection(scheme, lods, area=Area.from_polygon(union(parts))), messages
     if request.extent is not None:
@@ -174,18 +184,30 @@ def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selecti
 
 
 class _Target(NamedTuple):
-    """The tiling scheme that polygons are reprojected to, and the parameter they come from."""
+    """The tiling scheme that polygons are reprojected to, and the parameter they come from.
+
+    `error_shares` is the number of steps that share the tolerance: 2 if curves are flattened before the reprojection.
+    """
 
     scheme: TilingScheme
     lods: tuple[Lod, ...]
     has_tiles: HasTiles
     parameter: str
+    error_shares: int = 1
+
+    def curve_tolerances(self, points: Points, reference: SpatialReference | None) -> NDArray[np.float64]:
+        """Return how far a flattened curve may deviate at points, in the unit of their spatial reference."""
+        own, tolerance = self.scheme.reference, PIXEL_TOLERANCE * self._min_resolution()
+        if reference is None or is_same(reference, own):
+            return np.full(len(points), tolerance)
+        return tolerance / 2 / map_scales(points, reference, own)
 
     def reproject(self, polygon: MultiPolygon, reference: SpatialReference | None) -> MultiPolygon:
         """Return a polygon in the spatial reference of the cache, which it is in already if `reference` is None."""
         own = self.scheme.reference
         if reference is not None and not is_same(reference, own):
-            return reproject(polygon, reference, own, PIXEL_TOLERANCE * self._min_resolution(), self.parameter)
+            tolerance = PIXEL_TOLERANCE * self._min_resolution() / self.error_shares
+            return reproject(polygon, reference, own, tolerance, self.parameter)
         # A grid of tiles may continue beyond the antimeridian, or show the same places on its other side: select both.
         unwrapped = unwrap(polygon, own)
         return polygon if unwrapped == polygon else union([polygon, unwrapped])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from gptool.crs.reference import describe_reference, esri_unit
 from gptool.model import Extent, SpatialReference, TilingScheme
 from gptool.request import area_members, extent
+from gptool.request.curve_flattening import outline
 
 if TYPE_CHECKING:
     from gptool.request.request import Request
@@ -49,7 +48,7 @@ def requested_boxes(request: Request) -> list[RequestedBox]:
     if request.area is not None:
         bounds: dict[SpatialReference | None, Extent] = {}
         for polygon in request.area.polygons:
-            points = np.concatenate(polygon.rings)
+            points = outline(polygon)
             box = Extent(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
             bounds[polygon.reference] = bounds.get(polygon.reference, box).union(box)
         return [RequestedBox(area_members.PARAMETER, box, reference) for reference, box in bounds.items()]

@@ -38,9 +38,17 @@ values = st.recursive(
 
 vertices = st.lists(st.lists(numbers, min_size=1, max_size=3), max_size=6)
 references = st.fixed_dictionaries({"wkid": st.sampled_from([4326, 102100, 25833, 3031, 27700, 0, 5703, 104905, -1])})
+points = st.lists(numbers, min_size=2, max_size=2)
+curves = st.one_of(
+    st.fixed_dictionaries({"c": st.lists(points, max_size=3)}),
+    st.fixed_dictionaries({"b": st.lists(points, max_size=4)}),
+    st.tuples(points, points, st.lists(numbers | values, max_size=6)).map(lambda parts: {"a": [*parts[:2], *parts[2]]}),
+    values,
+)
+curve_rings = st.lists(st.lists(points | curves, max_size=5).map(lambda ring: [[0, 0], *ring]), max_size=3)
 polygons = st.fixed_dictionaries(
     {"rings": st.lists(vertices, max_size=3)}, optional={"spatialReference": references | values}
-)
+) | st.fixed_dictionaries({"curveRings": curve_rings}, optional={"spatialReference": references | values})
 areas = (
     values
     | polygons

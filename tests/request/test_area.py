@@ -227,7 +227,6 @@ INVALID: dict[str, tuple[Any, str]] = {
     "point": ({"x": 1, "y": 2}, "geometry: not a polygon; found a point"),
     "multipoint": ({"features": [{"geometry": {"points": [[1, 2]]}}]}, "feature 0: not a polygon; found a multipoint"),
     "polyline": ({"paths": [[[1, 2], [3, 4]]]}, "geometry: not a polygon; found a polyline"),
-    "curves": ({"curveRings": [[[0, 0], {"c": [[3, 3], [1, 4]]}]]}, "geometry: not a polygon; found curves"),
     "feature set of points": (
         {"geometryType": "esriGeometryPoint", "features": []},
         "feature set: unsupported geometryType; found 'esriGeometryPoint', expected esriGeometryPolygon",

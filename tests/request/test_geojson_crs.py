@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_names_are_those_that_proj_reads(name: str) -> None:
 )  # fmt: skip
 def test_longitude_and_latitude_are_the_default_and_are_checked(crs: Any) -> None:
     assert wkids(polygon([[0, 0], [1, 0], [1, 89], [0, 0]], crs=crs)) == [4326]
-    with pytest.raises(ParameterError, match="coordinates of GeoJSON are not longitude and latitude; .* a crs member"):
+    with pytest.raises(ParameterError, match=r"coordinates of GeoJSON are not longitude and latitude; .* a crs member"):
         read_area(polygon(crs=crs))
 
 
@@ -82,21 +83,20 @@ def test_other_names_are_rejected(name: Any) -> None:
 
 def test_linked_reference_is_rejected() -> None:
     link = {"type": "link", "properties": {"href": "http://example.com/crs/42", "type": "proj4"}}
-    with pytest.raises(ParameterError, match="unsupported crs of GeoJSON; found .*example"):
+    with pytest.raises(ParameterError, match=r"unsupported crs of GeoJSON; found .*example"):
         read_area(polygon(crs=link))
 
 
 def test_unknown_code_fails_when_the_request_is_applied(cache: Path) -> None:
-    with pytest.raises(
-        ParameterError, match="areaOfInterest: spatial reference of the .* is unknown; found WKID 999999"
-    ):
+    message = r"areaOfInterest: spatial reference of the .* is unknown; found WKID 999999"
+    with pytest.raises(ParameterError, match=message):
         make_plan(cache, make_request(area_of_interest=polygon(crs=named("EPSG:999999"))))
 
 
 def test_it_selects_the_tiles_of_the_same_area_in_degrees(cache: Path) -> None:
     """Between two close vertices, edges are straight in either spatial reference to a small part of a tile."""
     steps = np.linspace(0, 1, 200)[:, None]
-    dense = np.concatenate([np.array(a) * (1 - steps) + np.array(b) * steps for a, b in zip(RING, RING[1:])])
+    dense = np.concatenate([np.array(a) * (1 - steps) + np.array(b) * steps for a, b in pairwise(RING)])
     lonlat = np.stack(pyproj.Transformer.from_crs(25833, 4326, always_xy=True).transform(*dense.T), axis=1)
     plans = [
         make_plan(cache, make_request(area_of_interest=area))

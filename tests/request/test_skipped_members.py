@@ -115,8 +115,8 @@ def test_area_of_which_nothing_is_left_is_an_error(value: dict[str, Any]) -> Non
         read_area(value)
 
 
-@pytest.mark.parametrize("value", [features(POLYGON, {"curveRings": []}), features(POLYGON, {"rings": [["a"]]})])
-def test_curves_and_damaged_polygons_are_not_skipped(value: dict[str, Any]) -> None:
+@pytest.mark.parametrize("value", [features(POLYGON, {"curveRings": [["a"]]}), features(POLYGON, {"rings": [["a"]]})])
+def test_damaged_polygons_are_not_skipped(value: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
         read_area(value)
 
