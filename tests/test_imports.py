@@ -41,6 +41,7 @@ PLACES = {
     "PIL": ["output"],
     "click": ["cli"],
     "jinja2": ["service"],
+    "pyogrio": ["request"],
     "pyproj": ["crs"],
     "rich": ["cli", "display"],
     "shapely": ["crs", "request"],

@@ -16,7 +16,7 @@ SELECTION = {
     "exportBy": "LevelID|Resolution|Scale",
     "nearestLevel": None,
     "exportExtent": "BOX",
-    "areaOfInterest": "FILE|JSON",
+    "areaOfInterest": "FILE|JSON|WKT",
     "optimizeTilesForSize": None,
     "compressionQuality": "0-100",
     "tables": "efficient|exact",

@@ -58,8 +58,9 @@ def export_tiles(
         `xmin,ymin,xmax,ymax` in the cache's spatial reference, or an envelope in Esri's JSON with a spatial reference
         of its own. Tiles that share area with it are exported whole. By default, all tiles.
     area_of_interest : str, mapping, path or None
-        A feature set or a polygon in Esri's JSON, or GeoJSON, or the path of a file that holds one of them. Tiles that
-        share area with its polygons are exported whole. It supersedes `export_extent`.
+        A feature set or a polygon in Esri's JSON, or GeoJSON, or the path of a file that holds one of them; with
+        pyogrio also that of a shapefile, GeoPackage, KML or other file of GDAL. Or well-known text in the cache's
+        spatial reference. Tiles that share area with its polygons are exported whole. It supersedes `export_extent`.
     storage_format_type : str or None
         The storage format of a dataset: `compactV2` (the default) or `compact`, or Esri's long names for them.
     optimize_tiles_for_size : bool or None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.errors import ParameterError
-from gptool.request.area_members import EXPECTED, PARAMETER, RequestedPolygon, SkippedMember, format_members
+from gptool.request.area_files import read_json_file, read_other_file
+from gptool.request.area_members import EXPECTED, PARAMETER, Member, RequestedPolygon, SkippedMember, format_members
 from gptool.request.esri_geometry import read_esri
 from gptool.request.geojson import read_geojson
-from gptool.request.values import MAX_JSON_LENGTH, is_absent, read_json
+from gptool.request.values import read_json
 from gptool.text import format_count
 
 POLYGON_SCHEMA = {
@@ -40,27 +40,49 @@ def read_area(value: Any) -> RequestedArea:
     ----------
     value : str, mapping or path
         JSON: a feature set, whose spatial reference is stated by each geometry, by the set, or not at all; a polygon;
-        or GeoJSON. A path is that of a file with such JSON. Members without a geometry, or with one that is no area,
-        are skipped if others are areas.
+        or GeoJSON. A path is that of a file with such JSON, or in another format of GDAL. Members without a geometry,
+        or with one that is no area, are skipped if others are areas.
 
     Raises
     ------
     ParameterError
         If the value contains no polygon, or a polygon that is invalid.
     """
-    area = read_json(_read_file(value) if isinstance(value, os.PathLike) else value, PARAMETER, EXPECTED)
+    if not isinstance(value, os.PathLike):
+        return _select_polygons(*_read_members(value))
+    try:
+        text = read_json_file(value)
+        members = (list(read_other_file(value)), "no features") if text is None else _read_members(text)
+        return _select_polygons(*members)
+    except ParameterError as error:
+        what = str(error).removeprefix(f"{PARAMETER}: ")
+        raise ParameterError(what, where=f"{PARAMETER}: {value}") from None
+
+
+def _read_members(value: Any) -> tuple[list[Member], str]:
+    """Return the members of a value of JSON, and the names of those of its object, for messages."""
+    area = read_json(value, PARAMETER, EXPECTED)
     try:
         members = list(read_geojson(area, "") if isinstance(area.get("type"), str) else read_esri(area))
     except RecursionError:
         raise ParameterError("geometries are nested too deeply", where=PARAMETER, expected=EXPECTED) from None
+    return members, format_members(area)
+
+
+def _select_polygons(members: list[Member], found: str) -> RequestedArea:
+    """Return the polygons among members, and warnings about the others; `found` is the value in short.
+
+    Raises
+    ------
+    ParameterError
+        If no member is a polygon.
+    """
     skipped = [member for member in members if isinstance(member, SkippedMember)]
     polygons = tuple(member for member in members if isinstance(member, RequestedPolygon))
     if not polygons and skipped:
         raise skipped[0].error()
     if not polygons:
-        raise ParameterError(
-            "value contains no polygon", where=PARAMETER, found=format_members(area), expected=EXPECTED
-        )
+        raise ParameterError("value contains no polygon", where=PARAMETER, found=found, expected=EXPECTED)
     return RequestedArea(polygons, _describe_skipped(skipped, polygons))
 
 
@@ -74,21 +96,3 @@ def _describe_skipped(skipped: list[SkippedMember], polygons: tuple[RequestedPol
     if more > 0:
         warnings[MAX_LISTED_MEMBERS:] = [f"{PARAMETER}: {format_count(more, 'more member')} skipped or mended"]
     return tuple(warnings)
-
-
-def path_or_json(value: Any) -> Any:
-    """Return a text that does not look like JSON as the path of a file, for callers who may read files."""
-    if isinstance(value, str) and not is_absent(value) and not value.lstrip().startswith(("{", "[")):
-        return Path(value)
-    return value
-
-
-def _read_file(path: os.PathLike[str]) -> str:
-    try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            return file.read(MAX_JSON_LENGTH + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ParameterError(
-            f"file cannot be read: {reason}", where=f"{PARAMETER}: {path}", expected="a JSON file in UTF-8"
-        ) from None

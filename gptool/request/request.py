@@ -16,7 +16,8 @@ from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.errors import ParameterError
 from gptool.model import Lod, Message, SpatialReference, StorageFormat, Tables, TilingScheme
 from gptool.request import area_members, extent
-from gptool.request.area import RequestedArea, path_or_json
+from gptool.request.area import RequestedArea
+from gptool.request.area_files import path_or_json
 from gptool.request.area_members import RequestedPolygon
 from gptool.request.curve_flattening import flatten_curves, has_curves
 from gptool.request.curves import Points

@@ -1,0 +1,140 @@
+"""Areas in files and as well-known text, for callers who may name files: JSON, or formats of GDAL through pyogrio."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gptool.errors import ParameterError
+from gptool.model import SpatialReference
+from gptool.request.area_members import PARAMETER, Member, RequestedPolygon, SkippedMember, read_ring, signed_area
+from gptool.request.spatial_reference import read_spatial_reference
+from gptool.request.values import MAX_JSON_LENGTH, format_value, is_absent
+
+WELL_KNOWN_TEXT = re.compile(r"\s*(?:MULTI)?POLYGON\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY)", re.IGNORECASE)
+
+JSON_START = "{", "["
+
+MAX_START = 1024
+"""Bytes from which the kind of a file is recognised."""
+
+AUTHORITY_CODE = re.compile(r"(?:EPSG|ESRI):([0-9]{1,9})", re.IGNORECASE)
+
+
+def path_or_json(value: Any) -> Any:
+    """Return the path of a file, or the polygons of a well-known text as JSON, for callers who may read files.
+
+    Other values, among them JSON as a text, are returned unchanged.
+
+    Raises
+    ------
+    ParameterError
+        If a well-known text is invalid.
+    """
+    if not isinstance(value, str) or is_absent(value) or value.lstrip().startswith(JSON_START):
+        return value
+    return _esri_polygon(value) if WELL_KNOWN_TEXT.match(value) else Path(value)
+
+
+def read_json_file(path: os.PathLike[str]) -> str | None:
+    """Return the text of a file of JSON; None if it does not start as JSON does.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read. The message does not name it.
+    """
+    try:
+        if Path(path).is_dir():
+            return None  # as a file geodatabase is
+        with Path(path).open("rb") as file:
+            start = file.read(MAX_START).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if start and not start.startswith(tuple(map(str.encode, JSON_START))):
+            return None
+        with Path(path).open(encoding="utf-8-sig") as text:
+            return text.read(MAX_JSON_LENGTH + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ParameterError(
+            f"file cannot be read: {reason}", expected="a file of JSON in UTF-8, or another file of polygons"
+        ) from None
+
+
+def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
+    """Yield the polygons of all layers of a file in another format, such as a shapefile, GeoPackage or KML.
+
+    Raises
+    ------
+    ParameterError
+        If pyogrio is not installed, or GDAL cannot read the file. The message does not name it.
+    """
+    try:
+        import pyogrio.raw
+        from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+    except ImportError:
+        raise ParameterError(
+            "the file is no JSON, and pyogrio, which reads other formats, is not installed",
+            expected="pip install 'gptool-export-tiles[areas]', or GeoJSON: ogr2ogr -f GeoJSON -t_srs EPSG:4326 "
+            f"area.geojson {Path(path).name}",
+        ) from None
+    try:
+        for layer, geometry_type in pyogrio.list_layers(path).tolist():
+            if geometry_type is not None:
+                meta, _, geometries, _ = pyogrio.raw.read(path, layer=layer, columns=[], force_2d=True)
+                yield from _read_layer(f"layer {format_value(layer)}", geometries, _reference_of(meta["crs"]))
+    except (DataSourceError, DataLayerError, GeometryError) as error:
+        raise ParameterError(
+            f"file cannot be read: {error}",
+            expected="JSON, or a format of GDAL with polygons, such as a shapefile, GeoPackage or KML",
+        ) from None
+
+
+def _reference_of(crs: str | None) -> SpatialReference | None:
+    """Return the spatial reference of a layer; None, for that of the cache, if the layer has none."""
+    code = AUTHORITY_CODE.fullmatch(crs) if crs else None
+    value: Any = int(code[1]) if code else {"wkt": crs} if crs else None
+    return read_spatial_reference(value, PARAMETER)
+
+
+def _read_layer(layer: str, geometries: Any, reference: SpatialReference | None) -> Iterator[Member]:
+    """Yield the members of a layer, whose geometries are well-known binary or None."""
+    import shapely
+
+    for i, geometry in enumerate(shapely.from_wkb(geometries, on_invalid="ignore")):
+        name = f"{layer}, feature {i}"
+        parts = [] if geometry is None else shapely.get_parts(geometry).tolist()
+        polygons = [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
+        if polygons:
+            rings = [read_ring(ring, name) for polygon in polygons for ring in _rings(polygon)]
+            yield RequestedPolygon(name, rings, reference)
+        else:
+            yield SkippedMember(name, "no geometry" if geometry is None else f"a {geometry.geom_type}")
+
+
+def _rings(polygon: Any) -> Iterator[list[list[float]]]:
+    """Yield the rings of a polygon of shapely: the outer one clockwise, holes counter-clockwise."""
+    for i, ring in enumerate((polygon.exterior, *polygon.interiors)):
+        points = np.array(ring.coords)[:, :2]
+        yield (points if (signed_area(points) > 0) == (i > 0) else points[::-1]).tolist()
+
+
+def _esri_polygon(text: str) -> dict[str, Any]:
+    """Return the polygon of a well-known text in the form of Esri's JSON, without a spatial reference."""
+    import shapely
+
+    try:
+        geometry = shapely.from_wkt(text)
+    except shapely.errors.GEOSException as error:
+        raise ParameterError(
+            f"invalid well-known text: {error}",
+            where=PARAMETER,
+            found=format_value(text),
+            expected="POLYGON or MULTIPOLYGON in the spatial reference of the cache",
+        ) from None
+    parts = shapely.get_parts(geometry).tolist()
+    return {"rings": [ring for polygon in parts if not polygon.is_empty for ring in _rings(polygon)]}
