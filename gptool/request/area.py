@@ -55,8 +55,9 @@ def read_area(value: Any) -> RequestedArea:
         members = (list(read_other_file(value)), "no features") if text is None else _read_members(text)
         return _select_polygons(*members)
     except ParameterError as error:
-        what = str(error).removeprefix(f"{PARAMETER}: ")
-        raise ParameterError(what, where=f"{PARAMETER}: {value}") from None
+        within = str(error.where or "").removeprefix(PARAMETER)
+        where = f"{PARAMETER}: {value}{within}"
+        raise ParameterError(error.what, where=where, found=error.found, expected=error.expected) from None
 
 
 def _read_members(value: Any) -> tuple[list[Member], str]:
