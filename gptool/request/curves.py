@@ -201,13 +201,7 @@ def arc_around(
     axis = math.dist(start, centre) if axis is None else axis
     if axis * ratio <= 0:
         return None
-    cos, sin = math.cos(rotation), math.sin(rotation)
-    angles, scales = [], []
-    for point in (start, end):
-        x, y = point[0] - centre[0], point[1] - centre[1]
-        on_circle = (cos * x + sin * y) / axis, (cos * y - sin * x) / (axis * ratio)
-        angles.append(math.atan2(on_circle[1], on_circle[0]))
-        scales.append(math.hypot(*on_circle))
+    angles, scales = zip(*(_on_circle(point, centre, axis, ratio, rotation) for point in (start, end)), strict=True)
     if not all(abs(scale - 1) <= MAX_SCALE_ERROR for scale in scales):
         raise ValueError("the ends are not on the ellipse")
     sweep = (angles[0] - angles[1] if is_clockwise else angles[1] - angles[0]) % (2 * math.pi)
@@ -215,6 +209,13 @@ def arc_around(
         sweep += 2 * math.pi
     elif is_minor and sweep > 2 * math.pi - EQUAL_ANGLES:
         sweep -= 2 * math.pi
-    return EllipticArc(
-        centre, axis, ratio, rotation, angles[0], -sweep if is_clockwise else sweep, (scales[0], scales[1])
-    )
+    sweep = -sweep if is_clockwise else sweep
+    return EllipticArc(centre, axis, ratio, rotation, angles[0], sweep, (scales[0], scales[1]))
+
+
+def _on_circle(point: Point, centre: Point, axis: float, ratio: float, rotation: float) -> tuple[float, float]:
+    """Return the angle and the distance from the centre, 1 on the ellipse, on the circle that it is an image of."""
+    dx, dy = point[0] - centre[0], point[1] - centre[1]
+    cos, sin = math.cos(rotation), math.sin(rotation)
+    x, y = (cos * dx + sin * dy) / axis, (cos * dy - sin * dx) / (axis * ratio)
+    return math.atan2(y, x), math.hypot(x, y)
