@@ -141,8 +141,10 @@ def _prepare(
     limit: int | None = None,
 ) -> tuple[Request, PreparedExport]:
     """Read the parameters and prepare the export; the job gets the notices and the planned figures."""
+    if isinstance(parameters, Mapping):  # otherwise `read_request` raises an error
+        job.add_messages(unknown_notices(parameters))
     request = read_request(parameters)
-    job.add_messages([*unknown_notices(parameters), *request_notices(request)])
+    job.add_messages(request_notices(request))
     tile_cache = as_tile_cache(cache)
     if service is not None:
         tile_cache = replace(tile_cache, name=service.partition(":")[0].rpartition("/")[2])

@@ -254,6 +254,9 @@ def test_unknown_parameters_and_f_are_ignored(cache: Path, tmp_path: Path) -> No
     job = run_job(cache, tmp_path, sent)
     assert set(read_tiles(result_of(job))) == of_levels(1)
     assert texts_of(job, "Warning") == ["unknown parameter 'nonsense' is ignored"]
+    job = run_job(cache, tmp_path, {"exportBy": "zoom", "lvels": "1"})
+    assert texts_of(job, "Warning") == ["unknown parameter 'lvels' is ignored; the nearest known name is levels"]
+    assert job.status == "esriJobFailed"
 
 
 class TestQuality:
