@@ -89,7 +89,7 @@ def read_ring(value: Any, name: str) -> Ring:
         # Added to 0.0 to reject texts, which NumPy would convert.
         ring = np.array([(0.0 + vertex[0], 0.0 + vertex[1]) for vertex in vertices], np.float64).reshape(-1, 2)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError):
-        raise invalid_vertex(name, _firstinvalid_vertex(vertices)) from None
+        raise invalid_vertex(name, _first_invalid_vertex(vertices)) from None
     if not (np.abs(ring) <= MAX_COORDINATE).all():
         raise invalid_vertex(name, f"a coordinate that is not finite or exceeds {MAX_COORDINATE:g}")
     return ring
@@ -105,7 +105,7 @@ def invalid_vertex(name: str, found: str) -> ParameterError:
     )
 
 
-def _firstinvalid_vertex(vertices: Sequence[Any]) -> str:
+def _first_invalid_vertex(vertices: Sequence[Any]) -> str:
     """Return the first vertex that is not a pair of numbers, for a message."""
     for i, vertex in enumerate(vertices):
         pair = vertex[:2] if isinstance(vertex, list | tuple) else None
