@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gptool.errors import ParameterError, SettingsError
+from gptool.text import nearest_name
 
 MAX_EXPORT_TILES_COUNT = 100_000
 """Maximum number of tiles of one export by default, as in ArcGIS Server."""
@@ -220,7 +221,9 @@ def check_keys(path: Path, prefix: str, table: dict[str, Any], known: tuple[str,
     """
     for key in table:
         if key not in known:
-            raise SettingsError(f"unknown key {prefix}{key}", where=path, expected=f"one of {', '.join(known)}")
+            nearest = nearest_name(key, known) if len(known) > 1 else None
+            hint = f"; the nearest is {nearest}" if nearest else ""
+            raise SettingsError(f"unknown key {prefix}{key}", where=path, expected=f"one of {', '.join(known)}{hint}")
 
 
 def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSettings]) -> None:

@@ -1,6 +1,9 @@
-"""Numbers formatted for people."""
+"""Text for people: formatted numbers, and names that may have been meant."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -17,3 +20,17 @@ def format_bytes(count: float) -> str:
 def format_count(count: int, noun: str) -> str:
     """Return a number with its noun, as in `1 tile` and `1,024 tiles`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a wrong one resembles most, or None if it resembles none.
+
+    Letter case, underscores and hyphens do not count: `export_by` is near to `exportBy`.
+    """
+    by_form = {_form(candidate): candidate for candidate in known}
+    close = get_close_matches(_form(name), by_form, n=1)
+    return by_form[close[0]] if close else None
+
+
+def _form(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()

@@ -26,7 +26,7 @@ STAGES = (
     ("export",),
     ("jobs",),
     ("tool",),
-    ("arcgis", "demo", "service"),
+    ("arcgis", "batch", "demo", "service"),
     ("cli",),
     ("",),
 )

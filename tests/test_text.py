@@ -1,10 +1,10 @@
-"""Numbers formatted for people."""
+"""Numbers formatted for people, and names that may have been meant."""
 
 from __future__ import annotations
 
 import pytest
 
-from gptool.text import format_bytes, format_count
+from gptool.text import format_bytes, format_count, nearest_name
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,18 @@ def test_bytes_have_two_or_three_significant_digits(count: float, expected: str)
 @pytest.mark.parametrize(("count", "expected"), [(0, "0 tiles"), (1, "1 tile"), (2, "2 tiles"), (1024, "1,024 tiles")])
 def test_counts_agree_with_their_noun(count: int, expected: str) -> None:
     assert format_count(count, "tile") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lvels", "levels"),
+        ("export_by", "exportBy"),
+        ("Export-Extent", "exportExtent"),
+        ("quality", None),
+        ("", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_nearest_name_is_one_that_may_have_been_meant(name: str, expected: str | None) -> None:
+    assert nearest_name(name, ("levels", "exportBy", "exportExtent", "compressionQuality")) == expected

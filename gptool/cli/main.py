@@ -21,6 +21,7 @@ class _Listed(NamedTuple):
 
 
 COMMANDS = {
+    "batch": _Listed("gptool.cli.batch", "Run many exports that one file describes."),
     "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),
     "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),

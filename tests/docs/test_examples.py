@@ -25,6 +25,7 @@ SERVE = re.compile(r"^    \.venv/bin/gptool serve (.*)$", re.MULTILINE)
 PAGES = [
     "README.md",
     "docs/arcgis.md",
+    "docs/batch.md",
     "docs/command-line.md",
     "docs/getting-started.md",
     "docs/python.md",

@@ -1,0 +1,153 @@
+"""A run of a batch: its exports one after the other, or some at once, each of them by `gptool.export_tiles`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gptool.batch.file import Batch, BatchExport
+from gptool.errors import ExportCancelledError, GptoolError, OutputError
+from gptool.export.functions import export_tiles
+from gptool.export.report import ExportResult
+from gptool.model import Phase, Progress
+from gptool.request.limits import read_workers
+
+LOG = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """What became of an export of a batch."""
+
+    NOT_STARTED = "not started"
+    EXPORTED = "exported"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of an export of a batch.
+
+    Attributes
+    ----------
+    export : BatchExport
+    status : Status
+    seconds : float
+    result : ExportResult or None
+        None unless it was exported.
+    error : GptoolError or None
+        Why it failed.
+    """
+
+    export: BatchExport
+    status: Status = Status.NOT_STARTED
+    seconds: float = 0.0
+    result: ExportResult | None = None
+    error: GptoolError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as JSON."""
+        return {
+            "name": self.export.name,
+            "cache": str(self.export.cache),
+            "output": str(self.export.output),
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else str(self.error),
+            "messages": [message.to_json() for message in self.result.messages] if self.result else [],
+            "result": self.result.to_json() if self.result else None,
+        }
+
+
+class BatchRun:
+    """A run of a batch. An export that fails does not end the others.
+
+    Attributes
+    ----------
+    outcomes : dict of str to Outcome
+        By the names of the exports, in the order of the file; current at any time.
+
+    Parameters
+    ----------
+    batch : Batch
+    jobs : int
+        The number of exports that run at once; they share the processors.
+    show : callable
+        Returns a context in which an export runs, with the callback for its progress. Called in the export's thread.
+    on_end : callable
+        Called with the outcome of each export that ends, in its thread, but never by two at once.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        jobs: int,
+        show: Callable[[BatchExport], AbstractContextManager[Progress]],
+        on_end: Callable[[Outcome], None],
+    ) -> None:
+        self.outcomes = {export.name: Outcome(export) for export in batch.exports}
+        self._jobs = min(jobs, len(batch.exports))
+        self._workers = max(read_workers(None) // self._jobs, 1)
+        self._show, self._on_end = show, on_end
+        self._stopped, self._ending = threading.Event(), threading.Lock()
+
+    def run(self) -> None:
+        """Run all exports. An exception, such as KeyboardInterrupt, stops those that are running and propagates."""
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="gptool-batch") as pool:
+            try:
+                futures = [pool.submit(self._run, outcome.export) for outcome in self.outcomes.values()]
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _run(self, export: BatchExport) -> None:
+        if self._stopped.is_set():
+            return
+        started = time.monotonic()
+        status, result, error = self._export(export)
+        outcome = Outcome(export, status, time.monotonic() - started, result, error)
+        with self._ending:
+            self.outcomes[export.name] = outcome
+            self._on_end(outcome)
+
+    def _export(self, export: BatchExport) -> tuple[Status, ExportResult | None, GptoolError | None]:
+        try:
+            with self._show(export) as show:
+                result = export_tiles(
+                    export.cache,
+                    export.output,
+                    **export.arguments,
+                    workers=self._workers,
+                    progress=self._stoppable(show),
+                )
+        except ExportCancelledError:
+            return Status.INTERRUPTED, None, None
+        except GptoolError as error:
+            return Status.FAILED, None, error
+        except OSError as error:
+            return Status.FAILED, None, OutputError(str(error))
+        except Exception as error:
+            # One export must not end the others; the log has the traceback.
+            LOG.exception("export %s", export.name)
+            return Status.FAILED, None, GptoolError(f"internal error: {type(error).__name__}: {error}")
+        return Status.EXPORTED, result, None
+
+    def _stoppable(self, show: Progress) -> Progress:
+        """Return a callback that passes progress on, and ends the export if the run was stopped."""
+
+        def progress(phase: Phase, done: int, total: int, /) -> None:
+            if self._stopped.is_set():
+                raise ExportCancelledError("the batch was stopped")
+            show(phase, done, total)
+
+        return progress

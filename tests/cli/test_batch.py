@@ -1,0 +1,311 @@
+"""`gptool batch`: many exports that one file describes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from gptool import export_tiles
+from gptool.batch import BatchExport, BatchRun, Outcome, read_batch
+from gptool.batch.file import EXPORT_KEYS, OTHERS, PARAMETERS
+from gptool.errors import SettingsError
+from gptool.model import Phase, Progress
+from gptool.request.parameters import BY_NAME
+from helpers.checks import check_nothing_left, check_package
+from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
+from helpers.gate import Gate
+from helpers.tile_readers import read_cache, read_dataset, read_tpk
+from helpers.waiting import wait_until
+
+AREA = {"type": "Polygon", "coordinates": [[[0.001, 0.001], [0.001, 9], [9, 0.001], [0.001, 0.001]]]}
+FILE = """
+[defaults]
+cache = "world"
+compressionQuality = 50
+
+[exports.shallow]
+output = "shallow.tpkx"
+levels = "0-2"
+
+[exports.nowhere]
+cache = "nowhere"
+output = "nowhere.tpkx"
+
+[exports.original]
+output = "original"
+levels = [1, 2]
+compressionQuality = ""
+storageFormatType = "compact"
+
+[exports.area]
+output = "area.tpk"
+areaOfInterest = "area.geojson"
+maxExportTilesCount = 29
+tables = "exact"
+
+[exports.many]
+output = "many.tpkx"
+maxExportTilesCount = 28
+"""
+THREE = "".join(f'[exports.{name}]\ncache = "world"\noutput = "{name}.tpkx"\n' for name in "abc")
+OUTPUTS = {"shallow.tpkx", "original", "area.tpk"}
+STATUS_LINE = re.compile(r"^ *(\w+) +([\d,]+|-) +(\S+ \w?B|-) +(\w[\w ]*?) +\d+\.\d *$", re.MULTILINE)
+
+
+@pytest.fixture
+def folder(cache: Path, tmp_path: Path) -> Path:
+    """A folder of a cache, an area, and the file of a batch."""
+    folder = tmp_path / "nightly"
+    shutil.copytree(cache, folder / "world")
+    (folder / "area.geojson").write_text(json.dumps(AREA))
+    write(folder, FILE)
+    return folder
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "batch.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def statuses(table: str) -> dict[str, str]:
+    """Return the status of each export, as the table shows it."""
+    return {match[1]: match[4] for match in STATUS_LINE.finditer(table)}
+
+
+def outputs(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"world", "area.geojson", "batch.toml", "batch.toml.lock"}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_exports_run_and_are_summarised(folder: Path, tmp_path: Path, jobs: int) -> None:
+    done = run("batch", folder / "batch.toml", "--jobs", jobs, cwd=tmp_path)
+    assert done.returncode == 1  # two of them fail, which the others do not mind
+    expected = {"shallow": "exported", "nowhere": "failed", "original": "exported", "area": "exported"}
+    assert statuses(done.stdout) == {**expected, "many": "failed"}
+    assert list(statuses(done.stdout)) == list({**expected, "many": "failed"})
+    last = done.stdout.splitlines()[-1]
+    assert re.fullmatch(rf"{re.escape(str(folder))}/batch.toml: 5 exports in [\d.]+ s: 3 exported, 2 failed", last)
+    assert outputs(folder) == OUTPUTS
+    check_package(folder / "shallow.tpkx", levels={0, 1, 2})
+    source = read_cache(folder / "world")
+    assert read_dataset(folder / "original") == {key: tile for key, tile in source.items() if key[0] in (1, 2)}
+    assert len(read_tpk(folder / "area.tpk")) == 29
+    errors = [line for line in errors_and_notes(done) if ": failed: " in line]
+    assert f"nowhere: failed: {folder}/nowhere: cache not found" in errors
+    assert any(line.startswith("many: failed: ERROR 001564: ") for line in errors)
+    assert any(line.startswith("many: Tiles per level: 0: 1,") for line in errors_and_notes(done))
+
+
+def test_results_are_those_of_single_exports(folder: Path, tmp_path: Path) -> None:
+    run("batch", "batch.toml", "--jobs", 2, cwd=folder)
+    (tmp_path / "single").mkdir()
+    for name, arguments in {
+        "shallow.tpkx": {"levels": "0-2", "compression_quality": 50},
+        "area.tpk": {"area_of_interest": AREA, "compression_quality": 50, "tables": "exact"},
+    }.items():
+        export_tiles(folder / "world", tmp_path / "single" / name, **arguments)  # type: ignore[arg-type]
+        assert (folder / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
+
+
+def test_success_of_all_is_exit_status_0(folder: Path) -> None:
+    text = FILE.partition("[exports.nowhere]")[0]
+    write(folder, text)
+    assert run("batch", "batch.toml", cwd=folder).returncode == 0
+    again = run("batch", "batch.toml", cwd=folder)
+    assert (again.returncode, "output already exists" in again.stderr) == (1, True)
+    write(folder, f"{text}overwrite = true\n")
+    assert run("batch", "batch.toml", cwd=folder).returncode == 0
+
+
+def test_json_has_the_figures_of_each_export(folder: Path) -> None:
+    done = run("batch", "batch.toml", "--json", cwd=folder)
+    printed = json.loads(done.stdout)
+    assert (done.returncode, printed["file"]) == (1, str(folder / "batch.toml"))
+    by_name = {export["name"]: export for export in printed["exports"]}
+    assert list(by_name) == ["shallow", "nowhere", "original", "area", "many"]
+    shallow, nowhere = by_name["shallow"], by_name["nowhere"]
+    assert (shallow["status"], shallow["error"], shallow["output"]) == ("exported", None, str(folder / "shallow.tpkx"))
+    assert shallow["result"]["size"] == (folder / "shallow.tpkx").stat().st_size
+    assert [level["tiles"] for level in shallow["result"]["levels"]] == [1, 4, 16]
+    assert (nowhere["status"], nowhere["result"]) == ("failed", None)
+    assert nowhere["error"] == f"{folder}/nowhere: cache not found"
+
+
+def test_messages_name_their_export(folder: Path) -> None:
+    write(folder, '[exports.gap]\ncache = "world"\noutput = "gap.tpkx"\nlevels = "2-3"\n')
+    assert (
+        errors_and_notes(run("batch", "batch.toml", cwd=folder))[0] == "gap: Warning: level 3 holds no selected tiles"
+    )
+
+
+EXPORT = '[exports.a]\ncache = "world"\noutput = "a.tpkx"\n'
+SECOND = '[exports.b]\ncache = "world"\noutput = '
+WRONG = {
+    "no exports": ("[defaults]", "exports is missing; expected a table"),
+    "empty exports": ("[exports]", "exports has no tables; expected a table [exports.NAME] for each export"),
+    "not TOML": ("[exports.a", "is not valid TOML: "),
+    "unknown table": (f"{EXPORT}[default]", "unknown key default; expected one of defaults, exports; the nearest"),
+    "unknown key": (f"{EXPORT}lvels = 1", "unknown key exports.a.lvels; expected one of cache, output, "),
+    "nearest key": (f"{EXPORT}compression_quality = 1", "overwrite; the nearest is compressionQuality"),
+    "output for all": (f'{EXPORT}[defaults]\noutput = "x"', "unknown key defaults.output; expected one of cache, lev"),
+    "kind of result": (f"{EXPORT}tilePackage = true", "unknown key exports.a.tilePackage"),
+    "not a table": ("[exports]\na = 1", "exports.a has an invalid value; found 1, expected a table"),
+    "name": (EXPORT.replace("a]", '"a b"]'), "invalid name of an export; found 'a b', expected letters"),
+    "no cache": ('[exports.a]\noutput = "a"', "exports.a.cache is missing; expected a non-empty string"),
+    "no output": ('[exports.a]\ncache = "world"', "exports.a.output is missing; expected a non-empty string"),
+    "quality": (f"{EXPORT}compressionQuality = 101", "exports.a.compressionQuality: value is out of range; found 101"),
+    "default": (f'{EXPORT}[defaults]\nlevels = "x"', "defaults.levels: value is not a list of levels; found 'x'"),
+    "date": (f"{EXPORT}levels = 2020-01-01", "exports.a.levels: value is not a list of levels; found datetime.date("),
+    "infinite": (f"{EXPORT}exportExtent = [0, 0, inf, 1]", "exports.a.exportExtent: value is not an extent"),
+    "area": (f'{EXPORT}areaOfInterest = "{{}}"', "exports.a.areaOfInterest: geometry: not a polygon; found an empty"),
+    "area of a wrong type": (f"{EXPORT}areaOfInterest = [1]", "exports.a.areaOfInterest: value is not a JSON object"),
+    "tables": (
+        f'{EXPORT}tables = "best"',
+        "exports.a.tables: invalid value; found 'best', expected efficient or exact",
+    ),
+    "limit": (f"{EXPORT}maxExportTilesCount = -1", "exports.a.maxExportTilesCount has an invalid value; found -1"),
+    "overwrite": (f'{EXPORT}overwrite = "no"', "exports.a.overwrite has an invalid value; found 'no', expected true"),
+    "contradiction": (
+        f"{EXPORT}optimizeTilesForSize = false\n[defaults]\ncompressionQuality = 50",
+        "exports.a.optimizeTilesForSize: cannot be False if compressionQuality is given",
+    ),
+    "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
+    "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
+    "null character": (f'{SECOND}"b\\u0000.tpkx"', r"exports.b.output is not a path; found '/"),
+    "same output": (f'{EXPORT}{SECOND}"x/../a.tpkx"', "exports.b.output is that of exports.a.output; found "),
+    "output in an output": (f'{SECOND}"x"\n{EXPORT.replace("a.tpkx", "x/a")}', "exports.a.output lies in exports.b."),
+    "output is a cache": (
+        f'{EXPORT}{SECOND.replace("world", "a.tpkx")}"b.tpkx"',
+        "exports.b.cache is or lies in exports.a.output; found ",
+    ),
+    "output over a cache": (f'{SECOND}"world"', "exports.first.cache is or lies in exports.b.output; found "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_file_is_found_before_anything_runs(folder: Path, name: str) -> None:
+    text, message = WRONG[name]
+    first = '[exports.first]\ncache = "world"\noutput = "first.tpkx"\n'
+    path = write(folder, f"{first}{text}" if "[exports." in text else text)
+    done = run("batch", "batch.toml", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    [error] = errors_and_notes(done)
+    assert error.startswith(f"Error: {path}: ")
+    assert message in error
+    check_nothing_left(folder, "world", "area.geojson", "batch.toml")
+
+
+def test_output_through_a_symbolic_link_is_the_same(folder: Path) -> None:
+    (folder / "here").symlink_to(folder)
+    with pytest.raises(SettingsError, match=r"exports\.b\.output is that of exports\.a\.output"):
+        read_batch(write(folder, f'{EXPORT}{SECOND}"here/a.tpkx"'))
+
+
+def test_missing_file_is_wrong_usage(tmp_path: Path) -> None:
+    done = run("batch", "nowhere.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nowhere.toml: cannot be read: No such file or directory" in done.stderr
+
+
+def test_every_argument_of_an_export_has_a_key() -> None:
+    arguments = {*PARAMETERS.values(), *(argument for argument, _ in OTHERS.values())}
+    assert arguments == {*signature(export_tiles).parameters} - {"cache", "output", "workers", "progress"}
+    assert {*EXPORT_KEYS} - {"cache", "output", *OTHERS} <= BY_NAME.keys()
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [*GPTOOL, "batch", "batch.toml", *options]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def test_jobs_run_at_once(folder: Path, gate: Gate) -> None:
+    write(folder, THREE)
+    with running(folder, "--jobs", "2") as process:
+        with gate.closed():
+            wait_until(lambda: len(list(folder.glob(".gptool-*.part"))) == 2)
+        assert process.communicate()[0]
+        assert process.returncode == 0
+    check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock", "a.tpkx", "b.tpkx", "c.tpkx")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt_tells_what_was_done(folder: Path, gate: Gate, number: signal.Signals, status: int) -> None:
+    write(folder, THREE.replace("[exports.b]", "levels = 0\n[exports.b]"))
+    with running(folder) as process, gate:
+        gate.close(after=1)  # the only batch of the first export
+        gate.wait()
+        process.send_signal(number)
+        wait_until(lambda: not re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", pending(process), re.MULTILINE))
+        gate.open()
+        table, errors = process.communicate()
+    assert process.returncode == status
+    assert statuses(table) == {"a": "exported", "b": "interrupted", "c": "not started"}
+    assert table.splitlines()[-1].endswith(" s: 1 exported, 1 interrupted, 1 not started")
+    assert "Traceback" not in errors
+    check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock", "a.tpkx")
+
+
+def pending(process: subprocess.Popen[str]) -> str:
+    return Path(f"/proc/{process.pid}/status").read_text()
+
+
+def test_second_run_is_refused_until_the_first_has_ended(folder: Path, gate: Gate) -> None:
+    write(folder, f"{EXPORT}overwrite = true")
+    with running(folder) as process:
+        gate.close()
+        gate.wait()
+        second = run("batch", folder / "batch.toml", cwd=folder.parent)
+        assert (second.returncode, second.stdout) == (1, "")
+        path = folder / "batch.toml"
+        expected = f"found process {process.pid}, expected one run of the file at a time"
+        assert errors_and_notes(second) == [f"Error: {path}: is already running; {expected}"]
+        process.kill()  # the lock ends with the process, however it ends
+        process.wait()
+        gate.open()
+    assert run("batch", "batch.toml", cwd=folder).returncode == 0
+
+
+def test_lock_is_not_written_through_a_link(folder: Path) -> None:
+    (folder / "precious").write_text("precious")
+    (folder / "batch.toml.lock").symlink_to("precious")
+    done = run("batch", "batch.toml", cwd=folder)
+    assert (done.returncode, "batch.toml.lock: cannot be written: " in done.stderr) == (1, True)
+    assert (folder / "precious").read_text() == "precious"
+
+
+def test_progress_is_shown_on_a_terminal_only(folder: Path) -> None:
+    text = FILE.partition("[exports.nowhere]")[0] + "overwrite = true"
+    write(folder, text)
+    shown = run_on_terminal("batch", "batch.toml", cwd=folder, stream="stderr")
+    assert "21 of 21 tiles" in shown
+    done = run("batch", "batch.toml", cwd=folder)
+    [line] = done.stderr.splitlines()
+    assert re.fullmatch(r"shallow: exported in [\d.]+ s: 21 tiles, [\d.]+ [kM]B", line)
+
+
+def test_internal_error_ends_one_export_only(folder: Path) -> None:
+    @contextmanager
+    def show(export: BatchExport) -> Iterator[Progress]:
+        def progress(phase: Phase, done: int, total: int, /) -> None:
+            assert export.name != "b", "a fault"
+
+        yield progress
+
+    ended: list[Outcome] = []
+    batch_run = BatchRun(read_batch(write(folder, THREE)), 2, show, ended.append)
+    batch_run.run()
+    assert [outcome.status for outcome in batch_run.outcomes.values()] == ["exported", "failed", "exported"]
+    assert str(batch_run.outcomes["b"].error).startswith("internal error: AssertionError: a fault")
+    assert sorted(ended, key=lambda outcome: outcome.export.name) == list(batch_run.outcomes.values())
