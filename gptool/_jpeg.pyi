@@ -7,6 +7,8 @@ from typing_extensions import Buffer
 
 from gptool.model import Tables
 
+LIBJPEG_TURBO_VERSION: str
+
 Bytes: TypeAlias = Buffer | NDArray[np.uint8]  # NumPy declares its arrays as buffers only from Python 3.12
 
 class Outcome(IntEnum):

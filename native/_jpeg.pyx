@@ -23,6 +23,19 @@ from recompress cimport (
 )
 from table_info cimport gpt_read_table_info, gpt_table_cache, gpt_table_info
 
+cdef extern from *:
+    """
+    #include <stdio.h>
+    #include <jpeglib.h>
+    #define GPT_TEXT_OF(value) #value
+    #define GPT_TEXT(value) GPT_TEXT_OF(value)
+    #define GPT_LIBJPEG_TURBO_VERSION GPT_TEXT(LIBJPEG_TURBO_VERSION)
+    """
+    const char *GPT_LIBJPEG_TURBO_VERSION
+
+LIBJPEG_TURBO_VERSION = GPT_LIBJPEG_TURBO_VERSION.decode("ascii")
+"""The version of libjpeg-turbo whose headers this module was compiled with."""
+
 
 class Outcome(IntEnum):
     """The outcome of a tile: recompressed, optimised without loss, or the reason why it was kept byte for byte.

@@ -23,6 +23,7 @@ class _Listed(NamedTuple):
 COMMANDS = {
     "batch": _Listed("gptool.cli.batch", "Run many exports that one file describes."),
     "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
+    "doctor": _Listed("gptool.cli.doctor", "Show what is installed and what is missing, and test an export."),
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),
     "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),
     "info": _Listed("gptool.cli.info", "Show the tiling scheme, format and levels of a cache."),

@@ -25,6 +25,17 @@ def _library() -> Any:
         ) from error
 
 
+def library_function() -> Any:
+    """Return a function of the library that PyTurboJPEG has loaded, for those who ask which library that is.
+
+    Raises
+    ------
+    GptoolError
+        If the library was not found.
+    """
+    return vars(_library())["_TurboJPEG__init_decompress"]  # it has no public name
+
+
 def decode(tile: bytes) -> NDArray[np.uint8]:
     """Return the pixels of a JPEG tile.
 
