@@ -24,7 +24,12 @@ Examples:
 @cache_argument
 @selection_options
 @tile_package_option
-@click.option("--output", metavar="OUTPUT", help="OUTPUT of the export: its suffix and name. Nothing is written.")
+@click.option(
+    "--output",
+    type=click.Path(),
+    metavar="OUTPUT",
+    help="OUTPUT of the export: its suffix and name. Nothing is written.",
+)
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
     """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.

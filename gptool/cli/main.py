@@ -8,6 +8,7 @@ import sys
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from gptool.cli.console import fail
 from gptool.errors import GptoolError
@@ -57,6 +58,15 @@ class _Commands(click.Group):
         # Not taken from the commands: their options come from the parameter table, whose import takes NumPy.
         with formatter.section("Commands"):
             formatter.write_dl([(name, listed.summary) for name, listed in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Not taken from the commands either: a shell should not wait.
+        commands = [
+            CompletionItem(name, help=listed.summary)
+            for name, listed in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from gptool.request.parameters import BY_NAME
+from gptool.request.parameters import BY_NAME, Parameter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,5 +65,13 @@ def selection_options(command: Command) -> Command:
             default=default,
             show_default=default is not None,
             help=parameter.documentation + IMPLIED.get(name, ""),
+            shell_complete=partial(_complete, parameter),
         )(command)
     return command
+
+
+def _complete(parameter: Parameter, _ctx: click.Context, _option: click.Parameter, start: str) -> list[CompletionItem]:
+    """Return what a shell offers for the start of a value: the choices of a parameter, or files for an area."""
+    if parameter.name == "areaOfInterest":
+        return [CompletionItem(start, type="file")]
+    return [CompletionItem(choice) for choice in parameter.choices if choice.lower().startswith(start.lower())]

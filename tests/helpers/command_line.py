@@ -40,10 +40,16 @@ def run_on_terminal(*arguments: str, cwd: Path, stream: Literal["stdout", "stder
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: slave}
     with subprocess.Popen([*GPTOOL, *arguments], cwd=cwd, env=environment, **streams) as process:
         os.close(slave)
-        shown = b"".join(iter(lambda: _read(master), b""))
-        os.close(master)
+        shown = read_terminal(master)
     assert process.returncode == 0, shown
     return shown.decode()
+
+
+def read_terminal(master: int) -> bytes:
+    """Return all that a program shows on its terminal until it ends, and close the terminal."""
+    shown = b"".join(iter(lambda: _read(master), b""))
+    os.close(master)
+    return shown
 
 
 def _read(master: int) -> bytes:
