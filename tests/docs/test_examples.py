@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    ((?:\.venv/bin/)?gptool .*)$", re.MULTILINE)
 SERVE = re.compile(r"^    \.venv/bin/gptool serve (.*)$", re.MULTILINE)
+TUTORIAL = "docs/tutorial.md"
 PAGES = [
     "README.md",
     "docs/arcgis.md",
@@ -30,6 +31,7 @@ PAGES = [
     "docs/getting-started.md",
     "docs/python.md",
     "docs/rest-service.md",
+    TUTORIAL,
     "docs/verify.md",
 ]
 
@@ -57,11 +59,10 @@ def examples(page: str) -> Iterator[tuple[str, str]]:
             yield language, example
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_examples_run_as_written(page: str, demo: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(demo, tmp_path / "clone")
+def run_examples(found: list[tuple[str, str]], folder: Path) -> list[str]:
+    """Run examples: the commands in their order, then the Python blocks as one program. Return what each prints."""
     environment = {**os.environ, "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"}
-    found = list(examples(page))
+    printed = []
     program = "\n".join(example for language, example in found if language == "python")
     commands = [["sh", "-euc", example] for language, example in found if language == "sh"]
     commands += [[sys.executable, "-P", "-c", program]] if program else []
@@ -69,6 +70,31 @@ def test_examples_run_as_written(page: str, demo: Path, tmp_path: Path) -> None:
     for command in commands:
         ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, f"{command[-1]}\n{ended.stderr}"
+        printed.append(ended.stdout)
+    return printed
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL])
+def test_examples_run_as_written(page: str, demo: Path, tmp_path: Path) -> None:
+    run_examples(list(examples(page)), shutil.copytree(demo, tmp_path / "clone"))
+
+
+def test_tutorial_does_what_it_says(demo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(demo, tmp_path / "clone")
+    printed = "".join(run_examples(list(examples(TUTORIAL)), folder))
+    assert re.findall(r"^exit status (\d)$", printed, re.MULTILINE) == ["1", "1", "2", "1"]
+    assert ("they differ\n" in printed, ".part" in printed) == (True, False)
+    assert re.search(r"^.*/regions\.toml: 10 exports in [\d.]+ s: 10 exported$", printed, re.MULTILINE)
+    packages = {str(path.relative_to(folder)) for path in folder.rglob("*.tpkx")}
+    names = "field", "scales", "limited", "overview", "share/maps/2026/world", "reported", "notebook"
+    assert packages == {f"{name}.tpkx" for name in (*names, *(f"share/region-{number}" for number in range(10)))}
+
+
+def test_tutorial_has_twelve_tasks_with_examples() -> None:
+    text = (ROOT / TUTORIAL).read_text(encoding="utf-8")
+    _, *tasks = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert [int(task.partition(".")[0]) for task in tasks] == list(range(1, 13))
+    assert all(FENCED.search(task) for task in tasks)
 
 
 def test_service_of_the_readme_answers(demo: Path, tmp_path: Path) -> None:
