@@ -132,7 +132,7 @@ def read_tables(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some Windows editors write a byte order mark
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror or error}", where=path) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"is not valid TOML: {error}", where=path) from None
     check_keys(path, "", tables, known)
     return tables

@@ -34,8 +34,9 @@ def run(program: str, result: str) -> tuple[list[str], Any]:
         (HELP.format(["--version"]), set()),
         (HELP.format(["export-tiles", "--help"]), {"numpy"}),
         (HELP.format(["register", "--help"]), set()),
+        (HELP.format(["doctor", "--help"]), set()),
     ],
-    ids=["import", "export_tiles", "--help", "--version", "export-tiles --help", "register --help"],
+    ids=["import", "export_tiles", "--help", "--version", "export-tiles --help", "register --help", "doctor --help"],
 )
 def test_libraries_are_imported_only_if_used(program: str, used: set[str]) -> None:
     _, loaded = run(program, "list(sys.modules)")

