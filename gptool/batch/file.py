@@ -103,10 +103,7 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     check_keys(path, prefix, own, EXPORT_KEYS)
     _check_values(path, prefix, own)
     table = {**defaults, **own}
-    cache, output = (path.parent / read_value(path, prefix, table, key, str) for key in ("cache", "output"))
-    for key, place in (("cache", cache), ("output", output)):
-        if "\0" in str(place):
-            raise SettingsError(f"{prefix}{key} is not a path", where=path, found=repr(str(place)))
+    cache, output = (_read_path(path, prefix, table, key) for key in ("cache", "output"))
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
     area = path_or_json(parameters[PARAMETERS[AREA]])
     if isinstance(area, Path):
@@ -118,6 +115,17 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
         target, _ = resolve_output(output, request.storage)
     others = {argument: table[key] for key, (argument, _) in OTHERS.items() if key in table}
     return BatchExport(name, cache, target, {**parameters, PARAMETERS[AREA]: area, **others})
+
+
+def _read_path(path: Path, prefix: str, table: dict[str, Any], key: str) -> Path:
+    text: str = read_value(path, prefix, table, key, str)
+    try:
+        valid = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # in the encoding of the file system
+        valid = False
+    if not valid:
+        raise SettingsError(f"{prefix}{key} is not a path", where=path, found=repr(text))
+    return path.parent / text
 
 
 def _check_values(path: Path, prefix: str, table: dict[str, Any]) -> None:

@@ -83,6 +83,8 @@ class BatchRun:
         Returns a context in which an export runs, with the callback for its progress. Called in the export's thread.
     on_end : callable
         Called with the outcome of each export that ends, in its thread, but never by two at once.
+    on_stop : callable
+        Called when an exception, such as KeyboardInterrupt, stops the exports that are running.
     """
 
     def __init__(
@@ -91,11 +93,12 @@ class BatchRun:
         jobs: int,
         show: Callable[[BatchExport], AbstractContextManager[Progress]],
         on_end: Callable[[Outcome], None],
+        on_stop: Callable[[], None],
     ) -> None:
         self.outcomes = {export.name: Outcome(export) for export in batch.exports}
         self._jobs = min(jobs, len(batch.exports))
         self._workers = max(read_workers(None) // self._jobs, 1)
-        self._show, self._on_end = show, on_end
+        self._show, self._on_end, self._on_stop = show, on_end, on_stop
         self._stopped, self._ending = threading.Event(), threading.Lock()
 
     def run(self) -> None:
@@ -107,6 +110,7 @@ class BatchRun:
                     future.result()
             except BaseException:
                 self._stopped.set()
+                self._on_stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 

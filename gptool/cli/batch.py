@@ -55,7 +55,7 @@ def command(file: Path, jobs: int, as_json: bool) -> None:
     from gptool.batch import BatchRun, lock_batch, read_batch
 
     batch = read_batch(file)
-    run = BatchRun(batch, jobs, _bars if _has_bars(jobs) else _no_bars, _show_end)
+    run = BatchRun(batch, jobs, _bars if _has_bars(jobs) else _no_bars, _show_end, _show_stop)
     status, started = 0, time.monotonic()
     with lock_batch(batch.path):
         try:
@@ -110,6 +110,10 @@ def _show_end(outcome: Outcome) -> None:
         lines.append(outcome.status)
     for line in lines:
         click.echo(f"{outcome.export.name}: {line}", err=True)
+
+
+def _show_stop() -> None:
+    click.echo("Stopping the exports that are running", err=True)
 
 
 def _show_table(run: BatchRun, path: Path, seconds: float) -> None:

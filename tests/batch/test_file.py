@@ -49,7 +49,7 @@ WRONG = {
     ),
     "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
     "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
-    "null character": (f'{SECOND}"b\\u0000.tpkx"', r"exports.b.output is not a path; found '/"),
+    "null character": (f'{SECOND}"b\\u0000.tpkx"', "exports.b.output is not a path; found 'b\\x00"),
     "same output": (f'{EXPORT}{SECOND}"x/../a.tpkx"', "exports.b.output is that of exports.a.output; found "),
     "output in an output": (f'{SECOND}"x"\n{EXPORT.replace("a.tpkx", "x/a")}', "exports.a.output lies in exports.b."),
     "output is a cache": (
