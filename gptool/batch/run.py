@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +18,8 @@ from gptool.export.functions import export_tiles
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
 from gptool.request.limits import read_workers
+
+POLL_SECONDS = 0.1
 
 LOG = logging.getLogger(__name__)
 
@@ -99,30 +101,50 @@ class BatchRun:
         self._jobs = min(jobs, len(batch.exports))
         self._workers = max(read_workers(None) // self._jobs, 1)
         self._show, self._on_end, self._on_stop = show, on_end, on_stop
-        self._stopped, self._ending = threading.Event(), threading.Lock()
+        self._stopped, self._running = False, 0
+        self._changed, self._ending = threading.Condition(), threading.Lock()
 
     def run(self) -> None:
         """Run all exports. An exception, such as KeyboardInterrupt, stops those that are running and propagates."""
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="gptool-batch") as pool:
             try:
-                futures = [pool.submit(self._run, outcome.export) for outcome in self.outcomes.values()]
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
+                pending = {pool.submit(self._run, outcome.export) for outcome in self.outcomes.values()}
+                while pending:
+                    # Not for longer: a signal that arrives just before the wait does not interrupt it.
+                    ended, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+                    for future in ended:
+                        future.result()
             except BaseException:
-                self._stopped.set()
-                self._on_stop()
+                self._stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
+    def _stop(self) -> None:
+        """Stop all exports and wait until none is running.
+
+        The pool cannot be relied on for that: if it is interrupted while it starts a thread, it forgets the thread.
+        """
+        with self._changed:
+            self._stopped = True
+            self._on_stop()
+            self._changed.wait_for(lambda: self._running == 0)
+
     def _run(self, export: BatchExport) -> None:
-        if self._stopped.is_set():
-            return
-        started = time.monotonic()
-        status, result, error = self._export(export)
-        outcome = Outcome(export, status, time.monotonic() - started, result, error)
-        with self._ending:
-            self.outcomes[export.name] = outcome
-            self._on_end(outcome)
+        with self._changed:
+            if self._stopped:
+                return
+            self._running += 1
+        try:
+            started = time.monotonic()
+            status, result, error = self._export(export)
+            outcome = Outcome(export, status, time.monotonic() - started, result, error)
+            with self._ending:
+                self.outcomes[export.name] = outcome
+                self._on_end(outcome)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def _export(self, export: BatchExport) -> tuple[Status, ExportResult | None, GptoolError | None]:
         try:
@@ -150,7 +172,7 @@ class BatchRun:
         """Return a callback that passes progress on, and ends the export if the run was stopped."""
 
         def progress(phase: Phase, done: int, total: int, /) -> None:
-            if self._stopped.is_set():
+            if self._stopped:
                 raise ExportCancelledError("the batch was stopped")
             show(phase, done, total)
 
