@@ -21,8 +21,7 @@ from typing import Any
 from gptool.errors import ParameterError, SettingsError
 from gptool.output.registry import resolve_output
 from gptool.request import INPUTS, read_call
-from gptool.request.area import path_or_json
-from gptool.request.limits import read_tables as read_quantisation_tables
+from gptool.request.area_files import path_or_json
 from gptool.request.parameters import BY_NAME
 from gptool.request.values import is_absent
 from gptool.settings import NAME_PATTERN, NAME_RULE, check_keys, read_tables, read_value
@@ -31,7 +30,6 @@ PARAMETERS = {parameter.name: parameter.python_name for parameter in INPUTS if p
 """The parameters of an export by their keys; the suffix of the output stands for `tilePackage`."""
 
 OTHERS: Mapping[str, tuple[str, type]] = {
-    "tables": ("tables", str),
     "maxExportTilesCount": ("max_export_tiles_count", int),
     "overwrite": ("overwrite", bool),
 }
@@ -132,10 +130,7 @@ def _check_values(path: Path, prefix: str, table: dict[str, Any]) -> None:
     """Check each value of a table by itself."""
     for key, (_, kind) in OTHERS.items():
         if key in table:
-            value = read_value(path, prefix, table, key, kind)
-            with _errors_of(path, prefix):
-                if key == "tables":
-                    read_quantisation_tables(value)
+            read_value(path, prefix, table, key, kind)
     for key in PARAMETERS.keys() & table.keys():
         value = path_or_json(table[key]) if key == AREA else table[key]
         if not is_absent(value) and not isinstance(value, Path):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from gptool.model import Message
 from gptool.request.parameters import INPUT_NAMES, PARAMETERS, normalise_name
 from gptool.request.values import format_value, is_absent
-from gptool.text import format_count
+from gptool.text import format_count, nearest_name
 
 CLIENT_NAMES = {
     *(normalise_name(parameter.name) for parameter in PARAMETERS if parameter.response_only),
@@ -57,6 +56,5 @@ def _is_expected(name: str) -> bool:
 
 def _suggestion(name: str) -> str:
     """Return the end of a sentence that names the nearest parameter; empty if none is near."""
-    normalised = normalise_name(name)
-    near = get_close_matches(normalised, INPUT_NAMES, n=1) if len(normalised) <= MAX_COMPARED_LENGTH else []
-    return f"; the nearest known name is {INPUT_NAMES[near[0]]}" if near else ""
+    near = nearest_name(name, INPUT_NAMES) if len(name) <= MAX_COMPARED_LENGTH else None
+    return f"; the nearest known name is {INPUT_NAMES[near]}" if near else ""

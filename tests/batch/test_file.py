@@ -39,7 +39,7 @@ WRONG = {
     "area of a wrong type": (f"{EXPORT}areaOfInterest = [1]", "exports.a.areaOfInterest: value is not a JSON object"),
     "tables": (
         f'{EXPORT}tables = "best"',
-        "exports.a.tables: invalid value; found 'best', expected efficient or exact",
+        "exports.a.tables: invalid choice; found 'best', expected efficient or exact",
     ),
     "limit": (f"{EXPORT}maxExportTilesCount = -1", "exports.a.maxExportTilesCount has an invalid value; found -1"),
     "overwrite": (f'{EXPORT}overwrite = "no"', "exports.a.overwrite has an invalid value; found 'no', expected true"),
