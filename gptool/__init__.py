@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from gptool.export.functions import estimate_export_tiles_size, export_tiles
     from gptool.export.report import DamagedTile, ExportResult, LevelReport
     from gptool.jobs.job import Job
+    from gptool.plan.info import CacheInfo, LevelInfo, info
     from gptool.tool import export_tiles_job
     from gptool.verification import Finding, Verification, verify
 
 __all__ = (
+    "CacheInfo",
     "DamagedTile",
     "Estimate",
     "ExportResult",
     "Finding",
     "Job",
+    "LevelInfo",
     "LevelReport",
     "TileCache",
     "Verification",
@@ -28,6 +31,7 @@ __all__ = (
     "estimate_export_tiles_size",
     "export_tiles",
     "export_tiles_job",
+    "info",
     "open_cache",
     "verify",
 )
@@ -35,17 +39,20 @@ __all__ = (
 __version__ = "0.1.0"
 
 _MODULES = {
+    "CacheInfo": "gptool.plan.info",
     "DamagedTile": "gptool.export.report",
     "Estimate": "gptool.export.estimate",
     "ExportResult": "gptool.export.report",
     "Finding": "gptool.verification",
     "Job": "gptool.jobs.job",
+    "LevelInfo": "gptool.plan.info",
     "LevelReport": "gptool.export.report",
     "TileCache": "gptool.cache",
     "Verification": "gptool.verification",
     "estimate_export_tiles_size": "gptool.export.functions",
     "export_tiles": "gptool.export.functions",
     "export_tiles_job": "gptool.tool",
+    "info": "gptool.plan.info",
     "open_cache": "gptool.cache",
     "verify": "gptool.verification",
 }

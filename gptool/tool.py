@@ -15,7 +15,7 @@ from gptool.export.notices import recompression_notices, request_notices
 from gptool.export.prepare import PreparedExport, prepare
 from gptool.jobs.job import Job, Redactor
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
-from gptool.jobs.report import write_report
+from gptool.jobs.report import REPORT, write_report
 from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
 from gptool.plan import Plan, reserved_bytes
@@ -95,7 +95,7 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
     scheme = prepared.plan.cache.scheme
     job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):
-        write_report(job.record, request, prepared, result, job.report_progress)
+        write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
 
 
 def estimate_export_tiles_size_job(

@@ -60,6 +60,7 @@ PARAMETERS = {
     ),
     "estimate_export_tiles_size": ("cache", *SELECTION, "tables"),
     "export_tiles_job": ("parameters", "cache", "output_directory", "max_export_tiles_count"),
+    "info": ("location",),
     "verify": ("location", "clients", "tiles", "source"),
 }
 """The public functions, and the parameters that they have in any case."""

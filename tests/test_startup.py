@@ -31,7 +31,7 @@ def run(program: str, result: str) -> tuple[list[str], Any]:
         ("import gptool", set()),
         ("import gptool; gptool.export_tiles", {"lxml", "numpy"}),
         (HELP.format(["--help"]), set()),
-        (HELP.format(["--version"]), set()),
+        (HELP.format(["--version"]), {"numpy"}),  # of the native core, whose library it names
         (HELP.format(["export-tiles", "--help"]), {"numpy"}),
         (HELP.format(["register", "--help"]), set()),
         (HELP.format(["doctor", "--help"]), set()),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gptool.cli.console import print_json, print_table, show_progress
+from gptool.cli.console import INTERRUPTED, print_json, print_table, show_progress
 from gptool.cli.options import json_option
 from gptool.errors import TooManyTilesError
 from gptool.text import format_bytes, format_count
@@ -29,9 +29,6 @@ Examples:
 Exit status: 0 if every export succeeded, 1 if one failed or FILE is already running, 2 if FILE is wrong: then nothing
 was exported.
 """
-
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, that of shells."""
 
 
 @click.command("batch", epilog=EPILOG)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -17,6 +18,8 @@ from gptool.display.progress_bar import progress_bar, tiles_text
 from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gptool.jobs.job import Job
     from gptool.model import Message, Phase, Progress
 
@@ -35,15 +38,38 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C: 128 and the number of SIGINT."""
+
+
 def fail(error: GptoolError | OSError) -> NoReturn:
     """Print an error in one line and exit with 2 for wrong usage, 1 for a failed job."""
-    click.echo(f"Error: {error}", err=True)
+    text = str(error)
+    if not isinstance(error, GptoolError) and error.filename is None:  # other writing and reading names its file
+        text = f"standard output: {error.strerror or error}"
+    click.echo(f"Error: {with_options(text)}", err=True)
     if isinstance(error, TooManyTilesError):
         for line in error.advice:
-            click.echo(line, err=True)
+            click.echo(with_options(line), err=True)
     _discard_unwritable_output()
     wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, TooManyTilesError)
     sys.exit(2 if wrong_usage else 1)
+
+
+def with_options(text: str) -> str:
+    """Return a message with the options of the command line in place of the operation's names of parameters.
+
+    Names that are words too, such as `levels`, are replaced where a parameter is meant: at the start of a message,
+    which is the place of an error, and before a value (`levels=0-6`).
+    """
+    from gptool.request.parameters import BY_NAME
+
+    options = {name: parameter.option for name, parameter in BY_NAME.items() if not parameter.response_only}
+    for name, option in options.items():
+        text = re.sub(rf"(?<![\w./-]){name}=", f"{option} ", text)
+        anywhere = rf"(?<![\w./-]){name}(?![\w/-])"
+        text = re.sub(rf"^{name}(?=[:,])" if name.islower() else anywhere, option, text)
+    return text.replace("the overwrite option", "--overwrite")
 
 
 def _discard_unwritable_output() -> None:
@@ -58,7 +84,8 @@ def _discard_unwritable_output() -> None:
 def show_messages(messages: Iterable[Message]) -> None:
     """Print messages on standard error."""
     for message in messages:
-        click.echo(f"{'Warning' if message.type == 'Warning' else 'Note'}: {message.description}", err=True)
+        text = with_options(message.description)
+        click.echo(f"{'Warning' if message.type == 'Warning' else 'Note'}: {text}", err=True)
 
 
 def output_width() -> int:
@@ -91,23 +118,70 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
 
 
 @contextmanager
-def running(job: Job, as_json: bool) -> Iterator[None]:
-    """Start a job. An error within the context fails it and propagates; with `as_json` the job is printed then."""
+def running(job: Job, as_json: bool, report: Path | None = None) -> Iterator[None]:
+    """Start a job. An error within the context fails it and propagates.
+
+    Parameters
+    ----------
+    job : Job
+    as_json : bool
+        Print the job if it fails.
+    report : Path or None
+        Where to write the report of a failed job.
+    """
     job.start()
     try:
         yield
     except GptoolError as error:
         job.fail(error)
+        if report is not None:
+            _write_failure_report(report, job)
         if as_json:
             print_json(job.to_json())
         raise
 
 
+def _write_failure_report(path: Path, job: Job) -> None:
+    from gptool.jobs.report import write_failure_report
+
+    try:
+        write_failure_report(path, job.record)
+    except OSError as error:
+        click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
+
+
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds."""
-    with progress_bar() if sys.stderr is not None and sys.stderr.isatty() else _lines() as progress:
+def show_progress(*, hidden: bool = False) -> Iterator[Progress]:
+    """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds.
+
+    On Ctrl-C, what was done is printed, and the program ends with the exit status of an interrupted one.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    context = nullcontext(_ignore) if hidden else progress_bar() if is_terminal else _lines()
+    last = ""
+    with _interruptible(lambda: last), context as show:
+
+        def progress(phase: Phase, done: int, total: int, /) -> None:
+            nonlocal last
+            last = f"{phase} {done:,} of {total:,} tiles" if total else f"{phase} {done:,} tiles"
+            show(phase, done, total)
+
         yield progress
+
+
+@contextmanager
+def _interruptible(last: Callable[[], str]) -> Iterator[None]:
+    """Exit after Ctrl-C with a line that says how far the work was."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        after = f" after {last()}" if last() else ""
+        click.echo(f"Interrupted{after}; nothing half-written is left.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _ignore(_phase: Phase, _done: int, _total: int, /) -> None:
+    pass
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
-from gptool.cli.options import cache_argument, json_option, selection_options, tile_package_option
+from gptool.cli.options import cache_argument, json_option, limit_option, selection_options, tile_package_option
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ EPILOG = """\b
 Examples:
   gptool estimate relief --levels 0-6 --compression-quality 50
   gptool estimate relief --area-of-interest north.geojson --json
+  gptool estimate relief --output relief.tpkx --max-export-tiles-count 100000
 """
 
 
@@ -30,6 +31,7 @@ Examples:
     metavar="OUTPUT",
     help="OUTPUT of the export: its suffix and name. Nothing is written.",
 )
+@limit_option
 @json_option
 def command(cache: str, as_json: bool, **options: Any) -> None:
     """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.
@@ -47,10 +49,10 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
         print_json(estimate.to_json())
         return
     rows = [
-        (str(level.level), f"{level.tiles:,}", format_bytes(level.bytes_read), format_bytes(level.bytes_written))
+        (str(level.level), f"{level.tiles:,}", *map(format_bytes, (level.bytes_read, level.bytes_written, level.size)))
         for level in estimate.levels
     ]
-    print_table(("Level", "Tiles", "Bytes in", "Bytes out"), rows)
+    print_table(("Level", "Tiles", "Bytes in", "Bytes out", "With indexes"), rows)
     tiles = format_count(estimate.total_tiles_to_export, "tile")
     click.echo(f"{tiles}, {_size(estimate)} as {estimate.result} named {estimate.name}")
 

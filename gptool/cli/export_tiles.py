@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,8 @@ from gptool.cli.console import (
     show_messages,
     show_progress,
 )
-from gptool.cli.options import cache_argument, json_option, selection_options
+from gptool.cli.options import cache_argument, json_option, limit_option, selection_options
+from gptool.errors import CacheError, translate_os_errors
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -30,16 +32,14 @@ Examples:
 """
 
 MAX_LISTED = 10
-"""Damaged tiles that are listed for people; --json lists more."""
+"""Damaged tiles that are listed for people; --report and --json list more."""
 
 
 @click.command("export-tiles", epilog=EPILOG)
 @cache_argument
 @click.argument("output", type=click.Path())
 @selection_options
-@click.option(
-    "--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Fail if more than N tiles are selected."
-)
+@limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
     "--workers",
@@ -47,33 +47,67 @@ MAX_LISTED = 10
     metavar="N",
     help="Number of threads, 1 to 1024. By default, the number of processors.",
 )
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write a report in JSON, also if the export fails.",
+)
+@click.option("--fail-on-damaged", is_flag=True, help="Exit with 1 if the result, which is written, has damaged tiles.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--no-progress", is_flag=True, help="Show no progress.")
 @json_option
-def command(cache: str, output: str, as_json: bool, **options: Any) -> None:
+def command(
+    cache: str,
+    output: str,
+    report: str | None,
+    fail_on_damaged: bool,
+    quiet: bool,
+    no_progress: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Export tiles of CACHE into OUTPUT.
 
     CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
-    cache raster dataset.
+    cache raster dataset. Missing folders above it are created.
     """
-    from gptool.export.functions import export_tiles
+    from gptool.export.functions import run_call
     from gptool.jobs.job import Job
     from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL
+    from gptool.jobs.report import write_report
     from gptool.output.registry import is_tile_package
 
     job = Job(EXPORT_TILES, {**options, "tilePackage": is_tile_package(output)})
-    with running(job, as_json), show_progress() as progress:
-        result = export_tiles(cache, output, progress=progress, **options)
-    show_messages(result.messages)
+    report_path = None if report is None else Path(report)
+    with running(job, as_json, report_path), show_progress(hidden=quiet or no_progress) as progress:
+        done = run_call(cache, output, progress=progress, **options)
+        job.add_messages(done.result.messages)
+        if report_path is not None:
+            with translate_os_errors(report_path):
+                write_report(report_path, job.record, *done, progress)
+    result = done.result
+    if not quiet:
+        show_messages(result.messages)
     if as_json:
-        job.add_messages(result.messages)
         job.results[OUT_SERVICE_URL] = str(result.path)
         job.succeed()
         print_json({**job.to_json(), **result.to_json()})
-    else:
-        show_result(result)
+    elif not quiet:
+        show_result(result, report)
+    if fail_on_damaged and result.total.tiles_damaged:
+        raise CacheError(f"{format_count(result.total.tiles_damaged, 'damaged tile')} in the result", where=result.path)
 
 
-def show_result(result: ExportResult) -> None:
-    """Print the figures of each level in a table. Reasons for kept tiles are in its cells, or below it if narrow."""
+def show_result(result: ExportResult, listed_in: str | None = None) -> None:
+    """Print the figures of each level in a table. Reasons for kept tiles are in its cells, or below it if narrow.
+
+    Parameters
+    ----------
+    result : ExportResult
+    listed_in : str or None
+        The report that lists all damaged tiles.
+    """
     total, wide = result.total, output_width() >= WIDE
     recompressed, optimised = ("Recompressed", "Optimised") if wide else ("Recom-\npressed", "Opti-\nmised")
     columns = ["Level", "Tiles", "Bytes in", "Bytes out", "Out/in", "Quality", recompressed, optimised, "Damaged"]
@@ -87,8 +121,13 @@ def show_result(result: ExportResult) -> None:
     for tile in result.damaged[:MAX_LISTED]:
         click.echo(f"Damaged: level {tile.level}, row {tile.row}, column {tile.column}: {tile.reason}")
     if total.tiles_damaged > MAX_LISTED:
-        click.echo(f"... and {total.tiles_damaged - MAX_LISTED:,} more; --json lists them")
-    click.echo(f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}")
+        where = f"listed in {listed_in}" if listed_in else "--report FILE lists them"
+        click.echo(f"... and {total.tiles_damaged - MAX_LISTED:,} more damaged tiles; {where}")
+    beside = result.size - result.bytes_written
+    click.echo(
+        f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}: "
+        f"{format_bytes(result.bytes_written)} of tiles, {format_bytes(beside)} of indexes of bundles and metadata"
+    )
 
 
 def _kept(report: LevelReport) -> dict[str, int]:

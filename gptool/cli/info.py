@@ -2,96 +2,98 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from gptool.cli.console import print_json, print_table
+from gptool.cli.console import print_json, print_table, show_progress
 from gptool.cli.options import cache_argument, json_option
-from gptool.text import format_bytes
+from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from gptool.plan import Plan
+    from gptool.plan.info import CacheInfo
 
 EPILOG = """\b
-Example:
+Examples:
   gptool info relief
+  gptool info relief --levels
 """
 
 
 @click.command("info", epilog=EPILOG)
 @cache_argument
+@click.option("--levels", "by_level", is_flag=True, help="Show sizes, formats and qualities of each level's tiles.")
 @json_option
-def command(cache: str, as_json: bool) -> None:
-    """Show the tiling scheme, format and extent of CACHE, and the tiles and bytes of each level."""
-    from gptool.plan import count_tiles
-    from gptool.request import read_request
+def command(cache: str, by_level: bool, as_json: bool) -> None:
+    """Show the tiling scheme, format and extent of CACHE, and the tiles and bytes of each level.
 
-    plan = count_tiles(cache, read_request({}))
-    info = describe(plan)
-    empty = [f"level {level.lod.level}: {level.empty:,} tiles are empty files" for level in plan.levels if level.empty]
-    none = [] if plan.tiles else [f"{plan.cache.location} has no tiles at any level of its tiling scheme"]
-    for warning in (*plan.skipped, *empty, *none):
+    The numbers are exact, formats and qualities those of a sample of the tiles.
+    """
+    from gptool.plan.info import info
+
+    with show_progress() as progress:
+        found = info(cache, progress=progress)
+    for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
-        print_json(info)
+        print_json(found.to_json())
         return
-    for name, fact in _facts(plan, info).items():
+    for name, fact in _facts(found).items():
         click.echo(f"{name:<10} {fact}")
+    (_show_tiles if by_level else _show_scales)(found)
+    click.echo(found.summary)
+
+
+def _show_scales(found: CacheInfo) -> None:
+    """Print resolution, scale, tiles and bytes of each level."""
     rows = [
         (str(lod.level), str(lod.resolution), str(lod.scale), f"{level.tiles:,}", format_bytes(level.bytes))
-        for level in plan.filled_levels
+        for level in found.levels
         for lod in [level.lod]
+        if level.tiles
     ]
-    total = "All", "", "", f"{info['tiles']:,}", format_bytes(info["bytes"])
+    total = "All", "", "", f"{found.plan.tiles:,}", format_bytes(found.plan.bytes)
     print_table(("Level", "Resolution", "Scale", "Tiles", "Bytes"), rows, total)
 
 
-def _facts(plan: Plan, info: dict[str, Any]) -> dict[str, str]:
+def _show_tiles(found: CacheInfo) -> None:
+    """Print sizes, formats and qualities of the tiles of each level."""
+    from gptool.plan.info import format_names, format_range
+
+    levels = [level for level in found.levels if level.tiles]
+    rows = [
+        (
+            str(level.lod.level), f"{level.tiles:,}", format_bytes(level.bytes), format_bytes(level.smallest),
+            format_bytes(level.average), format_bytes(level.largest),
+            format_names(level.formats), format_range(level.qualities),
+        )
+        for level in levels
+    ]  # fmt: skip
+    columns = ("Level", "Tiles", "Bytes", "Smallest", "Average", "Largest", "Formats", "Qualities")
+    print_table(columns, rows, ("All", f"{found.plan.tiles:,}", format_bytes(found.plan.bytes), *5 * [""]))
+    sampled = format_count(sum(level.sampled for level in levels), "tile")
+    click.echo(f"Formats and qualities are those of {sampled}, at most 256 of a level; sizes are those of all tiles.")
+
+
+def _facts(found: CacheInfo) -> dict[str, str]:
     """Return the facts above the table, with numbers as the cache states them."""
-    scheme, image = plan.cache.scheme, plan.cache.image
-    ids = [f"{name} {id_}" for name, id_ in info["spatialReference"].items() if name != "wkt"]
-    return {
-        "Cache": f"{info['name']}, {info['storageFormat']}",
+    cache, described = found.plan.cache, found.to_json()
+    scheme, image = cache.scheme, cache.image
+    ids = [f"{name} {id_}" for name, id_ in described["spatialReference"].items() if name != "wkt"]
+    facts = {
+        "Cache": f"{cache.name}, {cache.storage.value}",
         "Tiles": f"{image.format}, declared quality {image.compression_quality}, "
         f"{scheme.tile_columns} x {scheme.tile_rows} px",
         "Reference": ", ".join(ids) or "only as well-known text",
         "Origin": f"{scheme.origin_x}, {scheme.origin_y}",
-        "Extent": ", ".join(map(repr, info["fullExtent"].values())) if info["fullExtent"] else "none",
-        "Scheme": f"{len(scheme.lods)} levels, {scheme.lods[0].level} to {scheme.lods[-1].level}; with tiles:",
+        "Extent": _sides(described["fullExtent"]),
     }
+    declared, full = described["declaredExtent"], described["fullExtent"]
+    if declared and full and any(abs(declared[side] - full[side]) > scheme.lods[-1].resolution.value for side in full):
+        facts["Declared"] = _sides(declared)
+    facts["Scheme"] = f"{len(scheme.lods)} levels, {scheme.lods[0].level} to {scheme.lods[-1].level}; with tiles:"
+    return facts
 
 
-def describe(plan: Plan) -> dict[str, Any]:
-    """Return a description of a cache whose tiles were all counted, with Esri's names."""
-    from gptool.crs.reference import well_known_id
-
-    cache, scheme = plan.cache, plan.cache.scheme
-    extent = plan.extent() if plan.tiles else cache.declared_extent
-    stated = scheme.reference
-    reference = {"wkid": well_known_id(stated), "latestWkid": stated.latest_wkid, "wkt": stated.wkt}
-    return {
-        "name": cache.name,
-        "storageFormat": cache.storage.value,
-        "tileImageInfo": {"format": cache.image.format, "compressionQuality": cache.image.compression_quality},
-        "tileInfo": {
-            "rows": scheme.tile_rows,
-            "cols": scheme.tile_columns,
-            "dpi": scheme.dpi.value,
-            "origin": {"x": scheme.origin_x.value, "y": scheme.origin_y.value},
-        },
-        "spatialReference": {name: value for name, value in reference.items() if value is not None},
-        "fullExtent": extent._asdict() if extent else None,
-        "tiles": plan.tiles,
-        "bytes": plan.bytes,
-        "levels": [
-            {
-                "level": level.lod.level,
-                "resolution": level.lod.resolution.value,
-                "scale": level.lod.scale.value,
-                "tiles": level.tiles,
-                "bytes": level.bytes,
-            }
-            for level in plan.levels
-        ],
-    }
+def _sides(extent: dict[str, float] | None) -> str:
+    return ", ".join(map(repr, extent.values())) if extent else "none"

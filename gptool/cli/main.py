@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from gptool import __version__
 from gptool.cli.console import fail
 from gptool.errors import GptoolError
 
@@ -82,8 +83,28 @@ def _stop(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
 
 
+def _show_version(context: click.Context, _option: click.Parameter, is_requested: bool) -> None:
+    if not is_requested:
+        return
+    try:
+        from gptool import _jpeg
+
+        core = f"libjpeg-turbo {_jpeg.LIBJPEG_TURBO_VERSION}"
+    except ImportError as error:
+        core = f"cannot be loaded: {error}"
+    click.echo(f"gptool-export-tiles {__version__}, native core: {core}")
+    context.exit()
+
+
 @click.command(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="gptool-export-tiles", message="%(package)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the versions of gptool and of the libjpeg-turbo of its native core, and exit.",
+)
 def main() -> None:
     """Export tiles of an Esri tile cache into a tile package, and recompress JPEG tiles."""
     for name in ("SIGTERM", "SIGHUP"):

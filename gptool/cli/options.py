@@ -38,6 +38,10 @@ json_option = click.option(
     help="Print JSON on standard output, and nothing else there.",
 )
 
+limit_option = click.option(
+    "--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Fail if more than N tiles are selected."
+)
+
 tile_package_option = click.option(
     "--tile-package/--no-tile-package",
     default=None,

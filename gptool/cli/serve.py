@@ -41,7 +41,12 @@ def settings_options(command: Command) -> Command:
 
 @click.command("serve", epilog=EPILOG)
 @click.argument("caches", nargs=-1, metavar="[NAME=CACHE]...")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file of settings and caches.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A TOML file of settings, and of caches in its table [caches].",
+)
 @settings_options
 def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> None:
     """Serve exportTiles of caches as ArcGIS Server does, by default at http://127.0.0.1:6080/arcgis/rest/services.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,8 @@ class LevelEstimate:
         Tiles that were recompressed for the estimate.
     deviation : float
         The standard deviation of `bytes_written`, bytes.
+    size : int
+        Bytes that the level adds to the result: its tiles, and the headers and indexes of its bundles.
     """
 
     level: int
@@ -46,6 +48,7 @@ class LevelEstimate:
     bytes_written: int
     sampled: int
     deviation: float
+    size: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the estimate as JSON."""
@@ -54,6 +57,7 @@ class LevelEstimate:
             "tiles": self.tiles,
             "bytesRead": self.bytes_read,
             "bytesWritten": self.bytes_written,
+            "size": self.size,
             "sampled": self.sampled,
         }
 
@@ -92,8 +96,8 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
-        rows = [(level.level, level.tiles, level.bytes_read, level.bytes_written) for level in self.levels]
-        return table_html(self.summary, ("Level", "Tiles", "Bytes in", "Bytes out"), rows)
+        rows = [(level.level, level.tiles, level.bytes_read, level.bytes_written, level.size) for level in self.levels]
+        return table_html(self.summary, ("Level", "Tiles", "Bytes in", "Bytes out", "With indexes"), rows)
 
     @property
     def summary(self) -> str:
@@ -147,12 +151,13 @@ def estimate_plan(
     """
     levels, found = _estimate_levels(plan, recompression, progress)
     bundles = [
-        bundle
-        for level, estimate in zip(plan.filled_levels, levels, strict=True)
-        for bundle in _apportion(level, estimate.bytes_written)
+        _apportion(level, estimate.bytes_written) for level, estimate in zip(plan.filled_levels, levels, strict=True)
     ]
     info = collect_result_info(kind, plan, name, stated_quality(plan, found, recompression))
-    size = kind.result_size(info, bundles)
+    size, metadata = kind.result_size(info, chain.from_iterable(bundles)), kind.result_size(info, [])
+    levels = tuple(
+        replace(level, size=kind.result_size(info, own) - metadata) for level, own in zip(levels, bundles, strict=True)
+    )
     margin = QUANTILE * math.hypot(*(level.deviation for level in levels))
     overhead = size - sum(level.bytes_written for level in levels)
     interval = max(math.floor(size - margin), overhead), min(math.ceil(size + margin), overhead + plan.bytes)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gptool.cache import TileCache, as_tile_cache
 from gptool.display.progress_bar import as_progress
 from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate
-from gptool.export.prepare import prepare
+from gptool.export.prepare import PreparedExport, prepare
 from gptool.export.report import ExportResult
 from gptool.model import Progress, StorageFormat, Tables
 from gptool.output.registry import resolve_output
-from gptool.output.staging import Staging
+from gptool.output.staging import Staging, created_folder
 from gptool.output.tpkx import TPKX
-from gptool.request import read_call
+from gptool.request import Request, read_call
 from gptool.request.limits import read_limit, read_workers
 
 
@@ -96,7 +96,13 @@ def export_tiles(
     OutputError
         If the result cannot be written, or exists.
     """
-    request = read_call(
+    return run_call(
+        cache,
+        output,
+        max_export_tiles_count=max_export_tiles_count,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
         levels=levels,
         export_by=export_by,
         nearest_level=nearest_level,
@@ -106,14 +112,39 @@ def export_tiles(
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
         tables=tables,
-    )
+    ).result
+
+
+class FinishedExport(NamedTuple):
+    """An export with what its report needs: the request, its preparation, and the result."""
+
+    request: Request
+    prepared: PreparedExport
+    result: ExportResult
+
+
+def run_call(
+    cache: TileCache | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    max_export_tiles_count: int | None,
+    overwrite: bool,
+    workers: int | None,
+    progress: Progress | bool | None,
+    **selection: Any,
+) -> FinishedExport:
+    """Run `export_tiles`, with the same parameters, and return what its report needs too."""
+    request = read_call(**selection)
     limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
     target, kind = resolve_output(output, request.storage)
-    staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
-    with as_progress(progress) as report:
-        prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
-        result = prepared.export(staging, threads, report)
-    return replace(result, messages=(*prepared.notices, *result.messages))
+    request = replace(request, tile_package=kind.is_file)
+    with created_folder(target.parent):
+        staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
+        with as_progress(progress) as report:
+            prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
+            result = prepared.export(staging, threads, report)
+    result = replace(result, messages=(*prepared.notices, *result.messages))
+    return FinishedExport(request, prepared, result)
 
 
 def estimate_export_tiles_size(
@@ -130,6 +161,7 @@ def estimate_export_tiles_size(
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     tables: Tables = "efficient",
+    max_export_tiles_count: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Estimate:
     """Count the tiles of an export and estimate the size of its result. Nothing is written.
@@ -152,7 +184,7 @@ def estimate_export_tiles_size(
     Raises
     ------
     ParameterError
-        If the request is invalid or selects no tile.
+        If the request is invalid, selects no tile, or selects more tiles than the maximum.
     CacheError
         If the cache cannot be read.
     """
@@ -177,7 +209,8 @@ def estimate_export_tiles_size(
     elif tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
+    limit = read_limit(max_export_tiles_count)
     with as_progress(progress) as report:
-        prepared = prepare(tile_cache, request, kind=kind, progress=report)
+        prepared = prepare(tile_cache, request, kind=kind, limit=limit, progress=report)
         estimate = prepared.estimate(report, name=name)
     return replace(estimate, messages=(*prepared.notices, *estimate.messages))

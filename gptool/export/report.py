@@ -33,7 +33,7 @@ OUTCOME_TEXTS = {
     Outcome.KEPT_NOT_JPEG: "not JPEG",
     Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
     Outcome.DAMAGED: "damaged",
-    Outcome.NOT_REQUESTED: "no recompression requested",
+    Outcome.NOT_REQUESTED: "copied",
 }
 """What people read for an outcome."""
 

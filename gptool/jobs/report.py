@@ -1,4 +1,7 @@
-"""report.json, beside the result of a job: the request as it was understood, and what was planned and written."""
+"""The report of an export: the request as it was understood, and what was planned and written.
+
+report.json lies beside the result of a job; the command line writes it where it is told to.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,19 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 
 def write_report(
-    record: JobRecord, request: Request, prepared: PreparedExport, result: ExportResult, progress: Progress
+    path: Path,
+    record: JobRecord,
+    request: Request,
+    prepared: PreparedExport,
+    result: ExportResult,
+    progress: Progress,
 ) -> None:
-    """Write report.json beside the result.
+    """Write the report of an export that has succeeded.
 
     Parameters
     ----------
+    path : Path
+        The report, such as report.json beside the result.
     record : JobRecord
         The job, with its messages so far.
     request : Request
@@ -43,6 +53,7 @@ def write_report(
     plan = prepared.plan
     report = {
         "jobId": record.job_id,
+        "succeeded": True,
         "request": _request_json(request, prepared),
         "cache": plan.cache.name,
         "result": {
@@ -55,7 +66,24 @@ def write_report(
         "damagedTiles": [tile.to_json() for tile in result.damaged],
         "messages": [message.to_json() for message in record.messages],
     }
-    (result.path.parent / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
+    path.write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def write_failure_report(path: Path, record: JobRecord) -> None:
+    """Write the report of an export that has failed, however early: its parameters and its messages.
+
+    Raises
+    ------
+    OSError
+        If the report cannot be written.
+    """
+    report = {
+        "jobId": record.job_id,
+        "succeeded": False,
+        "parameters": dict(record.inputs),
+        "messages": [message.to_json() for message in record.messages],
+    }
+    path.write_text(json.dumps(report, indent=2, default=str), encoding="utf-8")
 
 
 def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:

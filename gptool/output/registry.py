@@ -68,6 +68,10 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
     """
     if not os.fspath(output):
         raise ParameterError("name is empty", where="output")
+    if os.name == "posix" and os.fspath(output).startswith("\\\\"):
+        raise ParameterError(
+            "the path of a share of Windows", where=output, expected="the folder in which the share is mounted"
+        )
     with translate_os_errors(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
     suffix = target.suffix.lower()

@@ -36,7 +36,7 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
     OutputExistsError
         If the target exists and must not be replaced.
     OutputError
-        If the parent folder of the target does not exist.
+        If the parent of the target is no folder.
     """
     with translate_os_errors(target):
         if os.path.lexists(target):
@@ -48,7 +48,7 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
             if is_folder:
                 _check_only_dataset(target)
         if not target.parent.is_dir():
-            raise OutputError("parent folder of the output does not exist", where=target.parent)
+            raise OutputError("parent of the output is not a folder", where=target.parent)
 
 
 def _check_only_dataset(folder: Path) -> None:
@@ -76,6 +76,9 @@ def created_folder(folder: Path) -> Iterator[None]:
         If a folder cannot be created.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+    if file is not None:
+        raise OutputError("is not a folder, and so cannot hold the output", where=file)
     try:
         with translate_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,7 @@ class Staging:
     OutputExistsError
         If the target exists and must not be replaced.
     OutputError
-        If the parent folder of the target does not exist, or the staging folder cannot be created.
+        If the parent of the target is no folder, or the staging folder cannot be created.
     """
 
     folder: Path

@@ -70,7 +70,7 @@ def test_estimate_has_the_option(cache: Path, tmp_path: Path) -> None:
 def test_cache_without_jpeg_tiles_gives_a_warning(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache", {(0, 0, 0): png_tile(1)})
     done = run("export-tiles", "cache", "x.tpkx", "--optimize-tiles-for-size", cwd=tmp_path)
-    assert errors_and_notes(done) == ["Warning: optimizeTilesForSize has no effect: no tile is a valid JPEG"]
+    assert errors_and_notes(done) == ["Warning: --optimize-tiles-for-size has no effect: no tile is a valid JPEG"]
     assert done.returncode == 0
 
 

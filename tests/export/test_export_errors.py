@@ -67,9 +67,15 @@ class TestInvalidRequest:
         with pytest.raises(errors.ParameterError, match=r"expected a name that ends in \.tpkx"):
             export_tiles(cache, tmp_path / name)
 
-    def test_missing_parent_folder_is_rejected(self, cache: Path, tmp_path: Path) -> None:
-        with pytest.raises(errors.OutputError, match="parent folder of the output does not exist"):
-            export_tiles(cache, tmp_path / "nowhere" / "x.tpkx")
+    def test_parent_folders_of_a_failed_export_are_removed(self, cache: Path, tmp_path: Path) -> None:
+        with pytest.raises(errors.ParameterError):
+            export_tiles(cache, tmp_path / "a" / "b" / "x.tpkx", levels="99")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(os.name != "posix", reason="a share is a valid path on Windows")
+    def test_share_of_windows_is_refused_with_a_hint(self, cache: Path) -> None:
+        with pytest.raises(errors.ParameterError, match="expected the folder in which the share is mounted"):
+            export_tiles(cache, r"\\server\share\x.tpkx")
 
     def test_missing_cache_is_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(errors.CacheNotFoundError, match="cache not found"):
@@ -185,3 +191,9 @@ def test_pipe_as_bundle_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(bundle_path(folder / "_alllayers", 1, 0, 0))
     with pytest.raises(errors.CacheError, match="is not a regular file"):
         export_tiles(folder, tmp_path / "x.tpkx")
+
+
+def test_missing_parent_folders_are_created(cache: Path, tmp_path: Path) -> None:
+    result = export_tiles(cache, tmp_path / "a" / "b" / "x.tpkx", levels="0")
+    assert result.path == tmp_path / "a" / "b" / "x.tpkx"
+    assert result.path.exists()

@@ -185,7 +185,7 @@ class TestFailure:
         (tmp_path / "file").write_text("precious")
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path / "file" / "jobs")
         assert job.status == "esriJobFailed"
-        assert "cannot be written: Not a directory" in job.messages[1].description
+        assert "is not a folder, and so cannot hold the output" in job.messages[1].description
 
     def test_internal_error_fails_the_job(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

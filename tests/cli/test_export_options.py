@@ -1,0 +1,144 @@
+"""The options of `gptool export-tiles` for scripts: reports, exit status, and what is shown."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool.cli.console import with_options
+from gptool.text import format_bytes
+from helpers.caches import jpeg_tile, make_cache, world
+from helpers.command_line import errors_and_notes, run, run_on_terminal
+
+DAMAGED = 12
+"""Damaged tiles of the cache, two more than are listed for people."""
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A cache with damaged tiles among others."""
+    tiles = {(4, 0, column): jpeg_tile(column) for column in range(DAMAGED + 2)}
+    tiles |= {(4, 0, column): b"\xff\xd8 no more" for column in range(DAMAGED)}
+    make_cache(tmp_path / "damaged", tiles)
+    return tmp_path / "damaged"
+
+
+def read(path: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+class TestReport:
+    def test_report_of_an_export_states_request_figures_and_verification(self, cache: Path, tmp_path: Path) -> None:
+        options = ("--levels", "0-1", "--compression-quality", "50", "--report", "r.json", "--json")
+        done = run("export-tiles", cache, "x.tpkx", *options, cwd=tmp_path)
+        report, job = read(tmp_path / "r.json"), json.loads(done.stdout)
+        assert report["succeeded"] is True
+        assert (report["jobId"], report["request"]["compressionQuality"]) == (job["jobId"], 50)
+        assert report["result"]["sha256"] == sha256((tmp_path / "x.tpkx").read_bytes()).hexdigest()
+        assert report["verification"]["passed"] is True
+        assert [level["written"]["tiles"] for level in report["levels"]] == [level["tiles"] for level in job["levels"]]
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "text"),
+        [
+            (["nowhere", "x.tpkx"], 1, "nowhere: cache not found"),
+            (["CACHE", "x.tpkx", "--levels", "99"], 2, "levels: level is not in the tiling scheme; found 99"),
+            (["CACHE", "x.tpkx", "--max-export-tiles-count", "1"], 1, "ERROR 001564"),
+            (["CACHE", "x.zip"], 2, "x.zip"),
+        ],
+        ids=["no cache", "level", "limit", "suffix"],
+    )
+    def test_report_of_a_failed_export_has_parameters_and_reason(
+        self, cache: Path, tmp_path: Path, arguments: list[str], status: int, text: str
+    ) -> None:
+        arguments = [str(cache) if argument == "CACHE" else argument for argument in arguments]
+        done = run("export-tiles", *arguments, "--report", "r.json", cwd=tmp_path)
+        report = read(tmp_path / "r.json")
+        assert (done.returncode, report["succeeded"]) == (status, False)
+        assert any(text in message["description"] for message in report["messages"])
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
+
+    def test_report_that_cannot_be_written(self, cache: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", cache, "x.tpkx", "--report", "nowhere/r.json", cwd=tmp_path)
+        assert done.returncode == 1
+        assert errors_and_notes(done)[-1] == "Error: nowhere/r.json: cannot be written: No such file or directory"
+        done = run("export-tiles", cache, "x.zip", "--report", "nowhere/r.json", cwd=tmp_path)
+        assert done.returncode == 2
+        assert errors_and_notes(done)[0].startswith("Warning: nowhere/r.json: the report cannot be written: ")
+
+
+class TestDamage:
+    @pytest.mark.parametrize("options", [[], ["--fail-on-damaged"], ["--fail-on-damaged", "--json"]])
+    def test_damaged_tiles_fail_on_request_after_the_result_is_written(
+        self, damaged: Path, tmp_path: Path, options: list[str]
+    ) -> None:
+        done = run("export-tiles", damaged, "x.tpkx", *options, cwd=tmp_path)
+        assert done.returncode == (1 if options else 0)
+        assert (tmp_path / "x.tpkx").exists()
+        if options:
+            assert errors_and_notes(done)[-1] == f"Error: {tmp_path}/x.tpkx: 12 damaged tiles in the result"
+        if "--json" in options:
+            assert json.loads(done.stdout)["damaged"] == DAMAGED
+
+    def test_no_damage_is_no_failure(self, cache: Path, tmp_path: Path) -> None:
+        assert run("export-tiles", cache, "x.tpkx", "--fail-on-damaged", cwd=tmp_path).returncode == 0
+
+    def test_list_of_damaged_tiles_names_where_the_others_are(self, damaged: Path, tmp_path: Path) -> None:
+        lines = run("export-tiles", damaged, "x.tpkx", "--report", "r.json", cwd=tmp_path).stdout.splitlines()
+        assert sum(line.startswith("Damaged: level 4, row 0, column ") for line in lines) == 10
+        assert "... and 2 more damaged tiles; listed in r.json" in lines
+        assert len(read(tmp_path / "r.json")["damagedTiles"]) == DAMAGED
+        lines = run("export-tiles", damaged, "y.tpkx", cwd=tmp_path).stdout.splitlines()
+        assert "... and 2 more damaged tiles; --report FILE lists them" in lines
+
+
+class TestOutput:
+    def test_quiet_prints_errors_only(self, damaged: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", damaged, "x.tpkx", "--quiet", cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        done = run("export-tiles", damaged, "x.tpkx", "--quiet", cwd=tmp_path)
+        assert (done.stdout, "already exists" in done.stderr) == ("", True)
+
+    def test_no_progress_hides_the_bar_but_no_message(self, cache: Path, tmp_path: Path) -> None:
+        options = ("--no-progress", "--optimize-tiles-for-size")
+        shown = run_on_terminal("export-tiles", str(cache), "x.tpkx", *options, cwd=tmp_path, stream="stderr")
+        assert ("tiles/s" in shown, "Note: optimised without loss" in shown) == (False, True)
+
+    def test_missing_folders_are_made_and_taken_back(self, cache: Path, tmp_path: Path) -> None:
+        assert run("export-tiles", cache, "a/b/x.tpkx", "--levels", "0", cwd=tmp_path).returncode == 0
+        assert (tmp_path / "a/b/x.tpkx").is_file()
+        assert run("export-tiles", cache, "c/d/x.tpkx", "--levels", "99", cwd=tmp_path).returncode == 2
+        assert not (tmp_path / "c").exists()
+
+    def test_share_of_windows_is_refused(self, cache: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", cache, r"\\server\share\x.tpkx", cwd=tmp_path)
+        [error] = errors_and_notes(done)
+        assert error.endswith("the path of a share of Windows; expected the folder in which the share is mounted")
+        assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+
+    def test_closing_line_states_what_the_package_weighs_beside_its_tiles(self, cache: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", cache, "x.tpkx", "--levels", "0-1", cwd=tmp_path)
+        tiles = sum(len(tile) for (level, *_), tile in world().items() if level < 2)
+        beside = format_bytes((tmp_path / "x.tpkx").stat().st_size - tiles)
+        line = done.stdout.splitlines()[-1]
+        assert line.endswith(f": {format_bytes(tiles)} of tiles, {beside} of indexes of bundles and metadata")
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("exportExtent: invalid", "--export-extent: invalid"),
+        ("levels: level is not", "--levels: level is not"),
+        ("the levels are levels=0-2 (exportBy=LevelID)", "the levels are --levels 0-2 (--export-by LevelID)"),
+        ("areaOfInterest supersedes exportExtent", "--area-of-interest supersedes --export-extent"),
+        ("/data/levels/areaOfInterest.json: file", "/data/levels/areaOfInterest.json: file"),
+        ("exists; expected a new name, or the overwrite option", "exists; expected a new name, or --overwrite"),
+    ],
+)
+def test_messages_name_options(message: str, shown: str) -> None:
+    assert with_options(message) == shown
