@@ -95,7 +95,7 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
     scheme = prepared.plan.cache.scheme
     job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):
-        write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
+        job.report = write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
 
 
 def estimate_export_tiles_size_job(

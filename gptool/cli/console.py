@@ -142,10 +142,8 @@ def running(job: Job, as_json: bool, report: Path | None = None) -> Iterator[Non
 
 
 def _write_failure_report(path: Path, job: Job) -> None:
-    from gptool.jobs.report import write_failure_report
-
     try:
-        write_failure_report(path, job.record)
+        path.write_text(json.dumps(job.report, indent=2, default=str), encoding="utf-8")
     except OSError as error:
         click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
 

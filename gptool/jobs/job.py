@@ -36,6 +36,9 @@ class Job:
         The state of the job. Each change replaces it.
     results : dict
         Values of the results, by name; set by the work.
+    report : dict or None
+        The report of the export, see `docs/reports.md`: None until it ends, and for an estimate that succeeds. That of
+        a job that failed, however early, has its parameters and messages.
 
     Parameters
     ----------
@@ -62,6 +65,7 @@ class Job:
     ) -> None:
         self._record = JobRecord(job_id or new_job_id(), operation, job_inputs(parameters), created=time.time())
         self.results: dict[str, Any] = {}
+        self.report: dict[str, Any] | None = None
         self._on_change = on_change
         self._redact = redact
         self._cancel_requested = Event()
@@ -226,6 +230,8 @@ class Job:
             self.add_messages(closing_messages(self.operation, error, seconds))
         except Exception:
             LOG.exception("job %s: the end of the job could not be reported", self.job_id)
+        if error is not None:
+            self.report = self._record.failure_report()
 
     def _report(self) -> None:
         self._reported_seconds = time.monotonic()

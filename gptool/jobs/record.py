@@ -180,6 +180,15 @@ class JobRecord:
         seconds = max(now - (self.created if self.started is None else self.started), 0.0)
         return self.end(final_status(error), now).add_messages(closing_messages(self.operation, error, seconds))
 
+    def failure_report(self) -> dict[str, Any]:
+        """Return the report of a job that has failed, however early: its parameters and its messages."""
+        return {
+            "jobId": self.job_id,
+            "succeeded": False,
+            "parameters": dict(self.inputs),
+            "messages": [message.to_json() for message in self.messages],
+        }
+
     def to_json(
         self,
         *,

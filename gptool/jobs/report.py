@@ -30,8 +30,8 @@ def write_report(
     prepared: PreparedExport,
     result: ExportResult,
     progress: Progress,
-) -> None:
-    """Write the report of an export that has succeeded.
+) -> dict[str, Any]:
+    """Write the report of an export that has succeeded, and return it.
 
     Parameters
     ----------
@@ -67,23 +67,7 @@ def write_report(
         "messages": [message.to_json() for message in record.messages],
     }
     path.write_text(json.dumps(report, indent=2), encoding="utf-8")
-
-
-def write_failure_report(path: Path, record: JobRecord) -> None:
-    """Write the report of an export that has failed, however early: its parameters and its messages.
-
-    Raises
-    ------
-    OSError
-        If the report cannot be written.
-    """
-    report = {
-        "jobId": record.job_id,
-        "succeeded": False,
-        "parameters": dict(record.inputs),
-        "messages": [message.to_json() for message in record.messages],
-    }
-    path.write_text(json.dumps(report, indent=2, default=str), encoding="utf-8")
+    return report
 
 
 def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:

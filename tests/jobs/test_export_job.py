@@ -149,6 +149,20 @@ def test_progress_has_a_percentage_while_tiles_are_exported(tmp_path: Path, monk
     assert all(("progress" in answer) == (answer["jobStatus"] == "esriJobExecuting") for answer in answers)
 
 
+class TestReport:
+    def test_report_of_a_job_is_the_file_beside_its_result(self, cache: Path, tmp_path: Path) -> None:
+        job = export_tiles_job({"tilePackage": True, "levels": "0"}, cache=cache, output_directory=tmp_path)
+        assert job.report == json.loads((tmp_path / job.job_id / "report.json").read_text(encoding="utf-8"))
+        assert job.report["succeeded"]
+
+    @pytest.mark.parametrize("parameters", [{"levels": "99"}, {"compressionQuality": "good"}, 7])
+    def test_job_that_failed_early_has_a_report(self, cache: Path, tmp_path: Path, parameters: Any) -> None:
+        job = export_tiles_job(parameters, cache=cache, output_directory=tmp_path)
+        assert job.report
+        assert (job.report["succeeded"], job.report["parameters"]) == (False, job.inputs)
+        assert job.report["messages"] == [message.to_json() for message in job.messages]
+
+
 class TestFailure:
     def test_limit_is_exceeded(self, cache: Path, tmp_path: Path) -> None:
         job = export_tiles_job({}, cache=cache, output_directory=tmp_path, max_export_tiles_count=30)
