@@ -83,11 +83,12 @@ def extensions():
     headers = [*glob("native/*.h"), *glob("native/*.pxd")]
     compile_args = ["-std=c11", "-O3", "-fvisibility=hidden", *compile_flags]
     options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
-    jpeg_sources = ["native/_jpeg.pyx", *sorted(glob("native/*.c"))]
+    system = "native/system.c"
+    jpeg_sources = ["native/_jpeg.pyx", *sorted({*glob("native/*.c")} - {system})]
     return [
         Extension("gptool._area", ["native/_area.pyx"], **options),
         Extension("gptool._bundle", ["native/_bundle.pyx"], **options),
-        Extension("gptool._files", ["native/_files.pyx"], **options),
+        Extension("gptool._files", ["native/_files.pyx", system], **options),
         Extension("gptool._jpeg", jpeg_sources, extra_link_args=link_flags, **options),
     ]
 

@@ -4,24 +4,34 @@ All functions are thread-safe.
 """
 
 import os
+import sys
 
 import numpy as np
 
-from libc.errno cimport EINTR, errno
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, intptr_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from posix.fcntl cimport O_NONBLOCK, O_RDONLY, open
-from posix.stat cimport S_ISREG, stat, struct_stat
-from posix.types cimport off_t
-from posix.unistd cimport close, pread, read
 
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AsString
 
 from buffers cimport check_lengths, first_byte, little_endian
 
 
+cdef extern from "system.h" nogil:
+    int64_t gpt_file_size(const char *path, int *failure)
+    intptr_t gpt_open_file(const char *path, int *failure)
+    void gpt_close_file(intptr_t file)
+    Py_ssize_t gpt_read_at(intptr_t file, void *target, size_t size, uint64_t offset, int *failure)
+
+
+if sys.platform == "win32":
+    # Descriptors belong to a C runtime, and this module may have been compiled with another one than Python.
+    from msvcrt import get_osfhandle as _handle
+else:
+    def _handle(file):
+        return file
+
+
 cdef enum:
-    NOT_A_FILE = -1
     WORD_SIZE = 4
     WINDOW_SIZE = 4096  # bytes read at a time: a page, which the system reads anyway
 
@@ -38,7 +48,7 @@ cdef const char **_addresses(list paths) except NULL:
             path = paths[i]
             if b"\0" in path:
                 raise ValueError(f"path contains a NUL byte; found {path!r}")
-            addresses[i] = PyBytes_AS_STRING(path)
+            addresses[i] = PyBytes_AsString(path)
     except BaseException:
         free(addresses)
         raise
@@ -67,16 +77,14 @@ def file_sizes(list paths not None):
     cdef const char **addresses = _addresses(paths)
     cdef Py_ssize_t i = 0, n = len(paths)
     cdef int failure = 0
-    cdef struct_stat status
     sizes = np.empty(n, np.int64)
     cdef int64_t[::1] view = sizes
     try:
         with nogil:
             while i < n:
-                if stat(addresses[i], &status) != 0:
-                    failure = errno
+                view[i] = gpt_file_size(addresses[i], &failure)
+                if failure != 0:
                     break
-                view[i] = status.st_size if S_ISREG(status.st_mode) else NOT_A_FILE
                 i += 1
     finally:
         free(addresses)
@@ -85,27 +93,21 @@ def file_sizes(list paths not None):
 
 cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *is_whole) noexcept nogil:
     """Read a file of `size` bytes and return 0 or errno. Set `is_whole` to whether the file has that size."""
-    cdef int file = open(path, O_RDONLY | O_NONBLOCK)  # opening a pipe must not block
-    cdef size_t done = 0
-    cdef ssize_t count
-    cdef uint8_t beyond
     cdef int failure = 0
+    cdef intptr_t file = gpt_open_file(path, &failure)
+    cdef size_t done = 0
+    cdef Py_ssize_t count = 1
+    cdef uint8_t beyond
     is_whole[0] = False
-    if file < 0:
-        return errno
-    while True:
-        count = read(file, target + done, size - done) if done < size else read(file, &beyond, 1)
-        if count < 0 and errno == EINTR:
-            continue
-        if count < 0:
-            failure = errno
-        elif count == 0:
-            is_whole[0] = done == size
-        elif done < size:
+    if failure != 0:
+        return failure
+    while count > 0 and done < size:
+        count = gpt_read_at(file, target + done, size - done, done, &failure)
+        if count > 0:
             done += <size_t>count
-            continue
-        break
-    close(file)
+    if failure == 0 and done == size:
+        is_whole[0] = gpt_read_at(file, &beyond, 1, size, &failure) == 0
+    gpt_close_file(file)
     return failure
 
 
@@ -180,18 +182,15 @@ def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
     cdef uint8_t window[WINDOW_SIZE]
     cdef uint64_t begin = 0, length = 0  # the window holds `length` bytes from offset `begin`
     cdef Py_ssize_t i = 0, n = offsets.shape[0]
-    cdef ssize_t count
+    cdef Py_ssize_t count
     cdef int failure = 0
+    cdef intptr_t handle = _handle(file)
     words = np.empty(n, np.uint32)
     cdef uint32_t[::1] view = words
     with nogil:
         while i < n:
             if offsets[i] < begin or length < WORD_SIZE or offsets[i] - begin > length - WORD_SIZE:
-                count = pread(file, window, WINDOW_SIZE, <off_t>(start + offsets[i]))
-                if count < 0 and errno == EINTR:
-                    continue
-                if count < 0:
-                    failure = errno
+                count = gpt_read_at(handle, window, WINDOW_SIZE, start + offsets[i], &failure)
                 if count < WORD_SIZE:
                     break
                 begin, length = offsets[i], <uint64_t>count
@@ -200,3 +199,30 @@ def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
     if failure != 0:
         raise OSError(failure, os.strerror(failure))
     return words, i
+
+
+def read_at(int file, uint64_t offset, uint8_t[::1] target not None):
+    """Read from an open file at an offset into `target`, and return how many bytes were read at once: 0 at its end.
+
+    Parameters
+    ----------
+    file : int
+        The descriptor of an open file.
+    offset : int
+        Bytes.
+    target : uint8[n]
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    """
+    cdef int failure = 0
+    cdef Py_ssize_t count
+    cdef uint8_t *start = <uint8_t *>first_byte(target)
+    cdef intptr_t handle = _handle(file)
+    with nogil:
+        count = gpt_read_at(handle, start, target.shape[0], offset, &failure)
+    if failure != 0:
+        raise OSError(failure, os.strerror(failure))
+    return count

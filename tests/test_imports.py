@@ -16,7 +16,7 @@ from helpers.import_rules import Package, imports_of_tests
 TESTS = Path(__file__).parent
 
 STAGES = (
-    ("errors",),
+    ("errors", "system"),
     ("model", "text"),
     ("_area", "_bundle", "_files", "_jpeg"),
     ("crs", "display", "settings"),

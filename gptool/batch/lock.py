@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gptool import system
 from gptool.errors import GptoolError, translate_os_errors
 
 SUFFIX = ".lock"
@@ -32,10 +32,10 @@ def lock_batch(path: Path) -> Iterator[None]:
     """
     place = path.with_name(path.name + SUFFIX)
     with translate_os_errors(place):
-        file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        file = os.open(place, system.LOCK, 0o644)
     try:
         with translate_os_errors(place):
-            if not _try_lock(file):
+            if not system.try_lock(file):
                 raise _locked_error(path, file)
             os.ftruncate(file, 0)
             os.write(file, str(os.getpid()).encode())
@@ -44,15 +44,7 @@ def lock_batch(path: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _locked_error(path: Path, file: int) -> GptoolError:
-    process = os.pread(file, MAX_PID_LENGTH, 0).decode("ascii", "replace")
+    process = os.read(file, MAX_PID_LENGTH).decode("ascii", "replace")
     running = f"process {process}" if process.isdigit() else "another process"
     return GptoolError("is already running", where=path, found=running, expected="one run of the file at a time")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool import _files
+from gptool import _files, system
 from gptool.errors import BundleError, CacheError
 
 CHUNK_BYTES = 256 * 1024
@@ -37,8 +37,7 @@ def open_file(path: str | Path, where: Path) -> Iterator[FileRange]:
         If the file cannot be opened, or is not a regular file.
     """
     try:
-        # Opening a pipe must not block.
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        file = os.open(path, system.READ)
     except OSError as error:
         raise CacheError(f"cannot be opened: {error.strerror}", where=where) from error
     try:
@@ -140,10 +139,10 @@ class FileRange(ByteSource):
     def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]:
         # Not mapped into memory: if a mapped file shrinks, the process is killed.
         data = buffer.take(size)
-        view, done = data.data, 0
+        done = 0
         while done < size:
             try:
-                count = os.preadv(self._file, [view[done:]], self._start + offset + done)
+                count = _files.read_at(self._file, self._start + offset + done, data[done:])
             except OSError as error:
                 raise self._read_error(error, offset + done) from error
             if count == 0:

@@ -13,7 +13,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gptool import __version__
+from gptool import __version__, system
 from gptool.errors import MAX_FOUND
 
 DISTRIBUTION = "gptool-export-tiles"
@@ -180,12 +180,12 @@ def _gptool() -> str:
 def _libjpeg() -> str:
     """Return the versions of libjpeg-turbo that the native core was compiled with and runs with."""
     core = _module("gptool._jpeg")
-    path = _library_of(ctypes.CDLL(core.__file__).jpeg_std_error)
+    path = system.library_path(ctypes.CDLL(core.__file__).jpeg_std_error)
     return f"{_library_version(path)}, {path}, compiled with {core.LIBJPEG_TURBO_VERSION}"
 
 
 def _turbojpeg() -> str:
-    path = _library_of(_module("gptool.jpeg.pixels").library_function())
+    path = system.library_path(_module("gptool.jpeg.pixels").library_function())
     return f"{_library_version(path)}, {path}"
 
 
@@ -206,22 +206,3 @@ def _geos() -> str:
 def _library_version(path: Path) -> str:
     found = LIBJPEG_TURBO.search(path.read_bytes())
     return found[1].decode() if found else "unknown version"
-
-
-class _Symbol(ctypes.Structure):
-    """`Dl_info` of dladdr(3)."""
-
-    _fields_ = (
-        ("file", ctypes.c_char_p),
-        ("base", ctypes.c_void_p),
-        ("name", ctypes.c_char_p),
-        ("address", ctypes.c_void_p),
-    )
-
-
-def _library_of(function: Any) -> Path:
-    """Return the path of the library that a C function is in."""
-    symbol = _Symbol()
-    if not ctypes.CDLL(None).dladdr(ctypes.cast(function, ctypes.c_void_p), ctypes.byref(symbol)):
-        raise OSError("the library of a function was not found")
-    return Path(symbol.file.decode()).resolve()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from gptool import __version__
+from gptool import __version__, system
 from gptool.cli.console import fail
 from gptool.errors import GptoolError
 
@@ -107,6 +107,6 @@ def _show_version(context: click.Context, _option: click.Parameter, is_requested
 )
 def main() -> None:
     """Export tiles of an Esri tile cache into a tile package, and recompress JPEG tiles."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+    for number in (*system.STOP_SIGNALS, *system.HANGUP_SIGNALS):
+        if number != signal.SIGINT:  # Python raises KeyboardInterrupt
+            signal.signal(number, _stop)

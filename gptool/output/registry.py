@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gptool import system
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.model import StorageFormat
 from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
@@ -68,7 +69,7 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
     """
     if not os.fspath(output):
         raise ParameterError("name is empty", where="output")
-    if os.name == "posix" and os.fspath(output).startswith("\\\\"):
+    if system.is_windows_share(output):
         raise ParameterError(
             "the path of a share of Windows", where=output, expected="the folder in which the share is mounted"
         )

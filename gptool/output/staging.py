@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gptool import system
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
 
 PREFIX, SUFFIX = ".gptool-", ".part"
@@ -132,9 +132,9 @@ class Staging:
         if self._keep:
             return
         try:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            system.remove_folder(self.folder)
         except BaseException:  # a second interrupt
-            shutil.rmtree(self.folder, ignore_errors=True)
+            system.remove_folder(self.folder)
             raise
 
     def commit(self, staged: Path) -> None:
@@ -156,7 +156,7 @@ class Staging:
             if self._is_folder:
                 self._replace_folder(staged)
             elif self._overwrite:
-                staged.replace(self.target)
+                system.replace(staged, self.target)
             else:
                 _rename_to_new(staged, self.target)
 
@@ -164,16 +164,16 @@ class Staging:
         """Move a staged folder to the target; an old target goes to the staging folder, and back on failure."""
         check_target(self.target, is_folder=True, overwrite=self._overwrite)
         if not self.target.exists():
-            staged.rename(self.target)
+            system.rename(staged, self.target)
             return
         old = Path(tempfile.mkdtemp(dir=self.folder)) / "old"
         try:
-            self.target.rename(old)
-            staged.rename(self.target)
+            system.rename(self.target, old)
+            system.rename(staged, self.target)
         except BaseException:
             if old.exists() and not self.target.exists():
                 self._keep = True  # an interrupt here must not delete the old target
-                old.rename(self.target)
+                system.rename(old, self.target)
                 self._keep = False
             raise
 
@@ -189,7 +189,7 @@ def _rename_to_new(staged: Path, target: Path) -> None:
         raise _exists_error(target) from None
     except OSError:  # a file system without hard links
         check_target(target, is_folder=False, overwrite=False)
-        staged.replace(target)
+        system.replace(staged, target)
 
 
 def _flush_all(path: Path) -> None:
@@ -197,8 +197,4 @@ def _flush_all(path: Path) -> None:
     if path.is_dir():
         for entry in path.iterdir():
             _flush_all(entry)
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    system.flush(path)

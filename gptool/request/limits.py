@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+from gptool import system
 from gptool.request.values import check_integer
 
 MAX_WORKERS = 1024
@@ -31,4 +31,4 @@ def read_workers(value: Any) -> int:
     """
     if value is not None:
         return check_integer(value, "workers", 1, MAX_WORKERS)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return system.processors()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from gptool import system
 from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
@@ -27,7 +28,6 @@ SHUTDOWN_SECONDS = 3
 """How long pending responses may take after the service was told to stop."""
 
 MAX_PORT = 65535
-STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -60,6 +60,7 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
             app, log_config=None, access_log=False, server_header=False, lifespan="off",
             http="h11", h11_max_incomplete_event_size=MAX_HEADER_BYTES, timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )  # fmt: skip
+        system.end_with_this_process()
         asyncio.run(_run(state, uvicorn.Server(config), listener, on_ready))
 
 
@@ -86,7 +87,7 @@ async def _run(
         return
     try:
         # uvicorn stops at these signals and then raises them again; stopping the service is not a failure.
-        for number in STOP_SIGNALS:
+        for number in system.STOP_SIGNALS:
             signal.signal(number, lambda *_: None)
         host = f"[{state.settings.host}]" if listener.family is socket.AF_INET6 else state.settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
@@ -98,15 +99,18 @@ async def _run(
 async def _start(queue: JobQueue) -> bool:
     """Start the queue, which may take a while. Return False if a stop signal arrived meanwhile."""
     loop, starting = asyncio.get_running_loop(), asyncio.create_task(queue.start())
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, starting.cancel)
+
+    def cancel(*_: object) -> None:
+        loop.call_soon_threadsafe(starting.cancel)
+
+    handlers = {number: signal.signal(number, cancel) for number in system.STOP_SIGNALS}
     try:
         await starting
     except asyncio.CancelledError:
         return False
     finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return True
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gptool import _files
 from gptool.cache.byte_source import CHUNK_BYTES, ByteSource, DeflatedMember, FileRange
 from gptool.errors import BundleError, CacheError
 
@@ -178,7 +179,7 @@ def test_failed_read_does_not_affect_later_reads(tmp_path: Path, monkeypatch: py
     with open_source(tmp_path / "x", deflate(NOISE), decompressed_size=len(NOISE)) as (source, _):
         source.read(0, 10)
         with monkeypatch.context() as patch:
-            patch.setattr(os, "preadv", fail)
+            patch.setattr(_files, "read_at", fail)
             with pytest.raises(CacheError, match="Input/output error"):
                 source.read(100, len(NOISE) - 100)
         assert source.read(200, 10).tobytes() == NOISE[200:210]

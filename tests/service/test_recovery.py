@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gptool import export_tiles
+from gptool import export_tiles, system
 from gptool.cache import open_cache
 from gptool.errors import OutputError
 from gptool.jobs.record import JobRecord
@@ -56,9 +56,9 @@ RESTARTED = "The service ended while the job was executing: the job is started a
 
 
 HOLD_LOCK = """
-import fcntl, sys
-file = open(sys.argv[1])
-fcntl.flock(file, fcntl.LOCK_EX)
+import os, sys
+from gptool import system
+assert system.try_lock(os.open(sys.argv[1], system.LOCK))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -197,8 +197,8 @@ class TestLock:
     ) -> None:
         """Another process holds the lock, as workers do until they notice that their service has ended."""
         attempts: list[bool] = []
-        original = output_directory._try_lock
-        monkeypatch.setattr(output_directory, "_try_lock", lambda file: attempts.append(original(file)) or attempts[-1])
+        original = system.try_lock
+        monkeypatch.setattr(system, "try_lock", lambda file: attempts.append(original(file)) or attempts[-1])
         monkeypatch.setattr(output_directory, "LOCK_SECONDS", TIMEOUT)
         tmp_path.joinpath("service.lock").touch()
         command = [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "service.lock")]

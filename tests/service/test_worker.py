@@ -195,7 +195,7 @@ FAULTS = {
     remove_tiles: "Maps/World: contains no _alllayers folder, nor do its subfolders",
     remove_cache: "Maps/World: cache not found",
     break_bundle: "Maps/World/_alllayers/L00/R0000C0000.bundle: ",
-    block_output: "the output directory/work/",
+    block_output: "the output directory: is not a folder, and so cannot hold the output",
     add_unknown_level: "Maps/World/_alllayers/L40: level is not in the tiling scheme",
 }
 

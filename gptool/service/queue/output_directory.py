@@ -9,7 +9,6 @@ results/<job id>/       the result of a succeeded export
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from gptool import system
 from gptool.errors import OutputError, translate_os_errors
 
 JOB_ID = re.compile("j[0-9a-f]{32}")
@@ -50,7 +50,7 @@ class OutputDirectory:
             for folder in (self._work, self._results):
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
                 folder.chmod(PRIVATE_FOLDER)  # version 0.1.0 created it with the umask's mode
-            self._lock = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+            self._lock = os.open(self.path / "service.lock", system.LOCK, PRIVATE_FILE)
         try:
             await self._wait_for_lock(self._lock)
         except BaseException:
@@ -60,7 +60,7 @@ class OutputDirectory:
     async def _wait_for_lock(self, file: int) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
         with translate_os_errors(self.path):
-            while not _try_lock(file):
+            while not system.try_lock(file):
                 if time.monotonic() > deadline:
                     raise OutputError(
                         "directory is in use by another service", where=self.path,
@@ -97,17 +97,17 @@ class OutputDirectory:
         """
         target = self.result_folder(job_id)
         with translate_os_errors(target):
-            (self.work_folder(job_id) / job_id).rename(target)
+            system.rename(self.work_folder(job_id) / job_id, target)
             self.work_folder(job_id).rmdir()
 
     def remove_work(self, job_id: str) -> None:
         """Remove the work folder of a job."""
-        shutil.rmtree(self.work_folder(job_id), ignore_errors=True)
+        system.remove_folder(self.work_folder(job_id))
 
     def remove_results(self, job_ids: Iterable[str]) -> None:
         """Remove the results of jobs."""
         for job_id in job_ids:
-            shutil.rmtree(self.result_folder(job_id), ignore_errors=True)
+            system.remove_folder(self.result_folder(job_id))
 
     def remove_orphans(self, ids_with_result: set[str]) -> None:
         """Remove what a service that was killed has left: all work, and the results of other jobs than these.
@@ -121,7 +121,7 @@ class OutputDirectory:
             orphans = _job_folders(self._work)
             orphans += [path for path in _job_folders(self._results) if path.name not in ids_with_result]
         for path in orphans:
-            shutil.rmtree(path, ignore_errors=True)
+            system.remove_folder(path)
 
     def free_bytes(self) -> int:
         """Return the free space of the disk, bytes.
@@ -137,12 +137,3 @@ class OutputDirectory:
 
 def _job_folders(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if JOB_ID.fullmatch(path.name)]
-
-
-def _try_lock(file: int) -> bool:
-    """Lock a file. Return False if another process has locked it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,6 +13,9 @@ from gptool.jobs.job import Redactor
 OUTPUT_DIRECTORY = "the output directory"
 ANY_PATH = "a path"
 
+ROOT = r"(?:[A-Za-z]:[\\/]|\\\\|/)"
+"""The start of an absolute path: of a drive or a share of Windows, or another one."""
+
 NO_WORD_BEFORE = r"(?<![\w.])"
 REST = r"""[^\s'",;:)\]]*"""
 """The rest of a path after a known start, up to a character that usually follows a path in a message."""
@@ -34,7 +37,7 @@ def path_redactor(service: str, location: Path, output: Path) -> Redactor:
     parents = {text for path in (location, output) for parent in path.parents for text in _spellings(parent)}
     paths = re.compile(
         rf"(https?://\S+)|{NO_WORD_BEFORE}(?:({_any_of(names)})(?![\w-])({REST})"
-        rf"|(?:{_any_of(parents)})(?![\w-]){REST}|/(?=\S){REST})"
+        rf"|(?:{_any_of(parents)})(?![\w-]){REST}|{ROOT}(?=\S){REST})"
     )
 
     def replacement(match: re.Match[str]) -> str:
@@ -56,5 +59,6 @@ def _any_of(texts: Iterable[str]) -> str:
 
 def _spellings(path: Path) -> Iterator[str]:
     """Yield the spellings of a path in messages: as given and resolved, each also as in an error's line or a repr."""
-    for name in {str(path), os.path.realpath(path)} - {os.sep}:
+    texts = {str(path), os.path.realpath(path)}
+    for name in (texts | {Path(text).as_posix() for text in texts}) - {path.anchor, Path(path.anchor).as_posix()}:
         yield from (name, str(GptoolError(name)), str(GptoolError(repr(name)[1:-1])))

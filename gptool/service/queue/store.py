@@ -75,7 +75,7 @@ class JobStore:
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
         with translate_os_errors(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
             path.chmod(PRIVATE_FILE)  # SQLite gives its -wal and -shm files the mode of the database
         with _translate_errors(path):
             self._connection = sqlite3.connect(path)

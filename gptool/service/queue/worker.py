@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NoReturn
 
+from gptool import system
 from gptool.jobs.job import Job
 from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL, JobResult
 from gptool.jobs.report import REPORT
@@ -22,9 +22,6 @@ from gptool.jobs.status import JobStatus
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
 from gptool.service.queue.redaction import path_redactor
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
-
-NICE = 10
-"""Increment of the nice value: the service answers requests while its workers work."""
 
 
 class Worker:
@@ -91,7 +88,7 @@ class Worker:
         try:
             while line:
                 line = line[os.write(self._output, line) :]
-        except BrokenPipeError:
+        except OSError:  # the pipe is broken
             os._exit(0)  # as in `listen`, which may notice the end of the service later
 
 
@@ -112,9 +109,9 @@ def main() -> NoReturn:
     """Execute tasks until the service ends."""
     # SIGTERM may be sent to all processes of the service; a worker ends when the service has released it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with suppress(OSError):
-        os.nice(NICE)
+    system.lower_priority()
     output = os.dup(1)
+    system.set_binary(output)
     os.dup2(2, 1)
     worker = Worker(output)
     Thread(target=worker.listen, daemon=True).start()

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from typing import Self
 
+from gptool import system
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
 
 COMMAND = (sys.executable, "-P", "-m", "gptool.service.queue.worker")
@@ -29,11 +30,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, inherited: tuple[int, ...]) -> Self:
-        """Start a process that inherits file descriptors.
-
-        It is in a process group of its own, so that Ctrl-C at a terminal reaches the service alone. It stays in the
-        service's session: Linux shares processors among sessions first (autogroup), and nice values count only within
-        a session.
+        """Start a process that inherits file descriptors, see `gptool.system.worker_options`.
 
         Raises
         ------
@@ -46,8 +43,7 @@ class WorkerProcess:
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=MAX_LINE_BYTES,
-                pass_fds=inherited,
-                process_group=0,
+                **system.worker_options(inherited),
             )
         )
 

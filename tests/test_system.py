@@ -1,0 +1,83 @@
+"""What differs between operating systems does its work on this one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gptool import _jpeg, system
+
+TRY_LOCK = """
+import os, sys
+from gptool import system
+file = os.open(sys.argv[1], system.LOCK)
+print(system.try_lock(file), os.read(file, 100).decode())
+"""
+
+
+def test_lock_is_that_of_one_process_and_its_file_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    file = os.open(path, system.LOCK)
+    assert system.try_lock(file)
+    os.write(file, b"owner")
+
+    def other() -> str:
+        return subprocess.run([sys.executable, "-c", TRY_LOCK, path], capture_output=True, text=True, check=True).stdout
+
+    assert other().split() == ["False", "owner"]
+    os.close(file)
+    assert other().split() == ["True", "owner"]
+
+
+def test_replace_and_rename_move_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    system.replace(tmp_path / "a", tmp_path / "b")
+    system.rename(tmp_path / "b", tmp_path / "c")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"c": "a"}
+
+
+@pytest.mark.parametrize("move", [system.rename, system.replace])
+def test_missing_file_is_an_error_at_once(tmp_path: Path, move: object) -> None:
+    with pytest.raises(FileNotFoundError):
+        move(tmp_path / "nowhere", tmp_path / "x")  # type: ignore[operator]
+
+
+@pytest.mark.skipif(not system.IS_WINDOWS, reason="other systems replace open files")
+def test_open_file_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "RETRY_SECONDS", 0.1)
+    (tmp_path / "new").write_text("new")
+    with (tmp_path / "old").open("w"), pytest.raises(PermissionError, match="open in another program"):
+        system.replace(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "new").read_text() == "new"
+
+
+def test_files_and_folders_are_flushed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    system.flush(tmp_path / "file")
+    system.flush(tmp_path)
+    with pytest.raises(OSError, match="nowhere"):
+        system.flush(tmp_path / "nowhere")
+
+
+def test_folder_is_removed_with_its_content(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "sub" / "file").write_text("text")
+    system.remove_folder(tmp_path / "folder")
+    system.remove_folder(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_library_of_a_function_is_found() -> None:
+    library = ctypes.PyDLL(_jpeg.__file__)
+    assert system.library_path(library.PyInit__jpeg) == Path(_jpeg.__file__).resolve()
+
+
+def test_share_of_windows_is_recognised() -> None:
+    assert system.is_windows_share(r"\\server\share\x.tpkx") != system.IS_WINDOWS
+    assert not system.is_windows_share("share/x.tpkx")
