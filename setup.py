@@ -14,6 +14,9 @@ from setuptools._distutils.ccompiler import new_compiler
 from setuptools._distutils.errors import CCompilerError, DistutilsError
 from setuptools._distutils.sysconfig import customize_compiler
 
+STABLE_ABI = "0x030B0000"
+"""The modules use the stable ABI of this version of Python, 3.11, and so run with it and all later ones."""
+
 MISSING = """\
 gptool needs libjpeg-turbo (shared library and headers), Python's headers and a C compiler; the error was:
     {reason}
@@ -82,7 +85,13 @@ def extensions():
     check_libjpeg(compile_flags, link_flags)
     headers = [*glob("native/*.h"), *glob("native/*.pxd")]
     compile_args = ["-std=c11", "-O3", "-fvisibility=hidden", *compile_flags]
-    options = {"include_dirs": ["native"], "depends": headers, "extra_compile_args": compile_args}
+    options = {
+        "include_dirs": ["native"],
+        "depends": headers,
+        "extra_compile_args": compile_args,
+        "define_macros": [("Py_LIMITED_API", STABLE_ABI)],
+        "py_limited_api": True,
+    }
     system = "native/system.c"
     jpeg_sources = ["native/_jpeg.pyx", *sorted({*glob("native/*.c")} - {system})]
     return [
@@ -94,6 +103,7 @@ def extensions():
 
 
 setup(
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     ext_modules=cythonize(
         extensions(), include_path=["native"], build_dir="build/cython", compiler_directives={"language_level": 3}
     )
