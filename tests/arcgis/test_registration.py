@@ -100,7 +100,7 @@ BAD = {
     "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "more than one OUTPUT: one and two"),
     "nonexistent cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
     "file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file with a folder"),
-    "missing parent folder": ([*GOOD, "W=CACHE", "no/where"], 1, "parent folder of the output does not exist"),
+    "missing parent folder": ([*GOOD, "W=CACHE", "no/where"], 1, "parent of the output is not a folder"),
 }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def diagnose(program: str, *flags: str, paths: tuple[Path, ...] = (ROOT,), **var
     """Run a program that calls the doctor. Return its exit status, and the checks by name."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), **variables}
     done = subprocess.run(
-        [sys.executable, *flags, "-c", program], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-P", *flags, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
     assert "gptool" not in done.stderr  # no traceback of ours; shapely prints one if NumPy is missing
     printed = json.loads(done.stdout)
@@ -73,7 +73,7 @@ def test_environment_of_the_tests_is_sound() -> None:
 def test_libraries_are_those_that_are_loaded() -> None:
     _, checks = diagnose(DOCTOR)
     program = "from gptool.jpeg import pixels\npixels.library_function()\nprint(open('/proc/self/maps').read())"
-    maps = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    maps = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout
     for name in ("libjpeg-turbo of gptool._jpeg", "libjpeg-turbo of PyTurboJPEG"):
         version, path = checks[name]["found"].split(", ")[:2]
         assert re.fullmatch(r"[23]\.\d+(\.\d+)?", version)

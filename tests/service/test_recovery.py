@@ -201,7 +201,7 @@ class TestLock:
         monkeypatch.setattr(system, "try_lock", lambda file: attempts.append(original(file)) or attempts[-1])
         monkeypatch.setattr(output_directory, "LOCK_SECONDS", TIMEOUT)
         tmp_path.joinpath("service.lock").touch()
-        command = [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "service.lock")]
+        command = [sys.executable, "-P", "-c", HOLD_LOCK, str(tmp_path / "service.lock")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             assert holder.stdout
             assert holder.stdin
