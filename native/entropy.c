@@ -3,9 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _MSC_VER
+#include <intrin.h>
+#endif
+
 enum { MAX_DC_CATEGORY = 11, MAX_AC_CATEGORY = 10 }; /* of baseline coding: T.81, tables F.1 and F.2 */
 enum { ZRL = 0xF0, EOB = 0x00 };                     /* symbols for 16 zero coefficients and for the end of a block */
 enum { MAX_BLOCK_SYMBOLS = GPT_BLOCK_SIZE, LENGTH_BITS = 5 };
+
+/* Return the number of the lowest bit that is set; one is. */
+static int lowest_bit(uint64_t bits)
+{
+#ifdef _MSC_VER
+    unsigned long number;
+
+    _BitScanForward64(&number, bits);
+    return (int)number;
+#else
+    return __builtin_ctzll(bits);
+#endif
+}
 
 void gpt_entropy_reset(gpt_entropy *self)
 {
@@ -108,7 +125,7 @@ void gpt_entropy_add_block(gpt_entropy *self, int table, int dc_difference, cons
     *next_symbol = dc | MAGNITUDE_BITS[(dc_difference == (int16_t)dc_difference ? dc_difference : INT16_MAX) & 0xFFFF];
     self->symbol_counts[*next_symbol++ >> 16]++;
     for (nonzero &= ~UINT64_C(1); nonzero != 0; nonzero &= nonzero - 1) {
-        const int k = __builtin_ctzll(nonzero);
+        const int k = lowest_bit(nonzero);
         unsigned run = (unsigned)(k - next);
         uint32_t symbol;
 

@@ -38,7 +38,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 CLIENTS = Path(__file__).parent / "clients" / "environment"
-VERSIONS = ("numpy", "lxml", "pillow-simd", "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
+PILLOW = "pillow" if sys.platform == "win32" else "pillow-simd"
+VERSIONS = ("numpy", "lxml", PILLOW, "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
 
 
 def pytest_report_header() -> list[str]:
@@ -50,6 +51,13 @@ def pytest_report_header() -> list[str]:
         f"Chromium: {'found' if CHROMIUM.exists() else 'not found, tests of pages in a browser are skipped'}",
         f"clients: {'found' if CLIENTS.exists() else 'not found, their tests are skipped (see tests/clients)'}",
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if sys.platform == "win32":
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason="cannot hold on Windows"))
 
 
 @pytest.fixture(scope="session")

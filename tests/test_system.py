@@ -27,7 +27,8 @@ def test_lock_is_that_of_one_process_and_its_file_stays_readable(tmp_path: Path)
     os.write(file, b"owner")
 
     def other() -> str:
-        return subprocess.run([sys.executable, "-P", "-c", TRY_LOCK, path], capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-P", "-c", TRY_LOCK, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     assert other().split() == ["False", "owner"]
     os.close(file)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +23,18 @@ REINSTALL = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
 INSTALL_LIBJPEG = "apt-get install libjpeg-dev (Fedora: dnf install libjpeg-turbo; macOS: brew install jpeg-turbo)"
 INSTALL_TURBOJPEG = "apt-get install libturbojpeg0-dev (Fedora: dnf install turbojpeg; macOS: brew install jpeg-turbo)"
 
-MODULES = {"pillow-simd": "PIL", "PyTurboJPEG": "turbojpeg"}
+MODULES = {"pillow": "PIL", "pillow-simd": "PIL", "PyTurboJPEG": "turbojpeg"}
 """The modules of distributions that have another name."""
 
-PILLOWS = "pillow-simd", "Pillow"
+PILLOWS = "pillow-simd", "pillow"
 """The distributions of the module PIL. The first is faster; either will do."""
+
+EXTRAS = "areas", "service"
+"""The extras for users; the others are for the development of gptool."""
 
 REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?(?:;(.*))?")
 EXTRA = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
+PLATFORM = re.compile(r"sys_platform\s*([=!]=)\s*['\"](\w+)['\"]")
 BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
 
 LIBJPEG_TURBO = re.compile(rb"libjpeg-turbo version ([\w.]+)")
@@ -86,29 +91,33 @@ def check_environment() -> Iterator[Check]:
     yield run_check("gptool", _gptool, REINSTALL)
     for name in NATIVE_MODULES:
         yield run_check(f"gptool.{name}", partial(_native, f"gptool.{name}"), REINSTALL)
-    yield run_check("libjpeg-turbo of gptool._jpeg", _libjpeg, INSTALL_LIBJPEG)
-    yield run_check("libjpeg-turbo of PyTurboJPEG", _turbojpeg, INSTALL_TURBOJPEG)
+    has_system_packages = not system.IS_WINDOWS
+    yield run_check("libjpeg-turbo of gptool._jpeg", _libjpeg, INSTALL_LIBJPEG if has_system_packages else REINSTALL)
+    yield run_check("libjpeg-turbo of PyTurboJPEG", _turbojpeg, INSTALL_TURBOJPEG if has_system_packages else REINSTALL)
     requirements = read_requirements()
     for requirement in requirements:
         if requirement.extra is None:
             yield check_requirement(requirement)
     yield run_check("PROJ", _proj, "pip install --force-reinstall --no-deps pyproj")
     yield run_check("GEOS", _geos, "pip install --force-reinstall --no-deps shapely")
-    for extra in dict.fromkeys(requirement.extra for requirement in requirements):
-        if extra is not None:
-            yield _check_extra(extra, [requirement for requirement in requirements if requirement.extra == extra])
+    for extra in EXTRAS:
+        required = [requirement for requirement in requirements if requirement.extra == extra]
+        if required:  # none without metadata
+            yield _check_extra(extra, required)
 
 
 def read_requirements() -> list[Requirement]:
-    """Return what the metadata of the installed gptool require, nothing if there are none."""
+    """Return what the metadata of the installed gptool require on this system, nothing if there are none."""
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         return []
     found = []
     for match in filter(None, map(REQUIREMENT.fullmatch, lines)):
-        extra = EXTRA.search(match[3] or "")
-        if match[1] != DISTRIBUTION:  # an extra that contains another one
+        marker = match[3] or ""
+        extra, platforms = EXTRA.search(marker), PLATFORM.findall(marker)
+        is_met = all((sys.platform == name) == (sign == "==") for sign, name in platforms)
+        if is_met and match[1] != DISTRIBUTION:  # an extra may contain another one
             found.append(Requirement(match[1], match[2].strip(), extra[1] if extra else None))
     return found
 
@@ -117,7 +126,7 @@ def check_requirement(requirement: Requirement) -> Check:
     """Return whether a distribution is installed in one of the required versions, and can be imported."""
     names = PILLOWS if requirement.name in PILLOWS else (requirement.name,)
     installed = {name: version for name in names if (version := _version(name)) is not None}
-    fix = f"pip install '{requirement.name}{requirement.versions}'"
+    fix = f"{_pip()} '{requirement.name}{requirement.versions}'"
     if not installed:
         return Check(requirement.name, State.FAILED, "not installed", fix)
     name, version = next(iter(installed.items()))
@@ -129,10 +138,15 @@ def check_requirement(requirement: Requirement) -> Check:
     return run_check(name, lambda: _describe(version, _module(MODULES.get(requirement.name, requirement.name))), fix)
 
 
+def _pip() -> str:
+    """Return the start of a command that installs a package. In ArcGIS's Python it leaves all other packages alone."""
+    return "pip install" if find_spec("arcpy") is None else "python -m pip install --no-deps"
+
+
 def _check_extra(extra: str, requirements: list[Requirement]) -> Check:
     missing = [requirement.name for requirement in requirements if _version(requirement.name) is None]
     if missing:
-        fix = f"pip install '{DISTRIBUTION}[{extra}]'"
+        fix = f"{_pip()} '{DISTRIBUTION}[{extra}]'"
         return Check(f"extra {extra}", State.ABSENT, f"not installed: {', '.join(missing)}", fix)
     return Check(f"extra {extra}", State.OK, ", ".join(f"{item.name} {_version(item.name)}" for item in requirements))
 
@@ -180,7 +194,10 @@ def _gptool() -> str:
 def _libjpeg() -> str:
     """Return the versions of libjpeg-turbo that the native core was compiled with and runs with."""
     core = _module("gptool._jpeg")
-    path = system.library_path(ctypes.CDLL(core.__file__).jpeg_std_error)
+    try:
+        path = system.library_path(ctypes.CDLL(core.__file__).jpeg_std_error)
+    except AttributeError:
+        return f"{core.LIBJPEG_TURBO_VERSION}, in the module itself"
     return f"{_library_version(path)}, {path}, compiled with {core.LIBJPEG_TURBO_VERSION}"
 
 

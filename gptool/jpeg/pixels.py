@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 from gptool import _jpeg
 from gptool.errors import GptoolError
 
+SHIPPED = Path(__file__).parents[1] / "libjpeg_turbo"
+"""The folder of the library in wheels that bring one."""
+
 
 @cache
 def _library() -> Any:
     from turbojpeg import TurboJPEG
 
+    shipped = next(SHIPPED.glob("*turbojpeg.*"), None)
     try:
-        return TurboJPEG()
+        return TurboJPEG(str(shipped)) if shipped else TurboJPEG()
     except (OSError, RuntimeError) as error:
         raise GptoolError(
             "libturbojpeg was not found; install libturbojpeg0 (Debian), libturbojpeg (Ubuntu), turbojpeg (Fedora) "

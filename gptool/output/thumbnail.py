@@ -6,16 +6,17 @@ import io
 import math
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gptool import _bundle
 from gptool._bundle import TileKind
 from gptool.jpeg.pixels import decode
 from gptool.model import MAX_TILE_SIDE, PACKET_SIZE, Extent, TileAddress, TileWindow
+from gptool.output.png import encode_png
+from gptool.output.resampling import compose, resample
 from gptool.plan import LevelPlan, Plan
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 SIZE = 200, 133
 """Width and height in pixels, the typical ones by Esri's tile-package-spec."""
@@ -42,27 +43,27 @@ def draw_thumbnail(plan: Plan) -> bytes:
     CacheError
         If the tiles cannot be read.
     """
-    from PIL import Image, ImageOps
-
     level = _choose_level(plan)
     window = _choose_window(level)
     rows, columns = window.row_max - window.row_min + 1, window.column_max - window.column_min + 1
     cell = min(MAX_CELL, max(plan.cache.scheme.tile_rows, plan.cache.scheme.tile_columns))
-    canvas = Image.new("RGB", (columns * cell, rows * cell), BACKGROUND)
+    canvas = np.full((rows * cell, columns * cell, 3), BACKGROUND, np.uint8)
     for address, kind, tile in _tiles(plan, level, window):
-        image = _decode_tile(kind, tile)
-        if image is not None:
-            image = image.resize(
-                (cell, cell), Image.Resampling.BOX if image.width > cell else Image.Resampling.BILINEAR
-            )
-            corner = (address.column - window.column_min) * cell, (address.row - window.row_min) * cell
-            canvas.paste(image, corner, image if image.mode == "RGBA" else None)
-    canvas = canvas.crop(_crop_box(plan, level, window, canvas.size))
-    # The Lanczos filter is slow on many pixels, and twice the final size is enough for its quality.
-    canvas = canvas.reduce(max(min(canvas.width // (2 * SIZE[0]), canvas.height // (2 * SIZE[1])), 1))
-    file = io.BytesIO()
-    ImageOps.fit(canvas, SIZE, Image.Resampling.LANCZOS).save(file, "PNG")
-    return file.getvalue()
+        pixels = _decode_tile(kind, tile)
+        if pixels is not None:
+            row, column = (address.row - window.row_min) * cell, (address.column - window.column_min) * cell
+            canvas[row : row + cell, column : column + cell] = resample(pixels, cell, cell)
+    left, upper, right, lower = _crop_box(plan, level, window, (columns * cell, rows * cell))
+    return encode_png(resample(_fit(canvas[upper:lower, left:right]), SIZE[1], SIZE[0]))
+
+
+def _fit(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the middle part of pixels that has the aspect ratio of the thumbnail."""
+    rows, columns = pixels.shape[:2]
+    kept_rows = max(min(rows, round(columns * SIZE[1] / SIZE[0])), 1)
+    kept_columns = max(min(columns, round(rows * SIZE[0] / SIZE[1])), 1)
+    row, column = (rows - kept_rows) // 2, (columns - kept_columns) // 2
+    return pixels[row : row + kept_rows, column : column + kept_columns]
 
 
 def _choose_level(plan: Plan) -> LevelPlan:
@@ -108,18 +109,18 @@ def _tiles(plan: Plan, level: LevelPlan, window: TileWindow) -> Iterator[tuple[T
                     yield address.tile(position), TileKind(kinds[i]), batch.tile(i)
 
 
-def _decode_tile(kind: TileKind, tile: bytes) -> Image | None:
-    """Return a tile as RGB or RGBA; None if it is damaged or in another format than JPEG and PNG."""
+def _decode_tile(kind: TileKind, tile: bytes) -> NDArray[np.uint8] | None:
+    """Return the RGB pixels of a tile; None if it is damaged or in another format than JPEG and PNG."""
     from PIL import Image
 
     try:
         if kind is TileKind.JPEG:
-            return Image.fromarray(decode(tile))
+            return decode(tile)
         if kind is TileKind.PNG:
             if max(PNG_DIMENSIONS.unpack_from(tile, PNG_DIMENSIONS_OFFSET)) > MAX_TILE_SIDE:
                 return None  # the decoder allocates memory before it reads the data
             with Image.open(io.BytesIO(tile), formats=["PNG"]) as image:
-                return image.convert("RGBA")
+                return compose(np.asarray(image.convert("RGBA")), BACKGROUND)
     except Exception:  # decoders fail in many ways, and a thumbnail must never make an export fail
         return None
     return None

@@ -127,12 +127,13 @@ def test_requirements_and_extras_come_from_the_metadata(tmp_path: Path) -> None:
     numpy = metadata.version("numpy")
     requirements = (
         *("numpy>=999", "no-such-package (>=1.5)", f"click<{metadata.version('click')}", "rich>=13"),
-        *("no-such-reader>=0.7; extra == 'areas'", "numpy>=1.26 ; extra == 'arrays'"),
-        "gptool-export-tiles[areas]; extra == 'all'",
+        *("no-such-reader>=0.7; extra == 'areas'", "numpy>=1.24 ; extra == 'service'"),
+        *("gptool-export-tiles[areas]; extra == 'test'", "pytest; extra == 'test'"),
+        *(f"no-such-module; sys_platform == '{sys.platform}'", "no-such-system; sys_platform == 'plan9'"),
     )
     folder = fake_metadata(tmp_path, gptool.__version__, *requirements)
     status, checks = diagnose(DOCTOR, paths=(folder, ROOT))
-    assert (status, failed(checks)) == (1, {"numpy", "no-such-package", "click"})
+    assert (status, failed(checks)) == (1, {"numpy", "no-such-package", "no-such-module", "click"})
     assert checks["numpy"]["found"] == f"{numpy}, not >=999"
     assert checks["numpy"]["fix"] == "pip install 'numpy>=999'"
     assert (checks["no-such-package"]["found"], checks["no-such-package"]["fix"]) == (
@@ -145,8 +146,15 @@ def test_requirements_and_extras_come_from_the_metadata(tmp_path: Path) -> None:
         "found": "not installed: no-such-reader",
         "fix": "pip install 'gptool-export-tiles[areas]'",
     }
-    assert checks["extra arrays"]["found"] == f"numpy {numpy}"
-    assert "extra all" not in checks
+    assert checks["extra service"]["found"] == f"numpy {numpy}"
+    assert "extra test" not in checks  # for developers
+
+
+def test_packages_are_left_alone_in_the_python_of_arcgis(tmp_path: Path) -> None:
+    (tmp_path / "arcpy.py").touch()
+    folder = fake_metadata(tmp_path, gptool.__version__, "no-such-package>=1.5")
+    _, checks = diagnose(DOCTOR, paths=(folder, tmp_path, ROOT))
+    assert checks["no-such-package"]["fix"] == "python -m pip install --no-deps 'no-such-package>=1.5'"
 
 
 def test_metadata_of_another_version_are_found(tmp_path: Path) -> None:
@@ -162,7 +170,7 @@ def test_pillow_does_in_place_of_pillow_simd(tmp_path: Path) -> None:
     place.mkdir()
     (place / "METADATA").write_text("Metadata-Version: 2.1\nName: Pillow\nVersion: 99.0\n")
     _, checks = diagnose(DOCTOR, paths=(folder, ROOT))
-    found = f"pillow-simd {metadata.version('pillow-simd')} and Pillow 99.0 overwrite each other's files"
+    found = f"pillow-simd {metadata.version('pillow-simd')} and pillow 99.0 overwrite each other's files"
     assert (checks["pillow-simd"]["state"], checks["pillow-simd"]["found"]) == ("failed", found)
 
 

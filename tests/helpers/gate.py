@@ -9,21 +9,60 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 from importlib import import_module
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Semaphore, Thread
 from types import TracebackType
 from typing import Self
 
 import pytest
 
-from helpers.gate_point import ARRIVALS, FUNCTION, MODULE, PASSES, VARIABLE, gated
-from helpers.waiting import wait_until
+from helpers.gate_point import ARRIVALS, FUNCTION, HOST, MODULE, PORT, VARIABLE, gated
+from helpers.waiting import POLL_INTERVAL, wait_until
 
 OPERATIONS = "gptool.tool"
 """Imports all that calls the gated function."""
 
 HOOK = Path(__file__).parent / "gate_hook"
+
+
+class _Connection(BaseRequestHandler):
+    """The connection of a batch, which is ended when the batch may pass, or with its program."""
+
+    server: _Server
+
+    def handle(self) -> None:
+        while not self.server.is_open and not self.server.passes.acquire(timeout=POLL_INTERVAL):
+            if select.select([self.request], [], [], 0)[0]:
+                return
+
+
+class _Server(ThreadingTCPServer):
+    """The server of a closed gate, in threads of its own.
+
+    Attributes
+    ----------
+    passes : Semaphore
+        How many batches may pass.
+    is_open : bool
+        True if all may.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((HOST, 0), _Connection)
+        self.passes, self.is_open = Semaphore(0), False
+        self._thread = Thread(target=self.serve_forever, args=[POLL_INTERVAL])
+        self._thread.start()
+
+    def end(self) -> None:
+        """End all connections."""
+        self.is_open = True
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
 
 
 class Gate:
@@ -40,10 +79,10 @@ class Gate:
         if not folder.exists():
             folder.mkdir()
             (folder / ARRIVALS).touch()
-            os.mkfifo(folder / PASSES)
+            (folder / PORT).touch()
         path = os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))
         self.environment = {VARIABLE: str(folder), "PYTHONPATH": path}
-        self._writer: int | None = None
+        self._server: _Server | None = None
         self._expected = 0
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,22 +98,25 @@ class Gate:
 
     def close(self, *, after: int = 0) -> None:
         """Close the gate once `after` more batches have passed. It must be open."""
-        assert self._writer is None
+        assert self._server is None
         self._expected = len(self.arrivals)
-        self._writer = os.open(self._folder / PASSES, os.O_RDWR)  # a FIFO opened for both waits for no reader
+        self._server = _Server()
+        (self._folder / PORT).write_text(str(self._server.server_address[1]))
         self.let_pass(after)
 
     def let_pass(self, batches: int) -> None:
         """Let so many batches pass: those that are held, or the next to arrive."""
-        assert self._writer is not None
+        assert self._server
         self._expected += batches
-        os.write(self._writer, b"." * batches)
+        if batches:
+            self._server.passes.release(batches)
 
     def open(self) -> None:
         """Let all batches pass, those that are held and those to come; an open gate stays so."""
-        if self._writer is not None:
-            os.close(self._writer)
-            self._writer = None
+        if self._server:
+            (self._folder / PORT).write_text("")
+            self._server.end()
+            self._server = None
 
     def closed(self, *, after: int = 0) -> Self:
         """Close the gate, as `close`, for as long as the block of a `with` statement runs."""

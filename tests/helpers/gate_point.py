@@ -9,9 +9,10 @@ import importlib
 import importlib.abc
 import importlib.util
 import os
-import select
+import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -24,8 +25,10 @@ MODULE, FUNCTION = "gptool.jpeg.recompression", "recompress_tiles"
 VARIABLE = "GPTOOL_TEST_GATE"
 """Environment variable that names the folder of the gate."""
 
-ARRIVALS, PASSES = "arrivals", "passes"
-"""Files of a gate: a line for each batch that has arrived, and a FIFO that has one byte for each that may pass."""
+ARRIVALS, PORT = "arrivals", "port"
+"""Files of a gate: a line for each batch that has arrived, and the port of its server while it is closed."""
+
+HOST = "127.0.0.1"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,26 +37,15 @@ R = TypeVar("R")
 def wait_at(folder: Path) -> None:
     """Report a batch's arrival, and return when the gate is open or lets one batch pass.
 
-    An open gate has no writer. A test that dies closes its end of the FIFO: nothing is held for ever.
+    A closed gate has a server, which ends the connection when the batch may pass. A test that dies ends all of them:
+    nothing is held for ever.
     """
     arrivals = os.open(folder / ARRIVALS, os.O_WRONLY | os.O_APPEND)
     os.write(arrivals, f"{os.getpid()}\n".encode())
     os.close(arrivals)
-    passes = os.open(folder / PASSES, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        # Another batch may take the byte that woke this one up.
-        while not _may_pass(passes):
-            select.select([passes], [], [])
-    finally:
-        os.close(passes)
-
-
-def _may_pass(passes: int) -> bool:
-    try:
-        os.read(passes, 1)  # empty: there is no writer
-    except BlockingIOError:
-        return False
-    return True
+    if port := (folder / PORT).read_text():
+        with suppress(ConnectionError), socket.create_connection((HOST, int(port))) as connection:
+            connection.recv(1)
 
 
 def gated(function: Callable[P, R], folder: Path) -> Callable[P, R]:

@@ -10,6 +10,11 @@ import turbojpeg as tj
 from numpy.typing import NDArray
 from PIL import Image
 
+from gptool.jpeg.pixels import SHIPPED
+
+TURBO = tj.TurboJPEG(next(map(str, SHIPPED.glob("*turbojpeg.*")), None))
+"""libjpeg-turbo: the one that the wheel brings, or that of the system."""
+
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 DHT, SOS, DQT, DNL, DRI, DHP = 0xC4, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE
@@ -33,7 +38,7 @@ def encode_turbo(
     image: NDArray[np.uint8], subsampling: int = tj.TJSAMP_420, quality: int = QUALITY, flags: int = 0
 ) -> bytes:
     """Encode with PyTurboJPEG, which supports every subsampling."""
-    tile: bytes = tj.TurboJPEG().encode(image, quality, tj.TJPF_RGB, subsampling, flags)
+    tile: bytes = TURBO.encode(image, quality, tj.TJPF_RGB, subsampling, flags)
     return tile
 
 
@@ -58,7 +63,7 @@ def encode_cmyk(image: NDArray[np.uint8]) -> bytes:
 
 def encode_ycck(image: NDArray[np.uint8]) -> bytes:
     """Encode CMYK with the first three channels as YCbCr."""
-    tile: bytes = tj.TurboJPEG().encode(four_channels(image), QUALITY, tj.TJPF_CMYK, tj.TJSAMP_444)
+    tile: bytes = TURBO.encode(four_channels(image), QUALITY, tj.TJPF_CMYK, tj.TJSAMP_444)
     return tile
 
 

@@ -12,7 +12,7 @@ from gptool._jpeg import recompress_batch
 from gptool.model import Tables
 from helpers.jpeg_batches import batch, split
 from helpers.jpeg_requantisation import TABLE_MODES
-from helpers.jpeg_tiles import encode_turbo, tj
+from helpers.jpeg_tiles import TURBO, encode_turbo, tj
 
 SIDE = 96
 """Enough blocks for the rounding of decoded samples to average out."""
@@ -25,7 +25,6 @@ ROUNDING = 0.15
 two levels, and decoders round all of these up."""
 
 Pixels = NDArray[np.uint8]
-TURBO = tj.TurboJPEG()
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE] / SIDE
 
 

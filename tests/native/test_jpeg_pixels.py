@@ -11,7 +11,7 @@ from helpers.jpeg_huffman import Coefficients, Frame
 from helpers.jpeg_outcomes import RECOMPRESSED, WITHOUT_CHROMINANCE
 from helpers.jpeg_readers import read_coefficients
 from helpers.jpeg_requantisation import TABLE_MODES, Steps, requantise
-from helpers.jpeg_tiles import APP14, tj, with_payload
+from helpers.jpeg_tiles import APP14, TURBO, tj, with_payload
 
 UNSUPPORTED_BY_TURBOJPEG = {
     "luminance sampled 3 x 1",
@@ -40,14 +40,13 @@ def inverse_dct(step: Steps, coefficients: Coefficients) -> NDArray[np.float64]:
 
 def decode_components(tile: bytes) -> list[NDArray[np.uint8]]:
     """Return the samples of each component, without upsampling and colour conversion."""
-    turbo = tj.TurboJPEG()
     components = len(Frame.of(tile).sampling)
     if components == 3:
-        return turbo.decode_to_yuv_planes(tile)
+        return TURBO.decode_to_yuv_planes(tile)
     if components == 1:
-        return [turbo.decode(tile, tj.TJPF_GRAY)[..., 0]]
+        return [TURBO.decode(tile, tj.TJPF_GRAY)[..., 0]]
     tile = with_payload(tile, APP14, lambda adobe: adobe[:-1] + b"\0")  # CMYK is not converted, YCCK would be
-    return list(np.moveaxis(turbo.decode(tile, tj.TJPF_CMYK), -1, 0))
+    return list(np.moveaxis(TURBO.decode(tile, tj.TJPF_CMYK), -1, 0))
 
 
 @pytest.mark.parametrize("tables", TABLE_MODES)
