@@ -1,7 +1,9 @@
 """Settings file: the caches that a service or a toolbox exports tiles from.
 
 A TOML file with one table per cache. The last two keys have the names and the defaults of ArcGIS Server's service
-properties:
+properties. `workers` is the number of threads of one job:
+
+    workers = 4
 
     [caches.World]
     location = "/data/caches/World"
@@ -35,7 +37,13 @@ BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 FILE_COMMENT = """\
 # Caches that tiles can be exported from. An export of more than maxExportTilesCount tiles is rejected, and so is every
 # export from a cache with exportTilesAllowed = false. A relative location is relative to the folder of this file.
+
+# Threads of one job. By default, the processors are shared between the {instances} jobs that run at once.
+# workers = 4
 """
+
+INSTANCES = 2
+"""Jobs that ArcGIS Server runs at once on each machine unless an administrator changes it (`maxInstances`)."""
 
 TYPE_DESCRIPTIONS = {
     dict: "a table",
@@ -73,9 +81,17 @@ class Settings:
     ----------
     caches : mapping of str to CacheSettings
         The caches by name.
+    workers : int or None
+        Threads of one job; None to share the processors between `INSTANCES` jobs.
     """
 
     caches: Mapping[str, CacheSettings]
+    workers: int | None = None
+
+    @property
+    def threads(self) -> int:
+        """Threads of one job."""
+        return self.workers or max(1, (os.cpu_count() or 1) // INSTANCES)
 
     @property
     def exportable(self) -> list[str]:
@@ -110,8 +126,11 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
         If the file cannot be read or is not valid TOML, or if a key is unknown, is missing or has an invalid value.
     """
     path = Path(path).absolute()
-    tables = read_tables(path, ("caches",))
-    return Settings(read_caches(path, tables, NAME_PATTERN, NAME_RULE))
+    tables = read_tables(path, ("caches", "workers"))
+    workers = read_value(path, "", tables, "workers", int) if "workers" in tables else None
+    if workers == 0:
+        raise SettingsError("workers has an invalid value", where=path, found="0", expected="an integer from 1")
+    return Settings(read_caches(path, tables, NAME_PATTERN, NAME_RULE), workers)
 
 
 def read_tables(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
@@ -234,7 +253,7 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
     SettingsError
         If a location cannot be encoded as Unicode.
     """
-    text = FILE_COMMENT
+    text = FILE_COMMENT.format(instances=INSTANCES)
     for name, cache in caches.items():
         key = name if BARE_KEY.fullmatch(name) else _toml_string(name)
         text += (
@@ -251,5 +270,11 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
 
 
 def _toml_string(text: str) -> str:
-    """Return a basic string of TOML: a JSON string in which DEL is escaped too (TOML 1.0, "String")."""
+    """Return a string of TOML (TOML 1.0, "String").
+
+    Windows paths are literal strings, in which backslashes stand for themselves, so that people can edit them. Others
+    are basic strings: JSON strings in which DEL is escaped too.
+    """
+    if "\\" in text and "'" not in text and text.isprintable():
+        return f"'{text}'"
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -49,6 +49,14 @@ def test_relative_locations_are_relative_to_the_file(tmp_path: Path, monkeypatch
     assert settings.caches["Roads-2"].location == tmp_path / "roads.tpkx"
 
 
+def test_workers_share_the_processors_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    assert read_settings(write_file(tmp_path, SETTINGS)).threads == 6
+    assert read_settings(write_file(tmp_path, f"workers = 3\n{SETTINGS}")).threads == 3
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert read_settings(write_file(tmp_path, SETTINGS)).threads == 1
+
+
 @pytest.mark.parametrize("name", ["Secret", "Nowhere", ""])
 def test_unknown_and_disallowed_caches_are_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(
@@ -67,7 +75,7 @@ CACHE = '[caches.World]\nlocation = "w"\n'
 INVALID = {
     "no caches": ("", "caches is missing; expected a table"),
     "not TOML": ("[caches.World\n", "is not valid TOML: .*line 1"),
-    "unknown table": (f"{CACHE}[cache]\n", "unknown key cache; expected one of caches$"),
+    "unknown table": (f"{CACHE}[cache]\n", "unknown key cache; expected one of caches, workers; the nearest is caches$"),
     "caches not a table": ("caches = 1", "caches has an invalid value; found 1, expected a table"),
     "cache not a table": (
         "[caches]\nWorld = 'w'",
@@ -101,6 +109,8 @@ INVALID = {
         f"{CACHE}maxExportTilesCount = 1.5",
         "maxExportTilesCount has an invalid value; found 1.5, expected an integer from 0",
     ),
+    "no workers": (f"workers = 0\n{CACHE}", "workers has an invalid value; found 0, expected an integer from 1"),
+    "workers as text": (f"workers = '2'\n{CACHE}", "workers has an invalid value; found '2'"),
     "negative number": (
         f"{CACHE}maxExportTilesCount = -1",
         "maxExportTilesCount has an invalid value; found -1, expected an integer from 0",
@@ -139,3 +149,17 @@ def test_location_that_is_not_unicode_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(GptoolError, match="location is not valid Unicode"):
         write_settings(tmp_path / "x.toml", {"World": CacheSettings(Path("/data/\udcff"))})
     assert not (tmp_path / "x.toml").exists()
+
+
+def test_windows_paths_are_literal_strings(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    for location, line in {
+        r"C:\caches\World": r"'C:\caches\World'",
+        r"\\server\maps\new": r"'\\server\maps\new'",
+        r"C:\it's": '"C:\\\\it\'s"',
+        "/data/World": '"/data/World"',
+    }.items():
+        write_settings(path, {"World": CacheSettings(Path(location))})
+        text = path.read_text(encoding="utf-8")
+        assert f"location = {line}\n" in text
+        assert tomllib.loads(text)["caches"]["World"]["location"] == location

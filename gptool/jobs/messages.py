@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
 from gptool.model import Message
+
+FRAME = re.compile(r"Start Time: .*|Failed to execute \(\w+\)\.|(Succeeded|Failed|Cancelled) at .* \(Elapsed Time: .*\)")
+"""The messages that say that a job has started or ended, without the reason."""
 
 
 def start_message() -> Message:
@@ -38,6 +42,11 @@ def closing_messages(operation: str, error: BaseException | None, seconds: float
         Message("Error", f"Failed to execute ({operation})."),
         _end_message("Failed", seconds),
     ]
+
+
+def is_frame(message: Message) -> bool:
+    """Return True if a message only says that a job has started or ended, which ArcGIS says of its tools by itself."""
+    return FRAME.fullmatch(message.description) is not None
 
 
 def _end_message(word: str, seconds: float) -> Message:

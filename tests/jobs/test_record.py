@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
-from gptool.jobs.messages import closing_messages
+from gptool.jobs.messages import closing_messages, is_frame, start_message
 from gptool.jobs.record import JobProgress, JobRecord, PlannedSize, final_status, new_job_id
 from gptool.jobs.status import JobStatus
 from gptool.model import Message, Phase
@@ -145,3 +145,13 @@ def test_job_ids_differ() -> None:
     ids = {new_job_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch("j[0-9a-f]{32}", job_id) for job_id in ids)
+
+
+def test_frame_is_what_arcgis_adds_itself() -> None:
+    assert is_frame(start_message())
+    for error, _, _ in ENDS.values():
+        reasons = [message.description for message in closing_messages("ExportTiles", error, 1.234) if not is_frame(message)]
+        advice = error.advice if isinstance(error, TooManyTilesError) else ()
+        cancelled = [f"{word} (ExportTiles)." for word in ("Cancelled", "Interrupted")]
+        assert reasons in ([], [str(error), *advice], *([text] for text in cancelled))
+        assert bool(reasons) == (error is not None)

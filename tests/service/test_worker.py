@@ -23,7 +23,7 @@ from gptool.errors import GptoolError
 from gptool.jobs.record import JobResult, new_job_id
 from gptool.model import Message
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
-from gptool.service.queue.redaction import path_redactor
+from gptool.jobs.redaction import path_redactor
 from helpers.bundles import bundle_path
 from helpers.caches import jpeg_tile, make_cache, world
 from helpers.gate import Gate

@@ -17,7 +17,7 @@ from gptool.request.limits import read_workers
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate
-from gptool.service.queue.redaction import path_redactor
+from gptool.jobs.redaction import path_redactor
 from gptool.service.queue.store import JobStore
 from gptool.service.settings import ServiceSettings
 
