@@ -27,7 +27,7 @@ STAGES = (
     ("jobs",),
     ("tool",),
     ("arcgis", "batch", "demo", "service"),
-    ("cli",),
+    ("cli", "esri"),
     ("",),
 )
 """The parts of the package from the lowest to the highest; the last is the package itself, which offers their names."""

@@ -75,7 +75,7 @@ CACHE = '[caches.World]\nlocation = "w"\n'
 INVALID = {
     "no caches": ("", "caches is missing; expected a table"),
     "not TOML": ("[caches.World\n", "is not valid TOML: .*line 1"),
-    "unknown table": (f"{CACHE}[cache]\n", "unknown key cache; expected one of caches, workers; the nearest is caches$"),
+    "unknown table": (f"{CACHE}[cache]\n", "unknown key cache; expected one of caches, workers; the nearest is caches"),
     "caches not a table": ("caches = 1", "caches has an invalid value; found 1, expected a table"),
     "cache not a table": (
         "[caches]\nWorld = 'w'",

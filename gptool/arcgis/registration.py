@@ -1,4 +1,4 @@
-"""Files with which ArcGIS publishes the tools as a geoprocessing service: toolbox, settings, publishing script."""
+"""The files with which ArcGIS publishes the tools as a geoprocessing service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from gptool.arcgis.metadata import metadata_files, write_metadata
+from gptool.arcgis.tools import SERVICE as SERVICE_TOOLBOX
 from gptool.cache import open_cache
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import Staging
@@ -19,7 +21,17 @@ TEMPLATE_FOLDER = Path(__file__).parent / "toolbox"
 """The folder of the toolbox and of the template of the publishing script."""
 
 TOOLBOX, SETTINGS, SCRIPT = "ExportTiles.pyt", "ExportTiles.toml", "publish.py"
+FILES = TOOLBOX, SETTINGS, SCRIPT, *metadata_files(SERVICE_TOOLBOX)
 SERVICE = "ExportTiles"
+
+TRIED = (
+    "Toolbox and publishing script were tried with a stand-in for arcpy, never inside ArcGIS Pro or ArcGIS Server: "
+    "publish to a test site first."
+)
+"""What has and has not been tried."""
+
+SERVER_PYTHON = r"<ArcGIS Server>\framework\runtime\ArcGIS\bin\Python"
+"""The folder of ArcGIS Server's Python (Esri, "Deploy custom Python packages for ArcGIS Server")."""
 
 SITE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s/?#@]+)*/?", re.IGNORECASE)
 """URL of a site, without user name and password: those must not be written to files."""
@@ -54,19 +66,28 @@ class Registration:
     def steps(self) -> list[str]:
         """The steps that remain to be done by hand."""
         locations = "".join(f"\n       {location}" for location in self.locations)
+        script = self.output / SCRIPT
         return [
-            "Install gptool on every machine of the ArcGIS Server site and on the ArcGIS Pro machine that publishes, "
-            "in clones of the environment arcgispro-py3 with Python 3.11 or newer. (The native modules are built for "
-            "Linux and macOS so far, not for Windows.)",
-            "Give the ArcGIS Server account read access to the caches, and register their folders with the site as "
-            f"data stores:{locations}\n   If the site sees them under other paths, edit the locations in "
-            f"{self.output / SETTINGS}.",
+            "Install gptool on every machine of the ArcGIS Server site, in a clone of its environment. On Windows, in "
+            rf"{SERVER_PYTHON}\Scripts:" + "\n"
+            rf"       conda create --clone arcgispro-py3 --prefix {SERVER_PYTHON}\envs\gptool --pinned --no-shortcuts"
+            "\n       proswap gptool\n"
+            "   Install gptool in that environment as its documentation says (ArcGIS, Installation), check it with "
+            "gptool doctor, and restart ArcGIS Server. Do the same, without the restart, on the ArcGIS Pro machine "
+            "that publishes.",
+            "Give the account that ArcGIS Server runs as read access to the caches; nothing is written there:"
+            f"{locations}\n   The folders need not be registered as data stores: ArcGIS does not see these paths. If "
+            "the machines of the site have other paths to them (a service does not know mapped drives), edit the "
+            f"locations in {self.output / SETTINGS}. Only if the site blocks the copying of data, register the folder "
+            f"{self.output}.",
             "If the site is federated with a portal, sign in to the portal in ArcGIS Pro and stay signed in. For a "
             "stand-alone site, create a server connection file (x.ags) in ArcGIS Pro for a user who may publish.",
             "Run the publishing script with the Python of that ArcGIS Pro; x.ags is for a stand-alone site only:\n"
-            f"       propy {self.output / SCRIPT} [x.ags]",
+            f"       propy {script} [x.ags]\n"
+            "   --portal-folder, --share and --group say where a portal lists the tools, and who may use them.",
             f"The service is then available at {self.url}, with the tasks ExportTiles and EstimateExportTilesSize. "
-            "Publish it again after a change of the settings.",
+            "After a change of the settings, or of gptool, publish it again:\n"
+            f"       propy {script} --overwrite [x.ags]",
         ]
 
 
@@ -87,7 +108,8 @@ def register(
     folder : str
         The folder of the site for the service: 1 to 120 letters, digits and underscores.
     caches : mapping of str to path
-        The caches that the service offers, by name.
+        The caches that the service offers, by name. On other systems than Windows, the path of a Windows machine is
+        not opened: it is that of the site.
     output : path
         The folder for the files; created if it does not exist.
     overwrite : bool
@@ -118,6 +140,7 @@ def register(
     with translate_os_errors(target), _staged_files(target, overwrite=overwrite) as staged:
         shutil.copyfile(TEMPLATE_FOLDER / TOOLBOX, staged / TOOLBOX)
         write_settings(staged / SETTINGS, settings)
+        write_metadata(staged, SERVICE_TOOLBOX)
         (staged / SCRIPT).write_text(_script(server, folder, next(iter(settings))), encoding="utf-8")
     url = f"{server}/rest/services/{folder}/{SERVICE}/GPServer"
     return Registration(target, url, tuple(cache.location for cache in settings.values()))
@@ -136,7 +159,7 @@ def _site_url(server: str) -> str:
 
 
 def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSettings:
-    """Return the settings of a cache with an absolute location.
+    """Return the settings of a cache with an absolute location. A Windows path elsewhere is that of the site.
 
     Raises
     ------
@@ -147,6 +170,8 @@ def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSetting
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ParameterError("invalid cache name", where="caches", found=repr(name), expected=NAME_RULE)
+    if os.name != "nt" and PureWindowsPath(location).drive:
+        return CacheSettings(Path(location))
     open_cache(location)
     return CacheSettings(Path(location).absolute())
 
@@ -169,10 +194,9 @@ def _staged_files(target: Path, *, overwrite: bool) -> Iterator[Path]:
             yield folder
             staging.commit(folder)
         return
-    names = TOOLBOX, SETTINGS, SCRIPT
     with ExitStack() as stack:
-        stagings = [stack.enter_context(Staging(target / name, is_folder=False, overwrite=overwrite)) for name in names]
+        stagings = [stack.enter_context(Staging(target / name, is_folder=False, overwrite=overwrite)) for name in FILES]
         folder = stagings[0].folder
         yield folder
-        for name, staging in zip(names, stagings, strict=True):
+        for name, staging in zip(FILES, stagings, strict=True):
             staging.commit(folder / name)

@@ -23,11 +23,12 @@ Example:
 @click.argument("more", nargs=-1, metavar="[OUTPUT]")
 @click.option("--overwrite", is_flag=True, help="Replace the files in OUTPUT.")
 def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, ...], overwrite: bool) -> None:
-    """Write a Python toolbox, its settings and a script that publishes it to ArcGIS Server, and show the next steps.
+    r"""Write a Python toolbox, its settings and a script that publishes it to ArcGIS Server, and show the next steps.
 
-    The three files are written to the folder OUTPUT, by default ExportTiles.
+    The files are written to the folder OUTPUT, by default ExportTiles. A Windows path of a CACHE, C:\... or
+    \\server\..., may be given on any system: it is that of the site.
     """
-    from gptool.arcgis.registration import register
+    from gptool.arcgis.registration import TRIED, register
     from gptool.cli.named_caches import read_named
 
     output, *others = [argument for argument in more if "=" not in argument] or ["ExportTiles"]
@@ -35,6 +36,7 @@ def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, 
         raise click.UsageError(f"more than one OUTPUT: {output} and {others[0]}")
     named = read_named([*caches, *(argument for argument in more if "=" in argument)])
     registration = register(server, folder, named, output, overwrite=overwrite)
+    click.echo(TRIED)
     click.echo(f"{registration.output}: the toolbox, its settings and the script that publishes it. Next:\n")
     for number, step in enumerate(registration.steps, 1):
         click.echo(f"{number}. {step}")

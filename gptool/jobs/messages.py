@@ -8,7 +8,9 @@ from datetime import datetime
 from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
 from gptool.model import Message
 
-FRAME = re.compile(r"Start Time: .*|Failed to execute \(\w+\)\.|(Succeeded|Failed|Cancelled) at .* \(Elapsed Time: .*\)")
+FRAME = re.compile(
+    r"Start Time: .*|Failed to execute \(\w+\)\.|(Succeeded|Failed|Cancelled) at .* \(Elapsed Time: .*\)"
+)
 """The messages that say that a job has started or ended, without the reason."""
 
 

@@ -150,7 +150,9 @@ def test_job_ids_differ() -> None:
 def test_frame_is_what_arcgis_adds_itself() -> None:
     assert is_frame(start_message())
     for error, _, _ in ENDS.values():
-        reasons = [message.description for message in closing_messages("ExportTiles", error, 1.234) if not is_frame(message)]
+        reasons = [
+            message.description for message in closing_messages("ExportTiles", error, 1.234) if not is_frame(message)
+        ]
         advice = error.advice if isinstance(error, TooManyTilesError) else ()
         cancelled = [f"{word} (ExportTiles)." for word in ("Cancelled", "Interrupted")]
         assert reasons in ([], [str(error), *advice], *([text] for text in cancelled))

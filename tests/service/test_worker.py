@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from gptool.errors import GptoolError
 from gptool.jobs.record import JobResult, new_job_id
+from gptool.jobs.redaction import path_redactor
 from gptool.model import Message
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
-from gptool.jobs.redaction import path_redactor
 from helpers.bundles import bundle_path
 from helpers.caches import jpeg_tile, make_cache, world
 from helpers.gate import Gate

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from gptool.errors import GptoolError, OutputError
 from gptool.jobs.record import JobRecord
+from gptool.jobs.redaction import path_redactor
 from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.request.limits import read_workers
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate
-from gptool.jobs.redaction import path_redactor
 from gptool.service.queue.store import JobStore
 from gptool.service.settings import ServiceSettings
 

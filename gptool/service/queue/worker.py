@@ -17,10 +17,10 @@ from typing import Any, NoReturn
 from gptool import system
 from gptool.jobs.job import Job
 from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL, JobResult
+from gptool.jobs.redaction import path_redactor
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
-from gptool.jobs.redaction import path_redactor
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
 
