@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from helpers.arcpy_stand_in import ArcPy
+from helpers.arcpy_stand_in import ArcPy, forget_arcpy
 from helpers.caches import make_cache, make_wide_cache, world
 from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
@@ -81,7 +81,9 @@ def arcpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArcPy:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     stand_in = ArcPy(scratch)
+    stand_in.site.folder = tmp_path / "site"
     monkeypatch.setitem(sys.modules, "arcpy", stand_in)
+    forget_arcpy()
     return stand_in
 
 

@@ -57,7 +57,7 @@ class CacheTool(Tool):
         values[AREA] = area_json(inputs[AREA])
         if not values["optimizeTilesForSize"]:  # a value that the pane still holds but does not show
             values |= {"optimizeTilesForSize": None, "compressionQuality": None}
-        return {BY_NAME[name].python_name: value for name, value in values.items() if value is not None}
+        return {BY_NAME[name].python_name: value for name, value in values.items()}
 
     def run(self, selection: dict[str, Any], work: Callable[[Job], None]) -> None:
         """Run work as a job, whose messages and progress are shown. Raises arcpy.ExecuteError if it fails."""
@@ -76,7 +76,7 @@ class ExportTiles(CacheTool):
         by_name, selection = parameters_by_name(parameters), self.selection(parameters)
         output = by_name["out_tiles"].valueAsText
         if is_tile_package(output):
-            selection.pop("storage_format_type", None)
+            selection["storage_format_type"] = None
 
         def work(job: Job) -> None:
             done = run_call(

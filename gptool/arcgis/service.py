@@ -26,7 +26,7 @@ from gptool.jobs.job import Job
 from gptool.jobs.record import OUT_SERVICE_URL
 from gptool.jobs.redaction import path_redactor
 from gptool.jobs.report import REPORT
-from gptool.settings import CacheSettings, Settings, read_settings
+from gptool.settings import Settings, read_settings
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 
 PUBLISHING = "EXPORT_TILES_PUBLISHING"
@@ -86,7 +86,7 @@ class ServiceTool(Tool):
             fail(path_redactor("the settings", self.settings_path, scratch)(str(error)))
         job = self.run_job(
             sent,
-            cache,
+            cache.max_export_tiles_count,
             settings.threads,
             cache=cache.location,
             service=name,
@@ -108,12 +108,12 @@ class ExportTiles(ServiceTool):
 
     tool = tools.SERVICE_EXPORT
 
-    def run_job(self, sent: dict[str, Any], cache: CacheSettings, threads: int, **options: Any) -> Job:
+    def run_job(self, sent: dict[str, Any], limit: int, threads: int, **options: Any) -> Job:
         """Export to a folder in the scratch folder, from which ArcGIS Server delivers files to clients."""
         return export_tiles_job(
             sent,
             output_directory=arcpy.env.scratchFolder,
-            max_export_tiles_count=cache.max_export_tiles_count,
+            max_export_tiles_count=limit,
             workers=threads,
             **options,
         )
@@ -131,7 +131,7 @@ class EstimateExportTilesSize(ServiceTool):
 
     tool = tools.SERVICE_ESTIMATE
 
-    def run_job(self, sent: dict[str, Any], cache: CacheSettings, threads: int, **options: Any) -> Job:
+    def run_job(self, sent: dict[str, Any], limit: int, threads: int, **options: Any) -> Job:
         """Count the tiles and estimate the size."""
         return estimate_export_tiles_size_job(sent, **options)
 

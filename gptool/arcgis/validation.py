@@ -7,7 +7,7 @@ behavior in a Python toolbox"). The area may be large, and is checked only when 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, get_args
 
 import arcpy
 
@@ -17,7 +17,7 @@ from gptool.errors import GptoolError, ParameterError
 from gptool.output.registry import is_tile_package, resolve_output
 from gptool.output.staging import check_target
 from gptool.request import invalid_inputs
-from gptool.request.levels import level_notices, read_levels, select_levels
+from gptool.request.levels import ExportBy, level_notices, read_levels, select_levels
 
 Inputs = dict[str, arcpy.Parameter]
 """Parameters by the operation's names."""
@@ -34,9 +34,15 @@ def find_cache(location: str | os.PathLike[str] | None) -> TileCache | None:
         return None
 
 
-def level_choices(cache: TileCache | None, export_by: str | None) -> list[str]:
+def read_export_by(value: Any) -> ExportBy:
+    """Return the unit of levels; level IDs if the value is none."""
+    read: dict[str, ExportBy] = {choice.lower(): choice for choice in get_args(ExportBy)}
+    return read.get(str(value).lower(), "LevelID")
+
+
+def level_choices(cache: TileCache | None, unit: str | None) -> list[str]:
     """Return the levels of a cache for a list: IDs with their scales, such as `3 (1:73,957,191)`, or other units."""
-    lods = cache.scheme.lods if cache else ()
+    lods, export_by = cache.scheme.lods if cache else (), read_export_by(unit)
     if export_by == "Scale":
         return [lod.scale.text for lod in lods]
     if export_by == "Resolution":
@@ -57,7 +63,7 @@ def enable_parameters(inputs: Inputs, output: str | None = None) -> None:
     inputs[EXTENT].enabled = not has_value(inputs[AREA])
     inputs[QUALITY].enabled = optimize
     inputs[TABLES].enabled = optimize and inputs[QUALITY].value is not None
-    inputs[NEAREST].enabled = inputs[EXPORT_BY].value not in (None, "LevelID")
+    inputs[NEAREST].enabled = read_export_by(inputs[EXPORT_BY].value) != "LevelID"
     inputs[STORAGE].enabled = output is None or not is_tile_package(output)
 
 
@@ -68,32 +74,30 @@ def show_messages(inputs: Inputs, cache: TileCache | None) -> None:
     """
     values = operation_values(inputs)
     errors = invalid_inputs(values)
-    if cache and LEVELS not in errors and EXPORT_BY not in errors:
-        errors |= _unknown_levels(values, cache)
+    warnings = _warnings(inputs, values, cache)
+    if cache and values[LEVELS] and not {LEVELS, EXPORT_BY} & errors.keys():
+        try:
+            warnings |= _level_warnings(values, cache)
+        except ParameterError as error:
+            choices = ", ".join(level_choices(cache, values[EXPORT_BY]))
+            errors[LEVELS] = f"{error}. The cache has {choices}."
     for name, parameter in inputs.items():
         if name in errors:
             parameter.setErrorMessage(errors[name])
         elif values.get(name) is not None:
             parameter.clearMessage()
-    for name, text in _warnings(inputs, values, cache).items():
+    for name, text in warnings.items():
         if name not in errors:
             inputs[name].setWarningMessage(text)
 
 
-def _level_request(values: dict[str, Any]) -> tuple[Any, Any, bool]:
-    return read_levels(values[LEVELS]), values.get(EXPORT_BY) or "LevelID", bool(values.get(NEAREST))
-
-
-def _unknown_levels(values: dict[str, Any], cache: TileCache) -> dict[str, str]:
-    """Return an error if the cache has none of the levels."""
-    if not values[LEVELS]:
-        return {}
-    ranges, export_by, nearest = _level_request(values)
-    try:
-        select_levels(ranges, export_by, cache.scheme, nearest=nearest)
-    except ParameterError as error:
-        return {LEVELS: f"{error}. The cache has {', '.join(level_choices(cache, export_by))}."}
-    return {}
+def _level_warnings(values: dict[str, Any], cache: TileCache) -> dict[str, str]:
+    """Return what is not read literally in the levels. Raises ParameterError if the cache has none of them."""
+    ranges, export_by = read_levels(values[LEVELS]), read_export_by(values[EXPORT_BY])
+    nearest = bool(values[NEAREST])
+    select_levels(ranges, export_by, cache.scheme, nearest=nearest)
+    notices = level_notices(ranges, export_by, cache.scheme, nearest=nearest)
+    return {LEVELS: " ".join(notice.description for notice in notices)} if notices else {}
 
 
 def _warnings(inputs: Inputs, values: dict[str, Any], cache: TileCache | None) -> dict[str, str]:
@@ -109,11 +113,6 @@ def _warnings(inputs: Inputs, values: dict[str, Any], cache: TileCache | None) -
     elif cache and optimize and quality is not None and quality > (cache.image.compression_quality or quality):
         declared = cache.image.compression_quality
         warnings[QUALITY] = f"The cache declares the quality {declared}: tiles keep their quality if it is lower."
-    if cache and values[LEVELS] and not _unknown_levels(values, cache):
-        ranges, export_by, nearest = _level_request(values)
-        notices = level_notices(ranges, export_by, cache.scheme, nearest=nearest)
-        if notices:
-            warnings[LEVELS] = " ".join(notice.description for notice in notices)
     return warnings
 
 

@@ -1,10 +1,10 @@
-"""`gptool register`: the files, the printed steps, and the calls of arcpy by the publishing script."""
+"""`gptool register`: the files and the printed steps."""
 
 from __future__ import annotations
 
 import os
-import runpy
-import sys
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,17 @@ import pytest
 from gptool import errors
 from gptool.arcgis.registration import register
 from gptool.settings import CacheSettings, read_settings
-from helpers.arcpy_stand_in import ArcPy, load_toolbox
 from helpers.checks import check_nothing_left
 from helpers.command_line import run
 
 SITE = "https://gis.example.com/server"
-FILES = ["ExportTiles.pyt", "ExportTiles.toml", "publish.py"]
-MAX_SECONDS = 86400
+FILES = [
+    *("ExportTiles.pyt", "ExportTiles.toml", "publish.py", "ExportTiles.pyt.xml"),
+    *("ExportTiles.ExportTiles.pyt.xml", "ExportTiles.EstimateExportTilesSize.pyt.xml"),
+]
 
 
-def test_register_writes_three_files_and_prints_five_steps(cache: Path, tmp_path: Path) -> None:
+def test_register_writes_files_and_prints_five_steps(cache: Path, tmp_path: Path) -> None:
     arguments = ["--server", f"{SITE}/", "--folder", "Tiles", "--caches", f"World={cache}", f"Twin={cache}", "out"]
     done = run("register", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -31,7 +32,8 @@ def test_register_writes_three_files_and_prints_five_steps(cache: Path, tmp_path
         "World": CacheSettings(cache, True, 100_000),
         "Twin": CacheSettings(cache, True, 100_000),
     }
-    head, *steps = [line for line in done.stdout.splitlines() if line and line[0] != " "]
+    tried, head, *steps = [line for line in done.stdout.splitlines() if line and line[0] != " "]
+    assert tried.startswith("Toolbox and publishing script were tried with a stand-in")
     assert head.startswith(f"{tmp_path / 'out'}: ")
     assert [step.split(".")[0] for step in steps] == ["1", "2", "3", "4", "5"]
     for text in (str(cache), f"{SITE}/rest/services/Tiles/ExportTiles/GPServer", str(tmp_path / "out" / "publish.py")):
@@ -115,77 +117,23 @@ def test_errors_are_reported_and_leave_no_file(cache: Path, tmp_path: Path, name
     check_nothing_left(tmp_path, "taken")
 
 
-@pytest.fixture
-def registered(cache: Path, tmp_path: Path) -> Path:
-    """The folder that `register` creates for two caches."""
-    return register(SITE, "Tiles", {"World": cache, "Twin": cache}, tmp_path / "out").output
+@pytest.mark.parametrize("location", [r"C:\caches\World", r"\\server\maps\World", "D:/caches/World"])
+def test_windows_path_is_written_as_it_is(tmp_path: Path, location: str) -> None:
+    """On other systems it is not opened: it is the site's."""
+    if os.name == "nt":
+        pytest.skip("such a path is opened on Windows")
+    done = run("register", "--server", SITE, "--folder", "T", "--caches", f"World={location}", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / "out" / "ExportTiles.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["caches"]["World"]["location"] == location
+    assert ("\\" in location) == (f"location = '{location}'\n" in text)
+    assert f"\n       {location}\n" in done.stdout
 
 
-def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["publish.py", *arguments])
-    monkeypatch.setattr(os, "environ", dict(os.environ))
-    runpy.run_path(str(folder / "publish.py"), run_name="__main__")
-
-
-@pytest.mark.parametrize("connection", [None, "publisher.ags"])
-def test_publishing_drafts_stages_and_uploads(
-    registered: Path,
-    arcpy: ArcPy,
-    connection: str | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    publish(registered, monkeypatch, *filter(None, [connection]))
-    draft = {
-        "service_name": "ExportTiles",
-        "server_type": "FROM_CONNECTION_FILE" if connection else "MY_HOSTED_SERVICES",
-        "connection_file_path": connection,
-        "folder_name": "Tiles",
-        "copy_data_to_server": True,
-        "executionType": "Asynchronous",
-        "showMessages": "Info",
-        "resultMapServer": False,
-        "maxUsageTime": MAX_SECONDS,
-        "maxWaitTime": MAX_SECONDS,
-    }
-    *calls, (name, tools, given), staged, uploaded = arcpy.calls
-    assert calls == [
-        ("ImportToolbox", str(registered / "ExportTiles.pyt")),
-        ("ExportTiles", "World"),
-        ("EstimateExportTilesSize", "World"),
-    ]
-    assert (name, tools) == ("CreateGPSDDraft", ["ExportTiles", "EstimateExportTilesSize"])
-    assert given | draft == given
-    assert (staged, uploaded) == (("StageService",), ("UploadServiceDefinition", connection or SITE))
-    assert f"{SITE}/rest/services/Tiles/ExportTiles/GPServer" in capsys.readouterr().out
-    assert not list(Path(arcpy.env.scratchFolder).iterdir())  # the runs exported nothing
-
-
-def test_analyzer_errors_prevent_publishing(
-    registered: Path, arcpy: ArcPy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arcpy.draft_errors = {("broken project data source", 68): []}
-    with pytest.raises(SystemExit, match="Not published"):
-        publish(registered, monkeypatch)
-    assert arcpy.calls[-1][0] == "CreateGPSDDraft"
-    assert "errors: 68: broken project data source" in capsys.readouterr().out
-
-
-def test_toolbox_works_after_the_changes_of_publishing(registered: Path, arcpy: ArcPy, tmp_path: Path) -> None:
-    """ArcGIS inserts lines at the top, moves the files apart, and replaces the literal of a file name by a variable."""
-    for folder, name in (("p30", "ExportTiles.pyt"), ("cd", "ExportTiles.toml")):
-        (tmp_path / folder).mkdir()
-        (registered / name).rename(tmp_path / folder / name)
-    toolbox = tmp_path / "p30" / "ExportTiles.pyt"
-    arcpy.env.packageWorkspace = str(toolbox.parent)
-    added = (
-        "# Esri start of added imports\nimport sys, os, arcpy\n# Esri end of added imports\n\n"
-        "# Esri start of added variables\n"
-        "g_ESRI_variable_1 = os.path.join(arcpy.env.packageWorkspace, '..', 'cd', 'ExportTiles.toml')\n"
-        "# Esri end of added variables\n\n"
-    )
-    text = toolbox.read_text(encoding="utf-8")
-    assert text.count('"ExportTiles.toml"') == 1
-    toolbox.write_text(added + text.replace('"ExportTiles.toml"', "g_ESRI_variable_1"), encoding="utf-8")
-    [cache, *_] = load_toolbox(toolbox).tools[0]().getParameterInfo()
-    assert cache.filter.list == ["World", "Twin"]
+def test_steps_say_what_was_tried_and_what_administrators_do(cache: Path, tmp_path: Path) -> None:
+    done = run("register", "--server", SITE, "--folder", "T", "--caches", f"World={cache}", "out", cwd=tmp_path)
+    first = done.stdout.splitlines()[0]
+    assert "never inside ArcGIS" in first
+    for text in ("proswap gptool", "restart ArcGIS Server", "read access", "need not be registered", "--overwrite"):
+        assert text in done.stdout
+    assert not re.search("not for Windows|Linux and macOS", done.stdout)

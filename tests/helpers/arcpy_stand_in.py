@@ -1,4 +1,4 @@
-"""A stand-in for the arcpy functions that the toolbox and its publishing script call, after Esri's documentation.
+"""A stand-in for the arcpy functions that the toolboxes and the publishing script call, after Esri's documentation.
 
 It is stricter than arcpy may be: an undocumented attribute, keyword or value is an error. Calls are recorded in
 `calls`, messages for clients in `messages`. It does not show how ArcGIS itself handles these calls.
@@ -6,15 +6,15 @@ It is stricter than arcpy may be: an undocumented attribute, keyword or value is
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.arcpy_parameters import FeatureSet, Parameter
-
-SERVER_TYPES = {"ARCGIS_SERVER", "FROM_CONNECTION_FILE", "MY_HOSTED_SERVICES"}
-MESSAGE_LEVELS = {"None", "Error", "Warning", "Info"}
+from helpers import arcpy_parameters
+from helpers.arcpy_sharing import Result, Sharing
+from helpers.arcpy_values import Extent, FeatureSet, Layer
 
 
 class ExecuteError(Exception):
@@ -22,12 +22,13 @@ class ExecuteError(Exception):
 
 
 class Environment:
-    """`arcpy.env`, with the settings that concern the toolbox."""
+    """`arcpy.env`, with the settings that concern the toolboxes."""
 
-    __slots__ = ("_cancelled", "autoCancelling", "packageWorkspace", "scratchFolder")
+    __slots__ = ("_cancelled", "autoCancelling", "overwriteOutput", "packageWorkspace", "scratchFolder")
 
     def __init__(self, scratch: Path) -> None:
         self.autoCancelling, self.scratchFolder, self.packageWorkspace = True, str(scratch), str(scratch)
+        self.overwriteOutput = False
         self._cancelled: Callable[[], bool] = lambda: False
 
     @property
@@ -39,31 +40,28 @@ class Environment:
         self._cancelled = cancelled
 
 
-class Result:
-    """The result of a run of a tool: the values of its parameters."""
-
-    def __init__(self, tool: str, parameters: list[Parameter]) -> None:
-        self.tool, self.parameters = tool, parameters
-        self.status = 4
-
-    def __getitem__(self, index: int) -> str:
-        return str([parameter.value for parameter in self.parameters if parameter.direction == "Output"][index])
-
-
 class ArcPy(types.ModuleType):
-    """The module `arcpy`, a new one for each test."""
+    """The module `arcpy`, a new one for each test.
 
-    ExecuteError, FeatureSet, Parameter = ExecuteError, FeatureSet, Parameter
+    Parameters
+    ----------
+    scratch : Path
+        The scratch folder.
+    """
+
+    ExecuteError, FeatureSet, Extent = ExecuteError, FeatureSet, Extent
+    Parameter = arcpy_parameters.Parameter
 
     def __init__(self, scratch: Path) -> None:
         super().__init__("arcpy")
         self.env = Environment(scratch)
         self.calls: list[tuple[Any, ...]] = []
         self.messages: list[tuple[str, str]] = []
-        self.draft_errors: dict[tuple[str, int], list[Any]] = {}
+        self.site = Sharing(self.calls, ExecuteError)
+        self.sharing = types.SimpleNamespace(CreateSharingDraft=self.site.create_draft)
         self.server = types.SimpleNamespace(
-            StageService=self._stage_service, UploadServiceDefinition=self._upload_service_definition
-        )
+            StageService=self.site.stage, UploadServiceDefinition=self.site.upload
+        )  # fmt: skip
 
     def AddMessage(self, message: str) -> None:  # noqa: N802
         self.messages.append(("Informative", message))
@@ -98,76 +96,52 @@ class ArcPy(types.ModuleType):
         """Load a Python toolbox and return its tools as functions."""
         self.calls.append(("ImportToolbox", input_file))
         toolbox = load_toolbox(Path(input_file))
-        tools = {tool.__name__: self._function(tool) for tool in toolbox.tools}
+        tools = {tool.__name__: self._function(tool, Path(input_file)) for tool in toolbox.tools}
         return types.SimpleNamespace(**tools)
 
-    def _function(self, tool: type) -> Callable[..., Result]:
+    def _function(self, tool: type, path: Path) -> Callable[..., Result]:
         def run(*values: Any) -> Result:
             self.calls.append((tool.__name__, *values))
-            return self.run(tool(), dict(enumerate(values)))
+            result = self.run(tool(), dict(enumerate(values)))
+            result.toolbox = path
+            return result
 
         return run
+
+    def validate(self, tool: Any, values: dict[Any, Any]) -> list[arcpy_parameters.Parameter]:
+        """Return the parameters of a tool after its pane has got values one by one; not a function of arcpy."""
+        parameters: list[arcpy_parameters.Parameter] = tool.getParameterInfo()
+        for parameter in parameters:
+            parameter.forget_changes()
+        by_key = dict(enumerate(parameters)) | {parameter.name: parameter for parameter in parameters}
+        assert len(by_key) == 2 * len(parameters), "two parameters of the same name"
+        for key, value in [*values.items(), (None, None)]:
+            if key is not None:
+                assert by_key[key].parameterType != "Derived"
+                by_key[key].value = value
+            getattr(tool, "updateParameters", lambda _: None)(parameters)
+            for parameter in parameters:
+                parameter.validate(overwrite=self.env.overwriteOutput)
+            getattr(tool, "updateMessages", lambda _: None)(parameters)
+        return parameters
 
     def run(self, tool: Any, values: dict[Any, Any]) -> Result:
         """Run a tool as ArcGIS does, with values by index or name; not a function of arcpy."""
         assert tool.isLicensed()
-        parameters = tool.getParameterInfo()
-        by_key = dict(enumerate(parameters)) | {parameter.name: parameter for parameter in parameters}
-        for key, value in values.items():
-            assert by_key[key].direction == "Input"
-            by_key[key].value = value
-        for parameter in parameters:
-            parameter.validate()
-        tool.updateMessages(parameters)
+        parameters = self.validate(tool, values)
         errors = [parameter.message for parameter in parameters if parameter.hasError()]
         if errors:
             raise ExecuteError("Failed to execute. Parameters are not valid.", *errors)
         tool.execute(parameters, None)
         return Result(type(tool).__name__, parameters)
 
-    def CreateGPSDDraft(  # noqa: N802, PLR0917
-        self,
-        result: list[Result],
-        out_sddraft: str,
-        service_name: str,
-        server_type: str = "ARCGIS_SERVER",
-        connection_file_path: str | None = None,
-        copy_data_to_server: bool = False,
-        folder_name: str | None = None,
-        summary: str | None = None,
-        tags: str | None = None,
-        executionType: str = "Asynchronous",  # noqa: N803
-        resultMapServer: bool = False,  # noqa: N803
-        showMessages: str = "None",  # noqa: N803
-        maximumRecords: int = 1000,  # noqa: N803
-        minInstances: int = 1,  # noqa: N803
-        maxInstances: int = 2,  # noqa: N803
-        maxUsageTime: int = 600,  # noqa: N803
-        maxWaitTime: int = 60,  # noqa: N803
-        maxIdleTime: int = 1800,  # noqa: N803
-    ) -> dict[str, dict[tuple[str, int], list[Any]]]:
-        assert all(isinstance(one, Result) and one.status == 4 for one in result)
-        assert server_type in SERVER_TYPES
-        assert (server_type == "FROM_CONNECTION_FILE") == (connection_file_path is not None)
-        assert executionType in {"Asynchronous", "Synchronous"}
-        assert showMessages in MESSAGE_LEVELS
-        assert summary, "an item without a summary"
-        assert tags, "an item without tags"
-        given = {name: value for name, value in locals().items() if name not in {"self", "result", "out_sddraft"}}
-        self.calls.append(("CreateGPSDDraft", [one.tool for one in result], given))
-        Path(out_sddraft).write_text("draft", encoding="ascii")
-        return {"errors": self.draft_errors, "warnings": {("no description", 24058): []}, "messages": {}}
 
-    def _stage_service(self, in_service_definition_draft: str, out_service_definition: str) -> None:
-        assert Path(in_service_definition_draft).suffix == ".sddraft"
-        assert Path(in_service_definition_draft).read_text(encoding="ascii") == "draft"
-        assert Path(out_service_definition).suffix == ".sd"
-        Path(out_service_definition).write_text("definition", encoding="ascii")
-        self.calls.append(("StageService",))
-
-    def _upload_service_definition(self, in_sd_file: str, in_server: str) -> None:
-        assert Path(in_sd_file).read_text(encoding="ascii") == "definition"
-        self.calls.append(("UploadServiceDefinition", in_server))
+def forget_arcpy() -> None:
+    """Forget the modules that have imported another stand-in."""
+    for name in [name for name, module in sys.modules.items() if name.startswith("gptool.arcgis.")]:
+        if hasattr(sys.modules[name], "arcpy"):
+            del sys.modules[name]
+            delattr(sys.modules["gptool.arcgis"], name.rpartition(".")[2])
 
 
 def load_toolbox(path: Path) -> Any:
@@ -180,3 +154,6 @@ def load_toolbox(path: Path) -> Any:
     assert toolbox.alias.isalnum()
     assert all(tool.__name__.isalnum() and tool().label and tool().description for tool in toolbox.tools)
     return toolbox
+
+
+__all__ = ("ArcPy", "ExecuteError", "Extent", "FeatureSet", "Layer", "Result", "forget_arcpy", "load_toolbox")
