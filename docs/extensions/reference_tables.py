@@ -8,6 +8,8 @@
     The rules of verification, `gptool.verification.registry.RULES`.
 `client-table`
     The profiles of clients, `gptool.verification.profiles.PROFILES`.
+`tool-table desktop ExportTiles`
+    The parameters of a tool for ArcGIS, `gptool.arcgis.tools.DESKTOP` or `SERVICE`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from gptool.arcgis.descriptions import ToolParameter
+from gptool.arcgis.metadata import DATATYPE_LABELS
+from gptool.arcgis.tools import DESKTOP, SERVICE
 from gptool.cli.options import SELECTION
 from gptool.request.parameters import INPUTS, Parameter
 from gptool.service.settings import SERVICE_KEYS
@@ -103,6 +108,37 @@ class ClientTable(ReferenceTable):
             yield _code(name), _text(profile.title), _text(kinds), _lines(*_sources(profile.rules))
 
 
+class ToolTable(ReferenceTable):
+    """The parameters of a tool for ArcGIS."""
+
+    headings = "Parameter", "Type and values", "Meaning"
+    widths = 26, 32, 42
+    required_arguments = 2
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each parameter."""
+        toolbox, name = self.arguments
+        [tool] = [tool for tool in {"desktop": DESKTOP, "service": SERVICE}[toolbox].tools if tool.name == name]
+        for parameter in tool.parameters:
+            yield (
+                _lines(_text(parameter.label), _code(parameter.name)),
+                _lines(*_tool_values(parameter)),
+                _text(parameter.documentation),
+            )
+
+
+def _tool_values(parameter: ToolParameter) -> Iterator[Cell]:
+    """Yield the type of a tool's parameter, its choices or limits, and its default."""
+    types = " or ".join(DATATYPE_LABELS[keyword] for keyword in parameter.datatypes)
+    kind = "derived output" if parameter.kind == "Derived" else parameter.kind.lower()
+    yield _text(f"{types}, {'several, ' if parameter.is_list else ''}{kind}")
+    yield from (_code(choice) for choice in parameter.choices)
+    if parameter.limits:
+        yield _text("{} to {}".format(*parameter.limits))
+    if parameter.default is not None:
+        yield nodes.paragraph("", "", nodes.Text("default "), nodes.literal(text=_shown(parameter.default)))
+
+
 def _sources(rules: Mapping[str, str]) -> Iterator[Cell]:
     """Yield the rules of a profile by their public source."""
     for source in dict.fromkeys(rules.values()):
@@ -156,4 +192,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("setting-table", SettingTable)
     app.add_directive("rule-table", RuleTable)
     app.add_directive("client-table", ClientTable)
+    app.add_directive("tool-table", ToolTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -78,8 +78,8 @@ class Registration:
             "Give the account that ArcGIS Server runs as read access to the caches; nothing is written there:"
             f"{locations}\n   The folders need not be registered as data stores: ArcGIS does not see these paths. If "
             "the machines of the site have other paths to them (a service does not know mapped drives), edit the "
-            f"locations in {self.output / SETTINGS}. Only if the site blocks the copying of data, register the folder "
-            f"{self.output}.",
+            f"locations in {self.output / SETTINGS}. A site that blocks the copying of data must allow it while tools "
+            "are published: ArcGIS copies the toolbox and its settings.",
             "If the site is federated with a portal, sign in to the portal in ArcGIS Pro and stay signed in. For a "
             "stand-alone site, create a server connection file (x.ags) in ArcGIS Pro for a user who may publish.",
             "Run the publishing script with the Python of that ArcGIS Pro; x.ags is for a stand-alone site only:\n"
