@@ -152,6 +152,15 @@ def test_levels_are_listed_with_their_scales(arcpy: ArcPy, export: Any, cache: P
     assert choices(in_cache=str(cache)) == choices(in_cache=str(small))
 
 
+def test_paths_that_a_model_will_make_are_not_looked_for(arcpy: ArcPy, export: Any, tmp_path: Path) -> None:
+    """In ModelBuilder the cache may be the output of a tool that has not run; ArcGIS's own message is kept."""
+    shown = messages_of(
+        arcpy, export, "error", in_cache=str(tmp_path / "later"), out_tiles=str(tmp_path / "x.tpkx"), levels="0-3"
+    )
+    assert list(shown) == ["in_cache"]
+    assert shown["in_cache"].startswith("ERROR 000732")
+
+
 def test_levels_that_scripts_name_are_valid(arcpy: ArcPy, export: Any, given: dict[str, Any]) -> None:
     assert messages_of(arcpy, export, "error", **given, levels="0-2;8") == {}
     shown = messages_of(arcpy, export, "error", **given, levels="12")

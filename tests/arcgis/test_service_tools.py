@@ -194,6 +194,13 @@ def test_export_writes_a_package_in_the_scratch_folder(arcpy: ArcPy, export: Any
     assert {kind for kind, _ in arcpy.messages} == {"Informative"}
 
 
+def test_report_and_package_contain_no_path_of_the_server(arcpy: ArcPy, export: Any, tmp_path: Path) -> None:
+    result = outputs(arcpy.run(export, CACHE | {"levels": "0-2,5"}))
+    for path in map(Path, result.values()):
+        assert tmp_path.name.encode() not in path.read_bytes()
+        assert str(tmp_path.parent).encode() not in path.read_bytes()
+
+
 def test_messages_are_not_those_that_arcgis_adds_itself(arcpy: ArcPy, export: Any) -> None:
     arcpy.run(export, CACHE | {"levels": "0"})
     with pytest.raises(arcpy.ExecuteError):
