@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -257,7 +257,7 @@ def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:
 
 def _apportion(level: LevelPlan, written: int) -> list[BundlePlan]:
     """Distribute the estimated bytes of a level over its bundles by their present bytes; the sum is exact."""
-    ends = np.cumsum([0, *(bundle.bytes for bundle in level.bundles)]).tolist()
+    ends = list(accumulate((bundle.bytes for bundle in level.bundles), initial=0))
     shares = [end * written // level.bytes for end in ends]
     return [
         bundle._replace(bytes=last - first)

@@ -21,7 +21,7 @@ estimate too, and small samples of skewed sizes are not normally distributed."""
 
 def choose_points(size: int, count: int, seed: int) -> NDArray[np.int64]:
     """Return sampling points in `size` bytes, ascending: one at random in each of `count` equal parts."""
-    bounds = np.arange(count + 1) * size // count
+    bounds = np.arange(count + 1, dtype=np.int64) * size // count
     return np.random.default_rng(seed).integers(bounds[:-1], np.maximum(bounds[1:], bounds[:-1] + 1))
 
 

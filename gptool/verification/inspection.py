@@ -231,4 +231,4 @@ def _spread(positions: NDArray[np.intp], count: int | None) -> NDArray[np.int64]
     every = positions.astype(np.int64)
     if count is None or len(every) <= count:
         return every
-    return every[np.arange(count) * len(every) // count] if count else every[:0]
+    return every[np.arange(count, dtype=np.int64) * len(every) // count] if count else every[:0]

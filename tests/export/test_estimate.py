@@ -77,7 +77,19 @@ class TestInterval:
         assert first == second
 
 
-@pytest.mark.parametrize("name", ["x", 'a name with\nä, "quotes" & <brackets>', "n" * 200, "&" * 245, "\x01" * 245])
+FORBIDDEN = pytest.mark.posix  # in names, on Windows
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x",
+        "n" * 200,
+        "&" * 245,
+        pytest.param('a name with\nä, "quotes" & <brackets>', marks=FORBIDDEN),
+        pytest.param("\x01" * 245, marks=FORBIDDEN),
+    ],
+)
 @pytest.mark.parametrize("suffix", [".tpkx", ".tpk"])
 def test_estimate_is_exact_for_the_name_of_the_output(cache: Path, tmp_path: Path, name: str, suffix: str) -> None:
     estimate = estimate_export_tiles_size(cache, levels="0", output=name + suffix)
