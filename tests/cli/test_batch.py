@@ -90,7 +90,7 @@ def test_exports_run_and_are_summarised(folder: Path, tmp_path: Path, jobs: int)
     assert statuses(done.stdout) == {**expected, "many": "failed"}
     assert list(statuses(done.stdout)) == list({**expected, "many": "failed"})
     last = done.stdout.splitlines()[-1]
-    assert re.fullmatch(rf"{re.escape(str(folder))}/batch.toml: 5 exports in [\d.]+ s: 3 exported, 2 failed", last)
+    assert re.fullmatch(rf"{re.escape(str(folder / 'batch.toml'))}: 5 exports in [\d.]+ s: 3 exported, 2 failed", last)
     assert outputs(folder) == OUTPUTS
     check_package(folder / "shallow.tpkx", levels={0, 1, 2})
     source = read_cache(folder / "world")
