@@ -26,6 +26,8 @@ static int failure_of(DWORD code)
     case ERROR_SHARING_VIOLATION:
     case ERROR_LOCK_VIOLATION:
         return EACCES;
+    case ERROR_FILENAME_EXCED_RANGE:
+        return ENAMETOOLONG;
     case ERROR_NOT_ENOUGH_MEMORY:
         return ENOMEM;
     case ERROR_TOO_MANY_OPEN_FILES:

@@ -56,8 +56,8 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if sys.platform == "win32":
         for item in items:
-            if item.get_closest_marker("posix"):
-                item.add_marker(pytest.mark.skip(reason="cannot hold on Windows"))
+            if marker := item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason=f"needs {marker.args[0]}"))
 
 
 @pytest.fixture(scope="session")

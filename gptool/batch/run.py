@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from gptool.batch.file import Batch, BatchExport
+from gptool.crs.projection import load_libraries
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
 from gptool.export.functions import export_tiles
 from gptool.export.report import ExportResult
@@ -106,6 +107,8 @@ class BatchRun:
 
     def run(self) -> None:
         """Run all exports. An exception, such as KeyboardInterrupt, stops those that are running and propagates."""
+        # Before the threads: two that import it at once may find it half-initialised.
+        load_libraries()
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="gptool-batch") as pool:
             try:
                 pending = {pool.submit(self._run, outcome.export) for outcome in self.outcomes.values()}

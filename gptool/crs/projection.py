@@ -44,6 +44,12 @@ PROBES = 25
 """Meridians, and parallels, along which the validity of a projection is probed."""
 
 
+def load_libraries() -> None:
+    """Import pyproj and shapely, which is done at first use otherwise, in one thread before there are several."""
+    import pyproj  # noqa: F401
+    import shapely  # noqa: F401
+
+
 class LonLatBox(NamedTuple):
     """A box in longitude and latitude, degrees from the projection's prime meridian; `east` may exceed 180."""
 

@@ -130,6 +130,7 @@ def test_file_truncated_while_it_is_read_is_rejected(tmp_path: Path) -> None:
             source.read_uint32(np.array([1, 2, 0], np.uint64))
 
 
+@pytest.mark.posix("error numbers of POSIX")
 def test_read_error_of_the_system_is_reported(tmp_path: Path) -> None:
     message = f"x: cannot be read at offset 2: {os.strerror(errno.EISDIR)}"
     folder = os.open(tmp_path, os.O_RDONLY)

@@ -108,6 +108,7 @@ def test_all_image_formats_are_read(tmp_path: Path, declared: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1"])
 @pytest.mark.parametrize("stated", [True, False], ids=["declared", "undeclared"])
+@pytest.mark.posix("encodings of XML that lxml's wheels for Windows do not know")
 def test_other_encodings_are_read(tmp_path: Path, encoding: str, stated: bool) -> None:
     name = encoding.removesuffix("-sig")
     text = conf_text(reference="<WKT>Z\u00fcrich</WKT>")
@@ -239,6 +240,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.posix("encodings of XML that lxml's wheels for Windows do not know")
 def test_invalid_conf_xml_is_rejected_in_one_line(tmp_path: Path, name: str) -> None:
     text, message = HOSTILE[name]
     path = write(tmp_path, text)
@@ -269,6 +271,7 @@ def test_invalid_conf_xml_is_rejected_in_one_line(tmp_path: Path, name: str) -> 
         "null bytes",
     ],
 )
+@pytest.mark.posix("encodings of XML that lxml's wheels for Windows do not know")
 def test_invalid_encodings_are_rejected(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "conf.xml").write_bytes(data)
     with pytest.raises(ConfError, match="is not well-formed XML") as caught:

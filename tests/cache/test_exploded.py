@@ -79,6 +79,7 @@ def test_other_spellings_of_row_folders_are_read(one: Path, name: str) -> None:
 FOREIGN = ("Thumbs.db", ".DS_Store", "C00000000.jpg.tmp", "C00000001.gif", "C00000001", "C0000000g.jpg", "C.jpg")
 
 
+@pytest.mark.posix("names that Windows does not allow")
 def test_foreign_files_are_ignored(one: Path) -> None:
     for name in (*FOREIGN, "C000000001.jpg", "xC00000001.jpg", "C00000001.jpg\n", "C\N{ARABIC-INDIC DIGIT ONE}.jpg"):
         (row_folder(one) / name).write_bytes(b"foreign")
@@ -95,6 +96,7 @@ def test_cache_pickles(one: Path) -> None:
     assert read_with_gptool(pickle.loads(pickle.dumps(cache))) == read_with_gptool(cache)
 
 
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_links_to_the_same_tile_are_read(one: Path) -> None:
     """MapProxy makes such links for tiles of a single colour."""
     folder = row_folder(one)
@@ -150,6 +152,7 @@ INVALID_TILES: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", INVALID_TILES)
+@pytest.mark.posix("pipes and symbolic links among files")
 def test_invalid_tile_file_is_rejected(one: Path, name: str) -> None:
     make, message = INVALID_TILES[name]
     path = row_folder(one) / "C00000001.jpg"
@@ -182,6 +185,7 @@ def test_two_folders_of_one_row_are_rejected(one: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)], ids=["file", "link to itself"])
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_invalid_row_folder_is_rejected(one: Path, make: Callable[[Path], None]) -> None:
     path = row_folder(one, row=1)
     make(path)
@@ -295,6 +299,7 @@ def column_of(name: str) -> int | None:
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=60)
 @given(names=st.sets(NAMES, max_size=8))
+@pytest.mark.posix("names that Windows does not allow")
 def test_any_name_is_a_tile_or_ignored(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
     folder = tmp_path_factory.mktemp("names")
     make_exploded_cache(folder, {(0, 0, 0xFEDCBA): b"x"})

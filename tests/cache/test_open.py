@@ -19,6 +19,7 @@ ONE = square(0, range(1), range(1))
 @pytest.mark.parametrize(
     "location", ["a\0b", "a\ud800b", "a" * 5000], ids=["null byte", "unpaired surrogate", "too long"]
 )
+@pytest.mark.posix("error numbers of POSIX")
 def test_invalid_paths_are_rejected(location: str) -> None:
     with pytest.raises(errors.CacheError, match="cannot be opened") as caught:
         open_cache(location)
@@ -104,6 +105,7 @@ def test_bundle_of_empty_files_has_no_tiles(tmp_path: Path) -> None:
         export_tiles(empty, tmp_path / "z.tpkx")
 
 
+@pytest.mark.posix("paths with slashes in messages")
 def test_level_outside_the_scheme_is_a_warning(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", ONE | {(4, 1, 1): jpeg_tile(1)}, conf=conf_text(range(3)))
     (cache / "_alllayers" / "L06").mkdir()

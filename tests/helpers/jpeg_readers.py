@@ -11,6 +11,7 @@ import numpy as np
 import turbojpeg as tj
 from numpy.typing import NDArray
 
+from gptool.jpeg.pixels import SHIPPED
 from helpers import jpeg_huffman
 from helpers.jpeg_huffman import ZIGZAG, Coefficients
 from helpers.jpeg_tiles import DQT, EOI, read_segments
@@ -65,7 +66,11 @@ def read_coefficients(tile: bytes) -> list[Coefficients]:
 
 @cache
 def _turbojpeg() -> ctypes.CDLL:
-    paths = [tj.find_library("turbojpeg"), *(path for paths in tj.DEFAULT_LIB_PATHS.values() for path in paths)]
+    paths = [
+        *map(str, SHIPPED.glob("*turbojpeg.*")),
+        tj.find_library("turbojpeg"),
+        *(path for paths in tj.DEFAULT_LIB_PATHS.values() for path in paths),
+    ]
     library = ctypes.CDLL(next(path for path in paths if path and (os.sep not in path or Path(path).exists())))
     library.tjInitTransform.restype = ctypes.c_void_p
     library.tjDestroy.argtypes = library.tjFree.argtypes = [ctypes.c_void_p]

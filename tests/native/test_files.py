@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,6 +100,7 @@ UNREADABLE: dict[str, tuple[MakePath, int]] = {
 
 @pytest.mark.parametrize("place", [0, 1, 3])
 @pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.posix("error numbers of POSIX")
 def test_unreadable_file_stops_the_call(tmp_path: Path, name: str, place: int) -> None:
     make_path, number = UNREADABLE[name]
     paths = make_three_files(tmp_path)
@@ -112,6 +114,7 @@ def test_unreadable_file_stops_the_call(tmp_path: Path, name: str, place: int) -
     assert data.tobytes()[: sum(expected[:place])] == b"abc0123456789"[: sum(expected[:place])]
 
 
+@pytest.mark.posix("pipes and symbolic links among files")
 def test_size_of_other_than_regular_files_is_minus_one(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
@@ -121,12 +124,14 @@ def test_size_of_other_than_regular_files_is_minus_one(tmp_path: Path) -> None:
     assert (sizes.tolist(), failure) == ([3, 0, 10, -1, -1, 3, -1], 0)
 
 
+@pytest.mark.posix("error numbers of POSIX")
 def test_folder_is_not_read(tmp_path: Path) -> None:
     paths = [*make_three_files(tmp_path), tmp_path]
     assert read_files(encode_paths(paths), uint32(3, 0, 10, 4))[1:] == (3, errno.EISDIR)
 
 
 @pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.posix("pipes and symbolic links among files")
 def test_pipe_does_not_block(tmp_path: Path, size: int) -> None:
     os.mkfifo(tmp_path / "pipe")
     done, failure = read_files(encode_paths([tmp_path / "pipe"]), uint32(size))[1:]
@@ -179,7 +184,8 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read_words_of(path: Path, start: int, offsets: list[int]) -> tuple[list[int], int]:
     with path.open("rb") as file:
         words, done = read_words(file.fileno(), start, uint64(*offsets))
-        assert (len(words), words.dtype, file.tell()) == (len(offsets), np.uint32, 0)
+        assert (len(words), words.dtype) == (len(offsets), np.uint32)
+        assert file.tell() == 0 or sys.platform == "win32"  # there a read at an offset moves the position
     return words[:done].tolist(), done
 
 
@@ -218,6 +224,7 @@ def test_words_above_4_gib(tmp_path: Path) -> None:
     assert read_words_of(tmp_path / "sparse", 0, [1 << 33, (1 << 33) + 8])[0] == [0, 0x04030201]
 
 
+@pytest.mark.posix("error numbers of POSIX")
 def test_unreadable_descriptor_is_an_error(noise: Path, tmp_path: Path) -> None:
     file = os.open(noise, os.O_RDONLY)
     os.close(file)

@@ -168,6 +168,7 @@ def test_gil_is_released() -> None:
     assert after > before
 
 
+@pytest.mark.posix("a clock of CPU time with fine steps")
 def test_equal_tiles_are_recompressed_once() -> None:
     tile = jpeg_kinds.tile("4:2:0")
 

@@ -210,6 +210,7 @@ def test_small_tiles_have_all_outcomes(tables: Tables) -> None:
     assert set(recompress_batch(*batch(small_tiles()), 50, tables=tables)[2]) == expected
 
 
+@pytest.mark.posix("this path as an argument of a program")
 def test_many_threads_get_the_same_results_without_memory_errors() -> None:
     """Python's debug allocators detect writes beyond an object and uses after it was freed."""
     run(hammer, PYTHONMALLOC="debug")

@@ -28,6 +28,7 @@ def one_tile_cache(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 @pytest.mark.parametrize("name", ["x", "x.tpk", "x.tpkx"])
+@pytest.mark.posix("modes of files")
 def test_file_modes_follow_the_umask(one_tile_cache: Path, tmp_path: Path, name: str, umask: int) -> None:
     before = os.umask(umask)
     try:
@@ -82,6 +83,7 @@ def _write_other_files(path: Path) -> None:
     ],
     ids=["file", "dangling link", "folder with other files"],
 )
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_anything_but_a_dataset_is_never_replaced(
     one_tile_cache: Path, tmp_path: Path, create: Callable[[Path], object], message: str
 ) -> None:
@@ -120,6 +122,7 @@ def test_folder_that_appears_during_the_export_is_kept(one_tile_cache: Path, tmp
     ],
 )
 @pytest.mark.parametrize("make", [make_cache, make_v1_cache, make_exploded_cache])
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_source_is_never_replaced_or_written_to(tmp_path: Path, make: Callable[..., Path], output: str) -> None:
     """The cache is named `_alllayers`, so that its parent folder looks like a dataset."""
     (tmp_path / "a").mkdir()
@@ -133,6 +136,7 @@ def test_source_is_never_replaced_or_written_to(tmp_path: Path, make: Callable[.
 
 
 @pytest.mark.parametrize("name", ["cache.tpkx", "link.tpkx"])
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_package_is_not_replaced_by_its_own_export(tmp_path: Path, name: str) -> None:
     source = make_tpkx(tmp_path / "cache.tpkx", square(0, range(1), range(1)))
     (tmp_path / "link.tpkx").symlink_to(source)
@@ -228,6 +232,7 @@ def test_datasets_of_any_name_may_be_overwritten(one_tile_cache: Path, tmp_path:
     check_nothing_left(tmp_path, "cache", name)
 
 
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_tiles_in_another_folder_than_conf_xml_are_never_replaced(tmp_path: Path) -> None:
     """A folder of tiles beside conf.xml, or one that is linked from elsewhere, looks like a dataset."""
     source = make_cache(tmp_path / "a", square(0, range(1), range(1)))

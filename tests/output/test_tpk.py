@@ -199,6 +199,7 @@ def test_content_type_in_conf_properties(tmp_path: Path, format_: str, content_t
 
 
 @pytest.mark.parametrize("name", ['Zürich "1" & <Ω>', "a\x01b", "bad\udcff", "tab\there"])
+@pytest.mark.posix("names that Windows does not allow")
 def test_names_with_characters_to_escape(cache: Path, tmp_path: Path, name: str) -> None:
     path = export_tiles(cache, os.path.join(tmp_path, f"{name}.tpk"), levels="0").path  # noqa: PTH118 - not all are text
     shown = name.replace("\udcff", "?")

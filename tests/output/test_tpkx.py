@@ -73,6 +73,7 @@ def test_guid_depends_on_the_content(cache: Path, tmp_path: Path) -> None:
     assert len(guids) == 3
 
 
+@pytest.mark.posix("names that Windows does not allow")
 def test_names_with_characters_to_escape(cache: Path, tmp_path: Path) -> None:
     path = export_tiles(cache, tmp_path / 'Zürich "1" \\ Ω.tpkx', levels="0").path
     assert read_json(path, "root.json")["name"] == path.stem == 'Zürich "1" \\ Ω'
