@@ -112,7 +112,7 @@ def test_wrong_file_is_refused(tmp_path: Path, name: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.posix  # Windows lets only administrators make links
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_output_through_a_symbolic_link_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "here").symlink_to(tmp_path)
     with pytest.raises(SettingsError, match=r"exports\.b\.output is that of exports\.a\.output"):

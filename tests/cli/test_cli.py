@@ -230,7 +230,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout.strip() == f"gptool-export-tiles {__version__}, {core}"
 
 
-@pytest.mark.posix  # Windows has no signals between processes
+@pytest.mark.posix("signals between processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)])
 def test_signal_leaves_no_files(cache: Path, tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
     """The exit status is not 0, and there is neither a staging folder nor a package."""
@@ -278,7 +278,7 @@ def test_table_states_reasons_on_terminals_of_any_width(tmp_path: Path, columns:
     assert "\u2026" not in shown  # no figure is cut
 
 
-@pytest.mark.posix  # the shell's redirections
+@pytest.mark.posix("redirections of a POSIX shell")
 def test_closed_or_full_stream(cache: Path, tmp_path: Path) -> None:
     program = " ".join([sys.executable, "-c", "'from gptool.cli import main; main()'", "export-tiles", str(cache)])
     done = subprocess.run(f"{program} a.tpkx 2>&-", shell=True, cwd=tmp_path, capture_output=True, check=False)

@@ -77,7 +77,7 @@ class TestInterval:
         assert first == second
 
 
-FORBIDDEN = pytest.mark.posix  # in names, on Windows
+FORBIDDEN = pytest.mark.posix("names that Windows does not allow")
 
 
 @pytest.mark.parametrize(

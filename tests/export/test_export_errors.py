@@ -172,7 +172,7 @@ def test_bundle_changed_after_planning_is_an_error(
     check_nothing_left(tmp_path, "cache")
 
 
-@pytest.mark.posix  # Windows has no limit on the sizes of a process's files
+@pytest.mark.posix("a limit on the sizes of files")
 def test_full_disk_is_an_error(cache: Path, tmp_path: Path) -> None:
     """A limit on file sizes simulates the full disk."""
     import resource
@@ -187,7 +187,7 @@ def test_full_disk_is_an_error(cache: Path, tmp_path: Path) -> None:
     check_nothing_left(tmp_path)
 
 
-@pytest.mark.posix  # Windows has no pipes in folders
+@pytest.mark.posix("pipes in folders")
 def test_pipe_as_bundle_is_an_error(tmp_path: Path) -> None:
     folder = make_cache(tmp_path / "cache", world())
     bundle_path(folder / "_alllayers", 1, 0, 0).unlink()

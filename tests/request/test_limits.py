@@ -23,7 +23,7 @@ def test_invalid_limit_is_rejected(value: Any) -> None:
         read_limit(value)
 
 
-@pytest.mark.posix  # Python does not tell a process its processors on Windows
+@pytest.mark.posix("the processors of a process")
 def test_workers_are_the_processors_by_default() -> None:
     assert read_workers(None) == len(os.sched_getaffinity(0))
 
