@@ -53,7 +53,7 @@ class Task(NamedTuple):
 TASKS = {
     "ExportTiles": Task(
         "Export Tiles",
-        "Exports tiles from a tile cache to a tile package or a cache raster dataset.",
+        "Exports tiles of a tile cache, by levels and area, to a tile package or a cache raster dataset.",
         (
             TaskOutput(OUT_SERVICE_URL, "GPString", "Result folder"),
             TaskOutput("package", "GPDataFile", "Tile package"),
@@ -62,7 +62,7 @@ TASKS = {
     ),
     "EstimateExportTilesSize": Task(
         "Estimate Export Tiles Size",
-        "Counts the tiles of an export and estimates the size of its result.",
+        "Counts the tiles of an export and estimates the size of its result. Nothing is written.",
         (
             TaskOutput(OUT_SERVICE_URL, "GPString", "Estimate"),
             TaskOutput("totalSize", "GPDouble", "Size in bytes"),
