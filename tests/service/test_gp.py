@@ -35,15 +35,12 @@ def test_tasks_have_the_descriptions_of_the_toolbox(client: RestClient, arcpy: A
     value = client.json(f"{GP}/{task}")
     [tool] = (cls() for cls in load_toolbox(TEMPLATE_FOLDER / TOOLBOX).tools if cls.__name__ == task)
     assert (value["displayName"], value["description"]) == (tool.label, tool.description)
-    described = [(p.name, p.displayName, p.direction, p.parameterType) for p in tool.getParameterInfo()]
+    # The outputs differ: this service returns URLs, ArcGIS Server makes them of files.
+    described = [(p.name, p.displayName, p.parameterType) for p in tool.getParameterInfo() if p.direction == "Input"]
     assert [
-        (
-            item["name"],
-            item["displayName"],
-            item["direction"].removeprefix("esriGPParameterDirection"),
-            item["parameterType"].removeprefix("esriGPParameterType"),
-        )
+        (item["name"], item["displayName"], item["parameterType"].removeprefix("esriGPParameterType"))
         for item in value["parameters"]
+        if item["direction"] == "esriGPParameterDirectionInput"
     ] == described
 
 
