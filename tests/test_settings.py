@@ -31,6 +31,7 @@ def write_file(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.posix("paths of POSIX")
 def test_values_and_defaults(tmp_path: Path) -> None:
     settings = read_settings(write_file(tmp_path, SETTINGS))
     assert settings.caches == {
@@ -151,6 +152,7 @@ def test_location_that_is_not_unicode_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "x.toml").exists()
 
 
+@pytest.mark.posix("paths of POSIX")
 def test_windows_paths_are_literal_strings(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     for location, line in {

@@ -97,7 +97,7 @@ def test_exports_run_and_are_summarised(folder: Path, tmp_path: Path, jobs: int)
     assert read_dataset(folder / "original") == {key: tile for key, tile in source.items() if key[0] in (1, 2)}
     assert len(read_tpk(folder / "area.tpk")) == 29
     errors = [line for line in errors_and_notes(done) if ": failed: " in line]
-    assert f"nowhere: failed: {folder}/nowhere: cache not found" in errors
+    assert f"nowhere: failed: {folder / 'nowhere'}: cache not found" in errors
     assert any(line.startswith("many: failed: ERROR 001564: ") for line in errors)
     assert any(line.startswith("many: Tiles per level: 0: 1,") for line in errors_and_notes(done))
 
@@ -134,7 +134,7 @@ def test_json_has_the_figures_of_each_export(folder: Path) -> None:
     assert shallow["result"]["size"] == (folder / "shallow.tpkx").stat().st_size
     assert [level["tiles"] for level in shallow["result"]["levels"]] == [1, 4, 16]
     assert (nowhere["status"], nowhere["result"]) == ("failed", None)
-    assert nowhere["error"] == f"{folder}/nowhere: cache not found"
+    assert nowhere["error"] == f"{folder / 'nowhere'}: cache not found"
 
 
 def test_messages_name_their_export(folder: Path) -> None:
@@ -188,6 +188,7 @@ def test_jobs_run_at_once(folder: Path, gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.posix("signals between processes")
 def test_interrupt_tells_what_was_done(folder: Path, gate: Gate, number: signal.Signals, status: int) -> None:
     write(folder, THREE.replace("[exports.b]", "levels = 0\n[exports.b]"))
     with running(folder) as process, gate:
@@ -203,6 +204,7 @@ def test_interrupt_tells_what_was_done(folder: Path, gate: Gate, number: signal.
     check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock", "a.tpkx")
 
 
+@pytest.mark.posix("signals between processes")
 def test_interrupt_stops_all_jobs(folder: Path, gate: Gate) -> None:
     write(folder, THREE)
     with running(folder, "--jobs", "2") as process, gate:
@@ -234,6 +236,7 @@ def test_second_run_is_refused_until_the_first_has_ended(folder: Path, gate: Gat
     assert run("batch", "batch.toml", cwd=folder).returncode == 0
 
 
+@pytest.mark.posix("symbolic links, which Windows lets only administrators make")
 def test_lock_is_not_written_through_a_link(folder: Path) -> None:
     (folder / "precious").write_text("precious")
     (folder / "batch.toml.lock").symlink_to("precious")

@@ -55,6 +55,7 @@ def test_estimate_is_a_line_and_a_table(cache: Path) -> None:
     assert [row[:2] for row in table.rows] == [["Level", "Tiles"], ["0", "1"], ["1", "4"], ["2", "16"]]
 
 
+@pytest.mark.posix("names that Windows does not allow")
 def test_result_is_a_line_and_a_table(cache: Path, tmp_path: Path) -> None:
     result = export_tiles(cache, tmp_path / "<x>.tpkx", levels="0-1", compression_quality=50)
     assert repr(result).startswith(f"<ExportResult: {result.path}, 5 tiles, ")
