@@ -64,12 +64,13 @@ class TestReport:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
 
     def test_report_that_cannot_be_written(self, cache: Path, tmp_path: Path) -> None:
-        done = run("export-tiles", cache, "x.tpkx", "--report", "nowhere/r.json", cwd=tmp_path)
+        report = Path("nowhere", "r.json")
+        done = run("export-tiles", cache, "x.tpkx", "--report", report, cwd=tmp_path)
         assert done.returncode == 1
-        assert errors_and_notes(done)[-1] == "Error: nowhere/r.json: cannot be written: No such file or directory"
-        done = run("export-tiles", cache, "x.zip", "--report", "nowhere/r.json", cwd=tmp_path)
+        assert errors_and_notes(done)[-1] == f"Error: {report}: cannot be written: No such file or directory"
+        done = run("export-tiles", cache, "x.zip", "--report", report, cwd=tmp_path)
         assert done.returncode == 2
-        assert errors_and_notes(done)[0].startswith("Warning: nowhere/r.json: the report cannot be written: ")
+        assert errors_and_notes(done)[0].startswith(f"Warning: {report}: the report cannot be written: ")
 
 
 class TestDamage:
@@ -81,7 +82,7 @@ class TestDamage:
         assert done.returncode == (1 if options else 0)
         assert (tmp_path / "x.tpkx").exists()
         if options:
-            assert errors_and_notes(done)[-1] == f"Error: {tmp_path}/x.tpkx: 12 damaged tiles in the result"
+            assert errors_and_notes(done)[-1] == f"Error: {tmp_path / 'x.tpkx'}: 12 damaged tiles in the result"
         if "--json" in options:
             assert json.loads(done.stdout)["damaged"] == DAMAGED
 
@@ -115,6 +116,7 @@ class TestOutput:
         assert run("export-tiles", cache, "c/d/x.tpkx", "--levels", "99", cwd=tmp_path).returncode == 2
         assert not (tmp_path / "c").exists()
 
+    @pytest.mark.posix("shares are read and written on Windows")
     def test_share_of_windows_is_refused(self, cache: Path, tmp_path: Path) -> None:
         done = run("export-tiles", cache, r"\\server\share\x.tpkx", cwd=tmp_path)
         [error] = errors_and_notes(done)
