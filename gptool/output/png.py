@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import struct
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,11 +160,14 @@ def _block_header(lengths: list[int]) -> Bits:
 
 def _pack_bits(header: Bits, values: NDArray[np.uint64], sizes: NDArray[np.uint64]) -> bytes:
     """Return the bits of the header and of the values, as many of each as its size, in bytes."""
-    first = np.array([bit for value, size in header for bit in _bits_of(value, size)], np.uint8)
-    places = np.arange(int(sizes.max()), dtype=np.uint64)
-    bits = ((values[:, None] >> places) & np.uint64(1)).astype(np.uint8)[places < sizes[:, None]]
-    return np.packbits(np.concatenate([first, bits]), bitorder="little").tobytes()
-
-
-def _bits_of(value: int, size: int) -> Iterator[int]:
-    return (value >> place & 1 for place in range(size))
+    values = np.concatenate([np.array([value for value, _ in header], np.uint64), values])
+    sizes = np.concatenate([np.array([size for _, size in header], np.uint64), sizes])
+    ends = np.cumsum(sizes)
+    places = ends - sizes
+    # No value has more than 32 bits, so each lies in one word of 32 bits or in that and the next.
+    first, shifted = (places >> 5).astype(np.int64), values << (places & 31)
+    words = np.zeros(int(ends[-1]) // 32 + 2, np.uint64)
+    starts = np.flatnonzero(np.diff(first, prepend=-1))
+    words[first[starts]] = np.add.reduceat(shifted & 0xFFFFFFFF, starts)
+    words[first[starts] + 1] += np.add.reduceat(shifted >> 32, starts)
+    return words.astype("<u4").tobytes()[: -(-int(ends[-1]) // 8)]

@@ -25,12 +25,12 @@ def _resample_rows(pixels: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
     present = len(pixels)
     if count == present:
         return pixels
-    sums = np.zeros((present + 1, *pixels.shape[1:]), np.int64)
-    np.cumsum(pixels, axis=0, out=sums[1:])
     whole, part = np.divmod(np.arange(count + 1, dtype=np.int64) * present, count)  # the edges of the new rows
-    below = pixels[np.minimum(whole, present - 1)].astype(np.int64)
-    edges = sums[whole] * count + below * part[:, None, None]
-    return ((np.diff(edges, axis=0) + present // 2) // present).astype(np.uint8)
+    within = np.add.reduceat(pixels, whole[:-1], axis=0, dtype=np.uint32).astype(np.int64)
+    within[whole[1:] == whole[:-1]] = 0  # both edges are in one row
+    beyond = pixels[np.minimum(whole, present - 1)] * part[:, None, None]
+    sums = within * count + np.diff(beyond, axis=0)
+    return ((sums + present // 2) // present).astype(np.uint8)
 
 
 def compose(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
