@@ -47,7 +47,9 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     text = str(error)
     if not isinstance(error, GptoolError) and error.filename is None:  # other writing and reading names its file
         text = f"standard output: {error.strerror or error}"
-    click.echo(f"Error: {with_options(text)}", err=True)
+    if not isinstance(error, SettingsError):  # the keys of files have the operation's names
+        text = with_options(text)
+    click.echo(f"Error: {text}", err=True)
     if isinstance(error, TooManyTilesError):
         for line in error.advice:
             click.echo(with_options(line), err=True)

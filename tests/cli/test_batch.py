@@ -157,6 +157,13 @@ def test_wrong_file_is_found_before_anything_runs(folder: Path, name: str) -> No
     check_nothing_left(folder, "world", "area.geojson", "batch.toml")
 
 
+def test_wrong_key_is_answered_with_the_names_of_keys(folder: Path) -> None:
+    write(folder, f"{EXPORT}level = 1")
+    [error] = errors_and_notes(run("batch", "batch.toml", cwd=folder))
+    assert "exportBy, nearestLevel, exportExtent, areaOfInterest" in error
+    assert "--" not in error
+
+
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run a batch, whose standard error goes to a file."""
