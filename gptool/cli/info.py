@@ -11,6 +11,7 @@ from gptool.cli.options import cache_argument, json_option
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
+    from gptool.model import Extent
     from gptool.plan.info import CacheInfo
 
 EPILOG = """\b
@@ -29,10 +30,15 @@ def command(cache: str, by_level: bool, as_json: bool) -> None:
 
     The numbers are exact, formats and qualities those of a sample of the tiles.
     """
-    from gptool.plan.info import info
+    from gptool.plan import count_tiles
+    from gptool.plan.info import CacheInfo, info
+    from gptool.request import read_request
 
     with show_progress() as progress:
-        found = info(cache, progress=progress)
+        if by_level or as_json:
+            found = info(cache, progress=progress)
+        else:  # the figures of single tiles, for which all bundles are opened once more, are not shown
+            found = CacheInfo(count_tiles(cache, read_request({}), progress))
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
@@ -48,9 +54,8 @@ def _show_scales(found: CacheInfo) -> None:
     """Print resolution, scale, tiles and bytes of each level."""
     rows = [
         (str(lod.level), str(lod.resolution), str(lod.scale), f"{level.tiles:,}", format_bytes(level.bytes))
-        for level in found.levels
+        for level in found.plan.filled_levels
         for lod in [level.lod]
-        if level.tiles
     ]
     total = "All", "", "", f"{found.plan.tiles:,}", format_bytes(found.plan.bytes)
     print_table(("Level", "Resolution", "Scale", "Tiles", "Bytes"), rows, total)
@@ -77,23 +82,23 @@ def _show_tiles(found: CacheInfo) -> None:
 
 def _facts(found: CacheInfo) -> dict[str, str]:
     """Return the facts above the table, with numbers as the cache states them."""
-    cache, described = found.plan.cache, found.to_json()
-    scheme, image = cache.scheme, cache.image
-    ids = [f"{name} {id_}" for name, id_ in described["spatialReference"].items() if name != "wkt"]
+    cache, full = found.plan.cache, found.full_extent
+    scheme, image, declared = cache.scheme, cache.image, cache.declared_extent
+    ids = [f"{name} {id_}" for name, id_ in found.spatial_reference.items() if name != "wkt"]
     facts = {
         "Cache": f"{cache.name}, {cache.storage.value}",
         "Tiles": f"{image.format}, declared quality {image.compression_quality}, "
         f"{scheme.tile_columns} x {scheme.tile_rows} px",
         "Reference": ", ".join(ids) or "only as well-known text",
         "Origin": f"{scheme.origin_x}, {scheme.origin_y}",
-        "Extent": _sides(described["fullExtent"]),
+        "Extent": _sides(full),
     }
-    declared, full = described["declaredExtent"], described["fullExtent"]
-    if declared and full and any(abs(declared[side] - full[side]) > scheme.lods[-1].resolution.value for side in full):
+    pixel = scheme.lods[-1].resolution.value
+    if declared and full and any(abs(side - other) > pixel for side, other in zip(declared, full, strict=True)):
         facts["Declared"] = _sides(declared)
     facts["Scheme"] = f"{len(scheme.lods)} levels, {scheme.lods[0].level} to {scheme.lods[-1].level}; with tiles:"
     return facts
 
 
-def _sides(extent: dict[str, float] | None) -> str:
-    return ", ".join(map(repr, extent.values())) if extent else "none"
+def _sides(extent: Extent | None) -> str:
+    return ", ".join(map(repr, extent)) if extent else "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,14 @@ class CacheInfo:
     ----------
     plan : Plan
         All of its tiles.
-    levels : list of LevelInfo
-        All levels of the tiling scheme, coarsest first.
     """
 
     plan: Plan
-    levels: list[LevelInfo]
+
+    @cached_property
+    def levels(self) -> list[LevelInfo]:
+        """All levels of the tiling scheme, coarsest first. All bundles are opened once more for it, at first use."""
+        return [_describe(self.plan.cache, level) for level in self.plan.levels]
 
     def __repr__(self) -> str:
         return f"<CacheInfo: {self.summary}>"
@@ -125,6 +128,18 @@ class CacheInfo:
         return location.stat().st_size if location.is_file() else None
 
     @property
+    def full_extent(self) -> Extent | None:
+        """The extent of the tiles, or the declared one if there are none."""
+        return self.plan.extent() if self.plan.tiles else self.plan.cache.declared_extent
+
+    @property
+    def spatial_reference(self) -> dict[str, int | str]:
+        """The members of the spatial reference that are known: `wkid`, `latestWkid`, `wkt`."""
+        stated = self.plan.cache.scheme.reference
+        members = {"wkid": well_known_id(stated), "latestWkid": stated.latest_wkid, "wkt": stated.wkt}
+        return {name: value for name, value in members.items() if value is not None}
+
+    @property
     def warnings(self) -> list[str]:
         """What is skipped, empty, or stated otherwise than found."""
         plan = self.plan
@@ -135,9 +150,7 @@ class CacheInfo:
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON, with Esri's names where it has them."""
         cache, scheme = self.plan.cache, self.plan.cache.scheme
-        declared, stated = cache.declared_extent, scheme.reference
-        extent = self.plan.extent() if self.plan.tiles else declared
-        reference = {"wkid": well_known_id(stated), "latestWkid": stated.latest_wkid, "wkt": stated.wkt}
+        extent, declared = self.full_extent, cache.declared_extent
         return {
             "name": cache.name,
             "storageFormat": cache.storage.value,
@@ -148,7 +161,7 @@ class CacheInfo:
                 "dpi": scheme.dpi.value,
                 "origin": {"x": scheme.origin_x.value, "y": scheme.origin_y.value},
             },
-            "spatialReference": {name: value for name, value in reference.items() if value is not None},
+            "spatialReference": self.spatial_reference,
             "fullExtent": extent._asdict() if extent else None,
             "declaredExtent": declared._asdict() if declared else None,
             "tiles": self.plan.tiles,
@@ -194,7 +207,9 @@ def info(location: TileCache | str | os.PathLike[str], *, progress: Progress | N
         If the cache cannot be read.
     """
     plan = count_tiles(location, read_request({}), progress)
-    return CacheInfo(plan, [_describe(plan.cache, level) for level in plan.levels])
+    found = CacheInfo(plan)
+    _ = found.levels  # now: the caller expects the errors here
+    return found
 
 
 def _describe(cache: TileCache, level: LevelPlan) -> LevelInfo:
