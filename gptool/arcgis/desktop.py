@@ -26,7 +26,7 @@ from gptool.verification.finding import NOTE, Severity
 Parameters = list[arcpy.Parameter]
 
 MAX_LISTED = 100
-"""Findings that messages tell of one by one."""
+"""Findings that have a message each; the others are only counted."""
 
 
 class CacheTool(Tool):

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from gptool import system
 from gptool.arcgis.metadata import metadata_files, write_metadata
 from gptool.arcgis.tools import SERVICE as SERVICE_TOOLBOX
 from gptool.cache import open_cache
@@ -170,7 +171,7 @@ def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSetting
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ParameterError("invalid cache name", where="caches", found=repr(name), expected=NAME_RULE)
-    if os.name != "nt" and PureWindowsPath(location).drive:
+    if not system.IS_WINDOWS and PureWindowsPath(location).drive:
         return CacheSettings(Path(location))
     open_cache(location)
     return CacheSettings(Path(location).absolute())

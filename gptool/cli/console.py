@@ -61,8 +61,8 @@ def fail(error: GptoolError | OSError) -> NoReturn:
 def with_options(text: str) -> str:
     """Return a message with the options of the command line in place of the operation's names of parameters.
 
-    Names that are words too, such as `levels`, are replaced where a parameter is meant: at the start of a message,
-    which is the place of an error, and before a value (`levels=0-6`).
+    Some names are ordinary words too, such as `levels`. They are replaced only where a message clearly means the
+    parameter: at its start, which names the place of an error, and before a value (`levels=0-6`).
     """
     from gptool.request.parameters import BY_NAME
 
