@@ -34,6 +34,8 @@ NAME_RULE = "letters, digits, '_', '-' and '.', starting with a letter, a digit 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """A key that TOML accepts without quotes (TOML 1.0, "Keys")."""
 
+TOML_ERROR = re.compile(r"(?P<what>.+) \(at (?P<place>[^()]+)\)", re.DOTALL)
+
 FILE_COMMENT = """\
 # Caches that tiles can be exported from. An export of more than maxExportTilesCount tiles is rejected, and so is every
 # export from a cache with exportTilesAllowed = false. A relative location is relative to the folder of this file.
@@ -152,9 +154,15 @@ def read_tables(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror or error}", where=path) from error
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"is not valid TOML: {error}", where=path) from None
+        raise SettingsError(f"not valid TOML{_place_first(str(error))}", where=path) from None
     check_keys(path, "", tables, known)
     return tables
+
+
+def _place_first(error: str) -> str:
+    """Return the end of a message about an error of TOML, which the parser states as `what (at place)`."""
+    match = TOML_ERROR.fullmatch(error)
+    return f" at {match['place']}: {match['what']}" if match else f": {error}"
 
 
 def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], rule: str) -> dict[str, CacheSettings]:
@@ -241,8 +249,8 @@ def check_keys(path: Path, prefix: str, table: dict[str, Any], known: tuple[str,
     for key in table:
         if key not in known:
             nearest = nearest_name(key, known) if len(known) > 1 else None
-            hint = f"; the nearest is {nearest}" if nearest else ""
-            raise SettingsError(f"unknown key {prefix}{key}", where=path, expected=f"one of {', '.join(known)}{hint}")
+            hint = f" (the nearest is {nearest})" if nearest else ""
+            raise SettingsError(f"unknown key {prefix}{key}{hint}", where=path, expected=f"one of {', '.join(known)}")
 
 
 def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSettings]) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from gptool import system
 from gptool.cache.base import TileCache
 from gptool.cache.conf_xml import read_conf_cdi, read_conf_xml
 from gptool.cache.description import CacheDescription
@@ -14,7 +15,7 @@ from gptool.cache.folder_store import FolderStore
 from gptool.cache.level_storage import STORAGES, as_stored
 from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
 from gptool.cache.root_json import read_root_json, vector_tiles_error
-from gptool.cache.zip_store import open_zip
+from gptool.cache.zip_store import CACHE_DESCRIPTION, open_zip
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.model import Extent
 
@@ -60,9 +61,9 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     conf_xml = find_entry_or_below(files, top, "conf.xml")
     if conf_xml is None:
         raise CacheNotFoundError(
-            "contains no conf.xml, nor do its subfolders",
+            "not a cache: neither it nor its subfolders contain a conf.xml",
             where=files.where(top),
-            expected="a tile cache or tile package",
+            expected=CACHE_DESCRIPTION,
         )
     return _open_conf_xml(files, conf_xml)
 
@@ -71,11 +72,15 @@ def open_store(location: str | os.PathLike[str]) -> FileStore:
     """Return the store of the files of a cache. Raises as `open_cache`."""
     path = Path(location)
     if not os.fspath(location):
-        raise CacheNotFoundError("path is empty", where="cache", expected="a cache folder, a .tpkx or a .tpk")
+        raise CacheNotFoundError("path is empty", where="cache", expected=CACHE_DESCRIPTION)
+    if system.is_windows_share(location):
+        raise CacheNotFoundError(
+            "the path of a share of Windows", where=location, expected="the folder in which the share is mounted"
+        )
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise CacheNotFoundError("cache not found", where=path) from None
+        raise CacheNotFoundError("cache not found", where=path.absolute(), expected=CACHE_DESCRIPTION) from None
     except OSError as error:
         raise CacheError(f"cannot be opened: {error.strerror}", where=path) from error
     except ValueError as error:  # characters that are not allowed in a path

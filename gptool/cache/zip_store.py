@@ -25,6 +25,9 @@ from gptool.cache.file_store import FileStore
 from gptool.cache.paths import split_path
 from gptool.errors import CacheError, CacheNotFoundError
 
+CACHE_DESCRIPTION = "a cache folder, a .tpkx or a .tpk"
+"""What is expected where a cache is to be."""
+
 MAX_DIRECTORY = 16 * 1024 * 1024
 """Maximum size of a zip directory, bytes: about 150,000 entries. Each entry takes memory."""
 
@@ -208,13 +211,13 @@ def open_zip(location: Path) -> ZipStore:
             infos, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
             stamp = package_stamp(os.fstat(file.fileno()))
     except FileNotFoundError:
-        raise CacheNotFoundError("cache not found", where=location) from None
+        raise CacheNotFoundError("cache not found", where=location, expected=CACHE_DESCRIPTION) from None
     except OSError as error:
         raise CacheError(f"cannot be opened: {error.strerror or error}", where=location) from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, zlib.error) as error:
-        raise CacheError(
-            f"cannot be read as a zip file: {error}", where=location, expected="a .tpkx, a .tpk or a cache folder"
-        ) from None
+        is_zip = zipfile.is_zipfile(location)
+        what = f"cannot be read as a zip file: {error}" if is_zip else "not a zip file, or only the start of one"
+        raise CacheError(what, where=location, expected=CACHE_DESCRIPTION) from None
     entries: dict[str, ZipEntry] = {}
     folders: dict[str, set[str]] = {"": set()}
     for info in reversed(infos):

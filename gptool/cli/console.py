@@ -18,8 +18,6 @@ from gptool.display.progress_bar import progress_bar, tiles_text
 from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gptool.jobs.job import Job
     from gptool.model import Message, Phase, Progress
 
@@ -58,6 +56,10 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     sys.exit(2 if wrong_usage else 1)
 
 
+OTHER_OPTIONS = re.compile(r"^(caches|folder|max_export_tiles_count|server|workers)(?=:)")
+"""Options that are no parameters of the operation, where a message names them as the place of an error."""
+
+
 def with_options(text: str) -> str:
     """Return a message with the options of the command line in place of the operation's names of parameters.
 
@@ -71,6 +73,7 @@ def with_options(text: str) -> str:
         text = re.sub(rf"(?<![\w./-]){name}=", f"{option} ", text)
         anywhere = rf"(?<![\w./-]){name}(?![\w/-])"
         text = re.sub(rf"^{name}(?=[:,])" if name.islower() else anywhere, option, text)
+    text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
     return text.replace("the overwrite option", "--overwrite")
 
 
@@ -120,7 +123,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
 
 
 @contextmanager
-def running(job: Job, as_json: bool, report: Path | None = None) -> Iterator[None]:
+def running(job: Job, as_json: bool, write_report: Callable[[Job], None] | None = None) -> Iterator[None]:
     """Start a job. An error within the context fails it and propagates.
 
     Parameters
@@ -128,26 +131,19 @@ def running(job: Job, as_json: bool, report: Path | None = None) -> Iterator[Non
     job : Job
     as_json : bool
         Print the job if it fails.
-    report : Path or None
-        Where to write the report of a failed job.
+    write_report : callable or None
+        Called with the job if it fails.
     """
     job.start()
     try:
         yield
     except GptoolError as error:
         job.fail(error)
-        if report is not None:
-            _write_failure_report(report, job)
+        if write_report is not None:
+            write_report(job)
         if as_json:
             print_json(job.to_json())
         raise
-
-
-def _write_failure_report(path: Path, job: Job) -> None:
-    try:
-        path.write_text(json.dumps(job.report, indent=2, default=str), encoding="utf-8")
-    except OSError as error:
-        click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
 
 
 @contextmanager

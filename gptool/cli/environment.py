@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import platform
 import re
@@ -21,6 +22,7 @@ DISTRIBUTION = "gptool-export-tiles"
 NATIVE_MODULES = "_area", "_bundle", "_files", "_jpeg"
 REINSTALL = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
 INSTALL_LIBJPEG = "apt-get install libjpeg-dev (Fedora: dnf install libjpeg-turbo; macOS: brew install jpeg-turbo)"
+COMPILE = f"{INSTALL_LIBJPEG}, then {REINSTALL}"
 INSTALL_TURBOJPEG = "apt-get install libturbojpeg0-dev (Fedora: dnf install turbojpeg; macOS: brew install jpeg-turbo)"
 
 MODULES = {"pillow": "PIL", "pillow-simd": "PIL", "PyTurboJPEG": "turbojpeg"}
@@ -92,7 +94,7 @@ def check_environment() -> Iterator[Check]:
     for name in NATIVE_MODULES:
         yield run_check(f"gptool.{name}", partial(_native, f"gptool.{name}"), REINSTALL)
     has_system_packages = not system.IS_WINDOWS
-    yield run_check("libjpeg-turbo of gptool._jpeg", _libjpeg, INSTALL_LIBJPEG if has_system_packages else REINSTALL)
+    yield run_check("libjpeg-turbo of gptool._jpeg", _libjpeg, COMPILE if has_system_packages else REINSTALL)
     yield run_check("libjpeg-turbo of PyTurboJPEG", _turbojpeg, INSTALL_TURBOJPEG if has_system_packages else REINSTALL)
     requirements = read_requirements()
     for requirement in requirements:
@@ -213,7 +215,22 @@ def _proj() -> str:
 
 
 def _native(name: str) -> str:
-    return str(_module(name).__file__)
+    """Return the path of a native module, which has all names that its stub declares."""
+    module = _module(name)
+    stub = ast.parse(Path(module.__file__).with_name(f"{name.rpartition('.')[2]}.pyi").read_text(encoding="utf-8"))
+    missing = [declared for declared in _declared(stub) if not hasattr(module, declared)]
+    if missing:
+        raise ValueError(f"{module.__file__} is of another version: it has no {', '.join(missing)}")
+    return str(module.__file__)
+
+
+def _declared(stub: ast.Module) -> Iterator[str]:
+    """Yield the public names of functions, classes and constants that a stub declares."""
+    for node in stub.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is None:
+            yield node.target.id
 
 
 def _geos() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
     from gptool.export.report import ExportResult, LevelReport
+    from gptool.jobs.job import Job
 
 EPILOG = """\b
 Examples:
@@ -43,7 +46,7 @@ MAX_LISTED = 10
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=int,
     metavar="N",
     help="Number of threads, 1 to 1024. By default, the number of processors.",
 )
@@ -80,7 +83,8 @@ def command(
 
     job = Job(EXPORT_TILES, {**options, "tilePackage": is_tile_package(output)})
     report_path = None if report is None else Path(report)
-    with running(job, as_json, report_path), show_progress(hidden=quiet or no_progress) as progress:
+    failure_report = None if report_path is None else partial(_write_failure_report, report_path, cache, output)
+    with running(job, as_json, failure_report), show_progress(hidden=quiet or no_progress) as progress:
         done = run_call(cache, output, progress=progress, **options)
         job.add_messages(done.result.messages)
         if report_path is not None:
@@ -97,6 +101,15 @@ def command(
         show_result(result, report)
     if fail_on_damaged and result.total.tiles_damaged:
         raise CacheError(f"{format_count(result.total.tiles_damaged, 'damaged tile')} in the result", where=result.path)
+
+
+def _write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
+    """Write the report of a failed job, with the paths of cache and result, which its parameters do not have."""
+    paths = {"cache": str(Path(cache).absolute()), "output": str(Path(output).absolute())}
+    try:
+        path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
+    except OSError as error:
+        click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
 
 
 def show_result(result: ExportResult, listed_in: str | None = None) -> None:

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from gptool import __version__, system
 from gptool.cli.console import fail
 from gptool.errors import GptoolError
+from gptool.text import nearest_name
 
 
 class _Listed(NamedTuple):
@@ -46,6 +47,14 @@ Exit status: 0 if the whole result is in place, 1 if the job failed, 2 for wrong
 class _Commands(click.Group):
     """Imports a command when it runs or its own help is shown."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        nearest = nearest_name(args[0], COMMANDS)
+        if args[0] not in COMMANDS and nearest and not args[0].startswith("-"):
+            ctx.fail(f"unknown command {args[0]}; did you mean {nearest}?")
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -76,6 +85,16 @@ class _Commands(click.Group):
             raise  # click exits quietly if standard output is closed
         except (GptoolError, OSError) as error:
             fail(error)
+        except (ImportError, AttributeError) as error:
+            if not _is_of_native_module(error):
+                raise
+            fail(GptoolError(f"native modules cannot be used, gptool doctor says more: {error}", where="gptool"))
+
+
+def _is_of_native_module(error: ImportError | AttributeError) -> bool:
+    """Return True if an error is that a module of the native core, or a name in it, is missing."""
+    module = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", None)
+    return isinstance(module, str) and (module == "gptool" or module.startswith("gptool._"))
 
 
 def _stop(number: int, frame: object) -> NoReturn:

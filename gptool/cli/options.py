@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from gptool.cli.console import with_options
 from gptool.request.parameters import BY_NAME, Parameter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,8 +27,12 @@ SELECTION = {
 }
 """The parameters of the table that are options, and the placeholders for their values in the help; None for flags."""
 
-IMPLIED = {"optimizeTilesForSize": " Implied by --compression-quality."}
-"""What the help adds to a flag that another option implies."""
+MORE = {
+    "areaOfInterest": " Also a file in another format of GDAL, if the extra `areas` is installed, and POLYGON or "
+    "MULTIPOLYGON as well-known text.",
+    "optimizeTilesForSize": " Implied by --compression-quality.",
+}
+"""What the help of an option says besides the documentation of its parameter."""
 
 cache_argument = click.argument("cache", type=click.Path())
 
@@ -39,13 +44,13 @@ json_option = click.option(
 )
 
 limit_option = click.option(
-    "--max-export-tiles-count", type=click.IntRange(min=0), metavar="N", help="Fail if more than N tiles are selected."
+    "--max-export-tiles-count", type=int, metavar="N", help="Fail if more than N tiles are selected."
 )
 
 tile_package_option = click.option(
     "--tile-package/--no-tile-package",
     default=None,
-    help=BY_NAME["tilePackage"].documentation + " By default, a package.",
+    help="Estimate a tile package, or a cache raster dataset. By default, a package.",
 )
 
 
@@ -68,7 +73,7 @@ def selection_options(command: Command) -> Command:
             callback=None if is_flag else _reject_empty,
             default=default,
             show_default=default is not None,
-            help=parameter.documentation + IMPLIED.get(name, ""),
+            help=with_options(parameter.documentation) + MORE.get(name, ""),
             shell_complete=partial(_complete, parameter),
         )(command)
     return command

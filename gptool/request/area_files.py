@@ -58,11 +58,14 @@ def read_json_file(path: os.PathLike[str]) -> str | None:
             return None
         with Path(path).open(encoding="utf-8-sig") as text:
             return text.read(MAX_JSON_LENGTH + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    except FileNotFoundError:
         raise ParameterError(
-            f"file cannot be read: {reason}", expected="a file of JSON in UTF-8, or another file of polygons"
+            "file not found", expected="the path of a file of polygons, JSON, or well-known text"
         ) from None
+    except OSError as error:
+        raise ParameterError(f"file cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ParameterError(f"file cannot be read: {error}", expected="JSON in UTF-8") from None
 
 
 def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:

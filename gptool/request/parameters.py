@@ -104,8 +104,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "nearestLevel",
         "GPBoolean",
         "Nearest level",
-        "Whether a resolution or scale in levels that no level has stands for the nearest level; otherwise it is an "
-        "error.",
+        "Use the nearest level for a resolution or scale in levels that no level has. By default, that is an error.",
         lambda value: read_boolean(value, "nearestLevel"),
         default=False,
     ),
@@ -131,7 +130,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "tilePackage",
         "GPBoolean",
         "Tile package",
-        "Whether the result is a tile package (a file) or a cache raster dataset (a folder).",
+        "Make a tile package (a file) instead of a cache raster dataset (a folder).",
         lambda value: read_boolean(value, "tilePackage"),
         default=False,
     ),
@@ -149,8 +148,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "optimizeTilesForSize",
         "GPBoolean",
         "Optimize tiles for size",
-        "Whether JPEG tiles are made smaller without loss, by Huffman tables of their own. EXIF, XMP and comments are "
-        "removed. With compressionQuality, tiles above that quality are recompressed to it.",
+        "Make JPEG tiles smaller without loss, by Huffman tables of their own. EXIF, XMP and comments are removed. "
+        "With compressionQuality, tiles above that quality are recompressed to it.",
         lambda value: read_boolean(value, "optimizeTilesForSize"),
         default=False,
     ),
@@ -168,8 +167,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "tables",
         "GPString",
         "Tables",
-        "Quantisation tables of recompressed tiles: integer multiples of each tile's own (efficient: smaller at equal "
-        "quality), or the IJG tables of compressionQuality (exact).",
+        "Quantisation tables of recompressed tiles. With efficient, they are integer multiples of those that each tile "
+        "has, which makes smaller tiles at equal quality. With exact, they are the IJG tables of compressionQuality.",
         lambda value: read_choice(value, "tables", {name: name for name in TABLES}),
         default=TABLES[0],
         choices=TABLES,

@@ -86,16 +86,16 @@ def test_failed_write_leaves_no_file(cache: Path, tmp_path: Path, monkeypatch: p
 GOOD = ["--server", SITE, "--folder", "Tiles", "--caches"]
 ONE_CACHE = ["--folder", "T", "--caches", "W=CACHE"]
 BAD = {
-    "not a URL": (["--server", "gis", *ONE_CACHE], 2, "server: invalid site URL; found 'gis'"),
+    "not a URL": (["--server", "gis", *ONE_CACHE], 2, "--server: invalid site URL; found 'gis'"),
     "URL with user name": (["--server", "https://me:secret@gis/server", *ONE_CACHE], 2, "found 'gis/server'"),
     "URL of a page": (
         ["--server", f"{SITE}/rest/services", *ONE_CACHE], 2, f"expected a URL such as {SITE}, without user name, page",
     ),
     "URL with query": (["--server", f"{SITE}?token=1", *ONE_CACHE], 2, "invalid site URL"),
     "invalid folder name": (
-        ["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "folder: invalid folder name; found 'a/b'",
+        ["--server", SITE, "--folder", "a/b", "--caches", "W=CACHE"], 2, "--folder: invalid folder name; found 'a/b'",
     ),
-    "invalid cache name": ([*GOOD, "a b=CACHE"], 2, "caches: invalid cache name; found 'a b', expected letters"),
+    "invalid cache name": ([*GOOD, "a b=CACHE"], 2, "--caches: invalid cache name; found 'a b', expected letters"),
     "missing cache name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
     "missing location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
     "duplicate cache name": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two caches have the name 'W'"),

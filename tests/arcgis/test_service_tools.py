@@ -384,7 +384,7 @@ FAULTS = {
     break_conf: "World/conf.xml: ",
     remove_cache: "World: cache not found",
     remove_settings: "the settings: cannot be read: No such file",
-    break_settings: "the settings: is not valid TOML",
+    break_settings: "the settings: not valid TOML",
 }
 
 

@@ -20,11 +20,20 @@ SECOND = '[exports.b]\ncache = "world"\noutput = '
 WRONG = {
     "no exports": ("[defaults]", "exports is missing; expected a table"),
     "empty exports": ("[exports]", "exports has no tables; expected a table [exports.NAME] for each export"),
-    "not TOML": ("[exports.a", "is not valid TOML: "),
-    "nested too deeply": (f"exports = {'[' * 100_000}", "is not valid TOML: "),
-    "unknown table": (f"{EXPORT}[default]", "unknown key default; expected one of defaults, exports; the nearest"),
-    "unknown key": (f"{EXPORT}lvels = 1", "unknown key exports.a.lvels; expected one of cache, output, "),
-    "nearest key": (f"{EXPORT}compression_quality = 1", "overwrite; the nearest is compressionQuality"),
+    "not TOML": ("[exports.a", "not valid TOML at end of document: "),
+    "nested too deeply": (f"exports = {'[' * 100_000}", "not valid TOML: "),
+    "unknown table": (
+        f"{EXPORT}[default]",
+        "unknown key default (the nearest is defaults); expected one of defaults, exports",
+    ),
+    "unknown key": (
+        f"{EXPORT}lvels = 1",
+        "unknown key exports.a.lvels (the nearest is levels); expected one of cache, output, ",
+    ),
+    "nearest key": (
+        f"{EXPORT}compression_quality = 1",
+        "exports.a.compression_quality (the nearest is compressionQuality); expected",
+    ),
     "output for all": (f'{EXPORT}[defaults]\noutput = "x"', "unknown key defaults.output; expected one of cache, lev"),
     "kind of result": (f"{EXPORT}tilePackage = true", "unknown key exports.a.tilePackage"),
     "not a table": ("[exports]\na = 1", "exports.a has an invalid value; found 1, expected a table"),

@@ -53,6 +53,7 @@ output = "many.tpkx"
 maxExportTilesCount = 28
 """
 THREE = "".join(f'[exports.{name}]\ncache = "world"\noutput = "{name}.tpkx"\n' for name in "abc")
+NOT_FOUND = "cache not found; expected a cache folder, a .tpkx or a .tpk"
 OUTPUTS = {"shallow.tpkx", "original", "area.tpk"}
 STATUS_LINE = re.compile(r"^ *(\w+) +([\d,]+|-) +(\S+ \w?B|-) +(\w[\w ]*?) +\d+\.\d *$", re.MULTILINE)
 
@@ -97,7 +98,7 @@ def test_exports_run_and_are_summarised(folder: Path, tmp_path: Path, jobs: int)
     assert read_dataset(folder / "original") == {key: tile for key, tile in source.items() if key[0] in (1, 2)}
     assert len(read_tpk(folder / "area.tpk")) == 29
     errors = [line for line in errors_and_notes(done) if ": failed: " in line]
-    assert f"nowhere: failed: {folder / 'nowhere'}: cache not found" in errors
+    assert f"nowhere: failed: {folder / 'nowhere'}: {NOT_FOUND}" in errors
     assert any(line.startswith("many: failed: ERROR 001564: ") for line in errors)
     assert any(line.startswith("many: Tiles per level: 0: 1,") for line in errors_and_notes(done))
 
@@ -134,7 +135,7 @@ def test_json_has_the_figures_of_each_export(folder: Path) -> None:
     assert shallow["result"]["size"] == (folder / "shallow.tpkx").stat().st_size
     assert [level["tiles"] for level in shallow["result"]["levels"]] == [1, 4, 16]
     assert (nowhere["status"], nowhere["result"]) == ("failed", None)
-    assert nowhere["error"] == f"{folder / 'nowhere'}: cache not found"
+    assert nowhere["error"] == f"{folder / 'nowhere'}: {NOT_FOUND}"
 
 
 def test_messages_name_their_export(folder: Path) -> None:

@@ -130,8 +130,23 @@ FAILURES = {
         "expected a name that ends in .tpkx or .tpk, or the name of a folder",
     ),
     "quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
+    "no workers": (
+        f"{EXPORT} --workers 0",
+        2,
+        "--workers: value is out of range; found 0, expected an integer from 1 to 1",
+    ),
+    "negative limit": (f"{ESTIMATE} --max-export-tiles-count -1", 2, "--max-export-tiles-count: value is out of range"),
     "extent without area": (f"{ESTIMATE} --export-extent 0,0,0,0", 2, "extent has no area"),
 }
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [("infos", "unknown command infos; did you mean info?"), ("xyzzy", "No such command 'xyzzy'.")],
+)
+def test_unknown_command_is_refused_with_the_nearest(command: str, message: str, tmp_path: Path) -> None:
+    done = run(command, "good", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"Error: {message}")
 
 
 def test_area_is_a_file_or_json_and_notes_go_to_standard_error(cache: Path, tmp_path: Path) -> None:
@@ -144,7 +159,7 @@ def test_area_is_a_file_or_json_and_notes_go_to_standard_error(cache: Path, tmp_
         assert json.loads(done.stdout)["totalTilesToExport"] == 3 + 26  # 6 + 6 + 5 + 4 + 3 + 2 of level 8
     done = run("export-tiles", cache, "x", "--area-of-interest", "nowhere.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert errors_and_notes(done)[0].startswith("Error: --area-of-interest: nowhere.json: file cannot be read: ")
+    assert errors_and_notes(done)[0].startswith("Error: --area-of-interest: nowhere.json: file not found; ")
 
 
 def test_levels_are_selected_by_scale(cache: Path, tmp_path: Path) -> None:

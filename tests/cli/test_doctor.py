@@ -26,7 +26,7 @@ import sys
 class Hidden:
     def find_spec(name, path=None, target=None):
         if name == {0!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}")
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Hidden)
 """
 """Makes a module seem missing."""
@@ -110,6 +110,26 @@ def test_module_that_cannot_be_imported_is_named(module: str, names: set[str]) -
     assert status == 1
     assert names <= failed(checks)
     assert "ModuleNotFoundError" in checks[next(iter(names - {"test of an export"}))]["found"]
+
+
+OTHER_VERSION = "import gptool._jpeg, gptool._files\ndel gptool._jpeg.Damage, gptool._files.read_at"
+"""Makes the native modules seem those of another version."""
+
+
+def test_native_module_of_another_version_is_named() -> None:
+    status, checks = diagnose(f"{OTHER_VERSION}\n{DOCTOR}")
+    assert (status, failed(checks)) == (1, {"gptool._jpeg", "gptool._files", "test of an export"})
+    assert "is of another version: it has no read_at" in checks["gptool._files"]["found"]
+    assert checks["gptool._files"]["fix"] == "pip install --force-reinstall --no-deps gptool-export-tiles"
+
+
+@pytest.mark.parametrize("start", [OTHER_VERSION, HIDE.format("gptool._jpeg"), HIDE.format("gptool._area")])
+def test_commands_without_their_native_modules_send_people_to_the_doctor(start: str, tmp_path: Path) -> None:
+    program = f"{start}\nfrom gptool.cli import main; main(['demo', {str(tmp_path / 'demo')!r}])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: gptool: native modules cannot be used, gptool doctor says more: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_nothing_is_installed(tmp_path: Path) -> None:

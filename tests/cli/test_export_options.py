@@ -61,6 +61,8 @@ class TestReport:
         report = read(tmp_path / "r.json")
         assert (done.returncode, report["succeeded"]) == (status, False)
         assert any(text in message["description"] for message in report["messages"])
+        assert report["cache"] == str(tmp_path / arguments[0])
+        assert report["output"] == str(tmp_path / arguments[1])
         assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
 
     def test_report_that_cannot_be_written(self, cache: Path, tmp_path: Path) -> None:

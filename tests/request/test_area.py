@@ -323,7 +323,7 @@ class TestFiles:
         assert "areaOfInterest: value is not valid JSON" in job.messages[1].description
 
     def test_missing_file_is_rejected(self, tmp_path: Path) -> None:
-        message = r"areaOfInterest: .*area\.json: file cannot be read: No such file.*; expected a file of JSON"
+        message = r"areaOfInterest: .*area\.json: file not found; expected the path of a file of polygons, JSON, or"
         with pytest.raises(ParameterError, match=message):
             read_area(tmp_path / "area.json")
 

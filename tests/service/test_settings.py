@@ -53,7 +53,10 @@ def test_table_service_is_optional(tmp_path: Path) -> None:
 
 CACHE = '[caches.World]\nlocation = "w"\n'
 INVALID = {
-    "unknown key": (f"{CACHE}[service]\nmaxqueued = 1", "unknown key service.maxqueued; expected one of host, port"),
+    "unknown key": (
+        f"{CACHE}[service]\nmaxqueued = 1",
+        r"service.maxqueued \(the nearest is maxQueued\); expected one of host, port",
+    ),
     "string for a number": (
         f"{CACHE}[service]\nport = '1'",
         "service.port has an invalid value; found '1', expected an integer from 0",
@@ -69,7 +72,10 @@ INVALID = {
     ),
     "folder in a folder": ('[caches."A/B/C"]\nlocation = "w"', "found 'A/B/C', expected letters.*Maps/World"),
     "parent folder": ('[caches."../C"]\nlocation = "w"', "found '../C', expected letters"),
-    "unknown table": (f"{CACHE}[server]", "unknown key server; expected one of service, caches"),
+    "unknown table": (
+        f"{CACHE}[server]",
+        r"unknown key server \(the nearest is service\); expected one of service, caches",
+    ),
 }
 
 
