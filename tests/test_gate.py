@@ -75,7 +75,7 @@ def test_gate_opens_when_the_program_that_closed_it_dies(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as closer:
         assert closer.stdout
-        assert closer.stdout.readline() == b"closed\n"
+        assert closer.stdout.readline().strip() == b"closed"
         gate = Gate(folder)
         for name, value in gate.environment.items():
             monkeypatch.setenv(name, value)

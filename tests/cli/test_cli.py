@@ -277,7 +277,7 @@ def test_progress_is_lines_without_a_terminal(cache: Path, tmp_path: Path, gate:
     gate.close(after=HALF_WAY)
     with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, gate:
         assert process.stderr
-        shown = re.compile(rb"Exporting: [1-9]\d* of 165 tiles, [\d,]+ tiles/s, [\d,]+ s left\n")
+        shown = re.compile(rb"Exporting: [1-9]\d* of 165 tiles, [\d,]+ tiles/s, [\d,]+ s left\r?\n")
         assert any(map(shown.fullmatch, process.stderr))
     assert process.returncode == 0
     assert len(read_package(tmp_path / "x.tpkx")) == 165

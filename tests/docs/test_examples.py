@@ -74,11 +74,13 @@ def run_examples(found: list[tuple[str, str]], folder: Path) -> list[str]:
     return printed
 
 
+@pytest.mark.posix("a shell of POSIX, for which the examples are")
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL])
 def test_examples_run_as_written(page: str, demo: Path, tmp_path: Path) -> None:
     run_examples(list(examples(page)), shutil.copytree(demo, tmp_path / "clone"))
 
 
+@pytest.mark.posix("a shell of POSIX, for which the examples are")
 def test_tutorial_does_what_it_says(demo: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(demo, tmp_path / "clone")
     printed = "".join(run_examples(list(examples(TUTORIAL)), folder))
