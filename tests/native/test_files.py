@@ -81,6 +81,17 @@ def test_size_above_4_gib(tmp_path: Path) -> None:
     assert file_sizes(encode_paths([tmp_path / "sparse"]))[0].tolist() == [(1 << 32) + 5]
 
 
+def test_path_of_more_than_260_characters(tmp_path: Path) -> None:
+    """Windows itself takes it only with a prefix, which the module adds."""
+    folder = tmp_path.joinpath(*4 * ["x" * 80])
+    prefix = "\\\\?\\" if sys.platform == "win32" else ""
+    os.makedirs(prefix + str(folder))  # noqa: PTH103 - a Path would lose the prefix
+    Path(prefix + str(folder / "a")).write_bytes(b"abc")
+    for path in (str(folder / "a"), (folder / "a").as_posix()):
+        assert file_sizes([os.fsencode(path)])[0].tolist() == [3]
+        assert read_files([os.fsencode(path)], uint32(3))[0].tobytes() == b"abc"
+
+
 MakePath = Callable[[Path], Path]
 
 
