@@ -15,6 +15,8 @@ from gptool.cli.main import COMMANDS
 from helpers.command_line import GPTOOL, read_terminal
 from helpers.waiting import wait_until
 
+pytestmark = pytest.mark.posix("a shell of POSIX")
+
 PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 SET_UP = 'eval "$(_GPTOOL_COMPLETE=bash_source gptool)"'
 START, END = "\x01", "\x05"
