@@ -31,7 +31,8 @@ sys.meta_path.insert(0, Hidden)
 """
 """Makes a module seem missing."""
 
-REQUIRED = ("click", "isal", "lxml", "numpy", "pillow-simd", "pyproj", "PyTurboJPEG", "rich", "shapely")
+PILLOW = "pillow" if sys.platform == "win32" else "pillow-simd"
+REQUIRED = ("click", "isal", "lxml", "numpy", PILLOW, "pyproj", "PyTurboJPEG", "rich", "shapely")
 
 
 def diagnose(program: str, *flags: str, paths: tuple[Path, ...] = (ROOT,), **variables: str) -> tuple[int, Any]:
@@ -95,7 +96,7 @@ def test_people_get_a_line_for_each_check(tmp_path: Path) -> None:
     [
         ("numpy", {"numpy", "gptool._jpeg", "test of an export"}),
         ("lxml", {"lxml", "test of an export"}),
-        ("PIL", {"pillow-simd", "test of an export"}),
+        ("PIL", {PILLOW, "test of an export"}),
         ("turbojpeg", {"PyTurboJPEG", "libjpeg-turbo of PyTurboJPEG", "test of an export"}),
         ("pyproj", {"pyproj", "PROJ"}),
         ("shapely", {"shapely", "GEOS"}),
@@ -126,12 +127,16 @@ def test_native_module_of_another_version_is_named() -> None:
 @pytest.mark.parametrize("start", [OTHER_VERSION, HIDE.format("gptool._jpeg"), HIDE.format("gptool._area")])
 def test_commands_without_their_native_modules_send_people_to_the_doctor(start: str, tmp_path: Path) -> None:
     program = f"{start}\nfrom gptool.cli import main; main(['demo', {str(tmp_path / 'demo')!r}])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("Error: gptool: native modules cannot be used, gptool doctor says more: ")
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.posix("symbolic links")
 def test_nothing_is_installed(tmp_path: Path) -> None:
     """There is no package but gptool itself and click, and no metadata."""
     for name, place in (("gptool", Path(gptool.__file__).parent), ("click", Path(click.__file__).parent)):
@@ -183,6 +188,7 @@ def test_metadata_of_another_version_are_found(tmp_path: Path) -> None:
     assert f"is of version {gptool.__version__}, but 99.0 is installed" in checks["gptool"]["found"]
 
 
+@pytest.mark.posix("pillow-simd")
 def test_pillow_does_in_place_of_pillow_simd(tmp_path: Path) -> None:
     """Both at once is a fault: each has overwritten files of the other."""
     folder = fake_metadata(tmp_path, gptool.__version__, "pillow-simd>=9.5")
