@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import sys
@@ -38,6 +39,9 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 CLIENTS = Path(__file__).parent / "clients" / "environment"
+POSIX_FIXTURES = {"browser", "clients", "mapproxy"}
+"""Fixtures of programs that are installed here for POSIX."""
+
 PILLOW = "pillow" if sys.platform == "win32" else "pillow-simd"
 VERSIONS = ("numpy", "lxml", PILLOW, "PyTurboJPEG", "pyproj", "shapely", "rasterio", "tpkutils")
 
@@ -54,10 +58,13 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if sys.platform == "win32":
-        for item in items:
-            if marker := item.get_closest_marker("posix"):
-                item.add_marker(pytest.mark.skip(reason=f"needs {marker.args[0]}"))
+    if sys.platform != "win32":
+        return
+    for item in items:
+        for fixture in POSIX_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.posix(f"the fixture {fixture}"))
+        if marker := item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason=f"needs {marker.args[0]}"))
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +159,8 @@ def service(
     """A service of these caches; the limit of Few is nine tiles."""
     folder = tmp_path_factory.mktemp("service")
     config = "".join(
-        f'[caches."{name}"]\nlocation = "{path}"\nmaxExportTilesCount = {9 if name == "Few" else 2_000_000}\n'
+        f'[caches."{name}"]\nlocation = {json.dumps(str(path))}\n'
+        f"maxExportTilesCount = {9 if name == 'Few' else 2_000_000}\n"
         for name, path in served_caches.items()
     )
     (folder / "service.toml").write_text(config)

@@ -110,7 +110,6 @@ def scheme_arguments(make: Callable[..., Path], levels: range) -> dict[str, str]
     return {"conf": conf_text(levels, **storage)}
 
 
-@pytest.mark.posix("MapProxy, which has an environment of POSIX")
 @pytest.mark.parametrize("quality", [None, 50])
 @pytest.mark.parametrize(("name", "storage"), [("x.tpkx", None), ("x.tpk", None), ("x", "compactV2"), ("x", "compact")])
 def test_mapproxy_reads_every_output_kind(

@@ -63,7 +63,6 @@ def test_relief_has_the_expected_psnr(samples: Path, relief: ExportResult) -> No
     assert 30 < psnr < 60
 
 
-@pytest.mark.posix("MapProxy, which has an environment of POSIX")
 def test_mapproxy_reads_the_relief(mapproxy: Path, relief: ExportResult, tmp_path: Path) -> None:
     tiles = read_package(relief.path)
     found = read_with_mapproxy(mapproxy, relief.path, tmp_path, list(tiles))

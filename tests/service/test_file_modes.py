@@ -25,6 +25,7 @@ def modes(output: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in output.iterdir()}
 
 
+@pytest.mark.posix("modes of files")
 @pytest.mark.usefixtures("open_umask")
 @pytest.mark.parametrize("existing", [False, True])
 def test_database_work_and_results_are_private(existing: bool, cache: Path, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gptool import export_tiles, open_cache
 from helpers.caches import HALF_WAY
 from helpers.command_line import GPTOOL
@@ -62,11 +64,12 @@ def test_result_after_a_kill_is_the_same(cache: Path, tmp_path: Path, gate: Gate
     output = tmp_path / "output"
     assert {path.name for path in output.iterdir()} <= KEPT
     assert list((output / "work").iterdir()) == []
-    assert {str(path.relative_to(output / "results")) for path in (output / "results").rglob("*")} == {
+    assert {path.relative_to(output / "results").as_posix() for path in (output / "results").rglob("*")} == {
         part for job_id in ids for part in (job_id, f"{job_id}/World.tpkx", f"{job_id}/report.json")
     }
 
 
+@pytest.mark.posix("SIGTERM and /proc")
 def test_service_stops_while_it_waits_for_the_lock(cache: Path, tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, f"World={cache}"):
         waiting = subprocess.Popen(

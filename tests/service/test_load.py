@@ -10,6 +10,8 @@ from statistics import median
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import pytest
+
 from helpers.gate import Gate
 from helpers.service_jobs import workers_of
 from helpers.service_process import ServiceProcess
@@ -60,6 +62,7 @@ def check_priority_of_workers(service: ServiceProcess) -> None:
         assert os.getsid(pid) == os.getsid(service.process.pid)
 
 
+@pytest.mark.posix("priorities of processes in /proc")
 def test_simultaneous_polls_are_answered_during_two_exports(service: ServiceProcess, service_gate: Gate) -> None:
     export = f"{service.url}/Wide/ImageServer/exportTiles"
     with service_gate.closed(after=BATCHES):

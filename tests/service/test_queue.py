@@ -116,6 +116,7 @@ class TestCancel:
         with gate.closed():
             asyncio.run(run())
 
+    @pytest.mark.posix("/proc")
     def test_executing_job_leaves_no_files(
         self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -143,6 +144,7 @@ class TestCancel:
         with gate.closed(after=HALF_WAY):
             asyncio.run(run())
 
+    @pytest.mark.posix("/proc")
     def test_worker_that_does_not_react_is_killed(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
         """SIGSTOP stops the process: it reads nothing any more."""
 
@@ -164,6 +166,7 @@ class TestCancel:
             asyncio.run(run())
 
 
+@pytest.mark.posix("/proc")
 def test_killed_worker_fails_only_its_own_job(cache: Path, tmp_path: Path, gate: Gate) -> None:
     async def run() -> None:
         async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
@@ -194,9 +197,8 @@ def test_result_that_cannot_be_moved_fails_the_job(cache: Path, tmp_path: Path) 
             (tmp_path / "results").rmdir()
             job = await end_of(queue, await submit(queue, PACKAGE))
             assert job.status == "esriJobFailed"
-            assert texts_of(job)[-3] == (
-                f"the output directory/results/{job.job_id}: cannot be written: No such file or directory"
-            )
+            place = os.path.join("the output directory", "results", job.job_id)  # noqa: PTH118 - not a path
+            assert texts_of(job)[-3].startswith(f"{place}: cannot be written: ")
 
     asyncio.run(run())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import subprocess
 import sys
@@ -36,7 +35,7 @@ from helpers.service_jobs import (
     tiles_of,
     workers_of,
 )
-from helpers.waiting import TIMEOUT, wait_in_loop_until
+from helpers.waiting import TIMEOUT, wait_in_loop_until, wait_until
 
 SERVICE = """
 import asyncio, sys
@@ -81,8 +80,9 @@ def killed_service(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[s
 
 def wait_until_unlocked(output: Path) -> None:
     """Wait until neither the service nor one of its workers uses the directory."""
-    with (output / "service.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = os.open(output / "service.lock", system.LOCK)
+    wait_until(lambda: system.try_lock(lock))
+    os.close(lock)
 
 
 async def end_after_restart(settings: ServiceSettings, job_id: str) -> JobRecord:

@@ -174,6 +174,6 @@ def test_cache_that_cannot_be_read(tmp_path: Path) -> None:
             assert error["details"] == ["cache cannot be read; see the log of the service"]
         errors = [line for line in service.log().splitlines() if "ERROR" in line]
         assert len(errors) == 3
-        assert all(line.endswith(f"{cache}: cannot be opened: No such file or directory") for line in errors)
+        assert all(f"{cache}: cannot be opened: " in line for line in errors)
         (tmp_path / "gone").rename(cache)
         assert client.get(f"{WORLD}/tile/0/0/0").status == 200

@@ -205,7 +205,7 @@ INVALID_SETTINGS = {
         "host is reachable from other machines; found 0.0.0.0, expected a loopback address, a token file, or",
         2,
     ),
-    "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: No such file", 2),
+    "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: ", 2),
     "used port": (["World={cache}", "--port", "{used}"], "127.0.0.1:{used}: cannot listen on this address: ", 1),
     "no jobs": (["World={cache}", "--jobs", "0"], "jobs has an invalid value; found 0, expected an integer from 1", 2),
     "invalid port": (

@@ -36,7 +36,7 @@ def write_file(folder: Path, text: str) -> Path:
 
 def test_values_and_defaults(tmp_path: Path) -> None:
     assert read_service_settings(write_file(tmp_path, SETTINGS)) == ServiceSettings(
-        {"World": CacheSettings(tmp_path / "w"), "Maps/Roads.2": CacheSettings(Path("/data/roads.tpkx"), True, 5)},
+        {"World": CacheSettings(tmp_path / "w"), "Maps/Roads.2": CacheSettings(tmp_path / "/data/roads.tpkx", True, 5)},
         port=6081,
         output_directory=tmp_path / "output",
         max_queued=3,

@@ -164,7 +164,7 @@ def create_later_version(path: Path) -> None:
 OTHER_VERSION = "job database was written by another version; found {}, expected 2, or a new output directory"
 UNUSABLE_FILES = {
     "no database": (lambda path: path.write_bytes(b"x" * 10_000), "cannot be used: file is not a database"),
-    "folder": (lambda path: path.mkdir(), "cannot be written: Is a directory"),
+    "folder": (lambda path: path.mkdir(), "cannot be written: (Is a directory|Permission denied)"),
     "damaged database": (damage, "job database (is damaged|cannot be used: database disk image is malformed)"),
     "foreign database": (create_foreign_table, OTHER_VERSION.format(0)),
     "version 0.1.0": (create_version_1, OTHER_VERSION.format(1)),

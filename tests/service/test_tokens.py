@@ -99,6 +99,10 @@ class TestTokens:
     def test_file_contains_no_token(self, folder: Path, tokens: list[str]) -> None:
         text = (folder / "tokens").read_text()
         assert not any(token in text for token in tokens)
+
+    @pytest.mark.posix("modes of files")
+    @pytest.mark.usefixtures("tokens")
+    def test_file_is_private(self, folder: Path) -> None:
         assert (folder / "tokens").stat().st_mode & 0o077 == 0
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,6 +130,7 @@ class TestJobs:
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
 
 
+@pytest.mark.posix("the number of bytes in a pipe")
 def test_executing_job_is_cancelled(cache: Path, tmp_path: Path, gate: Gate) -> None:
     task = make_task(cache, tmp_path, {})
     with worker_process() as worker, gate.closed():
@@ -149,6 +148,9 @@ def test_executing_job_is_cancelled(cache: Path, tmp_path: Path, gate: Gate) -> 
 
 def wait_until_read(pipe: IO[bytes]) -> None:
     """Wait until the other process has read all that was written."""
+    import fcntl
+    import termios
+
     wait_until(lambda: fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) == bytes(4))
 
 

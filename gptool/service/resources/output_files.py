@@ -71,10 +71,12 @@ def _find(folder: Path, names: list[str]) -> Path | None:
     """
     path = folder
     for name in names:
+        if not path.is_dir():  # scandir raises different errors for files on different systems
+            return None
         try:
             with os.scandir(path) as entries:
                 found = next((entry for entry in entries if entry.name == name and not entry.is_symlink()), None)
-        except (NotADirectoryError, FileNotFoundError):
+        except FileNotFoundError:
             return None
         if found is None:
             return None
