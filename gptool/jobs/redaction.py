@@ -44,7 +44,8 @@ def path_redactor(service: str, location: Path, output: Path) -> Redactor:
         url, known, rest = match.groups()
         if url:
             return str(url)
-        return names[known] + rest if known else ANY_PATH
+        # What follows the name of a service is a path of the service, with the same separator on every system.
+        return names[known] + rest.replace(os.sep, "/") if known else ANY_PATH
 
     def redact_paths(text: str) -> str:
         # File names may contain bytes that are not text, and could not be encoded as JSON.

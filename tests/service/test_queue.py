@@ -197,8 +197,7 @@ def test_result_that_cannot_be_moved_fails_the_job(cache: Path, tmp_path: Path) 
             (tmp_path / "results").rmdir()
             job = await end_of(queue, await submit(queue, PACKAGE))
             assert job.status == "esriJobFailed"
-            place = os.path.join("the output directory", "results", job.job_id)  # noqa: PTH118 - not a path
-            assert texts_of(job)[-3].startswith(f"{place}: cannot be written: ")
+            assert texts_of(job)[-3].startswith(f"the output directory/results/{job.job_id}: cannot be written: ")
 
     asyncio.run(run())
 

@@ -120,12 +120,14 @@ class TestJobs:
         [*_, last] = run_task(worker, task._replace(job_id="j" + "3" * 32))
         assert last.status == "esriJobSucceeded"
 
+    @pytest.mark.posix("SIGTERM")
     def test_sigterm_does_not_stop_the_job(self, worker: Worker, cache: Path, tmp_path: Path) -> None:
         """Whoever stops the service may send it to all of its processes."""
         worker.send_signal(signal.SIGTERM)
         updates = run_task(worker, make_task(cache, tmp_path, {"levels": "0"}))
         assert updates[-1].status == "esriJobSucceeded"
 
+    @pytest.mark.posix("priorities of processes")
     def test_worker_has_a_lower_priority_than_the_service(self, worker: Worker) -> None:
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
 
@@ -206,7 +208,17 @@ class TestRedaction:
     """Messages contain no path of the machine."""
 
     @pytest.mark.parametrize("make", FAULTS, ids=lambda make: make.__name__)
-    @pytest.mark.parametrize("name", ["World", "a  cache\t'of' \"Ü\" \udcff"], ids=["plain name", "special characters"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("World", id="plain name"),
+            pytest.param(
+                "a  cache\t'of' \"Ü\" \udcff",
+                id="special characters",
+                marks=pytest.mark.posix("names that Windows does not allow"),
+            ),
+        ],
+    )
     def test_message_of_an_error(self, worker: Worker, tmp_path: Path, make: Any, name: str) -> None:
         tiles = {(0, 0, 0): jpeg_tile(1), (1, 0, 0): jpeg_tile(2)}
         cache, output = make_cache(tmp_path / "my caches" / name, tiles), tmp_path / "my output"
