@@ -26,7 +26,7 @@ settings.load_profile("any machine")
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples"))
+SAMPLES = Path(os.environ.get("GPTOOL_SAMPLES", Path(__file__).parents[2] / "shared" / "samples")).absolute()
 MAPPROXY = Path(__file__).parent / "mapproxy" / "environment" / "bin" / "python"
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [
