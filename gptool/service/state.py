@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gptool.service.catalog import Catalog
+from gptool.service.large_bodies import LargeBodies
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.tokens import TokenFile
@@ -23,9 +24,12 @@ class ServiceState:
         The jobs.
     tokens : TokenFile or None
         The accepted tokens; None if the service does not require one.
+    large_bodies : LargeBodies
+        The places for large request bodies.
     """
 
     settings: ServiceSettings
     catalog: Catalog
     queue: JobQueue
     tokens: TokenFile | None
+    large_bodies: LargeBodies = field(default_factory=LargeBodies)

@@ -40,7 +40,9 @@ async def area_size_error(inputs: Mapping[str, Any], settings: ServiceSettings) 
     area = inputs.get(AREA)
     if not isinstance(area, str):
         return None
-    size, limit = len(area.encode(errors="surrogatepass")), settings.max_area_bytes
+    # Most areas are ASCII, whose size is known without a copy.
+    size = len(area) if area.isascii() else len(area.encode(errors="surrogatepass"))
+    limit = settings.max_area_bytes
     if size > limit:
         return ParameterError("too many bytes", where=AREA, found=size, expected=f"at most {limit}")
     limit = settings.max_area_vertices

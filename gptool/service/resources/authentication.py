@@ -19,6 +19,11 @@ def sent_token(request: Request, parameters: Mapping[str, str]) -> str:
     return parameters.get("token", "").strip()
 
 
+def is_token_required(state: ServiceState) -> bool:
+    """Return whether requests need a token."""
+    return state.tokens is not None and not state.settings.allow_anonymous
+
+
 def read_owner(request: Request, parameters: Mapping[str, str], state: ServiceState) -> str:
     """Return the digest of the request's token; an empty string without a token, if none is required.
 
@@ -32,6 +37,6 @@ def read_owner(request: Request, parameters: Mapping[str, str], state: ServiceSt
     token = sent_token(request, parameters)
     if token:
         return state.tokens.owner(token)
-    if not state.settings.allow_anonymous:
+    if is_token_required(state):
         raise ServiceError("Token Required", code=499)
     return ""

@@ -23,7 +23,7 @@ class RequestContext:
     state : ServiceState
     request : Request
     parameters : mapping of str to str
-        The parameters of query and body, see `read_parameters`.
+        The parameters of query and body, see `read_request`.
     format : str
         The response format: html, json or pjson.
     owner : str

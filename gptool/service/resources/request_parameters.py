@@ -1,55 +1,85 @@
-"""Parameters of a request: query and form body."""
+"""Parameters of a request: query and form body.
+
+A body of more than `SMALL_BODY_BYTES` is read only from a client that may use the service, and only a few are in memory
+at a time.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from functools import partial
-from urllib.parse import parse_qsl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from gptool.errors import ServiceError
 from gptool.request.parameters import BY_NAME
+from gptool.service.resources.authentication import is_token_required, read_owner, sent_token
+from gptool.service.resources.form_parser import FormParser
+from gptool.service.state import ServiceState
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-MAX_FIELDS = 1000
 
-MAX_INLINE_CHARACTERS = 64 * 1024
-"""Length of a form that is parsed in the event loop; a longer one is parsed in a thread."""
-
-MAX_SILENCE_SECONDS = 30.0
-"""How long a client may pause in the middle of a body."""
-
-DISCARDED_FACTOR = 4
-"""A body that is too large is read on up to this multiple of the limit."""
+SMALL_BODY_BYTES = 64 * 1024
+"""Size of a body that is read from everybody, since it may contain the token."""
 
 
-async def read_parameters(request: Request, max_bytes: int) -> dict[str, str]:
-    """Return the parameters of the query and of the body; those of the body take precedence.
+class Received(NamedTuple):
+    """What was read from a request: its parameters, and the owner of its token."""
 
-    The values of a name that occurs more than once are joined by commas: some clients send lists this way.
+    parameters: dict[str, str]
+    owner: str
+
+
+@asynccontextmanager
+async def read_request(request: Request, state: ServiceState, *, is_public: bool) -> AsyncIterator[Received]:
+    """Read a request. While the context lasts, a large body has one of the places for such bodies.
+
+    The parameters of the body take precedence over those of the query. A token of the headers or the query is checked
+    before the body is read, and takes precedence over one in the body.
 
     Parameters
     ----------
     request : Request
-    max_bytes : int
-        Maximum size of the body.
+    state : ServiceState
+    is_public : bool
+        Whether requests without a token are accepted in any case. A large body is not.
 
     Raises
     ------
     ServiceError
-        If the body is too large (code 413), incomplete, or not a form, or there are too many parameters (code 400).
+        If the token is missing or unknown (codes 499 and 498), the body is too large (413), incomplete, or not a form,
+        there are too many parameters (400), or too many large bodies are being read (503).
     """
-    values = await _parse_form(request.url.query)
-    body = await _read_body(request, max_bytes)
-    if body:
-        content_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
-        if content_type != FORM_TYPE:
-            raise ServiceError("unsupported content type", code=400, found=content_type, expected=FORM_TYPE)
-        values |= await _parse_form(body.decode("utf-8", "replace"))
-    return {name: ",".join(texts) for name, texts in values.items()}
+    query = read_query(request)
+    is_known = is_public or not is_token_required(state) or bool(sent_token(request, query))
+    owner = "" if is_public else read_owner(request, query, state) if is_known else None
+    limit = SMALL_BODY_BYTES if is_public else state.settings.max_body_bytes
+    async with AsyncExitStack() as places:
+        form, size = FormParser(), 0
+        async for part in _body_parts(request, limit):
+            form.feed(part)
+            if size <= SMALL_BODY_BYTES < size + len(part):
+                owner = _owner_of_large_body(request, query | form.fields, state) if owner is None else owner
+                await places.enter_async_context(state.large_bodies.place())
+            size += len(part)
+        parameters = query | form.finish()
+        if not is_public and not owner:  # the body may contain the token
+            owner = read_owner(request, parameters, state)
+        yield Received(parameters, owner or "")
+
+
+def read_query(request: Request) -> dict[str, str]:
+    """Return the parameters of the query.
+
+    Raises
+    ------
+    ServiceError
+        If there are too many (code 400).
+    """
+    query = FormParser()
+    query.feed(request.scope["query_string"])
+    return query.finish()
 
 
 def read_format(parameters: Mapping[str, str], default: str) -> str:
@@ -73,42 +103,40 @@ def read_format(parameters: Mapping[str, str], default: str) -> str:
     return str(BY_NAME["f"].read(parameters["f"]) if parameters.get("f", "").strip() else default)
 
 
-async def _parse_form(text: str) -> dict[str, list[str]]:
-    parse = partial(parse_qsl, text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    try:
-        # Parsing an area of interest of several megabytes takes seconds.
-        pairs = await run_in_threadpool(parse) if len(text) > MAX_INLINE_CHARACTERS else parse()
-    except ValueError:
-        raise ServiceError("too many parameters", code=400, expected=f"at most {MAX_FIELDS}") from None
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    return values
-
-
-async def _read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the body.
-
-    A body that is too large is read on for a while, and discarded: many clients read the response only after they
-    have sent the whole body.
-    """
-    limit = DISCARDED_FACTOR * max_bytes
-    parts, size = [], int(request.headers.get("content-length", 0))
-    if size <= limit:
-        size, stream = 0, request.stream()
-        try:
-            while size <= limit:
-                async with asyncio.timeout(MAX_SILENCE_SECONDS):
-                    part = await anext(stream)
-                size += len(part)
-                if size <= max_bytes:
-                    parts.append(part)
-        except StopAsyncIteration:
-            pass
-        except (ClientDisconnect, TimeoutError):
-            raise ServiceError("request body is incomplete", code=400, found=f"{size} bytes") from None
-    if size > max_bytes:
+def _owner_of_large_body(request: Request, parameters: Mapping[str, str], state: ServiceState) -> str:
+    if not sent_token(request, parameters):
         raise ServiceError(
-            "request body is too large", code=413, found=f"at least {size} bytes", expected=f"at most {max_bytes}"
-        )
-    return b"".join(parts)
+            "large request without a token", code=499,
+            expected=f"the token in a header, in the query, or in the first {SMALL_BODY_BYTES} bytes of the body",
+        )  # fmt: skip
+    return read_owner(request, parameters, state)
+
+
+async def _body_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Yield the parts of a body as they arrive. What is not read of a body is discarded by the HTTP protocol."""
+    size = int(request.headers.get("content-length", 0))
+    if size > limit:
+        raise _too_large(size, limit)
+    size = 0
+    try:
+        async for part in request.stream():
+            if part and not size:
+                _check_type(request)
+            size += len(part)
+            if size > limit:
+                raise _too_large(size, limit)
+            yield part
+    except ClientDisconnect:
+        raise ServiceError("request body is incomplete", code=400, found=f"{size} bytes") from None
+
+
+def _check_type(request: Request) -> None:
+    content_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
+    if content_type != FORM_TYPE:
+        raise ServiceError("unsupported content type", code=400, found=content_type, expected=FORM_TYPE)
+
+
+def _too_large(size: int, limit: int) -> ServiceError:
+    return ServiceError(
+        "request body is too large", code=413, found=f"at least {size} bytes", expected=f"at most {limit}"
+    )

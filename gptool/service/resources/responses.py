@@ -18,9 +18,8 @@ from starlette.responses import RedirectResponse, Response
 from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
 from gptool.output.json_text import to_json_bytes
 from gptool.service.pages import render
-from gptool.service.resources.authentication import read_owner
 from gptool.service.resources.request_context import RequestContext
-from gptool.service.resources.request_parameters import read_format, read_parameters
+from gptool.service.resources.request_parameters import read_format, read_query, read_request
 from gptool.service.state import ServiceState
 from gptool.service.urls import breadcrumbs
 
@@ -35,6 +34,7 @@ MESSAGES = {
     498: "Invalid Token",
     499: "Token Required",
     500: "Error performing the operation.",
+    503: "Service is busy.",
     507: "Insufficient storage.",
 }
 """Messages of error objects by code; those that clients compare are ArcGIS Server's."""
@@ -78,11 +78,11 @@ def endpoint(resource: Resource, *, is_public: bool, default_format: str) -> Cal
         state: ServiceState = request.app.state.service
         response_format = "json"
         try:
-            parameters = await read_parameters(request, state.settings.max_body_bytes)
-            response_format = read_format(parameters, default_format)
-            owner = "" if is_public else read_owner(request, parameters, state)
-            context = RequestContext(state, request, parameters, response_format, owner)
-            result = await resource(context)
+            response_format = _format_of_errors(request, default_format)
+            async with read_request(request, state, is_public=is_public) as (parameters, owner):
+                response_format = read_format(parameters, default_format)
+                context = RequestContext(state, request, parameters, response_format, owner)
+                result = await resource(context)
             if isinstance(result, Response):
                 return result
             if response_format == "html":
@@ -111,6 +111,12 @@ def etag_matches(request: Request, etag: str) -> bool:
     """Return True if the client has the content of an entity tag (If-None-Match, RFC 9110, 13.1.2)."""
     tags = request.headers.get("if-none-match", "").split(",")
     return etag in [tag.strip().removeprefix("W/") for tag in tags]
+
+
+def _format_of_errors(request: Request, default_format: str) -> str:
+    """Return the format of an error that occurs before the body is read: most bodies of clients state `f=json`."""
+    may_have_body = request.method == "POST" and "text/html" not in request.headers.get("accept", "")
+    return read_format(read_query(request), "json" if may_have_body else default_format)
 
 
 def _page_response(context: RequestContext, result: Representation) -> Response:
