@@ -15,17 +15,24 @@ from gptool import system
 from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
+from gptool.service.http_limits import HttpLimits
+from gptool.service.http_protocol import http_protocol
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.state import ServiceState
 from gptool.service.tokens import TokenFile
 from gptool.service.urls import SERVICES
 
-MAX_HEADER_BYTES = 1024 * 1024
-"""Maximum size of a request line with headers: clients send areas of interest in the query of a GET request."""
+BACKLOG = 256
+"""Number of connections that the system keeps until they are accepted, and that are accepted at once."""
+
+OTHER_FILES = 512
+"""Number of files that the service opens beside connections and what they send: its database, caches, workers."""
 
 SHUTDOWN_SECONDS = 3
 """How long pending responses may take after the service was told to stop."""
+
+LOG = logging.getLogger(__name__)
 
 MAX_PORT = 65535
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -58,7 +65,8 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     with _listen(settings) as listener:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off",
-            http="h11", h11_max_incomplete_event_size=MAX_HEADER_BYTES, timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            http=http_protocol(HttpLimits(_connection_limit(settings))), ws="none", backlog=BACKLOG,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )  # fmt: skip
         system.end_with_this_process()
         asyncio.run(_run(state, uvicorn.Server(config), listener, on_ready))
@@ -69,6 +77,10 @@ def _check_settings(settings: ServiceSettings) -> None:
         raise SettingsError("no cache is configured", expected="at least one")
     if settings.jobs < 1:
         raise SettingsError("jobs has an invalid value", found=settings.jobs, expected="an integer from 1")
+    if settings.max_connections < 1:
+        raise SettingsError(
+            "maxConnections has an invalid value", found=settings.max_connections, expected="an integer from 1"
+        )
     if settings.port > MAX_PORT:
         raise SettingsError(
             "port has an invalid value", found=settings.port, expected=f"an integer from 0 to {MAX_PORT}"
@@ -114,6 +126,19 @@ async def _start(queue: JobQueue) -> bool:
     return True
 
 
+def _connection_limit(settings: ServiceSettings) -> int:
+    """Return how many connections are possible, up to that of the settings: each may send a file.
+
+    The process must never run out of files: the system reports each connection that cannot be accepted again and again.
+    """
+    others = BACKLOG + OTHER_FILES
+    files = system.allow_open_files(2 * settings.max_connections + others)
+    possible = max(1, (files - others) // 2)
+    if possible < settings.max_connections:
+        LOG.warning("only %d connections are possible, since the process may open only %d files", possible, files)
+    return min(possible, settings.max_connections)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -126,7 +151,7 @@ def _listen(settings: ServiceSettings) -> socket.socket:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise OutputError(
             f"cannot listen on this address: {error.strerror or error}", where=f"{settings.host}:{settings.port}"

@@ -70,6 +70,7 @@ class ServiceSettings:
     max_area_vertices: int = _setting(100_000, "Maximum number of vertices of an area of interest.")
     token_file: Path | None = _setting(None, "File of the accepted tokens; see gptool token.")  # noqa: RUF009
     allow_anonymous: bool = _setting(False, "Accept requests without a token, also from other machines.")
+    max_connections: int = _setting(1000, "Maximum number of connections; further ones replace the idlest.")
 
 
 def settings_key(name: str) -> str:

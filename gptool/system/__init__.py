@@ -181,6 +181,10 @@ if sys.platform == "win32":
             ("memory", ctypes.c_size_t * 4),
         )
 
+    def allow_open_files(count: int) -> int:
+        """Return the count: sockets and files that Python opens here have no limit of their own."""
+        return count
+
     def library_path(function: Any) -> Path:
         """Return the path of the library that a C function of ctypes is in.
 
@@ -202,6 +206,7 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+    import resource
 
     NICE = 10
     """Increment of the nice value of a worker."""
@@ -233,6 +238,17 @@ else:
 
     def end_with_this_process() -> None:
         """Do nothing: a worker ends when its standard input does."""
+
+    def allow_open_files(count: int) -> int:
+        """Let this process open so many files, if the hard limit allows it; return how many it may open."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY or soft >= count:
+            return count
+        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        with suppress(OSError, ValueError):  # macOS has another limit below an infinite one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+            return allowed
+        return soft
 
     class _SymbolInfo(ctypes.Structure):
         """`Dl_info` of dladdr(3)."""
