@@ -32,7 +32,7 @@ COMMANDS = {
     "info": _Listed("gptool.cli.info", "Show the tiling scheme, format and levels of a cache."),
     "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
     "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),
-    "token": _Listed("gptool.cli.token", "Create a token for users of a service."),
+    "token": _Listed("gptool.cli.token", "Create, list and revoke tokens for users of a service."),
     "verify": _Listed("gptool.cli.verify", "Check whether a package or cache is what clients expect."),
 }
 

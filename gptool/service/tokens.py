@@ -1,6 +1,6 @@
-"""Token file: the names and SHA-256 digests of the tokens that a service accepts.
+"""Token file: the names and SHA-256 digests of the tokens that a service accepts, and when they expire.
 
-The file contains one `name digest` pair per line, so no token can be recovered from it.
+The file contains one `name digest [expiry]` per line, so no token can be recovered from it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,31 @@ import hashlib
 import os
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from gptool.errors import ServiceError, SettingsError, translate_os_errors
+from gptool.errors import ServiceError, SettingsError
+from gptool.service.watched_file import WatchedFile, read_lines, rewrite
 from gptool.settings import NAME_PATTERN, NAME_RULE
 
-LINE = re.compile(rf"({NAME_PATTERN.pattern})\s+([0-9a-f]{{64}})")
+LINE = re.compile(rf"({NAME_PATTERN.pattern})\s+([0-9a-f]{{64}})(?:\s+(\S+))?")
+EXPIRY_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
-FILE_COMMENT = "# Tokens that the service accepts: names and SHA-256 digests. Removing a line revokes its token.\n"
+FILE_COMMENT = "# Tokens that the service accepts: names, SHA-256 digests, expiry. Removing a line revokes its token."
+
+
+class Token(NamedTuple):
+    """A line of a token file; `expires` is None for a token that does not expire."""
+
+    name: str
+    digest: str
+    expires: datetime | None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the token is no longer accepted."""
+        return self.expires is not None and self.expires <= datetime.now(UTC)
 
 
 def token_digest(token: str) -> str:
@@ -24,14 +41,16 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def add_token(path: str | os.PathLike[str], name: str) -> str:
-    """Create a token, append its digest to a token file, and return the token.
+def add_token(path: str | os.PathLike[str], name: str, days: int | None = None) -> str:
+    """Create a token, add its digest to a token file, and return the token.
 
     Parameters
     ----------
     path : path-like
         The token file; it is created if it does not exist, with mode 0600.
     name : str
+    days : int, optional
+        Days after which the token expires. By default, never.
 
     Raises
     ------
@@ -43,18 +62,51 @@ def add_token(path: str | os.PathLike[str], name: str) -> str:
     path = Path(path)
     if not NAME_PATTERN.fullmatch(name):
         raise SettingsError("invalid token name", where=path, found=repr(name), expected=NAME_RULE)
-    if path.exists() and name in _read_names(path).values():
+    if path.exists() and name in {token.name for token in read_tokens(path)}:
         raise SettingsError("token name is already used", where=path, found=repr(name), expected="another name")
     token = secrets.token_urlsafe(32)
-    with translate_os_errors(path):
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        # Editors may have saved the file without a final newline.
-        prefix = FILE_COMMENT if not text else "" if text.endswith("\n") else "\n"
-        # The mode is set when the file is created: the digests are never readable by others.
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(file, "a", encoding="utf-8") as lines:
-            lines.write(f"{prefix}{name} {token_digest(token)}\n")
+    expiry = "" if days is None else f" {datetime.now(UTC) + timedelta(days=days):{EXPIRY_FORMAT}}"
+    rewrite(path, FILE_COMMENT, f"{name} {token_digest(token)}{expiry}")
     return token
+
+
+def revoke_token(path: str | os.PathLike[str], name: str) -> None:
+    """Remove the tokens of a name from a token file.
+
+    Raises
+    ------
+    SettingsError
+        If there is none, or the file is not a token file.
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    names = [token.name for token in read_tokens(path)]
+    if name not in names:
+        raise SettingsError(
+            "token name is unknown",
+            where=path,
+            found=repr(name),
+            expected=f"one of {', '.join(names)}" if names else None,
+        )
+    rewrite(path, FILE_COMMENT, None, without=name)
+
+
+def read_tokens(path: Path) -> list[Token]:
+    """Return the tokens of a token file.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or a line is malformed. The line is not repeated: it may be a token.
+    """
+    tokens = []
+    for number, line in read_lines(path, "names and digests of tokens"):
+        match = LINE.fullmatch(line)
+        if match is None:
+            raise SettingsError(f"line {number} is malformed", where=path, expected="a name and 64 hexadecimal digits")
+        tokens.append(Token(match[1], match[2], _read_expiry(path, number, match[3])))
+    return tokens
 
 
 class TokenFile:
@@ -67,9 +119,7 @@ class TokenFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._signature = _file_signature(path)
-        self._names = _read_names(path)
+        self._file = WatchedFile(path, lambda path: {token.digest: token for token in read_tokens(path)})
 
     def owner(self, token: str) -> str:
         """Return the digest of a token, which identifies the owner of a job.
@@ -77,43 +127,24 @@ class TokenFile:
         Raises
         ------
         ServiceError
-            If the token is not in the file (code 498), or the file can no longer be read (code 500).
+            If the token is not in the file or has expired (code 498), or the file no longer exists (code 500).
         """
         digest = token_digest(token)
         try:
-            signature = _file_signature(self._path)
-            if signature != self._signature:
-                self._names, self._signature = _read_names(self._path), signature
+            found = self._file.content.get(digest)
         except SettingsError as error:
             raise ServiceError("token file cannot be read", code=500) from error
-        if digest not in self._names:
+        if found is None or found.is_expired:
             raise ServiceError("Invalid Token", code=498)
         return digest
 
 
-def _file_signature(path: Path) -> tuple[int, int, int]:
-    """Return modification time, size and inode: they change when the file is edited or replaced."""
+def _read_expiry(path: Path, number: int, text: str | None) -> datetime | None:
+    if text is None:
+        return None
     try:
-        status = path.stat()
-    except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", where=path) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _read_names(path: Path) -> dict[str, str]:
-    """Return the names of the tokens by digest."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", where=path) from error
+        return datetime.strptime(text, EXPIRY_FORMAT).replace(tzinfo=UTC)
     except ValueError:
-        raise SettingsError("is not UTF-8 text", where=path, expected="names and digests of tokens") from None
-    names = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = LINE.fullmatch(line.strip())
-        if match is None:  # the line is not repeated in the message: it may be a token
-            raise SettingsError(f"line {number} is malformed", where=path, expected="a name and 64 hexadecimal digits")
-        names[match[2]] = match[1]
-    return names
+        raise SettingsError(
+            f"line {number} has an invalid expiry", where=path, expected="a time such as 2030-12-31T12:00:00Z"
+        ) from None

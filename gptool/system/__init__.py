@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -71,6 +72,35 @@ def replace(source: Path, target: Path) -> None:
         If it cannot be moved. If a program has opened one of them, the reason says so.
     """
     _when_closed(lambda: source.replace(target), target)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file that others may not read, in one step: it has its old content or the new one.
+
+    A new file has mode 0600. An existing one keeps its owner and the permissions of its group, if it has any.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(file, "wb") as output:
+            output.write(data)
+            output.flush()
+            os.fsync(file)
+        if target.exists() and not IS_WINDOWS:
+            status = target.stat()
+            with suppress(PermissionError):
+                os.chown(temporary, status.st_uid, status.st_gid)
+                temporary.chmod(status.st_mode & 0o760 | 0o600)
+        replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove_folder(folder: Path) -> None:

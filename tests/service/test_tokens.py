@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gptool.cli import main
 from gptool.errors import ServiceError, SettingsError
@@ -137,6 +140,68 @@ class TestTokenFiles:
         with pytest.raises(ServiceError, match=r"^token file cannot be read$") as caught:
             tokens.owner(token)
         assert caught.value.code == 500
+
+    @pytest.mark.parametrize("change", ["\ncrew myOwnPassword\n", "\nother {digest} tomorrow\n", "\n\udcff\n"])
+    def test_invalid_change_keeps_the_last_valid_tokens(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str
+    ) -> None:
+        path = tmp_path / "t"
+        token = add_token(path, "crew")
+        tokens, valid = TokenFile(path), path.read_bytes()
+        path.write_bytes(valid + change.format(digest="0" * 64).encode(errors="surrogateescape"))
+        for _ in range(3):
+            assert tokens.owner(token)
+        [message] = caplog.messages
+        assert message.startswith(f"{path}: " + ("is not UTF-8" if "\udcff" in change else "line 4 "))
+        assert message.endswith("; what was valid before the change of the file stays in force")
+        assert "myOwnPassword" not in message
+        path.write_bytes(b"# none\n")
+        with pytest.raises(ServiceError, match="Invalid Token"):
+            tokens.owner(token)
+        assert len(caplog.messages) == 1
+
+    def test_tokens_expire(self, tmp_path: Path) -> None:
+        path = tmp_path / "t"
+        lasting, short = add_token(path, "lasting"), add_token(path, "short", 1)
+        tokens = TokenFile(path)
+        assert tokens.owner(lasting) != tokens.owner(short)
+        text, count = re.subn(r"(short \w+) \S+", r"\1 2020-01-01T00:00:00Z", path.read_text())
+        assert count == 1
+        path.write_text(text)
+        assert tokens.owner(lasting)
+        with pytest.raises(ServiceError, match="Invalid Token") as caught:
+            tokens.owner(short)
+        assert caught.value.code == 498
+
+    def test_command_lists_and_revokes_tokens(self, tmp_path: Path) -> None:
+        def run(*arguments: str) -> Result:
+            return CliRunner().invoke(main, ["token", str(tmp_path / "t"), *arguments])
+
+        first, second = (run("crew").output.strip(), run("office", "--days", "30").output.strip())
+        day = datetime.now(UTC) + timedelta(days=30)
+        lines = run("--list").output.splitlines()
+        assert lines[0] == "crew  no expiry"
+        assert re.fullmatch(rf"office  expires {day:%Y-%m-%d} \d\d:\d\d UTC", lines[1])
+        (tmp_path / "t").chmod(0o640)
+        assert (run("--revoke", "crew").exit_code, run("--revoke", "crew").exit_code) == (0, 2)
+        assert TokenFile(tmp_path / "t").owner(second)
+        with pytest.raises(ServiceError, match="Invalid Token"):
+            TokenFile(tmp_path / "t").owner(first)
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+        for arguments in (("--list", "crew"), (), ("--days", "3"), ("--revoke", "office", "--days", "3")):
+            assert "expected one of NAME" in run(*arguments).output
+
+    @pytest.mark.posix("modes of files")
+    def test_rewritten_file_keeps_permissions_of_its_group_only(self, tmp_path: Path) -> None:
+        path = tmp_path / "t"
+        add_token(path, "crew")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o644)
+        link = tmp_path / "link"
+        link.symlink_to(path)
+        add_token(link, "office")
+        assert link.is_symlink()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
     def test_command_adds_a_token(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["token", str(tmp_path / "t"), "crew"])
