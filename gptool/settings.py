@@ -52,6 +52,7 @@ TYPE_DESCRIPTIONS = {
     str: "a non-empty string",
     bool: "true or false",
     int: "an integer from 0",
+    list: "a list of non-empty strings",
 }
 """Valid values of a key, by the type that `read_value` expects."""
 
@@ -220,12 +221,14 @@ def read_value(path: Path, prefix: str, table: dict[str, Any], key: str, kind: t
     Raises
     ------
     SettingsError
-        If a required key is missing, or the value is of another type, an empty string or a negative number.
+        If a required key is missing, or the value is of another type, an empty string, a negative number, or a list
+        of other items than non-empty strings.
     """
     if key not in table and default is None:
         raise SettingsError(f"{prefix}{key} is missing", where=path, expected=TYPE_DESCRIPTIONS[kind])
     value = table.get(key, default)
-    if type(value) is not kind or value == "" or (isinstance(value, int) and value < 0):
+    is_invalid_list = isinstance(value, list) and not all(isinstance(item, str) and item for item in value)
+    if type(value) is not kind or value == "" or is_invalid_list or (isinstance(value, int) and value < 0):
         raise SettingsError(
             f"{prefix}{key} has an invalid value", where=path, found=repr(value), expected=TYPE_DESCRIPTIONS[kind]
         )

@@ -27,7 +27,7 @@ from gptool.arcgis.metadata import DATATYPE_LABELS
 from gptool.arcgis.tools import DESKTOP, SERVICE
 from gptool.cli.options import SELECTION
 from gptool.request.parameters import INPUTS, Parameter
-from gptool.service.settings import SERVICE_KEYS
+from gptool.service.settings import SERVICE_KEYS, option_name
 from gptool.verification.profiles import PROFILES
 from gptool.verification.registry import RULES, SOURCE_RULES
 from gptool.verification.rule import ALL, PACKAGES
@@ -75,9 +75,8 @@ class SettingTable(ReferenceTable):
     def rows(self) -> Iterator[Sequence[Cell]]:
         """Yield the cells of each setting."""
         for key, setting in SERVICE_KEYS.items():
-            default = "" if setting.default is None else _shown(setting.default)
-            option = "--" + setting.name.replace("_", "-")
-            yield _code(option), _code(key), _code(default), _text(setting.metadata["help"])
+            default = "" if setting.default in (None, "", ()) else _shown(setting.default)
+            yield _code(option_name(setting)), _code(key), _code(default), _text(setting.metadata["help"])
 
 
 class RuleTable(ReferenceTable):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gptool.cli.options import Command
-from gptool.service.settings import SERVICE_KEYS, ServiceSettings
+from gptool.service.settings import SERVICE_KEYS, ServiceSettings, option_name
 
 EPILOG = """\b
 Examples:
@@ -19,12 +19,13 @@ Examples:
 """
 
 FILES = {"output_directory": "DIR", "token_file": "FILE"}
+METAVARS = {**FILES, "public_url": "URL"}
 
 
 def settings_options(command: Command) -> Command:
     """Add an option for each setting of a service."""
     for item in reversed(SERVICE_KEYS.values()):
-        option = "--" + item.name.replace("_", "-")
+        option = option_name(item)
         text = item.metadata["help"]
         if isinstance(item.default, bool):
             command = click.option(option, is_flag=True, default=None, help=text)(command)
@@ -33,9 +34,12 @@ def settings_options(command: Command) -> Command:
             kind: Any = click.Path(path_type=Path)
         else:
             kind = click.IntRange(min=0) if isinstance(item.default, int) else str
-        shown = "" if item.default is None else f"  [default: {item.default}]"
-        metavar = FILES.get(item.name, "ADDRESS" if kind is str else "N")
-        command = click.option(option, type=kind, metavar=metavar, help=text + shown)(command)
+        shown = "" if item.default in (None, "", ()) else f"  [default: {item.default}]"
+        metavar = METAVARS.get(item.name, "ADDRESS" if kind is str else "N")
+        is_list = isinstance(item.default, tuple)
+        command = click.option(
+            option, item.name, type=kind, multiple=is_list, default=None, metavar=metavar, help=text + shown
+        )(command)
     return command
 
 
@@ -58,7 +62,7 @@ def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> Non
     from gptool.service.settings import named_caches, read_service_settings
 
     settings = read_service_settings(config) if config else ServiceSettings()
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     settings = replace(settings, caches={**settings.caches, **named_caches(read_named(caches))}, **given)
     try:
         from gptool.service.repeated_messages import RepeatedMessages

@@ -35,7 +35,7 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
     """
     app = Starlette(routes=list(_routes()))
     app.state.service = state
-    return HostCheckMiddleware(app, hosts)
+    return HostCheckMiddleware(app, hosts, state.settings.public_path)
 
 
 def _routes() -> Iterator[Route]:

@@ -19,7 +19,7 @@ SECURITY_HEADERS = {
 
 
 class HostCheckMiddleware:
-    """Middleware that rejects unknown host names, adds security headers and removes trailing slashes.
+    """Middleware that rejects unknown host names, adds security headers and normalises paths.
 
     Parameters
     ----------
@@ -27,10 +27,12 @@ class HostCheckMiddleware:
     hosts : frozenset of str or None
         The accepted host names; None accepts every name. A service that only this machine can reach must accept local
         names only: otherwise a page whose host name resolves to 127.0.0.1 (DNS rebinding) could use the service.
+    public_path : str
+        The path of the public URL, which is removed from paths: some reverse proxies leave it there.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
-        self._app, self._hosts = app, hosts
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, public_path: str) -> None:
+        self._app, self._hosts, self._public_path = app, hosts, public_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -46,16 +48,19 @@ class HostCheckMiddleware:
             await send(message)
 
         host = Headers(scope=scope).get("host", "")
-        if self._hosts is not None and _without_port(host) not in self._hosts:
+        if self._hosts is not None and without_port(host) not in self._hosts:
             rejection = PlainTextResponse("unknown host name", HTTPStatus.MISDIRECTED_REQUEST)
             await rejection(scope, receive, send_with_headers)
             return
+        path = scope["path"]
+        if f"{path}/".startswith(f"{self._public_path}/"):
+            path = path.removeprefix(self._public_path)
         # Clients request folders with and without a trailing slash.
-        scope["path"] = scope["path"].rstrip("/") or "/"
+        scope["path"] = path.rstrip("/") or "/"
         await self._app(scope, receive, send_with_headers)
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
     """Return a host name in lower case, without its port and without the brackets of an IPv6 address."""
     if host.startswith("["):
         return host.partition("]")[0].lstrip("[").lower()

@@ -15,8 +15,10 @@ from gptool import system
 from gptool.errors import OutputError, SettingsError
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
+from gptool.service.deployment import check_deployment
 from gptool.service.http_limits import HttpLimits
 from gptool.service.http_protocol import http_protocol
+from gptool.service.middleware import without_port
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.state import ServiceState
@@ -36,6 +38,9 @@ LOG = logging.getLogger(__name__)
 
 MAX_PORT = 65535
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+LOOPBACK_ADDRESSES = "127.0.0.0/8", "::1"
+"""Addresses of reverse proxies on this machine."""
 
 
 def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
@@ -61,12 +66,13 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     tokens = TokenFile(settings.token_file) if settings.token_file else None
     state = ServiceState(settings, Catalog(settings.caches), JobQueue(settings), tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
-    app = make_app(state, LOCAL_NAMES | {settings.host.lower()} if is_local_only else None)
+    app = make_app(state, _local_names(settings) if is_local_only else None)
     with _listen(settings) as listener:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off",
             http=http_protocol(HttpLimits(_connection_limit(settings))), ws="none", backlog=BACKLOG,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            forwarded_allow_ips=[*LOOPBACK_ADDRESSES, *settings.proxy_hosts],
         )  # fmt: skip
         system.end_with_this_process()
         asyncio.run(_run(state, uvicorn.Server(config), listener, on_ready))
@@ -85,6 +91,7 @@ def _check_settings(settings: ServiceSettings) -> None:
         raise SettingsError(
             "port has an invalid value", found=settings.port, expected=f"an integer from 0 to {MAX_PORT}"
         )
+    check_deployment(settings)
     if not (_is_loopback(settings.host) or settings.token_file or settings.allow_anonymous):
         raise SettingsError(
             "host is reachable from other machines", found=settings.host,
@@ -137,6 +144,11 @@ def _connection_limit(settings: ServiceSettings) -> int:
     if possible < settings.max_connections:
         LOG.warning("only %d connections are possible, since the process may open only %d files", possible, files)
     return min(possible, settings.max_connections)
+
+
+def _local_names(settings: ServiceSettings) -> frozenset[str]:
+    """Return the host names of a service that only this machine can reach: its own, and that of its proxy."""
+    return LOCAL_NAMES | {settings.host.lower()} | ({without_port(settings.public_host)} - {""})
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gptool.errors import SettingsError
 from gptool.settings import (
@@ -71,12 +72,34 @@ class ServiceSettings:
     token_file: Path | None = _setting(None, "File of the accepted tokens; see gptool token.")  # noqa: RUF009
     allow_anonymous: bool = _setting(False, "Accept requests without a token, also from other machines.")
     max_connections: int = _setting(1000, "Maximum number of connections; further ones replace the idlest.")
+    public_url: str = _setting(
+        "", "URL under which a reverse proxy offers the service, possibly with a path; all URLs start with it."
+    )
+    proxy_hosts: tuple[str, ...] = _setting(
+        (), "Address or network of a reverse proxy on another machine, whose X-Forwarded-For is trusted; repeatable."
+    )
+
+    @property
+    def public_host(self) -> str:
+        """The host of the public URL, possibly with a port; an empty string if there is none."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def public_path(self) -> str:
+        """The path of the public URL, without a trailing slash: `/tiles`, or an empty string."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
 
 def settings_key(name: str) -> str:
     """Return the settings file's key of an attribute: `maxQueued` for `max_queued`."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
+
+
+def option_name(item: Field[Any]) -> str:
+    """Return the option of a setting: `--max-queued`; one that is given repeatedly is in the singular."""
+    name = item.name.removesuffix("s") if isinstance(item.default, tuple) else item.name
+    return "--" + name.replace("_", "-")
 
 
 SERVICE_KEYS = {settings_key(item.name): item for item in fields(ServiceSettings) if item.metadata}
@@ -117,4 +140,6 @@ def _read_setting(path: Path, table: dict[str, Any], key: str) -> Any:
     default = SERVICE_KEYS[key].default
     if default is None or isinstance(default, Path):
         return path.parent / read_value(path, "service.", table, key, str)
+    if isinstance(default, tuple):
+        return tuple(read_value(path, "service.", table, key, list))
     return read_value(path, "service.", table, key, type(default))

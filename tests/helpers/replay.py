@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -37,12 +38,14 @@ class Replay:
 
     Parameters
     ----------
-    address : str
-        Host and port of the service.
+    url : str
+        The URL of the service, without `/arcgis/rest`.
     caches : mapping of str to Path
         The published caches by service name.
     folder : Path
         Where the expected results are written.
+    tls : ssl.SSLContext, optional
+        The certificates that are trusted, if the URL is one of HTTPS.
 
     Attributes
     ----------
@@ -53,8 +56,8 @@ class Replay:
         The estimates that were received.
     """
 
-    def __init__(self, address: str, caches: Mapping[str, Path], folder: Path) -> None:
-        self.address, self.caches, self.folder = address, caches, folder
+    def __init__(self, url: str, caches: Mapping[str, Path], folder: Path, tls: ssl.SSLContext | None = None) -> None:
+        self.url, self.caches, self.folder, self.tls = url, caches, folder, tls
         self.jobs: list[Submitted] = []
         self._expected: dict[str, Path] = {}
         self.files: list[str] = []
@@ -74,8 +77,13 @@ class Replay:
         wait_until(is_answered, lambda: request)
 
     def _request(self, request: Request, path: str, body: str) -> Any:
-        connection = HTTPConnection(self.address, timeout=TIMEOUT)
-        connection.request(request["method"], path, body or None, request["headers"])
+        server = urlsplit(self.url)
+        connection = (
+            HTTPSConnection(server.netloc, timeout=TIMEOUT, context=self.tls)
+            if self.tls
+            else HTTPConnection(server.netloc, timeout=TIMEOUT)
+        )
+        connection.request(request["method"], server.path + path, body or None, request["headers"])
         response = connection.getresponse()
         content = response.read()
         connection.close()
@@ -100,7 +108,7 @@ class Replay:
 
     def _fill(self, text: str) -> str:
         text = re.sub(r"\{job(\d+)\}", lambda found: self.jobs[int(found[1]) - 1].job_id, text)
-        return text.replace("{address}", self.address)
+        return text.replace("{address}", urlsplit(self.url).netloc)
 
     def _check_submission(self, resource: str, parameters: dict[str, str], value: dict[str, str]) -> None:
         response_checks.check_status(value, "esriJobSubmitted")
@@ -111,7 +119,7 @@ class Replay:
     def _check_result(self, parts: list[str], result: dict[str, Any]) -> None:
         response_checks.check_result(result, parts[-1])
         if result["dataType"] == "GPDataFile":
-            url = result["value"]["url"].removeprefix(f"http://{self.address}")
+            url = result["value"]["url"].removeprefix(self.url)
             self.send({"method": "GET", "path": url, "headers": {}, "body": ""})
         if parts[-1] != "out_service_url" or parts[-2] != "results":
             return
@@ -121,7 +129,7 @@ class Replay:
             response_checks.check_estimate(value)
             self.estimates.append(value)
         else:
-            assert result["value"] == f"http://{self.address}{ROOT}{OUTPUT}{parts[-3]}"
+            assert result["value"] == f"{self.url}{ROOT}{OUTPUT}{parts[-3]}"
 
     def _check_output(self, path: str, content: bytes) -> None:
         job_id, *parts = path.strip("/").split("/")
@@ -131,7 +139,7 @@ class Replay:
             assert expected.name == REPORT or content == expected.read_bytes()
             self.files.append(expected.name)
         else:
-            url = f"http://{self.address}{ROOT}{OUTPUT}{path.strip('/')}"
+            url = f"{self.url}{ROOT}{OUTPUT}{path.strip('/')}"
             self._check_listing(url, expected, json.loads(content))
 
     def _job(self, job_id: str) -> Submitted:

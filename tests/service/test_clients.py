@@ -303,7 +303,7 @@ def test_recorded_requests_get_the_responses_that_clients_need(
     """An export that its client cancels is held until then."""
     requests = read_recording(name)
     is_cancelled = any(CANCEL in request["path"] for request in requests)
-    replay = Replay(service.address, served_caches, tmp_path)
+    replay = Replay(f"http://{service.address}", served_caches, tmp_path)
     with ExportAtGate(service_gate, WIDE, CANCEL) as held:
         for request in requests:
             if is_cancelled:

@@ -122,7 +122,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
 def render_page(name: str, token: str = "") -> str:
     template, context = PAGES[name]
     shared = {"token": token, "page_url": BASE, "title": HOSTILE, "breadcrumbs": [(HOSTILE, f"{ROOT}/services")]}
-    return render(template, **shared, **context)
+    return render(template, "", **shared, **context)
 
 
 def parse_page(name: str, token: str = "") -> Any:
@@ -130,7 +130,7 @@ def parse_page(name: str, token: str = "") -> Any:
 
 
 def render_template(template: str, **context: Any) -> Any:
-    return html.document_fromstring(render(template, token="", page_url=BASE, title="x", breadcrumbs=[], **context))
+    return html.document_fromstring(render(template, "", token="", page_url=BASE, title="x", breadcrumbs=[], **context))
 
 
 every_page = pytest.mark.parametrize("name", PAGES)

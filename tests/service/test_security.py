@@ -213,6 +213,27 @@ INVALID_SETTINGS = {
         "port has an invalid value; found 70000, expected an integer from 0 to 65535",
         2,
     ),
+    "public URL without a scheme": (
+        ["World={cache}", "--public-url", "gis.example.com/tiles"],
+        "public URL is invalid; found 'gis.example.com/tiles', expected a URL such as https://gis.example.com/tiles",
+        2,
+    ),
+    "public URL with a query": (
+        ["World={cache}", "--public-url", "https://gis.example.com/?a=b"], "public URL is invalid; found", 2
+    ),
+    "public URL with a user": (
+        ["World={cache}", "--public-url", "https://me@gis.example.com"], "public URL is invalid; found", 2
+    ),
+    "public URL of the services": (
+        ["World={cache}", "--public-url", "https://gis.example.com/tiles/arcgis/rest/services"],
+        "public URL must not contain the service's own path /arcgis/rest; found 'https://gis.example.com/tiles/arcgis",
+        2,
+    ),
+    "name of a proxy": (
+        ["World={cache}", "--proxy-host", "192.0.2.1", "--proxy-host", "gis.example.com"],
+        "proxy host is invalid; found 'gis.example.com', expected an address or a network such as 192.0.2.0/24",
+        2,
+    ),
     "invalid output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
 }  # fmt: skip
 

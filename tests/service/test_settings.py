@@ -18,6 +18,8 @@ maxQueued = 3
 keepHours = 48
 tokenFile = "../tokens"
 allowAnonymous = true
+publicUrl = "https://gis.example.com/tiles/"
+proxyHosts = ["192.0.2.1", "198.51.100.0/24"]
 
 [caches.World]
 location = "w"
@@ -43,6 +45,8 @@ def test_values_and_defaults(tmp_path: Path) -> None:
         keep_hours=48,
         token_file=tmp_path / "../tokens",
         allow_anonymous=True,
+        public_url="https://gis.example.com/tiles/",
+        proxy_hosts=("192.0.2.1", "198.51.100.0/24"),
     )
 
 
@@ -66,6 +70,11 @@ INVALID = {
         "service.jobs has an invalid value; found -1, expected an integer from 0",
     ),
     "number for a boolean": (f"{CACHE}[service]\nallowAnonymous = 1", "found 1, expected true or false"),
+    "number in a list": (
+        f"{CACHE}[service]\nproxyHosts = ['a', 1]",
+        r"service.proxyHosts has an invalid value; found \['a', 1\], expected a list of non-empty strings",
+    ),
+    "string for a list": (f"{CACHE}[service]\nproxyHosts = 'a'", "found 'a', expected a list of non-empty strings"),
     "empty path": (
         f"{CACHE}[service]\ntokenFile = ''",
         "service.tokenFile has an invalid value; found '', expected a non-empty string",

@@ -54,13 +54,15 @@ STATUSES = {status: {"label": label, "isEnded": status.is_ended} for status, lab
 """The statuses of jobs for scripts: pages pass them in data attributes, so that scripts need no literals."""
 
 
-def render(template: str, **variables: Any) -> str:
+def render(template: str, public_path: str, **variables: Any) -> str:
     """Return a page.
 
     Parameters
     ----------
     template : str
         The file name of the template.
+    public_path : str
+        The path of the public URL, which the paths in the variables start with.
     **variables
         The variables of the template; all text is escaped.
 
@@ -69,7 +71,8 @@ def render(template: str, **variables: Any) -> str:
     jinja2.UndefinedError
         If the template uses a variable that is not given.
     """
-    return PAGES.get_template(template).render(variables)
+    static = public_path + STATIC_FILES
+    return PAGES.get_template(template).render(variables, public_path=public_path, static=static)
 
 
 @cache
@@ -97,7 +100,7 @@ def own_link(context: Context, value: object) -> str | None:
         url = urlsplit(value if isinstance(value, str) else "")
     except ValueError:
         return None
-    is_own = url.scheme in ("http", "https") and url.path.startswith(f"{ROOT}/")
+    is_own = url.scheme in ("http", "https") and url.path.startswith(f"{context['public_path']}{ROOT}/")
     return link(context, url.path) if is_own else None
 
 
@@ -119,7 +122,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals |= {"static": STATIC_FILES, "link": link, "own_link": own_link, "version": __version__}
+    pages.globals |= {"link": link, "own_link": own_link, "version": __version__}
     pages.globals |= {"status_labels": STATUS_LABELS, "statuses": STATUSES}
     pages.filters |= {"number": format_number, "size": format_bytes, "value_text": format_value}
     return pages

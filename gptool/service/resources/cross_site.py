@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from gptool.errors import ServiceError
 from gptool.service.resources.request_context import RequestContext
 
@@ -24,23 +22,24 @@ def check_same_site(context: RequestContext) -> None:
     """
     if context.request.method == "HEAD":
         raise ServiceError("method HEAD cannot start or cancel jobs", code=400, expected="GET or POST")
-    if not context.owner and _may_be_cross_site(context.request):
+    if not context.owner and _may_be_cross_site(context):
         raise ServiceError("pages of other sites cannot start or cancel jobs", code=403)
 
 
-def _may_be_cross_site(request: Request) -> bool:
+def _may_be_cross_site(context: RequestContext) -> bool:
     """Return True if a browser may have sent the request for a page of another site.
 
     Browsers state this in `Sec-Fetch-Site`, but old ones do not, nor do others if the host is neither local nor
-    reached by TLS. Then `Origin` and `Referer` are compared with the host; a browser's GET request without either may
-    be that of an image in a page.
+    reached by TLS. Then `Origin` and `Referer` are compared with the host and that of the public URL; a browser's GET
+    request without either may be that of an image in a page.
     """
-    headers = request.headers
+    request, headers = context.request, context.request.headers
     fetch_site = headers.get("sec-fetch-site")
     if fetch_site is not None:
         return fetch_site not in ("same-origin", "none")
     pages = [page for page in (headers.get("origin"), headers.get("referer")) if page]
     hosts = [page.partition("://")[2].partition("/")[0] for page in pages if "://" in page or page == "null"]
     if hosts:
-        return any(host != headers.get("host") for host in hosts)
+        own = {headers.get("host", ""), context.state.settings.public_host} - {""}  # the host of the origin `null`
+        return not own.issuperset(hosts)
     return request.method == "GET" and any(engine in headers.get("user-agent", "") for engine in BROWSER_ENGINES)

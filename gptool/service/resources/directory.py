@@ -11,13 +11,14 @@ from gptool.service.catalog import CAPABILITIES, CURRENT_VERSION
 from gptool.service.resources.gp_service import GP_SERVICE
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, redirect
-from gptool.service.urls import ROOT, SERVICES, Breadcrumbs, breadcrumbs, service_path
+from gptool.service.urls import ROOT, SERVICES, Breadcrumbs, service_path
 
 
 async def home(context: RequestContext) -> Response:
     """Redirect a browser to the list of services."""
     query = context.request.url.query
-    return redirect(f"{SERVICES}?{query}" if query else SERVICES)
+    path = context.page_path(SERVICES)
+    return redirect(f"{path}?{query}" if query else path)
 
 
 async def info(context: RequestContext) -> Representation:
@@ -27,7 +28,7 @@ async def info(context: RequestContext) -> Representation:
         "fullVersion": f"{CURRENT_VERSION}.0",
         "authInfo": {"isTokenBasedSecurity": context.state.tokens is not None},
     }
-    page = {"title": "Server info", "breadcrumbs": [("Info", f"{ROOT}/info")], "result": value}
+    page = {"title": "Server info", "breadcrumbs": [("Info", context.page_path(f"{ROOT}/info"))], "result": value}
     return Representation(value, "result.html", page)
 
 
@@ -35,7 +36,7 @@ async def services(context: RequestContext) -> Representation:
     """Return the folders, and the services that are not in a folder."""
     catalog = context.state.catalog
     found = [(name, kind) for name in catalog.names if "/" not in name for kind in CAPABILITIES]
-    return _listing([*found, (GP_SERVICE, "GPServer")], catalog.folders, breadcrumbs(), "Services")
+    return _listing(context, [*found, (GP_SERVICE, "GPServer")], catalog.folders, context.breadcrumbs(), "Services")
 
 
 async def folder(context: RequestContext) -> Representation:
@@ -44,10 +45,12 @@ async def folder(context: RequestContext) -> Representation:
     if name not in catalog.folders:
         raise ServiceError("folder or service not found", code=404, where=name)
     found = [(other, kind) for other in catalog.names if other.startswith(f"{name}/") for kind in CAPABILITIES]
-    return _listing(found, [], breadcrumbs(name), name)
+    return _listing(context, found, [], context.breadcrumbs(name), name)
 
 
-def _listing(services: list[tuple[str, str]], folders: list[str], crumbs: Breadcrumbs, title: str) -> Representation:
+def _listing(
+    context: RequestContext, services: list[tuple[str, str]], folders: list[str], crumbs: Breadcrumbs, title: str
+) -> Representation:
     """Return the listing of services, given as names and types, and folders."""
     value = {
         "currentVersion": CURRENT_VERSION,
@@ -57,7 +60,9 @@ def _listing(services: list[tuple[str, str]], folders: list[str], crumbs: Breadc
     page = {
         "title": title,
         "breadcrumbs": crumbs,
-        "folders": [(name, service_path(name)) for name in folders],
-        "services": [(name, service_type, service_path(name, service_type)) for name, service_type in services],
+        "folders": [(name, context.page_path(service_path(name))) for name in folders],
+        "services": [
+            (name, service_type, context.page_path(service_path(name, service_type))) for name, service_type in services
+        ],
     }
     return Representation(value, "directory.html", page)

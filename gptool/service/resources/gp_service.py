@@ -22,7 +22,7 @@ from gptool.service.resources.job_resources import JobResources, Results, start_
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation
-from gptool.service.urls import breadcrumbs, service_path
+from gptool.service.urls import service_path
 
 GP_SERVICE = "ExportTiles"
 ASYNCHRONOUS = "esriExecutionTypeAsynchronous"
@@ -86,9 +86,9 @@ async def service(context: RequestContext) -> Representation:
     }
     page = {
         "title": f"{GP_SERVICE} (GPServer)",
-        "breadcrumbs": breadcrumbs(GP_SERVICE, "GPServer"),
+        "breadcrumbs": context.breadcrumbs(GP_SERVICE, "GPServer"),
         "service": value,
-        "tasks": [(name, service_path(GP_SERVICE, "GPServer", name)) for name in TASKS],
+        "tasks": [(name, context.page_path(_task_path(name))) for name in TASKS],
     }
     return Representation(value, "gp_service.html", page)
 
@@ -107,9 +107,9 @@ async def task(name: str, context: RequestContext) -> Representation:
     }
     page = {
         "title": described.label,
-        "breadcrumbs": breadcrumbs(GP_SERVICE, "GPServer", name),
+        "breadcrumbs": context.breadcrumbs(GP_SERVICE, "GPServer", name),
         "task": value,
-        "submit_url": f"{service_path(GP_SERVICE, 'GPServer', name)}/submitJob",
+        "submit_url": context.page_path(f"{_task_path(name)}/submitJob"),
     }
     return Representation(value, "gp_task.html", page)
 
@@ -122,8 +122,8 @@ async def submit(name: str, context: RequestContext) -> Representation | Respons
     if cache not in caches:
         expected = f"one of {', '.join(caches)}" if caches else None
         raise ServiceError("not available for export", code=400, where=CACHE, found=repr(cache), expected=expected)
-    parent = service_path(GP_SERVICE, "GPServer", name)
-    return await start_job(context, name, cache, "GPServer", _without_empty_area(context.inputs), parent)
+    inputs = _without_empty_area(context.inputs)
+    return await start_job(context, name, cache, "GPServer", inputs, _task_path(name))
 
 
 class TaskJobs(JobResources):
@@ -168,6 +168,10 @@ def _without_empty_area(inputs: dict[str, Any]) -> dict[str, Any]:
         return inputs
     is_schema = isinstance(value, dict) and "fields" in value and value.get("features") == []
     return {name: sent for name, sent in inputs.items() if name != AREA} if is_schema else inputs
+
+
+def _task_path(name: str) -> str:
+    return service_path(GP_SERVICE, "GPServer", name)
 
 
 def _default_cache(context: RequestContext) -> str:

@@ -19,7 +19,7 @@ from gptool.service.resources.job_resources import start_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, etag_matches
 from gptool.service.tiles import read_tile
-from gptool.service.urls import breadcrumbs, service_path
+from gptool.service.urls import service_path
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
 """The operations of a service, and their tasks."""
@@ -39,9 +39,11 @@ async def service(service_type: str, context: RequestContext) -> Representation:
     value = await run_in_threadpool(service_json, cached, service_type)
     operations = OPERATIONS if cached.settings.export_tiles_allowed else ()
     page = {
-        **_map_page(cached, service_type, value),
+        **_map_page(context, cached, service_type, value),
         "title": f"{cached.name} ({service_type})",
-        "operations": [(LABELS[name], service_path(cached.name, service_type, name)) for name in operations],
+        "operations": [
+            (LABELS[name], context.page_path(service_path(cached.name, service_type, name))) for name in operations
+        ],
     }
     return Representation(value, "image_service.html", page)
 
@@ -66,7 +68,7 @@ async def operation(service_type: str, name: str, context: RequestContext) -> Re
     cached = await find_service(context)
     exportable_cache(context.state.settings, cached.name)
     if context.format == "html" and not context.inputs:
-        return await _form(cached, service_type, name)
+        return await _form(context, cached, service_type, name)
     check_same_site(context)
     parent = service_path(cached.name, service_type, name)
     return await start_job(context, OPERATIONS[name], cached.name, service_type, context.inputs, parent)
@@ -85,10 +87,11 @@ async def find_service(context: RequestContext) -> CachedService:
     return await run_in_threadpool(context.state.catalog.service, context.path_parameter("service"))
 
 
-async def _form(cached: CachedService, service_type: str, name: str) -> Representation:
+async def _form(context: RequestContext, cached: CachedService, service_type: str, name: str) -> Representation:
     value = await run_in_threadpool(service_json, cached, service_type)
-    url = service_path(cached.name, service_type, name)
-    map_page = _map_page(cached, service_type, value)
+    service_url = context.page_path(service_path(cached.name, service_type))
+    url = f"{service_url}/{name}"
+    map_page = _map_page(context, cached, service_type, value)
     page = {
         **map_page,
         "breadcrumbs": [*map_page["breadcrumbs"], (LABELS[name], url)],
@@ -96,19 +99,21 @@ async def _form(cached: CachedService, service_type: str, name: str) -> Represen
         "title": LABELS[name],
         "parameters": PARAMETERS,
         "values": FORM_VALUES,
-        "export_url": service_path(cached.name, service_type, "exportTiles"),
-        "estimate_url": service_path(cached.name, service_type, "estimateExportTilesSize"),
+        "export_url": f"{service_url}/exportTiles",
+        "estimate_url": f"{service_url}/estimateExportTilesSize",
         "limit": cached.settings.max_export_tiles_count,
     }
     return Representation(value, "export_tiles.html", page)
 
 
-def _map_page(cached: CachedService, service_type: str, value: dict[str, Any]) -> dict[str, Any]:
+def _map_page(
+    context: RequestContext, cached: CachedService, service_type: str, value: dict[str, Any]
+) -> dict[str, Any]:
     """Return the variables of pages with a map of the cache."""
     return {
         "service": json.loads(to_json_bytes(value)),
-        "tiles_url": f"{service_path(cached.name, service_type)}/tile",
-        "breadcrumbs": breadcrumbs(*cached.name.split("/"), service_type),
+        "tiles_url": context.page_path(f"{service_path(cached.name, service_type)}/tile"),
+        "breadcrumbs": context.breadcrumbs(*cached.name.split("/"), service_type),
     }
 
 

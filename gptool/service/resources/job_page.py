@@ -10,7 +10,7 @@ from urllib.parse import quote
 from gptool.jobs.record import JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.service.resources.request_context import RequestContext
-from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, breadcrumbs, service_path
+from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, service_path
 
 JOB_ID_CHARACTERS = 9
 """Characters of a job id in the breadcrumbs."""
@@ -33,7 +33,7 @@ def job_page(
         The inputs by name.
     """
     path = job_path(context)
-    output = f"{OUTPUT_FILES}/{job.job_id}"
+    output = context.page_path(f"{OUTPUT_FILES}/{job.job_id}")
     result = job.result or JobResult()
     package = None if result.name is None else quote(result.name)
     return {
@@ -57,14 +57,14 @@ def job_page(
 
 
 def job_path(context: RequestContext) -> str:
-    """Return the path of the job that a request refers to."""
-    return service_path(*_parent_parts(context), "jobs", context.path_parameter("job"))
+    """Return the path of the job that a request refers to, for links and redirects."""
+    return context.page_path(service_path(*_parent_parts(context), "jobs", context.path_parameter("job")))
 
 
 def job_breadcrumbs(context: RequestContext) -> Breadcrumbs:
     """Return the breadcrumbs of the job that a request refers to."""
     label = f"{context.path_parameter('job')[:JOB_ID_CHARACTERS]}..."
-    return [*breadcrumbs(*_parent_parts(context)), (label, job_path(context))]
+    return [*context.breadcrumbs(*_parent_parts(context)), (label, job_path(context))]
 
 
 def _parent_parts(context: RequestContext) -> list[str]:

@@ -42,7 +42,8 @@ Json = dict[str, Any]
 async def description(context: RequestContext) -> Response:
     """Return the OpenAPI description of the service."""
     info = {"title": "gptool: exportTiles", "version": __version__}
-    value = {"openapi": "3.1.0", "info": info, "paths": _paths(context)}
+    servers = [{"url": context.absolute_url("")}]
+    value = {"openapi": "3.1.0", "info": info, "servers": servers, "paths": _paths(context)}
     return json_response(value, indented=context.format == "pjson")
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from gptool.request.parameters import known_inputs
 from gptool.service.resources.authentication import sent_token
 from gptool.service.state import ServiceState
+from gptool.service.urls import Breadcrumbs, breadcrumbs
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,18 @@ class RequestContext:
         return self.parameters.get(name, str(default)).strip().lower() == "true"
 
     def absolute_url(self, path: str) -> str:
-        """Return the URL of a path, with the host name that the client used."""
+        """Return the URL of a resource's path: below the public URL, or with the host that the client used."""
         base = self.request.base_url
-        return f"{base.scheme}://{base.netloc}{quote(path)}"
+        host = self.state.settings.public_url.rstrip("/") or f"{base.scheme}://{base.netloc}"
+        return host + quote(path)
+
+    def page_path(self, path: str) -> str:
+        """Return the path of a resource for links and redirects: below the path of the public URL."""
+        return self.state.settings.public_path + path
+
+    def breadcrumbs(self, *parts: str) -> Breadcrumbs:
+        """Return the breadcrumbs of a resource with the paths for links, see `gptool.service.urls.breadcrumbs`."""
+        return [(label, self.page_path(path)) for label, path in breadcrumbs(*parts)]
 
     def with_token(self, path: str) -> str:
         """Return a path with the token in its query, for a redirect."""

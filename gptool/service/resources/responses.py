@@ -89,7 +89,7 @@ def endpoint(resource: Resource, *, is_public: bool, default_format: str) -> Cal
                 return _page_response(context, result)
             return json_response(result.value, indented=response_format == "pjson")
         except Exception as error:
-            return _error_response(error, response_format, str(request.url.path))
+            return _error_response(error, response_format, request.url.path, state.settings.public_path)
 
     return respond
 
@@ -120,13 +120,14 @@ def _format_of_errors(request: Request, default_format: str) -> str:
 
 
 def _page_response(context: RequestContext, result: Representation) -> Response:
-    page_url = context.request.url.path
-    text = render(result.template, token=context.token, page_url=page_url, **result.page)
+    public_path = context.state.settings.public_path
+    page_url = context.page_path(context.request.url.path)
+    text = render(result.template, public_path, token=context.token, page_url=page_url, **result.page)
     # The page may contain a token.
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def _error_response(error: Exception, response_format: str, path: str) -> Response:
+def _error_response(error: Exception, response_format: str, path: str, public_path: str) -> Response:
     code, details = _code_and_details(error)
     if isinstance(error, OutputError) or code == 500:
         # The traceback is logged for unexpected exceptions only.
@@ -134,8 +135,9 @@ def _error_response(error: Exception, response_format: str, path: str) -> Respon
         LOG.error("%s: %s", path, "; ".join(known) or "internal error", exc_info=None if known else error)
     message = MESSAGES.get(code, MESSAGES[400])
     if response_format == "html":
-        page = {"title": "Error", "token": "", "breadcrumbs": breadcrumbs(), "needs_token": code in (498, 499)}
-        text = render("error.html", code=code, message=message, details=details, **page)
+        crumbs = [(label, public_path + step) for label, step in breadcrumbs()]
+        page = {"title": "Error", "token": "", "breadcrumbs": crumbs, "needs_token": code in (498, 499)}
+        text = render("error.html", public_path, code=code, message=message, details=details, **page)
         return Response(text, media_type="text/html")
     value = {"error": {"code": code, "message": message, "details": details}}
     return json_response(value, indented=response_format == "pjson")

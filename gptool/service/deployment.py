@@ -1,0 +1,43 @@
+"""Checks of the settings that tell a service how it is reached: through which proxies and from which pages."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from gptool.errors import SettingsError
+from gptool.service.settings import ServiceSettings
+from gptool.service.urls import ROOT
+
+HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+PUBLIC_URL = re.compile(rf"https?://{HOST}(?:/[A-Za-z0-9._~-]+)*/?")
+
+OWN_FOLDER = f"{ROOT.rpartition('/')[0]}/"
+
+
+def check_deployment(settings: ServiceSettings) -> None:
+    """Check the public URL and the addresses of proxies.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is invalid.
+    """
+    if settings.public_url and not PUBLIC_URL.fullmatch(settings.public_url):
+        raise SettingsError(
+            "public URL is invalid",
+            found=repr(settings.public_url),
+            expected="a URL such as https://gis.example.com/tiles",
+        )
+    if OWN_FOLDER in f"{settings.public_path}/":
+        raise SettingsError(
+            f"public URL must not contain the service's own path {ROOT}", found=repr(settings.public_url),
+            expected="the URL in front of that path, such as https://gis.example.com/tiles",
+        )  # fmt: skip
+    for host in settings.proxy_hosts:
+        try:
+            ipaddress.ip_network(host)
+        except ValueError:
+            raise SettingsError(
+                "proxy host is invalid", found=repr(host), expected="an address or a network such as 192.0.2.0/24"
+            ) from None
