@@ -19,7 +19,7 @@ Examples:
 """
 
 FILES = {"output_directory": "DIR", "token_file": "FILE"}
-METAVARS = {**FILES, "public_url": "URL"}
+METAVARS = {**FILES, "public_url": "URL", "allow_origins": "ORIGIN"}
 
 
 def settings_options(command: Command) -> Command:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
-from gptool.service.middleware import HostCheckMiddleware
+from gptool.service.middleware import HostCheckMiddleware, cross_origin_access
 from gptool.service.pages import static_files
 from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
 from gptool.service.resources.gp_service import TASKS, TaskJobs
@@ -35,7 +35,7 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
     """
     app = Starlette(routes=list(_routes()))
     app.state.service = state
-    return HostCheckMiddleware(app, hosts, state.settings.public_path)
+    return HostCheckMiddleware(cross_origin_access(app, state.settings), hosts, state.settings.public_path)
 
 
 def _routes() -> Iterator[Route]:

@@ -10,13 +10,14 @@ from gptool.service.settings import ServiceSettings
 from gptool.service.urls import ROOT
 
 HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+ORIGIN = re.compile(rf"\*|https?://{HOST}")
 PUBLIC_URL = re.compile(rf"https?://{HOST}(?:/[A-Za-z0-9._~-]+)*/?")
 
 OWN_FOLDER = f"{ROOT.rpartition('/')[0]}/"
 
 
 def check_deployment(settings: ServiceSettings) -> None:
-    """Check the public URL and the addresses of proxies.
+    """Check the public URL, the addresses of proxies and the allowed origins.
 
     Raises
     ------
@@ -41,3 +42,10 @@ def check_deployment(settings: ServiceSettings) -> None:
             raise SettingsError(
                 "proxy host is invalid", found=repr(host), expected="an address or a network such as 192.0.2.0/24"
             ) from None
+    for origin in settings.allow_origins:
+        # Browsers send origins in lower case, and without a path.
+        if not ORIGIN.fullmatch(origin) or origin != origin.lower():
+            raise SettingsError(
+                "allowed origin is invalid", found=repr(origin),
+                expected="* or scheme, host and port in lower case, such as https://maps.example.com",
+            )  # fmt: skip

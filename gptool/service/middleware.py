@@ -1,12 +1,15 @@
-"""ASGI middleware: host check and security headers."""
+"""ASGI middleware: host check, security headers, and access from pages of other origins."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gptool.service.settings import ServiceSettings
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -16,6 +19,25 @@ SECURITY_HEADERS = {
     # full referrer, by which browsers that send no Sec-Fetch-Site are recognised as same-origin.
     "Referrer-Policy": "same-origin",
 }
+
+EXPOSED_HEADERS = "Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"
+"""Headers of tiles and results that pages of allowed origins may read, beside those that every page may read."""
+
+PREFLIGHT_SECONDS = 3600
+"""How long a browser remembers that an origin is allowed."""
+
+
+def cross_origin_access(app: ASGIApp, settings: ServiceSettings) -> ASGIApp:
+    """Return the application for browsers whose pages have one of the allowed origins (Fetch standard, CORS protocol).
+
+    Credentials are never allowed: pages of other origins send tokens explicitly, and the browser adds none.
+    """
+    if not settings.allow_origins:
+        return app
+    return CORSMiddleware(
+        app, allow_origins=settings.allow_origins, allow_methods=("GET", "HEAD", "POST"), allow_headers=("*",),
+        expose_headers=EXPOSED_HEADERS, max_age=PREFLIGHT_SECONDS,
+    )  # fmt: skip
 
 
 class HostCheckMiddleware:

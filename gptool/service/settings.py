@@ -78,6 +78,9 @@ class ServiceSettings:
     proxy_hosts: tuple[str, ...] = _setting(
         (), "Address or network of a reverse proxy on another machine, whose X-Forwarded-For is trusted; repeatable."
     )
+    allow_origins: tuple[str, ...] = _setting(
+        (), "Origin of web pages that may use the service, such as https://maps.example.com; * for all; repeatable."
+    )
 
     @property
     def public_host(self) -> str:

@@ -234,6 +234,16 @@ INVALID_SETTINGS = {
         "proxy host is invalid; found 'gis.example.com', expected an address or a network such as 192.0.2.0/24",
         2,
     ),
+    "origin with a path": (
+        ["World={cache}", "--allow-origin", "https://maps.example.com/"],
+        "allowed origin is invalid; found 'https://maps.example.com/', expected * or scheme, host and port in lower ",
+        2,
+    ),
+    "origin in capitals": (
+        ["World={cache}", "--allow-origin", "*", "--allow-origin", "https://Maps.example.com"],
+        "allowed origin is invalid; found 'https://Maps.example.com'",
+        2,
+    ),
     "invalid output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),
 }  # fmt: skip
 

@@ -12,8 +12,9 @@ BROWSER_ENGINES = "AppleWebKit/", "Gecko/"
 def check_same_site(context: RequestContext) -> None:
     """Check that a request that starts or cancels a job was not made by a page of another site.
 
-    A token proves that its holder intends the request, since browsers do not add it by themselves. Clients that are
-    not browsers send none of the headers that are checked.
+    Pages of allowed origins may do so; browsers state the origin of each of their requests. A token proves that its
+    holder intends the request, since browsers do not add it by themselves. Clients that are not browsers send none of
+    the headers that are checked.
 
     Raises
     ------
@@ -22,8 +23,14 @@ def check_same_site(context: RequestContext) -> None:
     """
     if context.request.method == "HEAD":
         raise ServiceError("method HEAD cannot start or cancel jobs", code=400, expected="GET or POST")
-    if not context.owner and _may_be_cross_site(context):
+    if not context.owner and not _is_allowed_origin(context) and _may_be_cross_site(context):
         raise ServiceError("pages of other sites cannot start or cancel jobs", code=403)
+
+
+def _is_allowed_origin(context: RequestContext) -> bool:
+    """Return True if a page of an allowed origin sent the request. Requests of images and links have no origin."""
+    origin, allowed = context.request.headers.get("origin"), context.state.settings.allow_origins
+    return origin is not None and (origin in allowed or "*" in allowed)
 
 
 def _may_be_cross_site(context: RequestContext) -> bool:
