@@ -17,11 +17,12 @@ from gptool.service.middleware import HostCheckMiddleware, cross_origin_access
 from gptool.service.pages import static_files
 from gptool.service.resources import directory, gp_service, image_service, openapi, output_files
 from gptool.service.resources.gp_service import TASKS, TaskJobs
+from gptool.service.resources.health import HealthResource
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
 from gptool.service.resources.responses import Resource, endpoint
 from gptool.service.state import ServiceState
-from gptool.service.urls import OUTPUT_FILES, ROOT, SERVICES, STATIC_FILES
+from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, STATIC_FILES
 
 
 def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMiddleware:
@@ -33,7 +34,8 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
     hosts : frozenset of str or None
         The accepted host names; None accepts every name.
     """
-    app = Starlette(routes=list(_routes()))
+    health = HealthResource(state.settings)
+    app = Starlette(routes=[*_routes(), Route(HEALTH, health.respond, methods=["GET"])])
     app.state.service = state
     return HostCheckMiddleware(cross_origin_access(app, state.settings), hosts, state.settings.public_path)
 

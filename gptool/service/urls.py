@@ -8,6 +8,7 @@ ROOT = "/arcgis/rest"
 SERVICES = f"{ROOT}/services"
 OUTPUT_FILES = f"{ROOT}/directories/arcgisoutput"
 STATIC_FILES = f"{ROOT}/static"
+HEALTH = "/healthz"
 
 SERVICE_TYPES = "ImageServer", "MapServer", "GPServer"
 
