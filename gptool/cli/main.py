@@ -33,6 +33,7 @@ COMMANDS = {
     "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
     "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),
     "token": _Listed("gptool.cli.token", "Create, list and revoke tokens for users of a service."),
+    "user": _Listed("gptool.cli.user", "Add and remove users who log in to a service by password."),
     "verify": _Listed("gptool.cli.verify", "Check whether a package or cache is what clients expect."),
 }
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from gptool import system
 from gptool.errors import OutputError, SettingsError
+from gptool.service.accepted_tokens import accepted_tokens
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
 from gptool.service.deployment import check_deployment
@@ -22,7 +23,6 @@ from gptool.service.middleware import without_port
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.service.state import ServiceState
-from gptool.service.tokens import TokenFile
 from gptool.service.urls import SERVICES
 
 BACKLOG = 256
@@ -63,7 +63,7 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
         If the output directory cannot be used, or the address cannot be listened on.
     """
     _check_settings(settings)
-    tokens = TokenFile(settings.token_file) if settings.token_file else None
+    tokens = accepted_tokens(settings)
     state = ServiceState(settings, Catalog(settings.caches), JobQueue(settings), tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
     app = make_app(state, _local_names(settings) if is_local_only else None)
@@ -92,10 +92,10 @@ def _check_settings(settings: ServiceSettings) -> None:
             "port has an invalid value", found=settings.port, expected=f"an integer from 0 to {MAX_PORT}"
         )
     check_deployment(settings)
-    if not (_is_loopback(settings.host) or settings.token_file or settings.allow_anonymous):
+    if not (_is_loopback(settings.host) or settings.token_file or settings.user_file or settings.allow_anonymous):
         raise SettingsError(
             "host is reachable from other machines", found=settings.host,
-            expected="a loopback address, a token file, or anonymous access to be allowed",
+            expected="a loopback address, a token file, a user file, or anonymous access to be allowed",
         )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class ServiceSettings:
     max_area_vertices: int = _setting(100_000, "Maximum number of vertices of an area of interest.")
     token_file: Path | None = _setting(None, "File of the accepted tokens; see gptool token.")  # noqa: RUF009
     allow_anonymous: bool = _setting(False, "Accept requests without a token, also from other machines.")
+    user_file: Path | None = _setting(None, "File of the users who log in by password; see gptool user.")  # noqa: RUF009
     max_connections: int = _setting(1000, "Maximum number of connections; further ones replace the idlest.")
     public_url: str = _setting(
         "", "URL under which a reverse proxy offers the service, possibly with a path; all URLs start with it."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gptool.service.accepted_tokens import AcceptedTokens
 from gptool.service.catalog import Catalog
 from gptool.service.large_bodies import LargeBodies
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
-from gptool.service.tokens import TokenFile
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ServiceState:
         The published caches.
     queue : JobQueue
         The jobs.
-    tokens : TokenFile or None
+    tokens : AcceptedTokens or None
         The accepted tokens; None if the service does not require one.
     large_bodies : LargeBodies
         The places for large request bodies.
@@ -31,5 +31,5 @@ class ServiceState:
     settings: ServiceSettings
     catalog: Catalog
     queue: JobQueue
-    tokens: TokenFile | None
+    tokens: AcceptedTokens | None
     large_bodies: LargeBodies = field(default_factory=LargeBodies)

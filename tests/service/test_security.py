@@ -202,7 +202,7 @@ INVALID_SETTINGS = {
     "missing name": (["w"], "invalid cache 'w'; expected NAME=CACHE", 2),
     "public address": (
         ["World={cache}", "--host", "0.0.0.0"],
-        "host is reachable from other machines; found 0.0.0.0, expected a loopback address, a token file, or",
+        "found 0.0.0.0, expected a loopback address, a token file, a user file, or anonymous access to be allowed",
         2,
     ),
     "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: ", 2),

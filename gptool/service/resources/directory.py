@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from gptool.errors import ServiceError
 from gptool.service.catalog import CAPABILITIES, CURRENT_VERSION
+from gptool.service.logins import DEFAULT_MINUTES
 from gptool.service.resources.gp_service import GP_SERVICE
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, redirect
-from gptool.service.urls import ROOT, SERVICES, Breadcrumbs, service_path
+from gptool.service.urls import ROOT, SERVICES, TOKENS, Breadcrumbs, service_path
 
 
 async def home(context: RequestContext) -> Response:
@@ -22,11 +23,16 @@ async def home(context: RequestContext) -> Response:
 
 
 async def info(context: RequestContext) -> Representation:
-    """Return the server info. It has no URL of a token service, since tokens are issued by `gptool token`."""
+    """Return the server info. It has the URL of the token service if there are users who log in by password."""
+    tokens = context.state.tokens
+    token_service: dict[str, Any] = {}
+    if tokens and tokens.logins:
+        url = f"{context.absolute_url(TOKENS)}/"
+        token_service = {"tokenServicesUrl": url, "shortLivedTokenValidity": DEFAULT_MINUTES}
     value: dict[str, Any] = {
         "currentVersion": CURRENT_VERSION,
         "fullVersion": f"{CURRENT_VERSION}.0",
-        "authInfo": {"isTokenBasedSecurity": context.state.tokens is not None},
+        "authInfo": {"isTokenBasedSecurity": tokens is not None, **token_service},
     }
     page = {"title": "Server info", "breadcrumbs": [("Info", context.page_path(f"{ROOT}/info"))], "result": value}
     return Representation(value, "result.html", page)
