@@ -15,14 +15,14 @@ from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
 from gptool.service.middleware import HostCheckMiddleware, cross_origin_access
 from gptool.service.pages import static_files
-from gptool.service.resources import directory, gp_service, image_service, openapi, output_files, token_service
+from gptool.service.resources import directory, gp_service, image_service, openapi, output_files, sign_in, token_service
 from gptool.service.resources.gp_service import TASKS, TaskJobs
 from gptool.service.resources.health import HealthResource
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
 from gptool.service.resources.responses import Resource, endpoint
 from gptool.service.state import ServiceState
-from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, STATIC_FILES, TOKENS
+from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
 
 
 def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMiddleware:
@@ -46,6 +46,8 @@ def _routes() -> Iterator[Route]:
     yield _route(f"{ROOT}/info", directory.info, is_public=True)
     for path in (TOKENS, f"{TOKENS}/generateToken", "/arcgis/admin/generateToken", f"{ROOT}/generateToken"):
         yield _route(path, token_service.generate_token, is_public=True, default_format="json")
+    yield _route(SIGN_IN, sign_in.sign_in, is_public=True)
+    yield _route(SIGN_OUT, sign_in.sign_out, is_public=True)
     yield _route(f"{ROOT}/openapi.json", openapi.description)
     yield Route(f"{STATIC_FILES}/{{path:path}}", _static_file)
     yield _route(SERVICES, directory.services)

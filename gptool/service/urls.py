@@ -7,6 +7,7 @@ from urllib.parse import quote
 ROOT = "/arcgis/rest"
 SERVICES = f"{ROOT}/services"
 OUTPUT_FILES = f"{ROOT}/directories/arcgisoutput"
+SIGN_IN, SIGN_OUT = f"{ROOT}/signIn", f"{ROOT}/signOut"
 TOKENS = f"{ROOT.rpartition('/')[0]}/tokens"
 STATIC_FILES = f"{ROOT}/static"
 HEALTH = "/healthz"

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    ((?:\.venv/bin/)?gptool .*)$", re.MULTILINE)
 SERVE = re.compile(r"^    \.venv/bin/gptool serve (.*)$", re.MULTILINE)
+PASSWORD = "correct horse battery\n"
+"""What a command that asks for a password reads."""
+
 TUTORIAL = "docs/tutorial.md"
 PAGES = [
     "README.md",
@@ -68,7 +71,9 @@ def run_examples(found: list[tuple[str, str]], folder: Path) -> list[str]:
     commands += [[sys.executable, "-P", "-c", program]] if program else []
     assert commands
     for command in commands:
-        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            command, cwd=folder, env=environment, input=PASSWORD, capture_output=True, text=True, check=False
+        )
         assert ended.returncode == 0, f"{command[-1]}\n{ended.stderr}"
         printed.append(ended.stdout)
     return printed

@@ -198,7 +198,7 @@ def test_pages_work_without_scripts(browser: Browser, service: ServiceProcess, g
         assert len(read_tiles(download(page, tmp_path))) == 341
 
 
-def test_pages_pass_the_token_on(browser: Browser, world: Path, tmp_path: Path) -> None:
+def test_cookie_opens_all_pages(browser: Browser, world: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     token = add_token(tokens, "somebody")
     process = ServiceProcess(tmp_path, f"{WORLD}={world}", "--token-file", tokens)
@@ -218,4 +218,10 @@ def test_pages_pass_the_token_on(browser: Browser, world: Path, tmp_path: Path) 
         assert len(read_tiles(download(page, tmp_path))) == 5
         page.get_by_role("link", name="out_service_url").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("out_service_url")
+        assert token not in page.url
+        assert token not in page.content()
+        [cookie] = page.context.cookies()
+        assert (cookie["value"], cookie["httpOnly"], cookie["sameSite"]) == (token, True, "Strict")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Token")).to_be_visible()
         assert page.context.cookies() == []

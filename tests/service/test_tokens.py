@@ -79,15 +79,6 @@ class TestTokens:
         client = RestClient(secured.address, Origin="https://maps.example", Sec_Fetch_Site="cross-site")
         assert "jobId" in client.post(START, **PARAMETERS, token=tokens[0]).json()
 
-    def test_pages_pass_the_token_on(self, secured: ServiceProcess, tokens: list[str]) -> None:
-        client = RestClient(secured.address)
-        page = client.get("services", token=tokens[0]).body.decode()
-        assert f"/arcgis/rest/services/World/ImageServer?token={tokens[0]}" in page
-        login = client.get("services").body.decode()
-        assert 'name="token"' in login
-        reply = client.post(f"{WORLD}/estimateExportTilesSize", levels="0", token=tokens[0])
-        assert reply.headers["location"].endswith(f"?token={tokens[0]}")
-
     def test_added_and_removed_tokens_take_effect_at_once(
         self, secured: ServiceProcess, folder: Path, tokens: list[str]
     ) -> None:

@@ -1,8 +1,9 @@
 """HTML pages of the service: they show the REST resources, and have forms for the operations.
 
-`render` fills a template of templates/. Each template has the variables `token` (that of the request, or an empty
-string if the service is open), `title` and `breadcrumbs` (labels and paths from the list of services to the resource),
-and all except error.html have `page_url` (the path of the resource). Further variables:
+`render` fills a template of templates/. Each template has the variables `token` (an empty string: browsers
+keep it in a cookie), `sign_out_url` (an empty string without the cookie), `title` and `breadcrumbs` (labels and paths
+from the list of services to the resource), and all except error.html have `page_url` (the path of the resource).
+Further variables:
 
 ================== ============================================================================================
 directory.html     folders: (name, url); services: (name, type, url)
@@ -15,7 +16,8 @@ job.html           job (its JSON), task, service_name, is_active, elapsed, plann
 result.html        result: values by name
 gp_service.html    service (its JSON), tasks: (name, url)
 gp_task.html       task (its JSON), submit_url
-error.html         code, message, details, needs_token
+error.html         code, message, details, has_users and has_tokens (whether they can sign in here); if so,
+                   sign_in_url, next_page (where to return)
 ================== ============================================================================================
 
 No page has inline scripts or styles, so that the Content-Security-Policy can forbid them; data for scripts is in data
@@ -54,7 +56,7 @@ STATUSES = {status: {"label": label, "isEnded": status.is_ended} for status, lab
 """The statuses of jobs for scripts: pages pass them in data attributes, so that scripts need no literals."""
 
 
-def render(template: str, public_path: str, **variables: Any) -> str:
+def render(template: str, public_path: str, *, sign_out_url: str = "", **variables: Any) -> str:
     """Return a page.
 
     Parameters
@@ -63,6 +65,8 @@ def render(template: str, public_path: str, **variables: Any) -> str:
         The file name of the template.
     public_path : str
         The path of the public URL, which the paths in the variables start with.
+    sign_out_url : str
+        The path to sign out; an empty string if the browser is not signed in.
     **variables
         The variables of the template; all text is escaped.
 
@@ -72,7 +76,8 @@ def render(template: str, public_path: str, **variables: Any) -> str:
         If the template uses a variable that is not given.
     """
     static = public_path + STATIC_FILES
-    return PAGES.get_template(template).render(variables, public_path=public_path, static=static)
+    shared = {"public_path": public_path, "static": static, "sign_out_url": sign_out_url}
+    return PAGES.get_template(template).render(variables, **shared)
 
 
 @cache

@@ -1,13 +1,26 @@
-"""Authentication by tokens."""
+"""Authentication by tokens: in a header, in the parameters, or in the cookie of the service's pages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.requests import Request
 
 from gptool.errors import ServiceError
 from gptool.service.state import ServiceState
+
+COOKIE = "gptool_token"
+
+
+class Identity(NamedTuple):
+    """Who sent a request: the owner of the jobs, an empty string without a token, and whether a cookie says so."""
+
+    owner: str
+    has_cookie: bool
+
+
+NOBODY = Identity("", has_cookie=False)
 
 
 def sent_token(request: Request, parameters: Mapping[str, str]) -> str:
@@ -19,13 +32,8 @@ def sent_token(request: Request, parameters: Mapping[str, str]) -> str:
     return parameters.get("token", "").strip()
 
 
-def is_token_required(state: ServiceState) -> bool:
-    """Return whether requests need a token."""
-    return state.tokens is not None and not state.settings.allow_anonymous
-
-
-def read_owner(request: Request, parameters: Mapping[str, str], state: ServiceState) -> str:
-    """Return the digest of the request's token; an empty string without a token, if none is required.
+def identify(request: Request, parameters: Mapping[str, str], state: ServiceState) -> Identity:
+    """Return who sent a request. The cookie counts only without another token.
 
     Raises
     ------
@@ -33,10 +41,24 @@ def read_owner(request: Request, parameters: Mapping[str, str], state: ServiceSt
         If a token is required and missing (code 499), or the token is unknown (code 498).
     """
     if state.tokens is None:
-        return ""
+        return NOBODY
     token = sent_token(request, parameters)
     if token:
-        return state.tokens.owner(token)
-    if is_token_required(state):
+        return Identity(state.tokens.owner(token), has_cookie=False)
+    cookie_owner = _owner_of_cookie(request, state)
+    if cookie_owner:
+        return Identity(cookie_owner, has_cookie=True)
+    if not state.settings.allow_anonymous:
         raise ServiceError("Token Required", code=499)
-    return ""
+    return NOBODY
+
+
+def _owner_of_cookie(request: Request, state: ServiceState) -> str:
+    """Return the owner of the token in the cookie; an empty string if it is no longer valid: browsers keep it."""
+    token = request.cookies.get(COOKIE, "")
+    try:
+        return state.tokens.owner(token) if token and state.tokens else ""
+    except ServiceError as error:
+        if error.code != 498:
+            raise
+        return ""

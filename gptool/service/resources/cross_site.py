@@ -12,9 +12,9 @@ BROWSER_ENGINES = "AppleWebKit/", "Gecko/"
 def check_same_site(context: RequestContext) -> None:
     """Check that a request that starts or cancels a job was not made by a page of another site.
 
-    Pages of allowed origins may do so; browsers state the origin of each of their requests. A token proves that its
-    holder intends the request, since browsers do not add it by themselves. Clients that are not browsers send none of
-    the headers that are checked.
+    A token proves that its holder intends the request, since browsers do not add it by themselves. They do add the
+    cookie, so it proves nothing. Without either, pages of allowed origins may start jobs too; browsers state the origin
+    of each of their requests. Clients that are not browsers send none of the headers that are checked.
 
     Raises
     ------
@@ -23,8 +23,20 @@ def check_same_site(context: RequestContext) -> None:
     """
     if context.request.method == "HEAD":
         raise ServiceError("method HEAD cannot start or cancel jobs", code=400, expected="GET or POST")
-    if not context.owner and not _is_allowed_origin(context) and _may_be_cross_site(context):
-        raise ServiceError("pages of other sites cannot start or cancel jobs", code=403)
+    if context.identity.has_cookie or not (context.owner or _is_allowed_origin(context)):
+        check_own_page(context)
+
+
+def check_own_page(context: RequestContext) -> None:
+    """Check that a request was not made by a page of another site, nor by one of an allowed origin.
+
+    Raises
+    ------
+    ServiceError
+        If it may come from another site.
+    """
+    if may_be_cross_site(context):
+        raise ServiceError("pages of other sites cannot start or cancel jobs, or sign in", code=403)
 
 
 def _is_allowed_origin(context: RequestContext) -> bool:
@@ -33,7 +45,7 @@ def _is_allowed_origin(context: RequestContext) -> bool:
     return origin is not None and (origin in allowed or "*" in allowed)
 
 
-def _may_be_cross_site(context: RequestContext) -> bool:
+def may_be_cross_site(context: RequestContext) -> bool:
     """Return True if a browser may have sent the request for a page of another site.
 
     Browsers state this in `Sec-Fetch-Site`, but old ones do not, nor do others if the host is neither local nor

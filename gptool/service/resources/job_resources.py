@@ -47,7 +47,7 @@ async def start_job(
     notices = unknown_notices(context.parameters)
     job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner, notices)
     if context.format == "html":
-        return redirect(context.with_token(context.page_path(f"{parent}/jobs/{job.job_id}")))
+        return redirect(context.page_path(f"{parent}/jobs/{job.job_id}"))
     return _status(job)
 
 
@@ -113,7 +113,7 @@ class JobResources:
         check_same_site(context)
         job = context.state.queue.cancel(self.find(context).job_id)
         if context.format == "html":
-            return redirect(context.with_token(job_path(context)))
+            return redirect(job_path(context))
         return _status(job)
 
 

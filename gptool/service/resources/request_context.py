@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.requests import Request
 
 from gptool.request.parameters import known_inputs
-from gptool.service.resources.authentication import sent_token
+from gptool.service.resources.authentication import Identity
 from gptool.service.state import ServiceState
 from gptool.service.urls import Breadcrumbs, breadcrumbs
 
@@ -27,20 +27,20 @@ class RequestContext:
         The parameters of query and body, see `read_request`.
     format : str
         The response format: html, json or pjson.
-    owner : str
-        The digest of the token that was sent; an empty string without a token.
+    identity : Identity
+        Who sent the request.
     """
 
     state: ServiceState
     request: Request
     parameters: Mapping[str, str]
     format: str
-    owner: str
+    identity: Identity
 
     @property
-    def token(self) -> str:
-        """The token for links of a page; an empty string if the service does not require one."""
-        return sent_token(self.request, self.parameters) if self.owner else ""
+    def owner(self) -> str:
+        """The owner of the jobs that the request may see and start; an empty string without a token."""
+        return self.identity.owner
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -68,7 +68,3 @@ class RequestContext:
     def breadcrumbs(self, *parts: str) -> Breadcrumbs:
         """Return the breadcrumbs of a resource with the paths for links, see `gptool.service.urls.breadcrumbs`."""
         return [(label, self.page_path(path)) for label, path in breadcrumbs(*parts)]
-
-    def with_token(self, path: str) -> str:
-        """Return a path with the token in its query, for a redirect."""
-        return path + (f"?{urlencode({'token': self.token})}" if self.token else "")

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from gptool.errors import ServiceError
 from gptool.request.parameters import BY_NAME
-from gptool.service.resources.authentication import is_token_required, read_owner, sent_token
+from gptool.service.resources.authentication import NOBODY, Identity, identify
 from gptool.service.resources.form_parser import FormParser
 from gptool.service.state import ServiceState
 
@@ -25,18 +25,18 @@ SMALL_BODY_BYTES = 64 * 1024
 
 
 class Received(NamedTuple):
-    """What was read from a request: its parameters, and the owner of its token."""
+    """What was read from a request: its parameters, and who sent it."""
 
     parameters: dict[str, str]
-    owner: str
+    identity: Identity
 
 
 @asynccontextmanager
 async def read_request(request: Request, state: ServiceState, *, is_public: bool) -> AsyncIterator[Received]:
     """Read a request. While the context lasts, a large body has one of the places for such bodies.
 
-    The parameters of the body take precedence over those of the query. A token of the headers or the query is checked
-    before the body is read, and takes precedence over one in the body.
+    The parameters of the body take precedence over those of the query. A token of the headers, the query or the cookie
+    is checked before the body is read; one of the headers or the query takes precedence over one in the body.
 
     Parameters
     ----------
@@ -52,21 +52,20 @@ async def read_request(request: Request, state: ServiceState, *, is_public: bool
         there are too many parameters (400), or too many large bodies are being read (503).
     """
     query = read_query(request)
-    is_known = is_public or not is_token_required(state) or bool(sent_token(request, query))
-    owner = "" if is_public else read_owner(request, query, state) if is_known else None
+    identity = NOBODY if is_public else _known_identity(request, query, state)
     limit = SMALL_BODY_BYTES if is_public else state.settings.max_body_bytes
     async with AsyncExitStack() as places:
         form, size = FormParser(), 0
         async for part in _body_parts(request, limit):
             form.feed(part)
             if size <= SMALL_BODY_BYTES < size + len(part):
-                owner = _owner_of_large_body(request, query | form.fields, state) if owner is None else owner
+                identity = identity or _sender_of_large_body(request, query | form.fields, state)
                 await places.enter_async_context(state.large_bodies.place())
             size += len(part)
         parameters = query | form.finish()
-        if not is_public and not owner:  # the body may contain the token
-            owner = read_owner(request, parameters, state)
-        yield Received(parameters, owner or "")
+        if not is_public and (identity is None or identity.has_cookie or not identity.owner):
+            identity = identify(request, parameters, state)  # the body may contain a token
+        yield Received(parameters, identity or NOBODY)
 
 
 def read_query(request: Request) -> dict[str, str]:
@@ -103,13 +102,24 @@ def read_format(parameters: Mapping[str, str], default: str) -> str:
     return str(BY_NAME["f"].read(parameters["f"]) if parameters.get("f", "").strip() else default)
 
 
-def _owner_of_large_body(request: Request, parameters: Mapping[str, str], state: ServiceState) -> str:
-    if not sent_token(request, parameters):
+def _known_identity(request: Request, parameters: Mapping[str, str], state: ServiceState) -> Identity | None:
+    """Return who sent a request; None if a token is required and has not been read yet."""
+    try:
+        return identify(request, parameters, state)
+    except ServiceError as error:
+        if error.code != 499:
+            raise
+        return None
+
+
+def _sender_of_large_body(request: Request, parameters: Mapping[str, str], state: ServiceState) -> Identity:
+    identity = _known_identity(request, parameters, state)
+    if identity is None:
         raise ServiceError(
             "large request without a token", code=499,
             expected=f"the token in a header, in the query, or in the first {SMALL_BODY_BYTES} bytes of the body",
         )  # fmt: skip
-    return read_owner(request, parameters, state)
+    return identity
 
 
 async def _body_parts(request: Request, limit: int) -> AsyncIterator[bytes]:

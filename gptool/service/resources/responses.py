@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,10 +19,12 @@ from starlette.responses import RedirectResponse, Response
 from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
 from gptool.output.json_text import to_json_bytes
 from gptool.service.pages import render
+from gptool.service.resources.authentication import COOKIE
+from gptool.service.resources.cross_site import may_be_cross_site
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.request_parameters import read_format, read_query, read_request
 from gptool.service.state import ServiceState
-from gptool.service.urls import breadcrumbs
+from gptool.service.urls import ROOT, SERVICES, SIGN_IN, SIGN_OUT, breadcrumbs
 
 LOG = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class Representation:
     template : str
         The template of the HTML page, see `gptool.service.pages`.
     page : mapping
-        The variables of the template, beside `token` and `page_url`.
+        The variables of the template, beside those that all have.
     """
 
     value: Mapping[str, Any]
@@ -80,17 +83,17 @@ def endpoint(resource: Resource, *, is_public: bool, default_format: str) -> Cal
         response_format = "json"
         try:
             response_format = _format_of_errors(request, default_format)
-            async with read_request(request, state, is_public=is_public) as (parameters, owner):
+            async with read_request(request, state, is_public=is_public) as (parameters, identity):
                 response_format = read_format(parameters, default_format)
-                context = RequestContext(state, request, parameters, response_format, owner)
+                context = RequestContext(state, request, parameters, response_format, identity)
                 result = await resource(context)
+            if response_format == "html":
+                return _signed_in(context, result)
             if isinstance(result, Response):
                 return result
-            if response_format == "html":
-                return _page_response(context, result)
             return json_response(result.value, indented=response_format == "pjson")
         except Exception as error:
-            return _error_response(error, response_format, request.url.path, state.settings.public_path)
+            return _error_response(error, response_format, request, state.settings.public_path)
 
     return respond
 
@@ -103,9 +106,16 @@ def json_response(value: Mapping[str, Any], *, indented: bool = False) -> Respon
     return Response(data, media_type="application/json")
 
 
-def redirect(path: str) -> Response:
+def redirect(path: str) -> RedirectResponse:
     """Return a response that redirects a browser to a page by GET."""
     return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER)
+
+
+def set_cookie(context: RequestContext, response: Response, token: str) -> None:
+    """Let the browser keep a token for the pages: not for scripts, nor for requests that other sites cause."""
+    is_secure = context.absolute_url("/").startswith("https:")
+    path = context.page_path(ROOT)
+    response.set_cookie(COOKIE, token, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
 def etag_matches(request: Request, etag: str) -> bool:
@@ -120,28 +130,72 @@ def _format_of_errors(request: Request, default_format: str) -> str:
     return read_format(read_query(request), "json" if may_have_body else default_format)
 
 
+def _signed_in(context: RequestContext, result: Representation | Response) -> Response:
+    """Return a page. If the browser sent a token as a parameter, it is kept in the cookie, not in the URL."""
+    token = context.parameters.get("token", "").strip()
+    is_new = token and context.owner and not context.identity.has_cookie and not may_be_cross_site(context)
+    if isinstance(result, Response):
+        response = result
+    elif is_new and context.request.method == "GET":
+        response = redirect(_page_without_token(context.request, context.state.settings.public_path))
+    else:
+        response = _page_response(context, result)
+    if is_new:
+        set_cookie(context, response, token)
+    return response
+
+
+def _page_without_token(request: Request, public_path: str) -> str:
+    """Return path and query of a page; for the answer to a form, the path only."""
+    parameters = {} if request.method == "POST" else read_query(request)
+    query = urlencode({name: value for name, value in parameters.items() if name != "token"})
+    path = public_path + quote(request.scope["path"])
+    return f"{path}?{query}" if query else path
+
+
 def _page_response(context: RequestContext, result: Representation) -> Response:
     public_path = context.state.settings.public_path
     page_url = context.page_path(context.request.url.path)
-    text = render(result.template, public_path, token=context.token, page_url=page_url, **result.page)
-    # The page may contain a token.
+    sign_out_url = context.page_path(SIGN_OUT) if context.identity.has_cookie else ""
+    text = render(result.template, public_path, token="", page_url=page_url, sign_out_url=sign_out_url, **result.page)
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def _error_response(error: Exception, response_format: str, path: str, public_path: str) -> Response:
+def _error_response(error: Exception, response_format: str, request: Request, public_path: str) -> Response:
     code, details = _code_and_details(error)
+    path = request.scope["path"]
     if isinstance(error, OutputError) or code == 500:
         # The traceback is logged for unexpected exceptions only.
         known = [str(one) for one in (error, error.__cause__) if isinstance(one, GptoolError)]
         LOG.error("%s: %s", path, "; ".join(known) or "internal error", exc_info=None if known else error)
     message = MESSAGES.get(code, MESSAGES[400])
     if response_format == "html":
-        crumbs = [(label, public_path + step) for label, step in breadcrumbs()]
-        page = {"title": "Error", "token": "", "breadcrumbs": crumbs, "needs_token": code in (498, 499)}
-        text = render("error.html", public_path, code=code, message=message, details=details, **page)
-        return Response(text, media_type="text/html")
+        return _error_page(request, public_path, code, message, details)
     value = {"error": {"code": code, "message": message, "details": details}}
     return json_response(value, indented=response_format == "pjson")
+
+
+def _error_page(request: Request, public_path: str, code: int, message: str, details: list[str]) -> Response:
+    """Return the page of an error, with the forms to sign in if that is what is missing."""
+    tokens = request.app.state.service.tokens
+    page: dict[str, Any] = {
+        "title": "Error",
+        "token": "",
+        "breadcrumbs": [(label, public_path + step) for label, step in breadcrumbs()],
+        "has_users": False,
+        "has_tokens": False,
+    }
+    is_sign_in = request.scope["path"] == SIGN_IN
+    if tokens and (code in (498, 499) or is_sign_in):
+        default = public_path + SERVICES if is_sign_in else _page_without_token(request, public_path)
+        page |= {
+            "has_users": tokens.logins is not None,
+            "has_tokens": tokens.token_file is not None,
+            "sign_in_url": public_path + SIGN_IN,
+            "next_page": getattr(request.state, "next_page", default),
+        }
+    text = render("error.html", public_path, code=code, message=message, details=details, **page)
+    return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 def _code_and_details(error: Exception) -> tuple[int, list[str]]:
