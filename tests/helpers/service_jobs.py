@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from gptool.jobs.record import JobRecord
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
 from gptool.settings import CacheSettings
-from helpers.waiting import wait_in_loop_until
+from helpers.waiting import POLL_INTERVAL, TIMEOUT
 
 RECOMPRESSED = {"tilePackage": "true", "optimizeTilesForSize": "true", "compressionQuality": "50"}
 """Parameters of an export that recompresses tiles, or of an estimate that recompresses a sample."""
@@ -53,14 +55,14 @@ async def estimate(queue: JobQueue, parameters: Mapping[str, str], owner: str = 
 async def until(queue: JobQueue, job_id: str, reached: Callable[[JobRecord], object]) -> JobRecord:
     """Wait until a job has reached a state. Return its record."""
 
-    def find() -> JobRecord | None:
-        job = queue.find(job_id)
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        job = await queue.find(job_id)
         assert job
-        return job if reached(job) else None
-
-    job = await wait_in_loop_until(find, lambda: queue.find(job_id))
-    assert job
-    return job
+        if reached(job):
+            return job
+        assert time.monotonic() < deadline, job
+        await asyncio.sleep(POLL_INTERVAL)
 
 
 async def end_of(queue: JobQueue, job_id: str) -> JobRecord:

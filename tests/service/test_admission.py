@@ -42,7 +42,7 @@ class TestLimits:
                 assert caught.value.code == 429
                 # Estimates have a worker of their own, so this one does not wait.
                 await estimate(queue, RECOMPRESSED, owner="a")
-                queue.cancel(waiting)
+                await queue.cancel(waiting)
                 with pytest.raises(ServiceError, match=r"too many of your jobs.*found 2, expected below 2") as caught:
                     await estimate(queue, RECOMPRESSED, owner="a")
                 assert caught.value.code == 429
@@ -98,7 +98,7 @@ class TestLimits:
                     job = await end_of(queue, job_id)
                     assert job.status == "esriJobSucceeded", texts_of(job)
                     return
-                job = queue.find(job_id)
+                job = await queue.find(job_id)
                 assert job
                 assert job.status == "esriJobFailed"
                 assert list(job.inputs) == [
@@ -156,7 +156,7 @@ class TestStorage:
                     first = await submit(queue, RECOMPRESSED)
                     await until(queue, first, lambda job: job.planned)
                     await check(queue, size)
-                    queue.cancel(first)
+                    await queue.cancel(first)
                     await end_of(queue, first)
                 kept = await end_of(queue, await submit(queue, {**RECOMPRESSED, "exportExtent": "0,0,1,1"}))
             assert kept.result

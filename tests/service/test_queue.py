@@ -49,7 +49,7 @@ class TestSuccess:
                 submitted = await queue.submit("ExportTiles", "World", "MapServer", {**PACKAGE, "x": "y"}, "me")
                 assert (submitted.status, submitted.messages) == ("esriJobSubmitted", ())
                 job = await end_of(queue, submitted.job_id)
-                return replace(job, inputs=dict(job.inputs)), queue.result_folder(job)
+                return replace(job, inputs=await queue.inputs(job.job_id)), await queue.result_folder(job)
 
         with caplog.at_level(logging.INFO, "gptool.service"):
             job, folder = asyncio.run(run())
@@ -79,9 +79,8 @@ class TestSuccess:
                 job = await end_of(queue, export)
                 assert job.result
                 assert job.result[:2] == ("World", False)
-                size = sum(
-                    path.stat().st_size for path in (queue.result_folder(job) / "World").rglob("*") if path.is_file()
-                )
+                folder = await queue.result_folder(job)
+                size = sum(path.stat().st_size for path in (folder / "World").rglob("*") if path.is_file())
                 assert estimated.result == JobResult(estimate={"totalSize": size, "totalTilesToExport": 5})
 
         asyncio.run(run())
@@ -95,7 +94,7 @@ class TestSuccess:
                 assert job.progress
                 assert (job.progress.type, job.progress.message[:16]) == ("step", "Exporting tiles:")
                 await end_of(queue, await estimate(queue, {"levels": "8"}))
-                waiting = queue.find(last)
+                waiting = await queue.find(last)
                 assert waiting
                 assert (waiting.status, waiting.progress) == ("esriJobSubmitted", None)
 
@@ -108,9 +107,9 @@ class TestCancel:
         async def run() -> None:
             async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
                 first, second, third = [await submit(queue, RECOMPRESSED) for _ in range(3)]
-                job = queue.cancel(second)
+                job = await queue.cancel(second)
                 assert (job.status, texts_of(job)[0]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
-                queue.cancel(first)
+                await queue.cancel(first)
                 assert (await until(queue, third, lambda job: job.progress)).status == "esriJobExecuting"
 
         with gate.closed():
@@ -127,19 +126,20 @@ class TestCancel:
                 job_id = await submit(queue, RECOMPRESSED)
                 await tiles_of(queue, job_id)
                 [worker] = workers_of()
-                assert queue.cancel(job_id).status == queue.cancel(job_id).status == "esriJobCancelling"
+                for _ in range(2):
+                    assert (await queue.cancel(job_id)).status == "esriJobCancelling"
                 gate.open()
                 job = await end_of(queue, job_id)
                 assert (job.status, texts_of(job)[-2]) == ("esriJobCancelled", "Cancelled (ExportTiles).")
                 assert list((tmp_path / "work").iterdir()) == list((tmp_path / "results").iterdir()) == []
                 assert workers_of() == [worker], "it stopped the job itself"
                 with pytest.raises(ServiceError, match="found esriJobCancelled") as caught:
-                    queue.cancel(job_id)
+                    await queue.cancel(job_id)
                 assert caught.value.code == 400
                 for unknown in ("j" + "0" * 32, "x", ""):
-                    assert queue.find(unknown) is None
+                    assert await queue.find(unknown) is None
                     with pytest.raises(ServiceError, match=r"job not found or expired$"):
-                        queue.cancel(unknown)
+                        await queue.cancel(unknown)
 
         with gate.closed(after=HALF_WAY):
             asyncio.run(run())
@@ -154,7 +154,7 @@ class TestCancel:
                 await gate.wait_in_loop()
                 [worker] = workers_of()
                 os.kill(worker, signal.SIGSTOP)
-                queue.cancel(job_id)
+                await queue.cancel(job_id)
                 job = await end_of(queue, job_id)
                 assert job.status == "esriJobCancelled"
                 assert list((tmp_path / "work").iterdir()) == []
@@ -219,12 +219,12 @@ class TestExpiry:
                 expired, kept = [await end_of(queue, await submit(queue, PACKAGE)) for _ in range(2)]
                 assert {path.name for path in (tmp_path / "results").iterdir()} == {expired.job_id, kept.job_id}
                 ahead = 1800.0
-                assert queue.find(kept.job_id), "an access"
+                assert await queue.find(kept.job_id), "an access"
                 ahead = 3700.0
                 with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as connection:
                     await until_deleted(connection, expired.job_id)
-                assert queue.find(expired.job_id) is None
-                found = queue.find(kept.job_id)
+                assert await queue.find(expired.job_id) is None
+                found = await queue.find(kept.job_id)
                 assert found
                 assert found.accessed >= kept.accessed + 1800
                 assert files_in(tmp_path / "results") == {f"{kept.job_id}/World.tpkx", f"{kept.job_id}/report.json"}
@@ -246,7 +246,7 @@ class TestExpiry:
                 await gate.wait_in_loop()
                 count = len(expired)
                 await until(queue, job_id, lambda _: len(expired) > count + 2)
-                assert queue.find(job_id)
+                assert await queue.find(job_id)
                 assert not any(expired)
 
         with gate.closed():

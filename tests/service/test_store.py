@@ -41,7 +41,7 @@ def reread(folder: Path, job_id: str) -> JobRecord:
         record = store.find(job_id)
         assert record
         assert list(record.inputs) == list(INPUTS)
-        return replace(record, inputs=dict(record.inputs))
+        return replace(record, inputs=store.inputs(job_id))
 
 
 STATES: dict[str, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from gptool.errors import GptoolError
@@ -24,12 +25,15 @@ class ActiveJob:
         The error that ends the job, whatever its worker reports: `ExportCancelledError` if it was cancelled.
     stored_messages : int
         Number of the record's messages that are in the store.
+    lock : asyncio.Lock
+        Held while the record changes: what is stored and what the record says do not diverge.
     """
 
     record: JobRecord
     worker: WorkerProcess | None = None
     stop_reason: GptoolError | None = None
     stored_messages: int = field(init=False)
+    lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.stored_messages = len(self.record.messages)
@@ -39,11 +43,12 @@ class ActiveJob:
         """The id of the job."""
         return self.record.job_id
 
-    def apply(self, update: WorkerUpdate) -> None:
+    async def apply(self, update: WorkerUpdate) -> None:
         """Apply an update of the worker to the record; the status is the queue's."""
-        record = replace(self.record, progress=update.progress, planned=update.planned)
-        # A job that is stopped gets the closing messages of its stop reason.
-        self.record = record.add_messages(update.messages) if self.stop_reason is None else record
+        async with self.lock:
+            record = replace(self.record, progress=update.progress, planned=update.planned)
+            # A job that is stopped gets the closing messages of its stop reason.
+            self.record = record.add_messages(update.messages) if self.stop_reason is None else record
 
     @property
     def reserved_bytes(self) -> int:

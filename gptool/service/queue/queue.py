@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.jobs.job import job_inputs
@@ -22,6 +23,7 @@ from gptool.service.queue.recorder import JobRecorder
 from gptool.service.queue.recovery import recover_jobs
 from gptool.service.queue.storage_quota import StorageQuota
 from gptool.service.queue.store import JobStore
+from gptool.service.queue.store_thread import StoreThread
 from gptool.service.queue.worker_pool import WorkerPool
 from gptool.service.settings import ServiceSettings
 
@@ -41,6 +43,9 @@ class JobQueue:
         self._settings = settings
         self._output = OutputDirectory(settings.output_directory)
         self._active: dict[str, ActiveJob] = {}
+        self._changes = asyncio.Lock()
+        """Held while a job is accepted or cancelled: the order is that of the requests, and limits are exact."""
+        self._requests: set[asyncio.Task[JobRecord]] = set()
 
     async def start(self) -> None:
         """Lock the output directory and queue the jobs that had not ended.
@@ -51,15 +56,14 @@ class JobQueue:
             If the directory cannot be used, or is in use by another service.
         """
         await self._output.lock()
+        self._store = StoreThread()
         try:
-            self._store = JobStore(self._output.path)
-            try:
-                recovered = recover_jobs(self._store, self._settings)
-                await asyncio.to_thread(self._output.remove_orphans, self._store.ids_with_result_folder())
-            except BaseException:
-                self._store.close()
-                raise
+            await self._store.open(self._output.path)
+            recovered = await self._store.call(recover_jobs, self._settings)
+            ids = await self._store.call(JobStore.ids_with_result_folder)
+            await asyncio.to_thread(self._output.remove_orphans, ids)
         except BaseException:
+            await self._store.close()
             self._output.unlock()
             raise
         self._quota = StorageQuota(self._settings.disk_quota, self._output, self._store)
@@ -75,9 +79,9 @@ class JobQueue:
     async def stop(self) -> None:
         """End all work. The jobs that are executed are started again when the service is."""
         self._expiry.cancel()
-        await asyncio.gather(self._expiry, return_exceptions=True)
+        await asyncio.gather(self._expiry, *self._requests, return_exceptions=True)
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
-        self._recorder.close()
+        await self._recorder.close()
         self._output.unlock()
 
     async def submit(
@@ -108,7 +112,6 @@ class JobQueue:
         self._check_accepted(operation, service, owner)
         inputs = job_inputs(parameters)
         error = await area_size_error(inputs, self._settings)
-        self._check_accepted(operation, service, owner)  # others may have been accepted meanwhile
         now = time.time()
         record = JobRecord(
             new_job_id(), operation, inputs, service=service, service_type=service_type, owner=owner,
@@ -117,21 +120,19 @@ class JobQueue:
         if error:
             inputs.pop(AREA)
             record = record.end_with_error(error, now)
-        self._store.add(record)
-        stored = self._stored(record.job_id)
-        if not error:
-            self._enqueue(stored)  # not the record above, whose inputs may have megabytes
-        return stored
+        return await self._complete(self._accept(record))
 
-    def find(self, job_id: str) -> JobRecord | None:
+    async def find(self, job_id: str) -> JobRecord | None:
         """Return a job and record the access to it; None if there is no job of this id."""
-        record = self._store.find(job_id) if JOB_ID.fullmatch(job_id) else None
-        now = time.time()
-        if record and record.status.is_ended and now - record.accessed > TOUCH_SECONDS:
-            self._store.touch(job_id, now)
-        return record
+        if not JOB_ID.fullmatch(job_id):
+            return None
+        return await self._store.call(_find_and_touch, job_id, time.time())
 
-    def cancel(self, job_id: str) -> JobRecord:
+    async def inputs(self, job_id: str) -> dict[str, Any]:
+        """Return the inputs of a job with their values, which its record does not have."""
+        return await self._store.call(JobStore.inputs, job_id)
+
+    async def cancel(self, job_id: str) -> JobRecord:
         """Cancel a job: a waiting one at once, an executing one within a second.
 
         Raises
@@ -139,24 +140,31 @@ class JobQueue:
         ServiceError
             If there is no job of this id, or it has ended.
         """
-        job = self._active.get(job_id)
-        record = job.record if job else self.find(job_id)
-        if record is None:
-            raise ServiceError("job not found or expired", code=404, where=job_id)
-        if job is None or record.status.is_ended:
-            raise ServiceError(
-                "job cannot be cancelled", code=400, found=record.status, expected="a job that has not ended"
-            )
-        if record.status.is_cancellable:
-            self._cancel(job)
-        return self._stored(job_id)
+        return await self._complete(self._cancel(job_id))
 
-    def result_folder(self, record: JobRecord) -> Path:
+    async def result_folder(self, record: JobRecord) -> Path:
         """Return the folder of the result of a succeeded export."""
         return self._output.result_folder(record.job_id)
 
-    def _stored(self, job_id: str) -> JobRecord:
-        record = self._store.find(job_id)
+    async def _complete(self, request: Coroutine[Any, Any, JobRecord]) -> JobRecord:
+        """Complete a request even if its client is gone: a job that is stored is queued as well."""
+        task = asyncio.create_task(request)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+        return await asyncio.shield(task)
+
+    async def _accept(self, record: JobRecord) -> JobRecord:
+        async with self._changes:
+            self._check_accepted(record.operation, record.service, record.owner)
+            await self._quota.check_space_left(self._active.values())
+            await self._store.call(JobStore.add, record)
+            stored = await self._stored(record.job_id)
+            if not stored.status.is_ended:
+                self._enqueue(stored)  # not the record of the request, whose inputs may have megabytes
+            return stored
+
+    async def _stored(self, job_id: str) -> JobRecord:
+        record = await self._store.call(JobStore.find, job_id)
         assert record, "a job that has not ended does not expire"
         return record
 
@@ -174,42 +182,82 @@ class JobQueue:
                 "too many of your jobs are waiting or executing, try again later", code=429, found=own,
                 expected=f"below {limit}",
             )  # fmt: skip
-        self._quota.check_space_left(self._active.values())
 
     def _enqueue(self, record: JobRecord) -> None:
         job = self._active[record.job_id] = ActiveJob(record)
         self._pools[record.operation].add(job)
 
-    def _cancel(self, job: ActiveJob) -> None:
-        pool, cancelled = self._pools[job.record.operation], ExportCancelledError("job was cancelled")
-        if job in pool.waiting:
-            self._recorder.save(job, job.record.end_with_error(cancelled, time.time()))
+    async def _cancel(self, job_id: str) -> JobRecord:
+        async with self._changes:
+            job = self._active.get(job_id)
+            if job is None:
+                record = await self.find(job_id)
+                raise _ended(record) if record else ServiceError("job not found or expired", code=404, where=job_id)
+            if job in self._pools[job.record.operation].waiting:
+                await self._cancel_waiting(job)
+            else:
+                await self._cancel_executing(job)
+            return await self._stored(job_id)
+
+    async def _cancel_waiting(self, job: ActiveJob) -> None:
+        pool, now = self._pools[job.record.operation], time.time()
+        try:
+            # Meanwhile the pool does not start the job.
+            await self._recorder.save(job, lambda record: record.end_with_error(_cancelled(), now))
             pool.waiting.remove(job)
             self._release(job)
-        else:
-            self._recorder.save(job, replace(job.record, status=JobStatus.CANCELLING))
-            pool.stop_job(job, cancelled)
+        finally:
+            pool.start_waiting()
+
+    async def _cancel_executing(self, job: ActiveJob) -> None:
+        was_cancelled = job.record.status is JobStatus.CANCELLING
+        await self._recorder.save(job, _cancelling)
+        if job.record.status.is_ended:  # it ended meanwhile
+            raise _ended(job.record)
+        if not was_cancelled:
+            self._pools[job.record.operation].stop_job(job, _cancelled())
 
     def _release(self, job: ActiveJob) -> None:
         del self._active[job.job_id]
 
-    def _reserve(self, job: ActiveJob) -> None:
+    async def _reserve(self, job: ActiveJob) -> None:
         """Stop an export whose result does not fit into the storage."""
         if job.record.operation == EXPORT_TILES and job.stop_reason is None:
-            error = self._quota.reservation_error(job, self._active.values())
-            if error:
+            error = await self._quota.reservation_error(job, self._active.values())
+            if error and job.stop_reason is None:  # it may have been cancelled meanwhile
                 self._pools[EXPORT_TILES].stop_job(job, error)
 
     async def _remove_expired_jobs(self) -> None:
         """Remove, periodically, the jobs that have not been accessed for some time."""
         while True:
             try:
-                expired = self._store.expired(time.time() - 3600 * self._settings.keep_hours)
+                before = time.time() - 3600 * self._settings.keep_hours
+                expired = await self._store.call(JobStore.expired, before)
                 # The files first: on a full disk, the database cannot be changed.
                 await asyncio.to_thread(self._output.remove_results, expired)
-                self._store.delete(expired)
+                await self._store.call(JobStore.delete, expired)
                 if expired:
                     LOG.info("%d jobs have expired", len(expired))
             except OutputError as error:
                 LOG.warning("expired jobs cannot be removed: %s", error)
             await asyncio.sleep(EXPIRY_SECONDS)
+
+
+def _find_and_touch(store: JobStore, job_id: str, now: float) -> JobRecord | None:
+    record = store.find(job_id)
+    if record and record.status.is_ended and now - record.accessed > TOUCH_SECONDS:
+        store.touch(job_id, now)
+    return record
+
+
+def _cancelled() -> ExportCancelledError:
+    return ExportCancelledError("job was cancelled")
+
+
+def _cancelling(record: JobRecord) -> JobRecord:
+    return replace(record, status=JobStatus.CANCELLING) if record.status.is_cancellable else record
+
+
+def _ended(record: JobRecord) -> ServiceError:
+    """Return the error of a request to cancel a job that has ended."""
+    return ServiceError("job cannot be cancelled", code=400, found=record.status, expected="a job that has not ended")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate
 from gptool.service.queue.store import JobStore
+from gptool.service.queue.store_thread import StoreThread
 from gptool.service.settings import ServiceSettings
 
 SAVE_DELAY_SECONDS = 0.25
@@ -35,21 +37,21 @@ LOG = logging.getLogger(__name__)
 class JobRecorder:
     """Records the states of active jobs."""
 
-    def __init__(self, settings: ServiceSettings, output: OutputDirectory, store: JobStore) -> None:
+    def __init__(self, settings: ServiceSettings, output: OutputDirectory, store: StoreThread) -> None:
         self._settings, self._output, self._store = settings, output, store
         self._unsaved: set[ActiveJob] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._saving: asyncio.Task[None] | None = None
 
-    def start(self, job: ActiveJob) -> WorkerTask:
+    async def start(self, job: ActiveJob) -> WorkerTask:
         """Record that a job starts. Return the task for its worker."""
-        record = replace(job.record, status=JobStatus.EXECUTING, started=time.time())
-        self.save(job, record)
+        await self.save(job, _started)
+        record, inputs = job.record, await self._store.call(JobStore.inputs, job.job_id)
         LOG.info("job %s starts: %s of %s", record.job_id, record.operation, record.service)
         cache = self._settings.caches[record.service]
         return WorkerTask(
             record.job_id,
             record.operation,
-            dict(record.inputs),
+            inputs,
             record.service,
             f"{record.service}:{'MapServer' if record.service_type == 'MapServer' else 'ImageServer'}",
             os.path.abspath(cache.location),  # noqa: PTH100 - symbolic links are kept
@@ -59,23 +61,31 @@ class JobRecorder:
             max(read_workers(None) // self._settings.jobs, 1),
         )
 
-    def save(self, job: ActiveJob, record: JobRecord) -> None:
-        """Save a new state of a job.
+    async def save(self, job: ActiveJob, change: Callable[[JobRecord], JobRecord]) -> None:
+        """Change the state of a job and save it.
+
+        Parameters
+        ----------
+        job : ActiveJob
+        change : callable
+            Returns the new record. It is called when no other change is in progress.
 
         Raises
         ------
         OutputError
             If it cannot be stored; then the job keeps its state.
         """
-        self._store.update(record, job.stored_messages)
-        job.record, job.stored_messages = record, len(record.messages)
-        self._unsaved.discard(job)
+        async with job.lock:
+            record = change(job.record)
+            await self._store.call(JobStore.update, record, job.stored_messages)
+            job.record, job.stored_messages = record, len(record.messages)
+            self._unsaved.discard(job)
 
     def save_soon(self, job: ActiveJob) -> None:
         """Save the present state of a job after a short delay."""
         self._unsaved.add(job)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SAVE_DELAY_SECONDS, self._save_all)
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._save_all())
 
     async def end(self, job: ActiveJob, outcome: WorkerUpdate | GptoolError) -> None:
         """Move the result of a job into place, or remove its files, and record how the job ended.
@@ -86,18 +96,16 @@ class JobRecorder:
             If the end cannot be stored.
         """
         result = outcome.result if isinstance(outcome, WorkerUpdate) and job.stop_reason is None else None
-        if result and result.name is not None:
-            outcome = self._keep_result(job) or outcome
+        has_files = result is not None and result.name is not None
+        if has_files:
+            outcome = await asyncio.to_thread(self._keep_result, job) or outcome
         else:
             await asyncio.to_thread(self._output.remove_work, job.job_id)
-        # From here on the job cannot be cancelled.
-        if job.stop_reason:
-            outcome = job.stop_reason
-        if isinstance(outcome, WorkerUpdate):
-            job.record = replace(job.record.end(outcome.status, time.time()), result=outcome.result)
-        else:
-            job.record = job.record.end_with_error(outcome, time.time())
-        await self._save_end(job)
+        now = time.time()
+        # Until the end is stored, the job can be cancelled.
+        await self._save_end(job, lambda record: _ended(record, job.stop_reason or outcome, now))
+        if has_files and job.record.result is None:
+            await asyncio.to_thread(self._output.remove_results, [job.job_id])
         LOG.info("job %s ends: %s", job.job_id, job.record.status)
 
     async def requeue(self, job: ActiveJob) -> None:
@@ -109,41 +117,61 @@ class JobRecorder:
             If that cannot be stored.
         """
         await asyncio.to_thread(self._output.remove_work, job.job_id)
-        self.save(job, job.record.requeue(STOPPED))
+        await self.save(job, _requeued)
         LOG.info("job %s is queued again", job.job_id)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the store; there are no active jobs any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._store.close()
+        if self._saving is not None:
+            self._saving.cancel()
+        await self._store.close()
 
     def _keep_result(self, job: ActiveJob) -> OutputError | None:
         """Move the result of a job to the results. Return the error if it cannot be moved."""
         try:
             self._output.keep_result(job.job_id)
         except OutputError as error:
+            self._output.remove_work(job.job_id)
             service = job.record.service
             location = Path(os.path.abspath(self._settings.caches[service].location))  # noqa: PTH100
             return OutputError(path_redactor(service, location, self._output.path)(str(error)))
         return None
 
-    async def _save_end(self, job: ActiveJob) -> None:
+    async def _save_end(self, job: ActiveJob, change: Callable[[JobRecord], JobRecord]) -> None:
         for _ in range(MAX_SAVES - 1):
             try:
-                self.save(job, job.record)
+                await self.save(job, change)
             except OutputError as error:  # the disk may be full
                 LOG.warning("job %s: the end of the job cannot be stored: %s", job.job_id, error)
                 await asyncio.sleep(SAVE_RETRY_SECONDS)
             else:
                 return
-        self.save(job, job.record)
+        await self.save(job, change)
 
-    def _save_all(self) -> None:
-        self._timer = None
-        for job in list(self._unsaved):
-            self._unsaved.discard(job)
-            try:
-                self.save(job, job.record)
-            except OutputError as error:
-                LOG.warning("job %s: the progress cannot be stored: %s", job.job_id, error)
+    async def _save_all(self) -> None:
+        while self._unsaved:
+            await asyncio.sleep(SAVE_DELAY_SECONDS)
+            for job in list(self._unsaved):
+                self._unsaved.discard(job)
+                try:
+                    await self.save(job, lambda record: record)
+                except OutputError as error:
+                    LOG.warning("job %s: the progress cannot be stored: %s", job.job_id, error)
+        self._saving = None
+
+
+def _started(record: JobRecord) -> JobRecord:
+    """Return the record of a job that starts; it may have been cancelled meanwhile."""
+    is_cancelled = record.status is JobStatus.CANCELLING
+    return replace(record, status=record.status if is_cancelled else JobStatus.EXECUTING, started=time.time())
+
+
+def _ended(record: JobRecord, outcome: WorkerUpdate | GptoolError, now: float) -> JobRecord:
+    if isinstance(outcome, WorkerUpdate):
+        return replace(record.end(outcome.status, now), result=outcome.result)
+    return record.end_with_error(outcome, now)
+
+
+def _requeued(record: JobRecord) -> JobRecord:
+    """Return the record of a job to start again, unless it has been cancelled meanwhile."""
+    return record if record.status is JobStatus.CANCELLING else record.requeue(STOPPED)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from gptool.errors import GptoolError, ServiceError
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.store import JobStore
+from gptool.service.queue.store_thread import StoreThread
 
 MIN_FREE_BYTES = 10**9
 """Free disk space that a service without a quota does not use."""
@@ -19,9 +20,9 @@ class StorageQuota(NamedTuple):
 
     quota: int
     output: OutputDirectory
-    store: JobStore
+    store: StoreThread
 
-    def check_space_left(self, active: Iterable[ActiveJob]) -> None:
+    async def check_space_left(self, active: Collection[ActiveJob]) -> None:
         """Check that there is space for more results than those of the active jobs.
 
         Raises
@@ -29,22 +30,23 @@ class StorageQuota(NamedTuple):
         ServiceError
             If there is none.
         """
-        active = list(active)
-        if self._available(active) > 0:
+        stored, free = await self.store.call(self._measure)
+        if self._available(active, stored, free) > 0:
             return
-        used = self._used(active)
+        used = stored + sum(job.reserved_bytes for job in active)
         needed = sum(job.remaining_bytes for job in active) + (0 if self.quota else MIN_FREE_BYTES)
         is_quota_used = self.quota and used >= self.quota
         raise ServiceError(
             "not enough storage for more jobs and results, try again when some have expired",
             code=507,
-            found=f"{used} bytes used" if is_quota_used else f"{self.output.free_bytes()} bytes free",
+            found=f"{used} bytes used" if is_quota_used else f"{free} bytes free",
             expected=f"less than {self.quota}" if is_quota_used else f"more than {needed}",
         )
 
-    def reservation_error(self, job: ActiveJob, active: Iterable[ActiveJob]) -> GptoolError | None:
+    async def reservation_error(self, job: ActiveJob, active: Collection[ActiveJob]) -> GptoolError | None:
         """Return the error of an export that does not fit beside the other active jobs; None if it fits."""
-        available = self._available([other for other in active if other is not job])
+        stored, free = await self.store.call(self._measure)
+        available = self._available([other for other in active if other is not job], stored, free)
         planned = job.record.planned
         if planned is None or job.reserved_bytes <= available:
             return None
@@ -55,10 +57,12 @@ class StorageQuota(NamedTuple):
             "areaOfInterest, or try again later",
         )
 
-    def _available(self, active: list[ActiveJob]) -> int:
-        on_disk = self.output.free_bytes() - sum(job.remaining_bytes for job in active)
-        return min(self.quota - self._used(active), on_disk) if self.quota else on_disk - MIN_FREE_BYTES
+    def _measure(self, store: JobStore) -> tuple[int, int]:
+        """Return the size of all stored jobs and results, and the free space of the disk, bytes."""
+        return store.results_size() + store.own_size(), self.output.free_bytes()
 
-    def _used(self, active: list[ActiveJob]) -> int:
-        reserved = sum(job.reserved_bytes for job in active)
-        return self.store.results_size() + self.store.own_size() + reserved
+    def _available(self, active: Collection[ActiveJob], stored: int, free: int) -> int:
+        on_disk = free - sum(job.remaining_bytes for job in active)
+        if not self.quota:
+            return on_disk - MIN_FREE_BYTES
+        return min(self.quota - stored - sum(job.reserved_bytes for job in active), on_disk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -163,18 +163,10 @@ class JobStore:
             self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
         )
 
-    def input(self, job_id: str, name: str) -> Any:
-        """Return the value of a job's input.
-
-        Raises
-        ------
-        KeyError
-            If the job has no input of that name, or is not stored any more.
-        """
-        rows = self._rows("SELECT value FROM inputs WHERE job_id = ? AND name = ?", job_id, name)
-        if not rows:
-            raise KeyError(name)
-        return json.loads(rows[0]["value"])
+    def inputs(self, job_id: str) -> dict[str, Any]:
+        """Return the inputs of a job; none if it is not stored any more."""
+        rows = self._rows("SELECT name, value FROM inputs WHERE job_id = ? ORDER BY rowid", job_id)
+        return {row["name"]: json.loads(row["value"]) for row in rows}
 
     def _record(self, row: sqlite3.Row) -> JobRecord:
         job_id = row["job_id"]
@@ -186,7 +178,7 @@ class JobStore:
         return JobRecord(
             job_id,
             row["operation"],
-            StoredInputs(self, job_id, tuple(item["name"] for item in inputs)),
+            StoredInputs(item["name"] for item in inputs),
             JobStatus(row["status"]),
             tuple(Message(*message) for message in messages),
             progress and JobProgress.from_values(progress),
@@ -211,13 +203,16 @@ class JobStore:
 
 
 class StoredInputs(Mapping[str, Any]):
-    """The inputs of a stored job. A value is read when it is accessed: polls need the names alone."""
+    """The inputs of a stored job, without their values: polls need the names alone. See `JobStore.inputs`."""
 
-    def __init__(self, store: JobStore, job_id: str, names: tuple[str, ...]) -> None:
-        self._store, self._job_id, self._names = store, job_id, names
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
 
     def __getitem__(self, name: str) -> Any:
-        return self._store.input(self._job_id, name)
+        raise TypeError("values of stored inputs are read by JobStore.inputs")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

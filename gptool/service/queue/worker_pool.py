@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gptool.errors import GptoolError
 from gptool.service.queue.active_job import ActiveJob
@@ -38,7 +38,7 @@ class WorkerPool:
         processes: int,
         recorder: JobRecorder,
         inherited: tuple[int, ...],
-        on_planned: Callable[[ActiveJob], None],
+        on_planned: Callable[[ActiveJob], Awaitable[None]],
         on_ended: Callable[[ActiveJob], None],
     ) -> None:
         self._processes, self._recorder, self._inherited = processes, recorder, inherited
@@ -56,7 +56,15 @@ class WorkerPool:
     def add(self, job: ActiveJob) -> None:
         """Add a job to the end of the queue."""
         self.waiting.append(job)
-        self._start_waiting()
+        self.start_waiting()
+
+    def start_waiting(self) -> None:
+        """Start jobs that wait, except those that are being cancelled."""
+        for job in [job for job in self.waiting if not job.lock.locked()]:
+            if self.is_busy or self._is_stopping:
+                break
+            self.waiting.remove(job)
+            self._executions[job] = asyncio.create_task(self._execute(job))
 
     def stop_job(self, job: ActiveJob, reason: GptoolError) -> None:
         """Stop a job that is executed; it ends soon, by this error."""
@@ -74,11 +82,6 @@ class WorkerPool:
         for worker in self._idle:
             await worker.close()
 
-    def _start_waiting(self) -> None:
-        while self.waiting and not self.is_busy and not self._is_stopping:
-            job = self.waiting.popleft()
-            self._executions[job] = asyncio.create_task(self._execute(job))
-
     async def _execute(self, job: ActiveJob) -> None:
         try:
             outcome = await self._safe_outcome(job)
@@ -91,7 +94,7 @@ class WorkerPool:
         finally:
             del self._executions[job]
             self._on_ended(job)
-            self._start_waiting()
+            self.start_waiting()
 
     async def _safe_outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
         try:
@@ -103,7 +106,7 @@ class WorkerPool:
 
     async def _outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
         """Have a worker execute a job. Return its last update, or the error by which the job ends."""
-        task = self._recorder.start(job)
+        task = await self._recorder.start(job)
         while True:
             idle = self._idle.pop() if self._idle else None
             try:
@@ -116,7 +119,7 @@ class WorkerPool:
                 worker.send(task)
                 while (update := await worker.receive()) is not None:
                     has_answered = True
-                    self._apply(job, update)
+                    await self._apply(job, update)
                     if update.status.is_ended:
                         job.worker = None
                         self._idle.append(worker)
@@ -128,13 +131,13 @@ class WorkerPool:
                 LOG.warning("job %s: its worker process ended (%s)", job.job_id, worker.end_reason)
                 return GptoolError(f"worker process ended before the job did ({worker.end_reason})")
 
-    def _apply(self, job: ActiveJob, update: WorkerUpdate) -> None:
+    async def _apply(self, job: ActiveJob, update: WorkerUpdate) -> None:
         was_planned = job.record.planned is not None
-        job.apply(update)
+        await job.apply(update)
         if not update.status.is_ended:
             self._recorder.save_soon(job)
             if update.planned and not was_planned:
-                self._on_planned(job)
+                await self._on_planned(job)
 
 
 def _kill_worker(job: ActiveJob) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import ChainMap
-from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -129,7 +127,7 @@ async def submit(name: str, context: RequestContext) -> Representation | Respons
 class TaskJobs(JobResources):
     """Resources of the jobs of a task."""
 
-    def find(self, context: RequestContext) -> JobRecord:
+    async def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
 
         Raises
@@ -137,7 +135,7 @@ class TaskJobs(JobResources):
         ServiceError
             If there is no such job.
         """
-        return find_job(context, self.operation)
+        return await find_job(context, self.operation)
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the outputs of a succeeded job. A dataset is a folder, so it has no output of type GPDataFile."""
@@ -149,9 +147,13 @@ class TaskJobs(JobResources):
         urls = {name: ("GPDataFile", {"url": output_url(context, job, file)}) for name, file in files.items() if file}
         return {OUT_SERVICE_URL: ("GPString", output_url(context, job)), **urls}
 
-    def inputs(self, job: JobRecord) -> Mapping[str, Any]:
+    def input_names(self, job: JobRecord) -> list[str]:
+        """Return the names of the inputs of a job, including the cache."""
+        return [*super().input_names(job), CACHE]
+
+    async def inputs(self, context: RequestContext, job: JobRecord) -> dict[str, Any]:
         """Return the inputs of a job by name, including the cache."""
-        return ChainMap({CACHE: job.service}, cast("dict[str, Any]", job.inputs))
+        return {**await super().inputs(context, job), CACHE: job.service}
 
 
 def _without_empty_area(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from gptool.jobs.record import JobRecord
 from gptool.service.resources.request_context import RequestContext
 
 
-def find_job(context: RequestContext, operation: str | None = None, service: str | None = None) -> JobRecord:
+async def find_job(context: RequestContext, operation: str | None = None, service: str | None = None) -> JobRecord:
     """Return the job of the path's parameter `job`.
 
     Parameters
@@ -22,7 +22,7 @@ def find_job(context: RequestContext, operation: str | None = None, service: str
         If there is no such job, or it belongs to another owner.
     """
     job_id = context.path_parameter("job")
-    job = context.state.queue.find(job_id)
+    job = await context.state.queue.find(job_id)
     if (
         job is None
         or job.owner != context.owner

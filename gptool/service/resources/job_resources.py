@@ -63,7 +63,7 @@ class JobResources:
     def __init__(self, operation: str | None) -> None:
         self.operation = operation
 
-    def find(self, context: RequestContext) -> JobRecord:
+    async def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
 
         Raises
@@ -71,32 +71,36 @@ class JobResources:
         ServiceError
             If there is no such job.
         """
-        return find_job(context, self.operation, context.path_parameter("service"))
+        return await find_job(context, self.operation, context.path_parameter("service"))
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
         estimate = job.result.estimate if job.result else None
         return {OUT_SERVICE_URL: ("GPString", output_url(context, job) if estimate is None else estimate)}
 
-    def inputs(self, job: JobRecord) -> Mapping[str, Any]:
+    def input_names(self, job: JobRecord) -> list[str]:
+        """Return the names of the inputs of a job."""
+        return list(job.inputs)
+
+    async def inputs(self, context: RequestContext, job: JobRecord) -> dict[str, Any]:
         """Return the inputs of a job by name."""
-        return job.inputs
+        return await context.state.queue.inputs(job.job_id)
 
     async def job(self, context: RequestContext) -> Representation:
         """Return the status, messages and progress of a job."""
-        job = self.find(context)
+        job = await self.find(context)
         results = self.results(context, job) if job.status is JobStatus.SUCCEEDED else {}
-        inputs = self.inputs(job)
-        value = job.to_json(results=results, inputs=inputs, return_messages=context.flag("returnMessages", True))
+        names = self.input_names(job)
+        value = job.to_json(results=results, inputs=names, return_messages=context.flag("returnMessages", True))
         page: dict[str, Any] = {}
         if context.format == "html":
-            verification = await read_verification(context, job)
+            inputs, verification = await self.inputs(context, job), await read_verification(context, job)
             page = {**job_page(context, job, value, list(results), inputs), "verification": verification}
         return Representation(value, "job.html", page)
 
     async def result(self, context: RequestContext) -> Representation:
         """Return a result of a succeeded job."""
-        job = self.find(context)
+        job = await self.find(context)
         if job.status is not JobStatus.SUCCEEDED:
             raise ServiceError("job has no results", code=400, found=job.status, expected=JobStatus.SUCCEEDED)
         results = self.results(context, job)
@@ -104,14 +108,14 @@ class JobResources:
 
     async def input(self, context: RequestContext) -> Representation:
         """Return an input of a job."""
-        inputs = self.inputs(self.find(context))
+        inputs = await self.inputs(context, await self.find(context))
         name = _checked_name(context, "input", inputs)
         return _named_value(context, BY_NAME[name].type if name in BY_NAME else "GPString", inputs[name])
 
     async def cancel(self, context: RequestContext) -> Representation | Response:
         """Cancel a job."""
         check_same_site(context)
-        job = context.state.queue.cancel(self.find(context).job_id)
+        job = await context.state.queue.cancel((await self.find(context)).job_id)
         if context.format == "html":
             return redirect(job_path(context))
         return _status(job)

@@ -19,7 +19,7 @@ async def read_verification(context: RequestContext, job: JobRecord) -> dict[str
     """Return the verification in the report of a job; None if the job has no package, or its files have expired."""
     if job.result is None or not job.result.is_file:
         return None
-    path = context.state.queue.result_folder(job) / REPORT
+    path = await context.state.queue.result_folder(job) / REPORT
     try:
         report: dict[str, Any] = json.loads(await run_in_threadpool(path.read_bytes))
     except FileNotFoundError:

@@ -30,7 +30,7 @@ async def output(context: RequestContext) -> Response:
     A listing is always JSON, since clients request it without `f`. A file is returned whatever `f` says, since clients
     request it with `f=json`.
     """
-    job = find_job(context)
+    job = await find_job(context)
     if job.result is None or job.result.name is None:
         raise ServiceError(
             "job has no output files",
@@ -39,13 +39,17 @@ async def output(context: RequestContext) -> Response:
             expected="a succeeded export",
         )
     names = [name for name in context.request.path_params.get("path", "").split("/") if name]
-    path = await run_in_threadpool(_find, context.state.queue.result_folder(job), names)
+    folder = await context.state.queue.result_folder(job)
+    return await run_in_threadpool(_file_or_listing, context, job, folder, names)
+
+
+def _file_or_listing(context: RequestContext, job: JobRecord, folder: Path, names: list[str]) -> Response:
+    path = _find(folder, names)
     if path is None:
         raise ServiceError("file or folder not found", code=404, where="/".join(names))
     if path.is_dir():
-        listing = await run_in_threadpool(_list_folder, context, job, path, names)
-        return json_response(listing, indented=context.format == "pjson")
-    return await run_in_threadpool(_file_response, context, path)
+        return json_response(_list_folder(context, job, path, names), indented=context.format == "pjson")
+    return _file_response(context, path)
 
 
 def _file_response(context: RequestContext, path: Path) -> Response:
