@@ -69,6 +69,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit a connection."""
         super().connection_made(transport)
+        self._answer_transport = cast("asyncio.Transport", _AnswerTransport(self))
         # Whatever the client does not receive is noticed by `pause_writing`, also after the end of an answer.
         transport.set_write_buffer_limits(high=0)
         self._read_within(self._limits.header_seconds)
@@ -172,7 +173,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.url = path  # httptools accepts at most 64 KiB, and a query may contain an area
         super().on_headers_complete()
         self.scope["query_string"] = query.partition(b"#")[0]
-        self.cycle.transport = cast("asyncio.Transport", _AnswerTransport(self))
+        self.cycle.transport = self._answer_transport
         self._phase = BODY
         self._header_bytes = self._header_parts = self._discarded = 0
 
