@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -90,6 +93,12 @@ class TestSignIn:
             assert token not in page
             assert "?token=" not in page
             assert "tileInfo" in browser.json(WORLD)
+
+    def test_login_lasts_a_working_day(self, client: RestClient) -> None:
+        cookie = cookie_of(client.post("signIn", username="anna", password=PASSWORD))
+        payload = cookie.partition("=")[2].partition(".")[0]
+        expires = json.loads(base64.urlsafe_b64decode(f"{payload}=="))["expires"]
+        assert abs(expires - time.time() - 12 * 3600) < 60
 
     @pytest.mark.parametrize(
         "target", ["https://evil.example/", "//evil.example", "/other", f"{ROOT}", f"{ROOT}evil", "javascript:x", ""]

@@ -12,6 +12,9 @@ from gptool.service.resources.responses import redirect, set_cookie
 from gptool.service.resources.token_service import log_in
 from gptool.service.urls import ROOT, SERVICES
 
+SESSION_MINUTES = 12 * 60
+"""For how long a user is signed in: a working day."""
+
 
 async def sign_in(context: RequestContext) -> Response:
     """Keep a token, or that of a user's name and password, in the cookie, and return to the page."""
@@ -21,7 +24,7 @@ async def sign_in(context: RequestContext) -> Response:
     check_own_page(context)
     token = context.parameters.get("token", "").strip()
     if not token:
-        token = (await log_in(context)).token
+        token = (await log_in(context, SESSION_MINUTES)).token
     elif context.state.tokens:
         context.state.tokens.owner(token)
     response = redirect(context.request.state.next_page)

@@ -34,8 +34,14 @@ async def generate_token(context: RequestContext) -> Response:
     return response
 
 
-async def log_in(context: RequestContext) -> IssuedToken:
+async def log_in(context: RequestContext, default_minutes: int = DEFAULT_MINUTES) -> IssuedToken:
     """Return a token for the user whose name and password a form contains.
+
+    Parameters
+    ----------
+    context : RequestContext
+    default_minutes : int
+        For how long the token is valid if the parameter `expiration` does not say so.
 
     Raises
     ------
@@ -51,7 +57,7 @@ async def log_in(context: RequestContext) -> IssuedToken:
         parameters.get("username", ""),
         parameters.get("password", ""),
         client_address(context.request),
-        _read_minutes(parameters.get("expiration", "")),
+        _read_minutes(parameters.get("expiration", "").strip() or str(default_minutes)),
     )
 
 
@@ -68,7 +74,6 @@ def client_address(request: Request) -> str:
 
 
 def _read_minutes(text: str) -> int:
-    text = text.strip() or str(DEFAULT_MINUTES)
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise ServiceError(
             "invalid value", code=400, where="expiration", found=repr(text[:20]), expected="a number of minutes"
