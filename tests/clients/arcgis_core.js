@@ -1,6 +1,9 @@
 // A page's script that uses a service with @arcgis/core, which must be installed in tests/clients/environment; bundled by
 // esbuild. `useService` takes the URL of the list of services, and returns for each part what it got, or the error.
+// `logIn` takes the same URL and a `username` and `password`; the token is used from then on.
 import esriConfig from "./environment/node_modules/@arcgis/core/config.js";
+import esriId from "./environment/node_modules/@arcgis/core/identity/IdentityManager.js";
+import ServerInfo from "./environment/node_modules/@arcgis/core/identity/ServerInfo.js";
 import ImageryTileLayer from "./environment/node_modules/@arcgis/core/layers/ImageryTileLayer.js";
 import TileLayer from "./environment/node_modules/@arcgis/core/layers/TileLayer.js";
 import * as geoprocessor from "./environment/node_modules/@arcgis/core/rest/geoprocessor.js";
@@ -34,6 +37,13 @@ async function exportTiles(url, parameters) {
   const sha256 = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
   return { status: job.jobStatus, url: value.url, disposition: response.headers.get("content-disposition"), sha256 };
 }
+
+window.logIn = async (url, login) => {
+  const { authInfo } = await (await fetch(`${url.replace("/services", "/info")}?f=json`)).json();
+  const server = new ServerInfo({ server: url.replace("/rest/services", ""), tokenServiceUrl: authInfo.tokenServicesUrl });
+  const { token, expires } = await esriId.generateToken(server, login);
+  esriId.registerToken({ server: url, token, expires, userId: login.username });
+};
 
 window.useService = async (url, parameters) => ({
   tileLayer: await attempt(() => showTile(TileLayer, `${url}/World/MapServer`)),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gptool import open_cache
+from gptool.service.users import add_user
 from gptool.tool import export_tiles_job
 from helpers.service_process import ServiceProcess
 
@@ -64,9 +65,13 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-def use_service(browser: Browser, page_origin: str, service: ServiceProcess) -> dict[str, Any]:
+def use_service(
+    browser: Browser, page_origin: str, service: ServiceProcess, login: dict[str, str] | None = None
+) -> dict[str, Any]:
     page = browser.new_page()
     page.goto(page_origin)
+    if login:
+        page.evaluate("([url, login]) => logIn(url, login)", [service.url, login])
     parameters = {"cache": "World", **PARAMETERS}
     call = "([url, parameters]) => useService(url, parameters)"
     results: dict[str, Any] = page.evaluate(call, [service.url, parameters])
@@ -98,3 +103,14 @@ def test_page_of_an_allowed_origin_shows_and_exports_tiles(
     assert results["export"]["disposition"] == 'attachment; filename="World.tpkx"'
     assert all(result["error"] for result in refused.values()), refused
     assert jobs == 1
+
+
+def test_page_logs_in_with_name_and_password(browser: Browser, site: Path, cache: Path, tmp_path: Path) -> None:
+    login = {"username": "anna", "password": "correct horse battery"}
+    add_user(tmp_path / "users", login["username"], login["password"])
+    options = ["--user-file", tmp_path / "users", "--allow-origin"]
+    with origin(site) as allowed, ServiceProcess(tmp_path, f"World={cache}", *options, allowed) as service:
+        results = use_service(browser, allowed, service, login)
+    assert "error" not in results["tileLayer"], results
+    assert "error" not in results["imageryTileLayer"], results
+    assert results["export"].get("status") == "job-succeeded", results
