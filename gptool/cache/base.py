@@ -7,15 +7,25 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.byte_source import ReadBuffer
+from gptool.cache.byte_source import ByteSource, ReadBuffer
 from gptool.cache.file_store import FileStore
 from gptool.cache.paths import join_path
-from gptool.model import BundleAddress, Extent, ImageInfo, Lod, StorageFormat, TileWindow, TilingScheme
+from gptool.model import (
+    PACKET_SIZE,
+    BundleAddress,
+    Extent,
+    ImageInfo,
+    Lod,
+    StorageFormat,
+    TileAddress,
+    TileWindow,
+    TilingScheme,
+)
 
 BATCH_BYTES = 512 * 1024
 """Approximate number of tile bytes that are read and processed together.
@@ -94,6 +104,24 @@ class Bundle(ABC):
         """
 
 
+class OpenTiles(NamedTuple):
+    """The tiles of a square, `TileCache.square_size` wide and high, in an open file.
+
+    Attributes
+    ----------
+    source : ByteSource
+        The file.
+    offsets : uint64[n]
+        Offset of each tile in the file, bytes, row-major.
+    sizes : uint32[n]
+        Size of each tile, bytes; 0 where there is no tile.
+    """
+
+    source: ByteSource
+    offsets: NDArray[np.uint64]
+    sizes: NDArray[np.uint32]
+
+
 @dataclass(frozen=True)
 class TileCache(ABC):
     """A tile cache: immutable and picklable. Files are open only while they are read.
@@ -128,6 +156,9 @@ class TileCache(ABC):
     root_json: bytes | None = None
     warnings: tuple[str, ...] = ()
 
+    square_size: ClassVar[int] = PACKET_SIZE
+    """Number of rows, and of columns, of tiles that are in one file."""
+
     @abstractmethod
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the sorted addresses of the bundles of a level, or of those that intersect `window`.
@@ -149,6 +180,34 @@ class TileCache(ABC):
         CacheError
             If the bundle cannot be read.
         """
+
+    @abstractmethod
+    def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
+        """Return numbers that change when the file of a square of tiles is changed or replaced.
+
+        Parameters
+        ----------
+        first : TileAddress
+            The first tile of the square; row and column are multiples of `square_size`.
+
+        Returns
+        -------
+        tuple of int or None
+            None if there is no such file.
+
+        Raises
+        ------
+        CacheError
+            If the cache cannot be read.
+        """
+
+    @abstractmethod
+    def open_square(self, first: TileAddress) -> AbstractContextManager[OpenTiles]:
+        """Open the file of a square of tiles, to read single ones. Parameters and errors as in `open_bundle`."""
+
+    def reader(self, level: int) -> TileCache:
+        """Return the reader of a level: the cache itself, unless the storage formats of its levels differ."""
+        return self
 
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return a message for each incomplete bundle, which `bundles` skips."""

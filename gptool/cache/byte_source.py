@@ -1,10 +1,9 @@
-"""Random access to the bytes of one open file: a file on disk, or a zip member that is stored or deflated."""
+"""Random access to the bytes of one open file: a file on disk, or a stored member of a zip."""
 
 from __future__ import annotations
 
 import os
 import stat
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 from gptool import _files, system
 from gptool.errors import BundleError, CacheError
 
-CHUNK_BYTES = 256 * 1024
-"""Number of compressed bytes read at a time, and of unneeded bytes decompressed at a time."""
+
+def file_stamp(status: os.stat_result) -> tuple[int, ...]:
+    """Return the device, inode, size and modification time of a file, to detect that it was modified or replaced."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def open_file(path: str | Path, where: Path) -> Iterator[FileRange]:
         If the file cannot be opened, or is not a regular file.
     """
     try:
-        file = os.open(path, system.READ)
+        file = system.open_shared(path)
     except OSError as error:
         raise CacheError(f"cannot be opened: {error.strerror}", where=where) from error
     try:
@@ -63,7 +64,7 @@ class ReadBuffer:
 
 
 class ByteSource(ABC):
-    """The bytes of one open file. Not thread-safe.
+    """The bytes of one open file. Thread-safe, except for shared buffers.
 
     Attributes
     ----------
@@ -71,7 +72,11 @@ class ByteSource(ABC):
         The path that error messages state.
     size : int
         Size of the file, bytes.
+    temporary_bytes : int
+        Size of the temporary file that it takes while it is open.
     """
+
+    temporary_bytes = 0
 
     def __init__(self, where: Path, size: int) -> None:
         self.where, self.size = where, size
@@ -97,6 +102,10 @@ class ByteSource(ABC):
             raise BundleError("read offset is negative", where=self.where, found=offset, expected="0 or more")
         self._check_end(offset + size)
         return self._read(offset, size, buffer or ReadBuffer())
+
+    def read_resident(self, offset: int, size: int) -> bytes | None:
+        """Return `size` bytes at `offset` if they are in memory; None if reading them may have to wait for a disk."""
+        return None
 
     def read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
         """Read the little-endian unsigned 32-bit integer at each offset; ascending offsets read fastest.
@@ -130,6 +139,10 @@ class FileRange(ByteSource):
     def status(self) -> os.stat_result:
         """Return the `os.fstat` of the open file."""
         return os.fstat(self._file)
+
+    def read_resident(self, offset: int, size: int) -> bytes | None:
+        """Return bytes that are in memory. See `ByteSource.read_resident`."""
+        return system.read_resident(self._file, self._start + offset, size)
 
     def subrange(self, where: Path, start: int, size: int) -> FileRange:
         """Return the range of `size` bytes from `start`. Raises BundleError if it is not within this range."""
@@ -169,85 +182,3 @@ class FileRange(ByteSource):
             found=f"{found} bytes",
             expected=f"{expected} bytes",
         )
-
-
-class DeflatedMember(ByteSource):
-    """A deflated member of a zip, decompressed while it is read.
-
-    Only the range that was read last is kept, so ranges should be read in ascending order: reading one that starts
-    before it decompresses the member from the beginning.
-    """
-
-    def __init__(self, where: Path, compressed: FileRange, size: int) -> None:
-        super().__init__(where, size)
-        self._compressed = compressed
-        self._restart()
-
-    def _restart(self) -> None:
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._consumed = self._position = self._kept_offset = 0
-        self._kept = np.empty(0, np.uint8)
-
-    def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]:
-        # The buffer is not used: the range read last is kept, and must not change.
-        try:
-            return self._read_forward(offset, size)
-        except BaseException:
-            self._restart()  # the bytes decompressed so far are lost
-            raise
-
-    def _read_forward(self, offset: int, size: int) -> NDArray[np.uint8]:
-        if offset < self._kept_offset:
-            self._restart()
-        known = self._kept[offset - self._kept_offset :][:size]
-        if len(known) == size:
-            return known
-        while self._position < offset:
-            self._decompress(offset - self._position)
-        data = np.empty(size, np.uint8)
-        data[: len(known)] = known
-        done = len(known)
-        while done < size:
-            part = self._decompress(size - done)
-            data[done : done + len(part)] = np.frombuffer(part, np.uint8)
-            done += len(part)
-        data.setflags(write=False)  # later reads return parts of it
-        self._kept_offset, self._kept = offset, data
-        return data
-
-    def _read_uint32(self, offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        values = np.empty(len(offsets), np.uint32)
-        order = np.argsort(offsets, kind="stable")
-        ascending = offsets[order].astype(np.int64)
-        first = 0
-        while first < len(ascending):  # offsets close to each other are read together
-            begin = int(ascending[first])
-            last = int(np.searchsorted(ascending, begin + CHUNK_BYTES, "right"))
-            within = ascending[first:last] - begin
-            data = self._read(begin, int(within[-1]) + 4, ReadBuffer())
-            values[order[first:last]] = data[within[:, None] + np.arange(4)].view("<u4").ravel()
-            first = last
-        return values
-
-    def _decompress(self, max_size: int) -> bytes:
-        """Return the next bytes: at least one, at most `max_size`."""
-        while True:
-            pending = self._inflater.unconsumed_tail
-            if not pending and self._consumed < self._compressed.size:
-                count = min(CHUNK_BYTES, self._compressed.size - self._consumed)
-                pending = self._compressed.read(self._consumed, count).tobytes()
-                self._consumed += len(pending)
-            try:
-                part = self._inflater.decompress(pending, min(max_size, CHUNK_BYTES))
-            except zlib.error as error:
-                raise BundleError(f"compressed data is corrupt: {error}", where=self.where) from None
-            if part:
-                self._position += len(part)
-                return part
-            if self._inflater.eof or (not pending and self._consumed == self._compressed.size):
-                raise BundleError(
-                    "compressed data is truncated",
-                    where=self.where,
-                    found=f"{self._position} bytes",
-                    expected=f"{self.size} bytes",
-                )

@@ -6,14 +6,17 @@ All integers are little-endian.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
+from gptool.cache.base import BATCH_BYTES, Bundle, OpenTiles, TileBatch, TileCache
 from gptool.cache.byte_source import ByteSource, ReadBuffer
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, TileAddress, TileWindow
@@ -52,6 +55,25 @@ def bundle_path(address: BundleAddress, suffix: str = BUNDLE_SUFFIX) -> str:
 
 class CompactCache(TileCache):
     """A cache whose level folders contain bundles, of either version."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (BUNDLE_SUFFIX,)
+    """The suffixes of the files of a bundle."""
+
+    @abstractmethod
+    def open_bundle(self, address: BundleAddress) -> AbstractContextManager[CompactBundle]:
+        """Open a bundle and read its index. See `TileCache.open_bundle`."""
+
+    def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
+        """Return numbers that change with the files of a bundle. See `TileCache.square_stamp`."""
+        paths = [self.find_bundle(BundleAddress(*first), suffix) for suffix in self.suffixes]
+        stamps = [stamp for stamp in map(self.files.file_stamp, paths) if stamp is not None]
+        return sum(stamps, ()) if len(stamps) == len(paths) else None
+
+    @contextmanager
+    def open_square(self, first: TileAddress) -> Iterator[OpenTiles]:
+        """Open the file of a bundle. See `TileCache.open_square`."""
+        with self.open_bundle(BundleAddress(*first)) as bundle:
+            yield bundle.tiles
 
     def bundle_paths(self, level: int, suffix: str) -> Mapping[BundleAddress, str]:
         """Return the paths of the files of a level with that suffix, in any letter case, by the bundle's address.
@@ -124,6 +146,7 @@ class CompactBundle(Bundle):
 
     def __init__(self, source: ByteSource, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32]) -> None:
         self._source, self._offsets, self.sizes = source, offsets, sizes
+        self.tiles = OpenTiles(source, offsets, sizes)
         total, limit = int(sizes.sum(dtype=np.int64)), max(MAX_OVERLAP_FACTOR * source.size, MIN_OVERLAP_BYTES)
         if total > limit:
             raise BundleError(

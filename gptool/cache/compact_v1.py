@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _bundle
-from gptool.cache.base import Bundle
 from gptool.cache.byte_source import ByteSource
 from gptool.cache.compact import (
     BUNDLE_SUFFIX,
@@ -54,6 +53,8 @@ Between the header and the tiles is a size field of 0 for each position, to whic
 class CompactV1Cache(CompactCache):
     """A cache of compact V1 bundles."""
 
+    suffixes = BUNDLE_SUFFIX, INDEX_SUFFIX
+
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the sorted addresses of complete bundles. See `TileCache.bundles`."""
         data, index = (self.bundle_paths(lod.level, suffix) for suffix in (BUNDLE_SUFFIX, INDEX_SUFFIX))
@@ -72,7 +73,7 @@ class CompactV1Cache(CompactCache):
         ]
 
     @contextmanager
-    def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
+    def open_bundle(self, address: BundleAddress) -> Iterator[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         with self.files.open(self.find_bundle(address, INDEX_SUFFIX)) as index:
             entries = _read_entries(index)

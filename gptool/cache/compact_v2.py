@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _bundle
-from gptool.cache.base import Bundle
 from gptool.cache.byte_source import ByteSource
 from gptool.cache.compact import BUNDLE_SUFFIX, CompactBundle, CompactCache, index_entry_error, select_bundles
 from gptool.errors import BundleError
@@ -40,7 +39,7 @@ class CompactV2Cache(CompactCache):
         return select_bundles(self.bundle_paths(lod.level, BUNDLE_SUFFIX), window)
 
     @contextmanager
-    def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
+    def open_bundle(self, address: BundleAddress) -> Iterator[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
             yield CompactBundle(source, *read_index(source, address))

@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.base import BATCH_BYTES, Bundle, TileBatch, TileCache
+from gptool.cache.base import BATCH_BYTES, Bundle, OpenTiles, TileBatch, TileCache
 from gptool.cache.byte_source import ReadBuffer
 from gptool.cache.file_store import FileStore
-from gptool.errors import BundleError
-from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileWindow
+from gptool.errors import BundleError, CacheError
+from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, PACKET_TILES, BundleAddress, Lod, TileAddress, TileWindow
 
 ROW = re.compile(r"R([0-9a-f]{1,8})", re.IGNORECASE)
 TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
@@ -29,6 +29,8 @@ NumberedNames = tuple[NDArray[np.int64], NDArray[np.bytes_]]
 
 class ExplodedCache(TileCache):
     """A cache of single files. The files of 128 x 128 tiles are treated as a bundle."""
+
+    square_size = 1
 
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the sorted addresses of bundles. See `TileCache.bundles`."""
@@ -52,6 +54,33 @@ class ExplodedCache(TileCache):
             selected = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
             bundle.add_row(row, folder, columns[selected], names[selected])
         yield bundle
+
+    def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
+        """Return numbers that change with the file of a tile. See `TileCache.square_stamp`."""
+        path = self._find_tile(first)
+        return None if path is None else self.files.file_stamp(path)
+
+    @contextmanager
+    def open_square(self, first: TileAddress) -> Iterator[OpenTiles]:
+        """Open the file of a tile. See `TileCache.open_square`."""
+        path = self._find_tile(first)
+        if path is None:
+            raise CacheError(
+                f"tile of row {first.row}, column {first.column} was removed while it was read",
+                where=self.files.where(self.level_folder(first.level)),
+            )
+        with self.files.open(path) as source:
+            if source.size > MAX_TILE_BYTES:
+                raise _size_error(self.files, path, first, source.size)
+            yield OpenTiles(source, np.zeros(1, np.uint64), np.array([source.size], np.uint32))
+
+    def _find_tile(self, tile: TileAddress) -> str | None:
+        """Return the path of the file of a tile, or None if there is none."""
+        for _, folder in self._row_folders(tile.level, tile.row, tile.row + 1):
+            columns, names = _list_numbered(self.files, folder, TILE)
+            for i in np.flatnonzero(columns == tile.column).tolist():
+                return f"{folder}/{names[i].decode()}"
+        return None
 
     def _row_folders(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
         """Yield the rows from `first` up to but not including `end`, each with its folder."""
@@ -89,12 +118,8 @@ class ExplodedBundle(Bundle):
         if (sizes > MAX_TILE_BYTES).any():
             largest = int(sizes.argmax())
             path = self._paths(positions[largest : largest + 1])[0]
-            raise BundleError(
-                f"tile at level {self._address.level}, row {row}, column {columns[largest]} is too large",
-                where=self._files.where(path),
-                found=f"{sizes.max()} bytes",
-                expected=f"at most {MAX_TILE_BYTES} bytes",
-            )
+            tile = TileAddress(self._address.level, row, int(columns[largest]))
+            raise _size_error(self._files, path, tile, int(sizes[largest]))
         self.sizes[positions] = sizes
         self.empty[positions] = sizes == 0
 
@@ -115,6 +140,15 @@ class ExplodedBundle(Bundle):
             selected = positions[first:last]
             data = self._files.read_files(self._paths(selected), sizes[first:last])
             yield TileBatch.contiguous(selected, data, sizes[first:last])
+
+
+def _size_error(files: FileStore, path: str, tile: TileAddress, size: int) -> BundleError:
+    return BundleError(
+        f"tile at level {tile.level}, row {tile.row}, column {tile.column} is too large",
+        where=files.where(path),
+        found=f"{size} bytes",
+        expected=f"at most {MAX_TILE_BYTES} bytes",
+    )
 
 
 def _list_numbered(files: FileStore, folder: str, pattern: re.Pattern[str]) -> NumberedNames:

@@ -71,6 +71,16 @@ class FileStore(ABC):
         """
 
     @abstractmethod
+    def file_stamp(self, path: str) -> tuple[int, ...] | None:
+        """Return numbers that change when a file is changed or replaced, or None if it does not exist.
+
+        Raises
+        ------
+        CacheError
+            If the file cannot be queried.
+        """
+
+    @abstractmethod
     def read_files(self, paths: Sequence[str], sizes: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """Return the concatenated bytes of whole files.
 
@@ -114,6 +124,10 @@ class FileStore(ABC):
         """
         stamp = self.folder_stamp(folder)
         return absent if stamp is None else self.listings.get((folder, kind), stamp, make_listing)
+
+    def decompressed_once(self) -> FileStore:
+        """Return the store for files that are kept open: compressed ones are decompressed when they are opened."""
+        return self
 
     def where(self, path: str) -> Path:
         """Return the full path of a file, as stated in error messages."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _files
-from gptool.cache.byte_source import ByteSource, open_file
+from gptool.cache.byte_source import ByteSource, file_stamp, open_file
 from gptool.cache.file_store import FileStore
 from gptool.errors import CacheError
 
@@ -60,6 +60,15 @@ class FolderStore(FileStore):
         if (sizes < 0).any():
             raise CacheError("is not a regular file", where=self.where(paths[int(sizes.argmin())]))
         return sizes
+
+    def file_stamp(self, path: str) -> tuple[int, ...] | None:
+        """Return the device, inode, size and modification time of a file. See `FileStore.file_stamp`."""
+        try:
+            return file_stamp(self.where(path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CacheError(f"cannot be opened: {error.strerror}", where=self.where(path)) from error
 
     def read_files(self, paths: Sequence[str], sizes: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """Return the concatenated bytes of whole files. See `FileStore.read_files`."""

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 
-from gptool.cache.base import Bundle, TileCache
+from gptool.cache.base import Bundle, OpenTiles, TileCache
 from gptool.cache.compact import BUNDLE_SUFFIX
 from gptool.cache.compact_v1 import CompactV1Cache
 from gptool.cache.compact_v2 import INDEX_BYTES, CompactV2Cache
 from gptool.cache.exploded import ROW, ExplodedCache
 from gptool.cache.file_store import FileStore
 from gptool.errors import CacheError
-from gptool.model import BundleAddress, Lod, StorageFormat, TileWindow
+from gptool.model import BundleAddress, Lod, StorageFormat, TileAddress, TileWindow
 
 STORAGES: dict[StorageFormat, type[TileCache]] = {
     StorageFormat.EXPLODED: ExplodedCache,
@@ -51,17 +51,26 @@ class MixedCache(TileCache):
 
     def bundles(self, lod: Lod, window: TileWindow | None = None) -> list[BundleAddress]:
         """Return the sorted addresses of bundles. See `TileCache.bundles`."""
-        return self._reader(lod.level).bundles(lod, window)
+        return self.reader(lod.level).bundles(lod, window)
 
     def open_bundle(self, address: BundleAddress) -> AbstractContextManager[Bundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
-        return self._reader(address.level).open_bundle(address)
+        return self.reader(address.level).open_bundle(address)
+
+    def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
+        """Return numbers that change with the file of a square. See `TileCache.square_stamp`."""
+        return self.reader(first.level).square_stamp(first)
+
+    def open_square(self, first: TileAddress) -> AbstractContextManager[OpenTiles]:
+        """Open the file of a square of tiles. See `TileCache.open_square`."""
+        return self.reader(first.level).open_square(first)
 
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return a message for each incomplete bundle. See `TileCache.skipped_bundles`."""
-        return self._reader(lod.level).skipped_bundles(lod, window)
+        return self.reader(lod.level).skipped_bundles(lod, window)
 
-    def _reader(self, level: int) -> TileCache:
+    def reader(self, level: int) -> TileCache:
+        """Return the reader of a level. See `TileCache.reader`."""
         storage = self.formats.get(level, self.storage)
         values = {each.name: getattr(self, each.name) for each in fields(TileCache)}
         return STORAGES[storage](**{**values, "storage": storage})

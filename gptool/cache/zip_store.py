@@ -13,14 +13,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.byte_source import ByteSource, DeflatedMember, FileRange, open_file
+from gptool.cache.byte_source import ByteSource, FileRange, file_stamp, open_file
+from gptool.cache.deflated_member import DeflatedMember
 from gptool.cache.file_store import FileStore
 from gptool.cache.paths import split_path
 from gptool.errors import CacheError, CacheNotFoundError
@@ -33,6 +34,9 @@ MAX_DIRECTORY = 16 * 1024 * 1024
 
 MAX_DECOMPRESSED = 1 << 32
 """Maximum decompressed size of a deflated member, bytes: to reach its end, all of it has to be decompressed."""
+
+MAX_INFLATED = 1 << 30
+"""Maximum size of a member that is decompressed to a temporary file, bytes."""
 
 MAX_NAME, MAX_DEPTH, MAX_FOLDERS = 255, 16, 100_000
 """Maximum length of an entry's name in characters, number of nested folders, and number of folders in all.
@@ -80,16 +84,19 @@ class ZipStore(FileStore):
     Attributes
     ----------
     package_stamp : tuple of int
-        Identifies the package file and its state. See `package_stamp`.
+        Identifies the package file and its state. See `gptool.cache.byte_source.file_stamp`.
     entries : dict of str to ZipEntry
         The files, by path.
     folders : dict of str to tuple of str
         The names in each folder, by path.
+    inflates : bool
+        Whether deflated members are decompressed to a temporary file when they are opened, or while they are read.
     """
 
     package_stamp: tuple[int, ...]
     entries: dict[str, ZipEntry] = field(repr=False)
     folders: dict[str, tuple[str, ...]] = field(repr=False)
+    inflates: bool = field(default=False, repr=False, kw_only=True)
 
     def __hash__(self) -> int:
         return hash((self.location, self.package_stamp))
@@ -114,6 +121,14 @@ class ZipStore(FileStore):
         """Return the sizes of files, bytes. See `FileStore.file_sizes`."""
         return np.array([self._entry(path).size for path in paths], np.int64)
 
+    def file_stamp(self, path: str) -> tuple[int, ...] | None:
+        """Return the stamp of the package in which a file is. See `FileStore.file_stamp`."""
+        return self.package_stamp if path in self.entries else None
+
+    def decompressed_once(self) -> ZipStore:
+        """Return the store that decompresses members when they are opened. See `FileStore.decompressed_once`."""
+        return replace(self, inflates=True)
+
     def read_files(self, paths: Sequence[str], sizes: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """Return the concatenated bytes of whole files. See `FileStore.read_files`."""
         data, start = np.empty(int(sizes.sum(dtype=np.int64)), np.uint8), 0
@@ -134,13 +149,18 @@ class ZipStore(FileStore):
         if entry.encrypted:
             raise CacheError("is encrypted", where=where, expected="a package without encryption")
         with open_file(self.location, self.location) as package:
-            if package_stamp(package.status()) != self.package_stamp:
+            if file_stamp(package.status()) != self.package_stamp:
                 raise CacheError("package was modified or replaced while it was read", where=self.location)
             data = self._locate(package, entry, where)
             if entry.method == zipfile.ZIP_STORED:
                 yield data
             elif entry.method == zipfile.ZIP_DEFLATED:
-                yield DeflatedMember(where, data, entry.size)
+                member = DeflatedMember(where, data, entry.size)
+                if self.inflates and entry.size <= MAX_INFLATED:
+                    with member.inflate() as source:
+                        yield source
+                else:
+                    yield member
             else:
                 raise CacheError(
                     "unsupported compression method",
@@ -191,11 +211,6 @@ class _BoundedFile(io.FileIO):
         return super().read(size) or b""
 
 
-def package_stamp(status: os.stat_result) -> tuple[int, ...]:
-    """Return the device, inode, size and modification time of a file, to detect that it was modified or replaced."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def open_zip(location: Path) -> ZipStore:
     """Read the zip directory of a package.
 
@@ -209,7 +224,7 @@ def open_zip(location: Path) -> ZipStore:
     try:
         with _BoundedFile(location, "rb") as file, zipfile.ZipFile(file) as package:
             infos, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
-            stamp = package_stamp(os.fstat(file.fileno()))
+            stamp = file_stamp(os.fstat(file.fileno()))
     except FileNotFoundError:
         raise CacheNotFoundError("cache not found", where=location, expected=CACHE_DESCRIPTION) from None
     except OSError as error:

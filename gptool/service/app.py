@@ -22,6 +22,7 @@ from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
 from gptool.service.resources.responses import Resource, endpoint
 from gptool.service.state import ServiceState
+from gptool.service.tile_app import TileApp
 from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
 
 
@@ -37,7 +38,8 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
     health = HealthResource(state.settings)
     app = Starlette(routes=[*_routes(), Route(HEALTH, health.respond, methods=["GET"])])
     app.state.service = state
-    return HostCheckMiddleware(cross_origin_access(app, state.settings), hosts, state.settings.public_path)
+    inner = cross_origin_access(TileApp(app, state), state.settings)
+    return HostCheckMiddleware(inner, hosts, state.settings.public_path)
 
 
 def _routes() -> Iterator[Route]:

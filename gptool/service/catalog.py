@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
-from gptool.errors import CacheNotFoundError, ServiceError
+from gptool.errors import CacheError, CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
 from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
 from gptool.output.json_text import Json
@@ -19,6 +21,9 @@ CURRENT_VERSION = 11.3
 
 CAPABILITIES = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
 """The service types that each cache is published as, and their `capabilities`."""
+
+CHECK_SECONDS = 1.0
+"""How long a cache, or a file of one, is used before it is checked whether it was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Catalog:
     def __init__(self, caches: Mapping[str, CacheSettings]) -> None:
         self._caches = caches
         self._opened: dict[str, tuple[tuple[int, ...], CachedService]] = {}
+        self._checked: dict[str, float] = {}
         for name in caches:
             self.service(name)
 
@@ -75,6 +81,18 @@ class Catalog:
         """Names of the folders of services, sorted."""
         return sorted({name.partition("/")[0] for name in self._caches if "/" in name})
 
+    async def find(self, name: str) -> CachedService:
+        """Return a published cache. Every `CHECK_SECONDS`, one caller waits for the disk; the others go on.
+
+        Raises as `service`.
+        """
+        found, now = self._opened.get(name), time.monotonic()
+        if found and now - self._checked[name] < CHECK_SECONDS:
+            return found[1]
+        if found:
+            self._checked[name] = now
+        return await asyncio.to_thread(self.service, name)
+
     def service(self, name: str) -> CachedService:
         """Return a published cache, which is opened again after it has been replaced.
 
@@ -87,10 +105,17 @@ class Catalog:
         """
         if name not in self._caches:
             raise ServiceError("service not found", code=404, where=name)
-        if name not in self._opened or self._opened[name][0] != _signature(self._opened[name][1].cache):
-            service = _open_service(name, self._caches[name])
-            self._opened[name] = _signature(service.cache), service
-        return self._opened[name][1]
+        found = self._opened.get(name)
+        try:
+            if found is None or found[0] != _signature(found[1].cache):
+                service = _open_service(name, self._caches[name])
+                found = _signature(service.cache), service
+        except CacheError:
+            self._opened.pop(name, None)
+            raise
+        self._checked[name] = time.monotonic()
+        self._opened[name] = found
+        return found[1]
 
 
 def _open_service(name: str, settings: CacheSettings) -> CachedService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +19,8 @@ SECURITY_HEADERS = {
     # full referrer, by which browsers that send no Sec-Fetch-Site are recognised as same-origin.
     "Referrer-Policy": "same-origin",
 }
+
+RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 EXPOSED_HEADERS = "Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"
 """Headers of tiles and results that pages of allowed origins may read, beside those that every page may read."""
@@ -64,13 +66,10 @@ class HostCheckMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                message["headers"] = [*message["headers"], *RAW_SECURITY_HEADERS]
             await send(message)
 
-        host = Headers(scope=scope).get("host", "")
-        if self._hosts is not None and without_port(host) not in self._hosts:
+        if self._hosts is not None and without_port(Headers(scope=scope).get("host", "")) not in self._hosts:
             rejection = PlainTextResponse("unknown host name", HTTPStatus.MISDIRECTED_REQUEST)
             await rejection(scope, receive, send_with_headers)
             return

@@ -9,6 +9,7 @@ from gptool.service.catalog import Catalog
 from gptool.service.large_bodies import LargeBodies
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
+from gptool.service.tiles import TileReader
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ServiceState:
         The accepted tokens; None if the service does not require one.
     large_bodies : LargeBodies
         The places for large request bodies.
+    tiles : TileReader
+        The tiles of the published caches.
     """
 
     settings: ServiceSettings
@@ -33,3 +36,4 @@ class ServiceState:
     queue: JobQueue
     tokens: AcceptedTokens | None
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
+    tiles: TileReader = field(default_factory=TileReader)

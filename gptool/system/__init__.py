@@ -52,6 +52,21 @@ def is_windows_share(path: str | os.PathLike[str]) -> bool:
     return not IS_WINDOWS and os.fspath(path).startswith("\\\\")
 
 
+def read_resident(file: int, offset: int, size: int) -> bytes | None:
+    """Return bytes of an open file that are in the system's memory.
+
+    None means that reading them may have to wait for a disk, or that the system cannot tell (preadv2(2), RWF_NOWAIT).
+    """
+    if sys.platform != "linux":
+        return None
+    data = bytearray(size)
+    try:
+        count = os.preadv(file, [data], offset, os.RWF_NOWAIT)
+    except OSError:
+        return None
+    return bytes(data) if count == size else None
+
+
 def rename(source: Path, target: Path) -> None:
     """Move a file or folder to a name that is free, unless the system replaces it.
 
@@ -162,6 +177,28 @@ if sys.platform == "win32":
             os.lseek(file, 0, os.SEEK_SET)
         return True
 
+    def open_shared(path: str | os.PathLike[str]) -> int:
+        """Open a file for reading, which other programs may replace or remove meanwhile.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened.
+        """
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.CreateFileW.restype = ctypes.c_void_p
+        if "\0" in os.fspath(path):
+            raise ValueError("embedded null character in path")
+        read_write_delete, open_existing, normal = 1 | 2 | 4, 3, 0x80
+        handle = kernel.CreateFileW(
+            ctypes.c_wchar_p(os.fspath(path)), ctypes.c_uint32(0x80000000), read_write_delete, None, open_existing,
+            normal, None,
+        )  # fmt: skip
+        if handle in (None, ctypes.c_void_p(-1).value):
+            failure = ctypes.WinError(ctypes.get_last_error()).errno or errno.EIO
+            raise OSError(failure, os.strerror(failure), os.fspath(path))
+        return msvcrt.open_osfhandle(handle, READ)
+
     def lower_priority() -> None:
         """Do nothing: a worker is started with a lower priority."""
 
@@ -248,6 +285,16 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def open_shared(path: str | os.PathLike[str]) -> int:
+        """Open a file for reading, which other programs may replace or remove meanwhile.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened.
+        """
+        return os.open(path, READ)
 
     def lower_priority() -> None:
         """Let other processes go first: a service answers requests while its workers work."""

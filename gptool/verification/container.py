@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from isal import isal_zlib
 
-from gptool.cache.byte_source import CHUNK_BYTES
+from gptool.cache.deflated_member import CHUNK_BYTES
 from gptool.cache.file_store import FileStore
 from gptool.errors import CacheError
 from gptool.verification.finding import Where

@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptool import _files
-from gptool.cache.byte_source import CHUNK_BYTES, ByteSource, DeflatedMember, FileRange
+from gptool.cache.byte_source import ByteSource, FileRange
+from gptool.cache.deflated_member import CHUNK_BYTES, DeflatedMember
 from gptool.errors import BundleError, CacheError
 
 property_test = settings(derandomize=True, database=None, deadline=None, max_examples=60)

@@ -254,7 +254,7 @@ class ManyFiles(FileStore):
     def file_sizes(self, paths: Sequence[str]) -> np.ndarray:
         return np.ones(len(paths), np.int64)
 
-    is_file = is_folder = read_files = open = _check_crc32 = None  # type: ignore[assignment]
+    is_file = is_folder = file_stamp = read_files = open = _check_crc32 = None  # type: ignore[assignment]
 
 
 def test_memory_is_bounded_while_a_level_is_listed(one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from helpers.caches import make_cache, world
 from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
 from helpers.tile_readers import read_cache
+from helpers.waiting import wait_until
 
 WORLD = "services/World/ImageServer"
 IN_FOLDER = "services/Maps/Second/ImageServer"
@@ -169,11 +170,13 @@ def test_cache_that_cannot_be_read(tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, f"World={cache}") as service:
         client = RestClient(service.address)
         cache.rename(tmp_path / "gone")
+        wait_until(lambda: b"error" in client.get(WORLD, f="json").body)  # checked once a second
+        before = len(service.log().splitlines())
         for path in (WORLD, f"{WORLD}/tile/0/0/0", f"{WORLD}/exportTiles"):
             error = client.get(path, f="json").error()
             assert error["details"] == ["cache cannot be read; see the log of the service"]
-        errors = [line for line in service.log().splitlines() if "ERROR" in line]
+        errors = [line for line in service.log().splitlines()[before:] if "ERROR" in line]
         assert len(errors) == 3
-        assert all(f"{cache}: cannot be opened: " in line for line in errors)
+        assert all(f"{cache}: cache not found" in line for line in errors)
         (tmp_path / "gone").rename(cache)
         assert client.get(f"{WORLD}/tile/0/0/0").status == 200

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gptool.model import MAX_GRID_INDEX
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
@@ -17,17 +16,14 @@ from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
 from gptool.service.resources.request_context import RequestContext
-from gptool.service.resources.responses import Representation, etag_matches
-from gptool.service.tiles import read_tile
+from gptool.service.resources.responses import Representation
+from gptool.service.resources.tile_response import tile_response
 from gptool.service.urls import service_path
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
 """The operations of a service, and their tasks."""
 
 LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
-
-MAX_DIGITS = 19
-"""Maximum number of digits of a level, row or column in a path."""
 
 FORM_VALUES = {"tilePackage": "true"}
 """Initial values of the form that differ from the defaults: a person wants a single file to download."""
@@ -50,17 +46,12 @@ async def service(service_type: str, context: RequestContext) -> Representation:
 
 async def tile(context: RequestContext) -> Response:
     """Return a stored tile, or HTTP status 404 if there is none."""
-    cached = await find_service(context)
-    level, row, column = (_parse_index(context.path_parameter(name)) for name in ("level", "row", "column"))
-    found = None
-    if level is not None and row is not None and column is not None:
-        found = await run_in_threadpool(read_tile, cached.cache, level, row, column)
-    if found is None:
-        return Response("tile not found", 404, media_type="text/plain")
-    headers = {"ETag": found.etag, "Cache-Control": "private, max-age=60"}
-    if etag_matches(context.request, found.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(found.data, media_type=found.media_type, headers=headers)
+    address = [context.path_parameter(name) for name in ("service", "level", "row", "column")]
+    tags = context.request.headers.get("if-none-match", "")
+    found = await tile_response(context.state, *address, if_none_match=tags)
+    response = Response(found.body, found.status)
+    response.raw_headers = found.headers
+    return response
 
 
 async def operation(service_type: str, name: str, context: RequestContext) -> Representation | Response:
@@ -84,7 +75,7 @@ async def find_service(context: RequestContext) -> CachedService:
     CacheError
         If the cache cannot be read.
     """
-    return await run_in_threadpool(context.state.catalog.service, context.path_parameter("service"))
+    return await context.state.catalog.find(context.path_parameter("service"))
 
 
 async def _form(context: RequestContext, cached: CachedService, service_type: str, name: str) -> Representation:
@@ -115,10 +106,3 @@ def _map_page(
         "tiles_url": context.page_path(f"{service_path(cached.name, service_type)}/tile"),
         "breadcrumbs": context.breadcrumbs(*cached.name.split("/"), service_type),
     }
-
-
-def _parse_index(text: str) -> int | None:
-    """Return a level, row or column of a path, or None if it is not an integer from 0 to `MAX_GRID_INDEX`."""
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        return None
-    return int(text) if int(text) <= MAX_GRID_INDEX else None

@@ -58,7 +58,7 @@ def _file_response(context: RequestContext, path: Path) -> Response:
     except FileNotFoundError:
         raise _expired(path) from None
     response = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
-    if etag_matches(context.request, response.headers["etag"]):
+    if etag_matches(context.request.headers.get("if-none-match", ""), response.headers["etag"]):
         return Response(status_code=304, headers={"ETag": response.headers["etag"]})
     return response
 

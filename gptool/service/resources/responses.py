@@ -93,7 +93,7 @@ def endpoint(resource: Resource, *, is_public: bool, default_format: str) -> Cal
                 return result
             return json_response(result.value, indented=response_format == "pjson")
         except Exception as error:
-            return _error_response(error, response_format, request, state.settings.public_path)
+            return error_response(error, response_format, request, state.settings.public_path)
 
     return respond
 
@@ -118,10 +118,9 @@ def set_cookie(context: RequestContext, response: Response, token: str) -> None:
     response.set_cookie(COOKIE, token, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
-def etag_matches(request: Request, etag: str) -> bool:
-    """Return True if the client has the content of an entity tag (If-None-Match, RFC 9110, 13.1.2)."""
-    tags = request.headers.get("if-none-match", "").split(",")
-    return etag in [tag.strip().removeprefix("W/") for tag in tags]
+def etag_matches(if_none_match: str, etag: str) -> bool:
+    """Return True if the header If-None-Match states an entity tag: the client has its content (RFC 9110, 13.1.2)."""
+    return etag in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
 
 
 def _format_of_errors(request: Request, default_format: str) -> str:
@@ -161,7 +160,8 @@ def _page_response(context: RequestContext, result: Representation) -> Response:
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def _error_response(error: Exception, response_format: str, request: Request, public_path: str) -> Response:
+def error_response(error: Exception, response_format: str, request: Request, public_path: str) -> Response:
+    """Return the error object, or the page, of an exception, and log what is not the client's mistake."""
     code, details = _code_and_details(error)
     path = request.scope["path"]
     if isinstance(error, OutputError) or code == 500:

@@ -1,0 +1,68 @@
+"""The response to a request for a tile."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gptool.model import MAX_GRID_INDEX, TileAddress
+from gptool.service.resources.responses import etag_matches
+from gptool.service.state import ServiceState
+
+MAX_DIGITS = 19
+"""Maximum number of digits of a level, row or column in a path."""
+
+MEDIA_TYPES = {b"\xff\xd8\xff": b"image/jpeg", b"\x89PNG\r\n\x1a\n": b"image/png"}
+"""Media types by the first bytes of a tile."""
+
+DEFAULT_MEDIA_TYPE = b"application/octet-stream"
+CACHE_CONTROL = b"cache-control", b"private, max-age=60"
+NOT_FOUND = b"tile not found"
+
+
+class TileResponse(NamedTuple):
+    """A response: status, headers and body as in ASGI."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+
+
+async def tile_response(
+    state: ServiceState, service: str, level: str, row: str, column: str, *, if_none_match: str
+) -> TileResponse:
+    """Return a stored tile; HTTP status 404 if there is none, 304 if the client has it.
+
+    Parameters
+    ----------
+    state : ServiceState
+    service, level, row, column : str
+        As in the path.
+    if_none_match : str
+        The entity tags of what the client has (RFC 9110, 13.1.2).
+
+    Raises
+    ------
+    ServiceError
+        If there is no such service.
+    CacheError
+        If the cache cannot be read.
+    """
+    cached = await state.catalog.find(service)
+    address = [index for index in map(_parse_index, (level, row, column)) if index is not None]
+    tile = await state.tiles.find(cached, TileAddress(*address)) if len(address) == len(TileAddress._fields) else None
+    if tile is None:
+        headers = [(b"content-length", b"%d" % len(NOT_FOUND)), (b"content-type", b"text/plain; charset=utf-8")]
+        return TileResponse(404, headers, NOT_FOUND)
+    headers = [(b"etag", tile.etag.encode()), CACHE_CONTROL]
+    if etag_matches(if_none_match, tile.etag):
+        return TileResponse(304, headers)
+    data = await tile.read()
+    media_type = next((MEDIA_TYPES[start] for start in MEDIA_TYPES if data.startswith(start)), DEFAULT_MEDIA_TYPE)
+    return TileResponse(200, [(b"content-length", b"%d" % len(data)), (b"content-type", media_type), *headers], data)
+
+
+def _parse_index(text: str) -> int | None:
+    """Return a level, row or column of a path, or None if it is not an integer from 0 to `MAX_GRID_INDEX`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        return None
+    return int(text) if int(text) <= MAX_GRID_INDEX else None
