@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 MAX_FOUND = 300
 """Maximum length of the found value in a message, in characters: files may contain anything."""
@@ -48,6 +49,16 @@ class GptoolError(Exception):
             line += f"; {', '.join(details)}"
         # The parts may come from files and other libraries, and contain line breaks or control characters.
         super().__init__("".join(c if c.isprintable() else "?" for c in " ".join(line.split())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to copy the exception, as pickle does, without calling `__init__` with other parameters."""
+        return _copy, (type(self), str(self), self.__dict__)
+
+
+def _copy(kind: type[GptoolError], text: str, attributes: dict[str, Any]) -> GptoolError:
+    error = kind.__new__(kind, text)
+    error.__dict__.update(attributes)
+    return error
 
 
 class ParameterError(GptoolError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,9 @@ def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> Non
     given = {name: value for name, value in options.items() if value not in (None, ())}
     settings = replace(settings, caches={**settings.caches, **named_caches(read_named(caches))}, **given)
     try:
-        from gptool.service.repeated_messages import RepeatedMessages
+        from gptool.service.log import configure_logging
         from gptool.service.server import serve
     except ModuleNotFoundError as error:
         raise click.UsageError(f"{error.name} is missing: pip install 'gptool-export-tiles[service]'") from None
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepeatedMessages())
-    logging.getLogger("gptool").setLevel(logging.INFO)
+    configure_logging()
     serve(settings, lambda url: click.echo(f"{url} is ready", err=True))

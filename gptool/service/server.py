@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from typing import cast
 
 import uvicorn
 
@@ -19,8 +20,11 @@ from gptool.service.catalog import Catalog
 from gptool.service.deployment import check_deployment
 from gptool.service.http_limits import HttpLimits
 from gptool.service.http_protocol import http_protocol
+from gptool.service.http_workers import HttpWorkers
+from gptool.service.log import configure_logging
 from gptool.service.middleware import without_port
 from gptool.service.queue.queue import JobQueue
+from gptool.service.queue.remote import QueueClient
 from gptool.service.settings import ServiceSettings
 from gptool.service.state import ServiceState
 from gptool.service.urls import SERVICES
@@ -63,19 +67,43 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
         If the output directory cannot be used, or the address cannot be listened on.
     """
     _check_settings(settings)
+    queue = JobQueue(settings)
+    server = _make_server(settings, queue)
+    with _listen(settings) as listener:
+        system.end_with_this_process()
+        asyncio.run(_run(settings, queue, server, listener, on_ready))
+
+
+def serve_beside(settings: ServiceSettings, listener: socket.socket, connection: socket.socket) -> None:
+    """Answer requests in another process than the first, until that one asks to stop or ends.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    listener : socket
+        The listening socket of the first process.
+    connection : socket
+        The connection to the first process, which has the queue of jobs.
+    """
+    configure_logging()
+    # Windows lets only one process use completion ports, the default there, for a socket.
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(_run_beside(settings, listener, connection))
+
+
+def _make_server(settings: ServiceSettings, queue: JobQueue) -> uvicorn.Server:
+    """Return the HTTP server of one process."""
     tokens = accepted_tokens(settings)
-    state = ServiceState(settings, Catalog(settings.caches), JobQueue(settings), tokens)
+    state = ServiceState(settings, Catalog(settings.caches), queue, tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
     app = make_app(state, _local_names(settings) if is_local_only else None)
-    with _listen(settings) as listener:
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, lifespan="off",
-            http=http_protocol(HttpLimits(_connection_limit(settings))), ws="none", backlog=BACKLOG,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            forwarded_allow_ips=[*LOOPBACK_ADDRESSES, *settings.proxy_hosts],
-        )  # fmt: skip
-        system.end_with_this_process()
-        asyncio.run(_run(state, uvicorn.Server(config), listener, on_ready))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="off",
+        http=http_protocol(HttpLimits(_connection_limit(settings))), ws="none", backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        forwarded_allow_ips=[*LOOPBACK_ADDRESSES, *settings.proxy_hosts],
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def _check_settings(settings: ServiceSettings) -> None:
@@ -83,6 +111,10 @@ def _check_settings(settings: ServiceSettings) -> None:
         raise SettingsError("no cache is configured", expected="at least one")
     if settings.jobs < 1:
         raise SettingsError("jobs has an invalid value", found=settings.jobs, expected="an integer from 1")
+    if settings.http_workers < 1:
+        raise SettingsError(
+            "httpWorkers has an invalid value", found=settings.http_workers, expected="an integer from 1"
+        )
     if settings.max_connections < 1:
         raise SettingsError(
             "maxConnections has an invalid value", found=settings.max_connections, expected="an integer from 1"
@@ -100,19 +132,48 @@ def _check_settings(settings: ServiceSettings) -> None:
 
 
 async def _run(
-    state: ServiceState, server: uvicorn.Server, listener: socket.socket, on_ready: Callable[[str], None]
+    settings: ServiceSettings,
+    queue: JobQueue,
+    server: uvicorn.Server,
+    listener: socket.socket,
+    on_ready: Callable[[str], None],
 ) -> None:
-    if not await _start(state.queue):
+    if not await _start(queue):
         return
+    workers = HttpWorkers(serve_beside, settings, listener, queue)
     try:
-        # uvicorn stops at these signals and then raises them again; stopping the service is not a failure.
-        for number in system.STOP_SIGNALS:
-            signal.signal(number, lambda *_: None)
-        host = f"[{state.settings.host}]" if listener.family is socket.AF_INET6 else state.settings.host
+        _keep_after_stop_signals()
+        workers.start()
+        host = f"[{settings.host}]" if listener.family is socket.AF_INET6 else settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
         await server.serve([listener])
     finally:
-        await state.queue.stop()
+        await workers.stop()
+        await queue.stop()
+
+
+async def _run_beside(settings: ServiceSettings, listener: socket.socket, connection: socket.socket) -> None:
+    client = QueueClient(connection)
+    await client.start()
+    server = _make_server(settings, cast("JobQueue", client))
+
+    async def stop_with_first() -> None:
+        await client.stopped.wait()
+        server.should_exit = True
+
+    _keep_after_stop_signals()
+    stopping = asyncio.create_task(stop_with_first())
+    try:
+        await server.serve([listener])
+    finally:
+        stopping.cancel()
+        await client.stop()
+
+
+def _keep_after_stop_signals() -> None:
+    """Let uvicorn stop at signals: it raises them again then, but stopping the service is not a failure."""
+    for number in system.STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
 
 
 async def _start(queue: JobQueue) -> bool:

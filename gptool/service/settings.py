@@ -82,6 +82,7 @@ class ServiceSettings:
     allow_origins: tuple[str, ...] = _setting(
         (), "Origin of web pages that may use the service, such as https://maps.example.com; * for all; repeatable."
     )
+    http_workers: int = _setting(1, "Number of processes that answer requests.")
 
     @property
     def public_host(self) -> str:
