@@ -9,6 +9,9 @@ properties. `workers` is the number of threads of one job:
     location = "/data/caches/World"
     exportTilesAllowed = true
     maxExportTilesCount = 100000
+    title = "World imagery"
+    description = "Satellite images of the whole world."
+    copyright = "Space agency"
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """A key that TOML accepts without quotes (TOML 1.0, "Keys")."""
 
 TOML_ERROR = re.compile(r"(?P<what>.+) \(at (?P<place>[^()]+)\)", re.DOTALL)
+
+TEXT_KEYS = "title", "description", "copyright"
+"""Keys of a cache that are texts for people, and may be omitted."""
 
 FILE_COMMENT = """\
 # Caches that tiles can be exported from. An export of more than maxExportTilesCount tiles is rejected, and so is every
@@ -69,11 +75,16 @@ class CacheSettings:
         Whether tiles can be exported from the cache.
     max_export_tiles_count : int
         Maximum number of tiles of one export.
+    title, description, copyright : str
+        Texts about the cache for people, which a service shows; empty if there are none.
     """
 
     location: Path
     export_tiles_allowed: bool = True
     max_export_tiles_count: int = MAX_EXPORT_TILES_COUNT
+    title: str = ""
+    description: str = ""
+    copyright: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +205,12 @@ def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], ru
 
 
 def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> CacheSettings:
-    check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount"))
+    check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount", *TEXT_KEYS))
     return CacheSettings(
         location=path.parent / read_value(path, prefix, table, "location", str),
         export_tiles_allowed=read_value(path, prefix, table, "exportTilesAllowed", bool, True),
         max_export_tiles_count=read_value(path, prefix, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
+        **{key: read_value(path, prefix, table, key, str) for key in TEXT_KEYS if key in table},
     )
 
 
@@ -257,7 +269,7 @@ def check_keys(path: Path, prefix: str, table: dict[str, Any], known: tuple[str,
 
 
 def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSettings]) -> None:
-    """Write a settings file that states every key.
+    """Write a settings file that states every key, except texts that are empty.
 
     Raises
     ------
@@ -272,6 +284,8 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
             f"exportTilesAllowed = {str(cache.export_tiles_allowed).lower()}\n"
             f"maxExportTilesCount = {cache.max_export_tiles_count}\n"
         )
+        texts = {key: getattr(cache, key) for key in TEXT_KEYS}
+        text += "".join(f"{key} = {_toml_string(value)}\n" for key, value in texts.items() if value)
     try:
         data = text.encode()
     except UnicodeEncodeError as error:

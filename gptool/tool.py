@@ -150,7 +150,8 @@ def _prepare(
         tile_cache = replace(tile_cache, name=service.partition(":")[0].rpartition("/")[2])
 
     def set_planned(plan: Plan) -> None:
-        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan))
+        levels = tuple((level.lod.level, level.tiles, level.bytes) for level in plan.filled_levels)
+        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan), levels)
 
     progress = job.report_progress
     prepared = prepare(

@@ -83,11 +83,20 @@ class PlannedSize(NamedTuple):
         Size of the tiles in the cache.
     reserved_bytes : int
         Disk space that the result may need at most.
+    levels : tuple of (int, int, int)
+        The id, the tiles and their bytes in the cache, for each level that has tiles, coarsest first.
     """
 
     tiles: int
     bytes: int
     reserved_bytes: int
+    levels: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def from_values(cls, values: Iterable[Any]) -> Self:
+        """Return the size from its values, as JSON has them; older records have no levels."""
+        tiles, size, reserved, *levels = values
+        return cls(tiles, size, reserved, *(tuple(map(tuple, one)) for one in levels))
 
 
 class JobResult(NamedTuple):

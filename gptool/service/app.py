@@ -15,7 +15,16 @@ from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
 from gptool.service.middleware import HostCheckMiddleware, cross_origin_access
 from gptool.service.pages import static_files
-from gptool.service.resources import directory, gp_service, image_service, openapi, output_files, sign_in, token_service
+from gptool.service.resources import (
+    directory,
+    gp_service,
+    image_service,
+    openapi,
+    output_files,
+    previews,
+    sign_in,
+    token_service,
+)
 from gptool.service.resources.gp_service import TASKS, TaskJobs
 from gptool.service.resources.health import HealthResource
 from gptool.service.resources.image_service import OPERATIONS
@@ -73,6 +82,7 @@ def _gp_routes(url: str) -> Iterator[Route]:
 def _image_routes(url: str, service_type: str) -> Iterator[Route]:
     yield _route(url, partial(image_service.service, service_type))
     yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, default_format="json")
+    yield _route(f"{url}/info/thumbnail", previews.thumbnail, default_format="json")
     yield from _job_routes(url, JobResources(None))
     for name, task in OPERATIONS.items():
         operation = partial(image_service.operation, service_type, name)

@@ -49,6 +49,11 @@ class CachedService:
     levels: tuple[Lod, ...]
     extent: Extent
 
+    @property
+    def title(self) -> str:
+        """The title of the settings, by default the name."""
+        return self.settings.title or self.name
+
 
 class Catalog:
     """The published caches by service name.
@@ -174,8 +179,10 @@ def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
     return {
         "currentVersion": CURRENT_VERSION,
         "name": service.name,
-        "serviceDescription": "",
-        **_type_json(service_type, cache.name, is_elevation, band_count(image)),
+        "serviceDescription": settings.description,
+        "description": settings.description,
+        "copyrightText": settings.copyright,
+        **_type_json(service_type, service, is_elevation),
         "spatialReference": reference,
         "extent": extent,
         "initialExtent": extent,
@@ -202,12 +209,13 @@ def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
     }
 
 
-def _type_json(service_type: str, name: str, is_elevation: bool, bands: int) -> dict[str, Any]:
+def _type_json(service_type: str, service: CachedService, is_elevation: bool) -> dict[str, Any]:
     """Return the members of a description that depend on the type of the service."""
     if service_type == "MapServer":
-        return {"mapName": name, "layers": [], "tables": []}
+        document = {"Title": service.title, "Comments": service.settings.description, "Keywords": ""}
+        return {"mapName": service.cache.name, "layers": [], "tables": [], "documentInfo": document}
     return {
         "serviceDataType": "esriImageServiceDataTypeElevation" if is_elevation else "esriImageServiceDataTypeRGB",
-        "bandCount": bands,
+        "bandCount": band_count(service.cache.image),
         "pixelType": "F32" if is_elevation else "U8",
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gptool.service.accepted_tokens import AcceptedTokens
 from gptool.service.catalog import Catalog
+from gptool.service.figures import FigureCounter
 from gptool.service.large_bodies import LargeBodies
 from gptool.service.queue.queue import JobQueue
 from gptool.service.settings import ServiceSettings
@@ -29,6 +30,8 @@ class ServiceState:
         The places for large request bodies.
     tiles : TileReader
         The tiles of the published caches.
+    figures : FigureCounter
+        The figures of the caches for pages.
     """
 
     settings: ServiceSettings
@@ -37,3 +40,4 @@ class ServiceState:
     tokens: AcceptedTokens | None
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
     tiles: TileReader = field(default_factory=TileReader)
+    figures: FigureCounter = field(default_factory=FigureCounter)

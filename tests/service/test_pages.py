@@ -12,8 +12,11 @@ import pytest
 from lxml import html
 
 from gptool.jobs.record import PlannedSize
+from gptool.model import Lod, NumberText
 from gptool.request import PARAMETERS
+from gptool.service.figures import CacheFigures, LevelFigures
 from gptool.service.pages import link, render, static_files
+from gptool.service.resources.cache_entries import CacheEntry
 from gptool.service.urls import ROOT
 
 HOSTILE = (
@@ -104,11 +107,16 @@ FORM = {
     "export_url": f"{BASE}/exportTiles",
     "estimate_url": f"{BASE}/estimateExportTilesSize",
 }
+LOD = Lod(3, NumberText("0.00002"), NumberText("591657527.591555"))
+FIGURES = CacheFigures((LevelFigures(LOD, 1234, 5_600_000),), b"png")
+ENTRY = CacheEntry("World", HOSTILE, HOSTILE, BASE, "3", FIGURES, "", (("ImageServer", BASE),))
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "directory": ("directory.html", {"folders": [(HOSTILE, f"{ROOT}/services/x")],
-                                     "services": [(HOSTILE, "ImageServer", BASE)]}),
+                                     "caches": [ENTRY], "services": [(HOSTILE, "GPServer", BASE)]}),
     "service": ("image_service.html", {"service": SERVICE, "tiles_url": f"{BASE}/tile",
-                                       "operations": [("Export Tiles", f"{BASE}/exportTiles")]}),
+                                       "operations": [("Export Tiles", f"{BASE}/exportTiles")],
+                                       "figures": FIGURES, "levels": [(LOD, FIGURES.levels[0])], "filled_levels": {3},
+                                       "tile_template": f"{HOSTILE}/{{z}}/{{y}}/{{x}}"}),
     "form": ("export_tiles.html", FORM),
     "running": ("job.html", job_context()),
     "ended": ("job.html", ENDED),
@@ -187,7 +195,7 @@ def test_fields_have_labels_and_ids_are_unique(name: str) -> None:
     ids = page.xpath("//@id")
     assert len(ids) == len(set(ids))
     labelled = set(page.xpath("//label/@for"))
-    fields = page.xpath("//form//*[self::input[not(@type='hidden')] or self::select or self::textarea]")
+    fields = page.xpath("//*[self::input[not(@type='hidden')] or self::select or self::textarea]")
     assert {field.get("id") for field in fields} == labelled
     assert set(page.xpath("//@aria-describedby")) <= set(ids)
     assert page.xpath("//meta[@name='viewport']")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from lxml import html
 
 from helpers.caches import make_cache, world
 from helpers.rest_client import RestClient
@@ -84,6 +85,36 @@ class TestTiles:
     )
     def test_missing_tile_is_not_found(self, client: RestClient, address: str) -> None:
         assert client.get(f"{WORLD}/tile/{address}").status == 404
+
+
+def test_each_cache_is_listed_once_with_its_figures(client: RestClient) -> None:
+    page = html.document_fromstring(client.get("services").body)
+    [cache] = page.xpath("//ul[@class='caches']/li")
+    assert cache.xpath(".//h3/a/text()") == ["World"]
+    [first, last] = cache.xpath(".//p/a/@href")
+    assert (first, last) == (f"/arcgis/rest/{WORLD}", "/arcgis/rest/services/World/MapServer")
+    assert f"{len(world()):,} tiles" in cache.text_content()
+    picture = client.get(cache.xpath(".//img/@src")[0])
+    assert (picture.headers["content-type"], picture.body[:4]) == ("image/png", b"\x89PNG")
+
+
+def test_page_of_a_cache_has_the_tiles_and_bytes_of_each_level(client: RestClient) -> None:
+    page = html.document_fromstring(client.get(WORLD).body)
+    levels = page.get_element_by_id("levels")
+    assert "data-counting" not in levels.attrib
+    found = {}
+    for row in levels.xpath("./div//tbody/tr"):
+        [tiles, size] = row.xpath("td")[2:]
+        found[int(row.xpath("th")[0].text)] = int(tiles.text.replace(",", "")), size.get("title")
+    expected: dict[int, tuple[int, int]] = {}
+    for (level, _, _), tile in world().items():
+        count, size = expected.get(level, (0, 0))
+        expected[level] = count + 1, size + len(tile)
+    assert found == {level: (count, f"{size:,} bytes") for level, (count, size) in expected.items()}
+    empty = {int(text) for text in levels.xpath("./details//tbody/tr/th/text()")}
+    assert empty
+    assert not empty & found.keys()
+    assert page.get_element_by_id("tile-url").get("value").endswith(f"/{WORLD}/tile/{{z}}/{{y}}/{{x}}")
 
 
 RESOURCES = [

@@ -6,8 +6,9 @@ from the list of services to the resource), and all except error.html have `page
 Further variables:
 
 ================== ============================================================================================
-directory.html     folders: (name, url); services: (name, type, url)
-image_service.html service (its JSON), tiles_url, operations: (label, url)
+directory.html     folders: (name, url); caches: `CacheEntry`; services: (name, type, url)
+image_service.html service (its JSON), tiles_url, operations: (label, url), figures (None while they are counted),
+                   levels: (Lod, `LevelFigures` or None), filled_levels (ids), tile_template (URL)
 export_tiles.html  service, tiles_url, parameters, values by parameter name, limit, form_url, export_url,
                    estimate_url
 job.html           job (its JSON), task, service_name, is_active, elapsed, planned, estimate,

@@ -82,6 +82,6 @@ def decode_update(line: bytes) -> WorkerUpdate:
         JobStatus(status),
         [Message(*message) for message in messages],
         progress and JobProgress.from_values(progress),
-        planned and PlannedSize(*planned),
+        planned and PlannedSize.from_values(planned),
         result and JobResult(*result),
     )

@@ -182,7 +182,7 @@ class JobStore:
             JobStatus(row["status"]),
             tuple(Message(*message) for message in messages),
             progress and JobProgress.from_values(progress),
-            planned and PlannedSize(*planned),
+            planned and PlannedSize.from_values(planned),
             result and JobResult(*result),
             **{name: row[name] for name in ("service", "service_type", "owner", "created", "started", "ended")},
             **{name: row[name] for name in ("accessed", "restarts")},

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gptool.errors import ServiceError
 from gptool.service.catalog import CAPABILITIES, CURRENT_VERSION
 from gptool.service.logins import DEFAULT_MINUTES
+from gptool.service.resources.cache_entries import cache_entries
 from gptool.service.resources.gp_service import GP_SERVICE
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, redirect
@@ -41,8 +42,9 @@ async def info(context: RequestContext) -> Representation:
 async def services(context: RequestContext) -> Representation:
     """Return the folders, and the services that are not in a folder."""
     catalog = context.state.catalog
-    found = [(name, kind) for name in catalog.names if "/" not in name for kind in CAPABILITIES]
-    return _listing(context, [*found, (GP_SERVICE, "GPServer")], catalog.folders, context.breadcrumbs(), "Services")
+    names = [name for name in catalog.names if "/" not in name]
+    others = [(GP_SERVICE, "GPServer")]
+    return await _listing(context, names, others, catalog.folders, context.breadcrumbs(), "Services")
 
 
 async def folder(context: RequestContext) -> Representation:
@@ -50,25 +52,35 @@ async def folder(context: RequestContext) -> Representation:
     catalog, name = context.state.catalog, context.path_parameter("folder")
     if name not in catalog.folders:
         raise ServiceError("folder or service not found", code=404, where=name)
-    found = [(other, kind) for other in catalog.names if other.startswith(f"{name}/") for kind in CAPABILITIES]
-    return _listing(context, found, [], context.breadcrumbs(name), name)
+    names = [other for other in catalog.names if other.startswith(f"{name}/")]
+    return await _listing(context, names, [], [], context.breadcrumbs(name), name)
 
 
-def _listing(
-    context: RequestContext, services: list[tuple[str, str]], folders: list[str], crumbs: Breadcrumbs, title: str
+async def _listing(
+    context: RequestContext,
+    names: list[str],
+    others: list[tuple[str, str]],
+    folders: list[str],
+    crumbs: Breadcrumbs,
+    title: str,
 ) -> Representation:
-    """Return the listing of services, given as names and types, and folders."""
+    """Return the listing of caches, of other services as names and types, and of folders.
+
+    Each cache is a service of two types in JSON, and one entry of the page.
+    """
+    services = [*((name, kind) for name in names for kind in CAPABILITIES), *others]
     value = {
         "currentVersion": CURRENT_VERSION,
         "folders": folders,
         "services": [{"name": name, "type": service_type} for name, service_type in services],
     }
+    if context.format != "html":
+        return Representation(value, "directory.html")
     page = {
         "title": title,
         "breadcrumbs": crumbs,
         "folders": [(name, context.page_path(service_path(name))) for name in folders],
-        "services": [
-            (name, service_type, context.page_path(service_path(name, service_type))) for name, service_type in services
-        ],
+        "caches": await cache_entries(context, names),
+        "services": [(name, kind, context.page_path(service_path(name, kind))) for name, kind in others],
     }
     return Representation(value, "directory.html", page)

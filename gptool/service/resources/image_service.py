@@ -18,7 +18,7 @@ from gptool.service.resources.job_resources import start_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation
 from gptool.service.resources.tile_response import tile_response
-from gptool.service.urls import service_path
+from gptool.service.urls import SERVICES, service_path
 
 OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
 """The operations of a service, and their tasks."""
@@ -33,10 +33,18 @@ async def service(service_type: str, context: RequestContext) -> Representation:
     """Return the description of a cache: spatial reference, extent, tiling scheme, and limits of exports."""
     cached = await find_service(context)
     value = await run_in_threadpool(service_json, cached, service_type)
+    if context.format != "html":
+        return Representation(value, "image_service.html")
     operations = OPERATIONS if cached.settings.export_tiles_allowed else ()
+    [figures] = await context.state.figures.figures([cached])
+    tile_url = context.absolute_url(f"{SERVICES}/{cached.name}/{service_type}/tile")
     page = {
         **_map_page(context, cached, service_type, value),
-        "title": f"{cached.name} ({service_type})",
+        "title": cached.title,
+        "figures": figures,
+        "levels": [(level, figures.levels[i] if figures else None) for i, level in enumerate(cached.cache.scheme.lods)],
+        "filled_levels": {lod.level for lod in cached.levels},
+        "tile_template": f"{tile_url}/{{z}}/{{y}}/{{x}}",
         "operations": [
             (LABELS[name], context.page_path(service_path(cached.name, service_type, name))) for name in operations
         ],

@@ -1,5 +1,7 @@
 // Map of a cache in its own spatial reference and tiling scheme: coordinates are not transformed.
 
+import { decimalsFor } from "./area.js";
+
 const { L } = window;
 
 // Fraction of a tile's side by which the extent may reach into a tile without selecting it: tiling schemes state rounded
@@ -65,7 +67,20 @@ function showLevel(map, lods, first, last) {
   document.getElementById("map-level").textContent = `Level ${level}, 1:${Math.round(scale).toLocaleString("en")}`;
 }
 
-// Show the figure with the map, and return the map, the JSON of its service and its finest resolution.
+// Show the coordinates of the pointer, to a hundredth of a pixel of the finest level.
+function showPointer(map, resolution) {
+  const text = document.getElementById("map-pointer");
+  const decimals = decimalsFor(resolution);
+  map.on("mousemove", ({ latlng }) => {
+    text.textContent = `x ${latlng.lng.toFixed(decimals)}, y ${latlng.lat.toFixed(decimals)}`;
+  });
+  map.on("mouseout", () => {
+    text.textContent = "";
+  });
+}
+
+// Show the figure with the map. Return the map, the JSON of its service, its finest resolution, its levels, and the
+// options of layers with its tiles.
 export function showMap() {
   const element = document.getElementById("map");
   document.getElementById("map-figure").hidden = false;
@@ -89,13 +104,15 @@ export function showMap() {
   });
   map.on("zoomend", () => showLevel(map, lods, first, last));
   map.fitBounds(bounds);
+  showPointer(map, lods[last].resolution);
   const side = Math.min(tileInfo.cols, tileInfo.rows) * lods[last].resolution;
-  tileLayer(element.dataset, lods, {
+  const layerOptions = {
     ...zooms,
     minNativeZoom: first,
     maxNativeZoom: last,
     tileSize: L.point(tileInfo.cols, tileInfo.rows),
     bounds: toBounds(service.fullExtent, EDGE_TOLERANCE * side),
-  }).addTo(map);
-  return { map, service, resolution: lods[last].resolution };
+  };
+  tileLayer(element.dataset, lods, layerOptions).addTo(map);
+  return { map, service, resolution: lods[last].resolution, lods, layerOptions };
 }
