@@ -11,6 +11,7 @@ import errno
 import os
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -130,6 +131,42 @@ def stored_zip_size(members: list[tuple[str, int]]) -> int:
         offset += len(_local_header(member)) + size
         directory += len(_central_header(member))
     return offset + directory + len(_end_records(len(members), directory, offset))
+
+
+def stream_stored_zip(files: Sequence[tuple[str, Path, int]]) -> Iterator[bytes]:
+    """Yield the parts of a zip of files, given as names, paths and sizes (bytes); its size is `stored_zip_size`.
+
+    Each file is read twice, first for its CRC-32: readers that do not seek need it before the bytes.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read, or has changed.
+    """
+    members, end = list[ZipMember](), 0
+    for name, path, size in files:
+        with path.open("rb") as source:
+            crc32 = 0
+            for part in _read_exactly(source, size):
+                crc32 = zlib.crc32(part, crc32)
+            member = ZipMember(name, size, crc32, end)
+            header = _local_header(member)
+            yield header
+            source.seek(0)
+            yield from _read_exactly(source, size)
+        members.append(member)
+        end += len(header) + size
+    directory = b"".join(map(_central_header, members))
+    yield directory + _end_records(len(members), len(directory), end)
+
+
+def _read_exactly(source: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the bytes of a file, which must be `size`."""
+    while size > 0 and (part := source.read(min(size, COPY_BYTES))):
+        size -= len(part)
+        yield part
+    if size or source.read(1):
+        raise OSError(errno.EIO, f"{source.name} changed while it was read")
 
 
 def _local_header(member: ZipMember) -> bytes:

@@ -25,10 +25,12 @@ from gptool.service.resources import (
     sign_in,
     token_service,
 )
+from gptool.service.resources.dataset_zip import dataset_zip
 from gptool.service.resources.gp_service import TASKS, TaskJobs
 from gptool.service.resources.health import HealthResource
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
+from gptool.service.resources.previews import PreviewResource
 from gptool.service.resources.responses import Resource, endpoint
 from gptool.service.state import ServiceState
 from gptool.service.tile_app import TileApp
@@ -63,11 +65,13 @@ def _routes() -> Iterator[Route]:
     yield Route(f"{STATIC_FILES}/{{path:path}}", _static_file)
     yield _route(SERVICES, directory.services)
     result = f"{OUTPUT_FILES}/{{job}}"
+    yield _route(f"{result}.zip", dataset_zip, default_format="json")
     for path in (result, f"{result}/{{path:path}}"):
         yield _route(path, output_files.output, default_format="json")
     yield from _gp_routes(f"{SERVICES}/{gp_service.GP_SERVICE}/GPServer")
+    preview = PreviewResource()
     for service_type in CAPABILITIES:
-        yield from _image_routes(f"{SERVICES}/{{service:path}}/{service_type}", service_type)
+        yield from _image_routes(f"{SERVICES}/{{service:path}}/{service_type}", service_type, preview)
     yield _route(f"{SERVICES}/{{folder}}", directory.folder)
 
 
@@ -79,10 +83,11 @@ def _gp_routes(url: str) -> Iterator[Route]:
         yield from _job_routes(f"{url}/{name}", TaskJobs(name))
 
 
-def _image_routes(url: str, service_type: str) -> Iterator[Route]:
+def _image_routes(url: str, service_type: str, preview: PreviewResource) -> Iterator[Route]:
     yield _route(url, partial(image_service.service, service_type))
     yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, default_format="json")
     yield _route(f"{url}/info/thumbnail", previews.thumbnail, default_format="json")
+    yield _route(f"{url}/preview", preview.respond, default_format="json")
     yield from _job_routes(url, JobResources(None))
     for name, task in OPERATIONS.items():
         operation = partial(image_service.operation, service_type, name)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptool.output.stored_zip import StoredZip, stored_zip_size
+from gptool.output.stored_zip import StoredZip, stored_zip_size, stream_stored_zip
 
 
 def add(package: StoredZip, name: str, data: bytes) -> None:
@@ -137,3 +137,24 @@ class SparseZip(StoredZip):
 
     def add_file(self, name: str, path: Path, size: int, crc32: int) -> None:
         self.reserve(name, size)
+
+
+@given(members=st.dictionaries(NAMES, st.binary(max_size=200), max_size=8))
+def test_streamed_zip_is_the_written_one(tmp_path_factory: pytest.TempPathFactory, members: dict[str, bytes]) -> None:
+    folder, file = tmp_path_factory.mktemp("streamed"), io.BytesIO()
+    package, files = StoredZip(file), []
+    for i, (name, data) in enumerate(members.items()):
+        (folder / str(i)).write_bytes(data)
+        files.append((name, folder / str(i), len(data)))
+        add(package, name, data)
+    package.finish()
+    streamed = b"".join(stream_stored_zip(files))
+    assert streamed == file.getvalue()
+    assert len(streamed) == stored_zip_size([(name, size) for name, _, size in files])
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_streamed_file_must_have_the_stated_size(tmp_path: Path, size: int) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    with pytest.raises(OSError, match="changed while it was read"):
+        list(stream_stored_zip([("x", tmp_path / "x", size)]))

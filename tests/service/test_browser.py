@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from gptool.service.tokens import add_token
 from gptool.text import format_bytes
 from helpers.gate import Gate
 from helpers.service_process import ServiceProcess
-from helpers.tile_readers import read_tiles
+from helpers.tile_readers import read_cache, read_tiles
 
 pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
 from playwright.sync_api import Browser, Page, expect
@@ -110,6 +111,74 @@ def test_estimate_follows_the_form(page: Page, service: ServiceProcess) -> None:
     assert meter.evaluate("meter => [meter.value, meter.max]") == [21, 100]
     page.get_by_label("Levels").fill("77")
     expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
+
+
+def test_sliders_choose_levels_and_show_the_tiles_of_the_area_at_each(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_url(service, WORLD))
+    expect(estimated_tiles(page)).to_have_text("341")
+    rows = page.locator("#level-range tbody tr")
+    expect(rows.locator("td:nth-child(3)")).to_have_text(["1", "4", "16", "64", "256"])
+    page.get_by_label("Finest level").fill("2")
+    expect(page.get_by_label("Levels")).to_have_value("0-2")
+    page.get_by_label("Coarsest level").fill("1")
+    expect(page.get_by_label("Levels")).to_have_value("1-2")
+    expect(estimated_tiles(page)).to_have_text("20")
+    page.get_by_label("Levels").fill("3")
+    expect(page.get_by_label("Coarsest level")).to_have_value("3")
+    expect(page.get_by_label("Finest level")).to_have_value("3")
+    quarter = {"rings": [[[1, 1], [1, 2e7], [2e7, 2e7], [2e7, 1], [1, 1]]], "spatialReference": {"wkid": 102100}}
+    page.get_by_label("Levels").fill("")
+    page.get_by_label("Area of interest").fill(json.dumps(quarter))
+    expect(rows.locator("td:nth-child(3)")).to_have_text(["1", "1", "4", "16", "64"])
+
+
+def test_quality_slider_shows_a_tile_before_and_after(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_url(service, WORLD))
+    expect(page.locator("#quality-tiles")).to_be_hidden()
+    page.get_by_label("Quality", exact=True).fill("20")
+    expect(page.get_by_label("Compression quality")).to_have_value("20")
+    expect(page.get_by_label("Optimize tiles for size")).to_be_checked()
+    widths = [page.locator(f"#tile-{name}") for name in ("before", "after")]
+    for image in widths:
+        expect(image).to_have_js_property("naturalWidth", 256)
+    before, after = (float(page.locator(f"#tile-{name}-size").inner_text().split()[0]) for name in ("before", "after"))
+    assert 0 < after < before
+    expect(page.locator("#estimate .saving")).to_contain_text("% less")
+
+
+def test_export_button_of_a_phone_is_on_the_first_screen(browser: Browser, service: ServiceProcess) -> None:
+    with opened(browser, PHONE, **TOUCH) as page:
+        page.goto(form_url(service, WORLD))
+        expect(estimated_tiles(page)).to_have_text("341")
+        expect(page.get_by_role("button", name="Export tiles")).to_be_in_viewport(ratio=1)
+
+
+def test_dataset_is_downloaded_as_a_zip_and_edited_and_run_again(
+    page: Page, service: ServiceProcess, tmp_path: Path
+) -> None:
+    page.goto(form_url(service, WORLD))
+    page.get_by_label("Levels").fill("1-2")
+    page.get_by_label("Tile package").uncheck()
+    page.get_by_label("Compression quality").fill("40")
+    page.get_by_role("button", name="Export tiles").click()
+    expect(ended_status(page)).to_have_text("Succeeded")
+    package = download(page, tmp_path)
+    with zipfile.ZipFile(package) as files:
+        assert files.testzip() is None
+        files.extractall(tmp_path / "dataset")
+    assert len(read_cache(tmp_path / "dataset" / WORLD)) == 20
+
+    page.get_by_role("link", name="Edit and run again").click()
+    expect(page.get_by_label("Levels")).to_have_value("1-2")
+    expect(page.get_by_label("Tile package")).not_to_be_checked()
+    expect(page.get_by_label("Optimize tiles for size")).to_be_checked()
+    expect(page.get_by_label("Compression quality")).to_have_value("40")
+    expect(page.get_by_label("Export by")).to_be_hidden()
+    expect(estimated_tiles(page)).to_have_text("20")
+    page.get_by_label("Levels").fill("0")
+    page.get_by_role("button", name="Export tiles").click()
+    expect(ended_status(page)).to_have_text("Succeeded")
+    expect(page.locator("#amounts-tiles")).to_have_text("1")
 
 
 def test_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess, gate: Gate) -> None:

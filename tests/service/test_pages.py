@@ -58,6 +58,8 @@ TASK = {
          "direction": "esriGPParameterDirectionOutput"},
     ],
 }  # fmt: skip
+LOD = Lod(3, NumberText("0.00002"), NumberText("591657527.591555"))
+FIGURES = CacheFigures((LevelFigures(LOD, 1234, 5_600_000),), b"png")
 MESSAGES = [{"type": "esriJobMessageTypeWarning", "description": HOSTILE}]
 
 
@@ -68,7 +70,8 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "service_name": HOSTILE,
         "is_active": status == "esriJobExecuting",
         "elapsed": "1.5 seconds",
-        "planned": PlannedSize(1234, 5_600_000, 0),
+        "planned": PlannedSize(1234, 5_600_000, 0, ((3, 1234, 5_600_000),)),
+        "download": None,
         "estimate": None,
         "verification": None,
         "files": [],
@@ -76,6 +79,8 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "report": None,
         "job_url": JOB,
         "cancel_url": f"{JOB}/cancel",
+        "job_id": "j1",
+        "form_url": f"{BASE}/exportTiles",
         "results": [],
         "inputs": [("levels", f"{JOB}/inputs/levels", HOSTILE)],
     }
@@ -84,6 +89,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
 
 ENDED = job_context(
     "esriJobSucceeded",
+    download=6_543_210,
     files=[(HOSTILE, f"{ROOT}/directories/arcgisoutput/j1/World.tpkx", 6_543_210)],
     report=f"{ROOT}/directories/arcgisoutput/j1/report.json",
     results=[("out_service_url", f"{JOB}/results/out_service_url")],
@@ -102,13 +108,14 @@ FORM = {
     "tiles_url": f"{BASE}/tile",
     "parameters": PARAMETERS,
     "values": {"tilePackage": "true", "levels": HOSTILE, "areaOfInterest": HOSTILE},
+    "folded": {"exportBy", "f"},
+    "levels": (LOD,),
+    "preview_url": f"{BASE}/preview",
     "limit": 100_000,
     "form_url": f"{BASE}/exportTiles",
     "export_url": f"{BASE}/exportTiles",
     "estimate_url": f"{BASE}/estimateExportTilesSize",
 }
-LOD = Lod(3, NumberText("0.00002"), NumberText("591657527.591555"))
-FIGURES = CacheFigures((LevelFigures(LOD, 1234, 5_600_000),), b"png")
 ENTRY = CacheEntry("World", HOSTILE, HOSTILE, BASE, "3", FIGURES, "", (("ImageServer", BASE),))
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "directory": ("directory.html", {"folders": [(HOSTILE, f"{ROOT}/services/x")],
@@ -150,7 +157,7 @@ def test_values_are_escaped(name: str) -> None:
     page = parse_page(name)
     assert HOSTILE in page.xpath("//title")[0].text
     assert HOSTILE in page.xpath("//h1")[0].text_content()
-    assert {image.get("src") for image in page.iter("img")} == {f"{ROOT}/static/icon.svg"}
+    assert {image.get("src") for image in page.xpath("//img[@src]")} == {f"{ROOT}/static/icon.svg"}
     assert not page.xpath("//*[contains(., 'alert(1)') and self::script]")
 
 
@@ -213,7 +220,10 @@ def test_pages_link_to_json_except_forms_that_would_start_a_job() -> None:
 
 def test_form_has_a_field_for_every_parameter() -> None:
     form = parse_page("form").get_element_by_id("export")
-    assert [field.get("name") for field in form.xpath(".//*[@name]")] == [item.name for item in PARAMETERS]
+    folded = [item.name for item in PARAMETERS if item.name in FORM["folded"]]
+    assert form.xpath("./details//@name") == folded
+    others = [item.name for item in PARAMETERS if item.name not in folded]
+    assert form.xpath(".//@name") == [*others, *folded]
     assert form.xpath(".//select[@id='exportBy']/option/text()") == ["LevelID", "Resolution", "Scale"]
     assert form.xpath(".//select[@id='exportBy']/option[@selected]/text()") == ["LevelID"]
     assert form.xpath(".//select[@id='storageFormatType']/option[@value='']/text()") == ["Not specified"]
@@ -229,9 +239,12 @@ def test_unchecked_box_means_the_default() -> None:
 
 
 def test_form_has_a_button_for_each_operation() -> None:
-    form = parse_page("form").get_element_by_id("export")
+    page = parse_page("form")
+    form = page.get_element_by_id("export")
     assert form.get("action") == FORM["form_url"]
-    assert form.xpath(".//button/@formaction") == [FORM["export_url"], FORM["estimate_url"]]
+    buttons = page.xpath("//button[@type='submit']")
+    assert [button.get("formaction") for button in buttons] == [FORM["export_url"], FORM["estimate_url"]]
+    assert {button.get("form") for button in buttons} == {"export"}
     assert form.get("method") == "post"
 
 
@@ -257,7 +270,11 @@ def test_page_of_an_ended_job_links_to_its_files() -> None:
     assert not list(page.iter("noscript", "progress", "form", "script"))
     [package, _] = page.xpath("//a[@download]")
     assert "6.5 MB" in package.text_content()
-    assert page.xpath("//dl[@class='amounts']//dd/text()") == ["1,234", "5.6 MB"]
+    assert page.xpath("//dl[@class='amounts']//dd[@id]/text()") == ["1,234", "5.6 MB", "6.5 MB"]
+    assert not page.xpath("//dd[@class='saving']")
+    smaller = render_template("job.html", **job_context("esriJobSucceeded", download=1_400_000))
+    assert smaller.xpath("//dd[@class='saving']/text()") == ["75 % less"]
+    assert page.xpath("//table[@id='planned-levels']//tr[@data-level='3']/td/text()") == ["1,234", "5.6 MB"]
 
 
 def test_page_of_an_ended_job_shows_the_verification_of_its_package() -> None:

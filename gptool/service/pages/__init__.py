@@ -9,11 +9,11 @@ Further variables:
 directory.html     folders: (name, url); caches: `CacheEntry`; services: (name, type, url)
 image_service.html service (its JSON), tiles_url, operations: (label, url), figures (None while they are counted),
                    levels: (Lod, `LevelFigures` or None), filled_levels (ids), tile_template (URL)
-export_tiles.html  service, tiles_url, parameters, values by parameter name, limit, form_url, export_url,
-                   estimate_url
-job.html           job (its JSON), task, service_name, is_active, elapsed, planned, estimate,
+export_tiles.html  service, tiles_url, parameters, folded (names of parameters), values by parameter name, limit,
+                   levels (`Lod`), form_url, export_url, estimate_url, preview_url
+job.html           job (its JSON), task, service_name, is_active, elapsed, planned, download (bytes or None), estimate,
                    files: (name, url, size), folder, report, job_url, cancel_url, results: (name, url),
-                   inputs: (name, url, value)
+                   job_id, form_url, inputs: (name, url, value)
 result.html        result: values by name
 gp_service.html    service (its JSON), tasks: (name, url)
 gp_task.html       task (its JSON), submit_url

@@ -135,7 +135,7 @@ class TaskJobs(JobResources):
         ServiceError
             If there is no such job.
         """
-        return await find_job(context, self.operation)
+        return await find_job(context, operation=self.operation)
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the outputs of a succeeded job. A dataset is a folder, so it has no output of type GPDataFile."""

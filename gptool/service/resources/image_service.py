@@ -13,6 +13,7 @@ from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
 from gptool.service.queue.admission import exportable_cache
 from gptool.service.resources.cross_site import check_same_site
+from gptool.service.resources.form_values import JOB, job_values
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
 from gptool.service.resources.request_context import RequestContext
@@ -24,6 +25,9 @@ OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "Estimate
 """The operations of a service, and their tasks."""
 
 LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
+
+FOLDED = {"exportBy", "nearestLevel", "exportExtent", "storageFormatType", "tables", "f"}
+"""Parameters that few people need: they are in a fold of the form."""
 
 FORM_VALUES = {"tilePackage": "true"}
 """Initial values of the form that differ from the defaults: a person wants a single file to download."""
@@ -88,16 +92,20 @@ async def find_service(context: RequestContext) -> CachedService:
 
 async def _form(context: RequestContext, cached: CachedService, service_type: str, name: str) -> Representation:
     value = await run_in_threadpool(service_json, cached, service_type)
+    values = await job_values(context, cached.name) if context.parameters.get(JOB, "").strip() else FORM_VALUES
     service_url = context.page_path(service_path(cached.name, service_type))
     url = f"{service_url}/{name}"
     map_page = _map_page(context, cached, service_type, value)
     page = {
         **map_page,
+        "levels": cached.levels,
+        "preview_url": f"{service_url}/preview",
         "breadcrumbs": [*map_page["breadcrumbs"], (LABELS[name], url)],
         "form_url": url,
         "title": LABELS[name],
         "parameters": PARAMETERS,
-        "values": FORM_VALUES,
+        "folded": FOLDED,
+        "values": values,
         "export_url": f"{service_url}/exportTiles",
         "estimate_url": f"{service_url}/estimateExportTilesSize",
         "limit": cached.settings.max_export_tiles_count,

@@ -7,12 +7,16 @@ from gptool.jobs.record import JobRecord
 from gptool.service.resources.request_context import RequestContext
 
 
-async def find_job(context: RequestContext, operation: str | None = None, service: str | None = None) -> JobRecord:
-    """Return the job of the path's parameter `job`.
+async def find_job(
+    context: RequestContext, job_id: str | None = None, *, operation: str | None = None, service: str | None = None
+) -> JobRecord:
+    """Return a job.
 
     Parameters
     ----------
     context : RequestContext
+    job_id : str, optional
+        By default that of the path's parameter `job`.
     operation, service : str, optional
         The required operation and service of the job. By default, any.
 
@@ -21,7 +25,7 @@ async def find_job(context: RequestContext, operation: str | None = None, servic
     ServiceError
         If there is no such job, or it belongs to another owner.
     """
-    job_id = context.path_parameter("job")
+    job_id = job_id or context.path_parameter("job")
     job = await context.state.queue.find(job_id)
     if (
         job is None

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from gptool.jobs.record import JobRecord, JobResult
 from gptool.jobs.report import REPORT
+from gptool.service.catalog import CAPABILITIES
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, service_path
 
@@ -44,16 +45,34 @@ def job_page(
         "service_name": job.service,
         "job_url": path,
         "cancel_url": f"{path}/cancel",
+        "job_id": job.job_id,
+        "form_url": _form_path(context, job),
         "is_active": not job.status.is_ended,
         "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
         "planned": job.planned,
+        "download": result.size if package else None,
         "estimate": result.estimate,
-        "files": [(result.name, f"{output}/{package}", result.size)] if package and result.is_file else [],
+        "files": _downloads(result, output),
         "folder": f"{output}/{package}" if package and not result.is_file else None,
         "report": f"{output}/{REPORT}" if package else None,
         "results": [(name, f"{path}/results/{name}") for name in results],
         "inputs": [(name, f"{path}/inputs/{name}", value) for name, value in inputs.items()],
     }
+
+
+def _form_path(context: RequestContext, job: JobRecord) -> str:
+    """Return the path of the form of the job's operation; tasks have those of the image service."""
+    service_type = job.service_type if job.service_type in CAPABILITIES else "ImageServer"
+    return context.page_path(service_path(job.service, service_type, job.operation[0].lower() + job.operation[1:]))
+
+
+def _downloads(result: JobResult, output: str) -> list[tuple[str, str, int]]:
+    """Return the name, path and size of the file to download: the package, or a zip of the dataset."""
+    if result.name is None:
+        return []
+    if result.is_file:
+        return [(result.name, f"{output}/{quote(result.name)}", result.size)]
+    return [(f"{result.name}.zip", f"{output}.zip", result.size)]
 
 
 def job_path(context: RequestContext) -> str:

@@ -71,7 +71,7 @@ class JobResources:
         ServiceError
             If there is no such job.
         """
-        return await find_job(context, self.operation, context.path_parameter("service"))
+        return await find_job(context, operation=self.operation, service=context.path_parameter("service"))
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""

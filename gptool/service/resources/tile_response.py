@@ -57,8 +57,14 @@ async def tile_response(
     if etag_matches(if_none_match, tile.etag):
         return TileResponse(304, headers)
     data = await tile.read()
-    media_type = next((MEDIA_TYPES[start] for start in MEDIA_TYPES if data.startswith(start)), DEFAULT_MEDIA_TYPE)
-    return TileResponse(200, [(b"content-length", b"%d" % len(data)), (b"content-type", media_type), *headers], data)
+    return TileResponse(
+        200, [(b"content-length", b"%d" % len(data)), (b"content-type", media_type(data)), *headers], data
+    )
+
+
+def media_type(data: bytes) -> bytes:
+    """Return the media type of a tile."""
+    return next((MEDIA_TYPES[start] for start in MEDIA_TYPES if data.startswith(start)), DEFAULT_MEDIA_TYPE)
 
 
 def _parse_index(text: str) -> int | None:

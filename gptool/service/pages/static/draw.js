@@ -45,6 +45,12 @@ export class Drawing {
     this.area.setLatLngs(rings.map((ring) => ring.map(([x, y]) => [y, x])));
   }
 
+  // The middle of the bounds of the area; null if there is none.
+  middle() {
+    const bounds = this.area.getBounds();
+    return bounds.isValid() ? bounds.getCenter() : null;
+  }
+
   choose(tool) {
     if (tool === "clear") this.finish([]);
     else if (tool === "view") this.finish(this.viewCorners());

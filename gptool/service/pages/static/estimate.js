@@ -38,8 +38,9 @@ function causeOf(job) {
 
 // One estimate. Once it is outdated, it cancels its job at the next poll.
 class Estimate {
-  constructor(panel, fields) {
+  constructor(panel, fields, onPage) {
     this.panel = panel;
+    this.onPage = onPage;
     this.fields = fields;
     this.token = fields.get("token");
     this.statuses = readStatuses(panel);
@@ -76,6 +77,7 @@ class Estimate {
     const page = job.results && (await getPage(jobUrl, this.token));
     if (this.outdated) return;
     const amounts = page?.querySelector(".amounts");
+    if (page) this.onPage(page, this.fields);
     if (amounts) showAmounts(this.panel, amounts);
     else showState(this.panel, "failed", causeOf(job));
   }
@@ -85,11 +87,12 @@ class Estimate {
   }
 }
 
-// Show the estimate of a form in a panel, and update it whenever the form changes.
-export function followForm(form, panel) {
+// Show the estimate of a form in a panel, and update it whenever the form changes. onPage: called with the page of the
+// job of each estimate, and the fields that it is about.
+export function followForm(form, panel, onPage) {
   let [timer, current] = [0, null];
   const start = () => {
-    current = new Estimate(panel, new FormData(form));
+    current = new Estimate(panel, new FormData(form), onPage);
     current.run();
   };
   const restart = () => {

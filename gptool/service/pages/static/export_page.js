@@ -3,12 +3,14 @@
 import { decimalsFor, polygonText, readRings } from "./area.js";
 import { Drawing } from "./draw.js";
 import { followForm } from "./estimate.js";
+import { LevelRange } from "./levels.js";
 import { showMap } from "./map.js";
+import { QualityPreview } from "./quality.js";
 
 const form = document.getElementById("export");
 const { areaOfInterest, optimizeTilesForSize, compressionQuality } = form.elements;
 const hint = document.getElementById("map-hint");
-const { map, service, resolution } = showMap();
+const { map, service, resolution, lods } = showMap();
 const reference = service.tileInfo.spatialReference;
 const drawing = new Drawing(map, document.getElementById("map-tools"), hint, writeArea);
 
@@ -36,4 +38,14 @@ function checkOptimizeTiles() {
 areaOfInterest.addEventListener("input", showArea);
 compressionQuality.addEventListener("input", checkOptimizeTiles);
 showArea();
-followForm(form, document.getElementById("estimate"));
+
+// The middle of the area, or of the map, at the level that the map shows.
+function previewPosition() {
+  const { lng: x, lat: y } = drawing.middle() ?? map.getCenter();
+  const zoom = Math.max(0, Math.min(lods.length - 1, Math.round(map.getZoom())));
+  return { x, y, level: lods[zoom].level };
+}
+
+const levelRange = new LevelRange(form);
+new QualityPreview(form, previewPosition);
+followForm(form, document.getElementById("estimate"), (page, fields) => levelRange.showPage(page, fields));
