@@ -163,6 +163,7 @@ def test_dataset_is_downloaded_as_a_zip_and_edited_and_run_again(
     page.get_by_role("button", name="Export tiles").click()
     expect(ended_status(page)).to_have_text("Succeeded")
     package = download(page, tmp_path)
+    assert package.name == f"{WORLD}.zip"
     with zipfile.ZipFile(package) as files:
         assert files.testzip() is None
         files.extractall(tmp_path / "dataset")

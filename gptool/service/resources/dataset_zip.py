@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
@@ -31,7 +32,7 @@ async def dataset_zip(context: RequestContext) -> Response:
         raise ServiceError("output of the job has expired", code=404, where=result.name) from None
     headers = {
         "Content-Length": str(stored_zip_size([(name, size) for name, _, size in files])),
-        "Content-Disposition": f'attachment; filename="{job.job_id}.zip"',
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(result.name)}.zip",
         "Cache-Control": "private",
     }
     return StreamingResponse(stream_stored_zip(files), media_type="application/zip", headers=headers)

@@ -4,18 +4,22 @@ import { showGrid } from "./grid.js";
 import { showMap } from "./map.js";
 import { getPage, wait } from "./rest.js";
 
-const COUNTING_INTERVAL_MS = 3000;
+// The interval doubles from the first to the last of these, since a huge cache takes minutes.
+const COUNTING_INTERVALS_MS = [2000, 60000];
 
 const { map, lods, layerOptions } = showMap();
 showGrid(map, lods, layerOptions);
 
 // Replace the table of levels until the tiles are counted.
 async function followCounting() {
+  const [first, longest] = COUNTING_INTERVALS_MS;
+  let interval = first;
   for (;;) {
     const levels = document.getElementById("levels");
     const { counting, token } = levels.dataset;
     if (!counting) return;
-    await wait(COUNTING_INTERVAL_MS);
+    await wait(interval);
+    interval = Math.min(2 * interval, longest);
     const counted = (await getPage(counting, token)).getElementById("levels");
     if (counted && !counted.dataset.counting) levels.replaceWith(counted);
   }
