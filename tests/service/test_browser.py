@@ -182,6 +182,20 @@ def test_dataset_is_downloaded_as_a_zip_and_edited_and_run_again(
     expect(page.locator("#amounts-tiles")).to_have_text("1")
 
 
+def test_form_of_a_task_has_the_map_of_the_chosen_cache(page: Page, service: ServiceProcess) -> None:
+    page.goto(f"{service.url}/ExportTiles/GPServer/ExportTiles")
+    expect(page.locator("#map")).to_be_hidden()
+    for name in (FEW, WORLD):
+        page.locator("#cache").select_option(name)
+        tile = page.locator("#map .leaflet-tile-loaded").first
+        expect(tile).to_have_attribute("src", re.compile(f"/{name}/ImageServer/tile/"))
+    page.get_by_role("button", name="Current view").click()
+    assert json.loads(area_of(page))["spatialReference"]["wkid"] == 102100
+    page.get_by_label("Levels").fill("0")
+    page.get_by_role("button", name="Submit job (POST)").click()
+    expect(ended_status(page)).to_have_text("Succeeded")
+
+
 def test_newer_estimate_cancels_the_older(page: Page, service: ServiceProcess, gate: Gate) -> None:
     """The newer estimate recompresses no tile, so the gate does not hold it."""
     page.goto(form_url(service, WORLD))

@@ -129,7 +129,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "ended": ("job.html", ENDED),
     "result": ("result.html", {"result": {"paramName": HOSTILE, "value": HOSTILE, "more": {HOSTILE: HOSTILE}}}),
     "gp-service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
-    "gp-task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob"}),
+    "gp-task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob", "caches": {HOSTILE: BASE}}),
     "error": ("error.html", {"code": 499, "message": HOSTILE, "details": [HOSTILE], "has_users": True,
                              "has_tokens": True, "sign_in_url": f"{ROOT}/signIn", "next_page": HOSTILE}),
 }  # fmt: skip

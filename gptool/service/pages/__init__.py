@@ -16,7 +16,7 @@ job.html           job (its JSON), task, service_name, is_active, elapsed, plann
                    job_id, form_url, inputs: (name, url, value)
 result.html        result: values by name
 gp_service.html    service (its JSON), tasks: (name, url)
-gp_task.html       task (its JSON), submit_url
+gp_task.html       task (its JSON), submit_url, caches: paths by name
 error.html         code, message, details, has_users and has_tokens (whether they can sign in here); if so,
                    sign_in_url, next_page (where to return)
 ================== ============================================================================================

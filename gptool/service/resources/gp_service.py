@@ -107,6 +107,9 @@ async def task(name: str, context: RequestContext) -> Representation:
         "title": described.label,
         "breadcrumbs": context.breadcrumbs(GP_SERVICE, "GPServer", name),
         "task": value,
+        "caches": {
+            name: context.page_path(service_path(name, "ImageServer")) for name in context.state.catalog.exportable
+        },
         "submit_url": context.page_path(f"{_task_path(name)}/submitJob"),
     }
     return Representation(value, "gp_task.html", page)
