@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
-from gptool.service.middleware import HostCheckMiddleware, cross_origin_access
+from gptool.service.middleware import HostCheckMiddleware, compressed, cross_origin_access
 from gptool.service.pages import static_files
 from gptool.service.resources import (
     directory,
@@ -31,7 +33,7 @@ from gptool.service.resources.health import HealthResource
 from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
 from gptool.service.resources.previews import PreviewResource
-from gptool.service.resources.responses import Resource, endpoint
+from gptool.service.resources.responses import Resource, endpoint, respond_to_http_error
 from gptool.service.state import ServiceState
 from gptool.service.tile_app import TileApp
 from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
@@ -47,9 +49,10 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
         The accepted host names; None accepts every name.
     """
     health = HealthResource(state.settings)
-    app = Starlette(routes=[*_routes(), Route(HEALTH, health.respond, methods=["GET"])])
+    routes = [*_routes(), Route(HEALTH, health.respond, methods=["GET"])]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: respond_to_http_error})
     app.state.service = state
-    inner = cross_origin_access(TileApp(app, state), state.settings)
+    inner = cross_origin_access(TileApp(compressed(app), state), state.settings)
     return HostCheckMiddleware(inner, hosts, state.settings.public_path)
 
 
@@ -88,17 +91,19 @@ def _image_routes(url: str, service_type: str, preview: PreviewResource) -> Iter
     yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, default_format="json")
     yield _route(f"{url}/info/thumbnail", previews.thumbnail, default_format="json")
     yield _route(f"{url}/preview", preview.respond, default_format="json")
-    yield from _job_routes(url, JobResources(None))
-    for name, task in OPERATIONS.items():
+    yield from _job_routes(url, JobResources())
+    for name in OPERATIONS:
         operation = partial(image_service.operation, service_type, name)
         yield _route(f"{url}/{name}", operation)
         yield _route(f"{url}/{name}/submitJob", operation)
-        yield from _job_routes(f"{url}/{name}", JobResources(task))
+        yield from _job_routes(f"{url}/{name}", JobResources())
 
 
 def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:
     job = f"{url}/jobs/{{job}}"
     yield _route(job, jobs.job)
+    yield _route(f"{job}/results", jobs.result_list)
+    yield _route(f"{job}/inputs", jobs.input_list)
     yield _route(f"{job}/results/{{name}}", jobs.result)
     yield _route(f"{job}/inputs/{{name}}", jobs.input)
     yield _route(f"{job}/cancel", jobs.cancel)
@@ -108,7 +113,10 @@ def _route(
     path: str, resource: Resource, *, is_public: bool = False, default_format: str = RESPONSE_FORMATS[0]
 ) -> Route:
     respond = endpoint(resource, is_public=is_public, default_format=default_format)
-    return Route(path, respond, methods=["GET", "POST"])
+    route = Route(path, respond, methods=["GET", "POST"])
+    # As in ArcGIS Server, the letter case of paths does not matter, but that of the names in them does.
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return route
 
 
 async def _static_file(request: Request) -> Response:

@@ -6,10 +6,12 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gptool.service.settings import ServiceSettings
+from gptool.service.urls import OUTPUT_FILES
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -24,6 +26,8 @@ RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value 
 
 EXPOSED_HEADERS = "Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"
 """Headers of tiles and results that pages of allowed origins may read, beside those that every page may read."""
+
+MIN_COMPRESSED_BYTES = 1000
 
 PREFLIGHT_SECONDS = 3600
 """How long a browser remembers that an origin is allowed."""
@@ -40,6 +44,21 @@ def cross_origin_access(app: ASGIApp, settings: ServiceSettings) -> ASGIApp:
         app, allow_origins=settings.allow_origins, allow_methods=("GET", "HEAD", "POST"), allow_headers=("*",),
         expose_headers=EXPOSED_HEADERS, max_age=PREFLIGHT_SECONDS,
     )  # fmt: skip
+
+
+def compressed(app: ASGIApp) -> ASGIApp:
+    """Return the application with its texts compressed for clients that accept it, but not the results of jobs.
+
+    Results are compressed already, and are sent in ranges. Pages contain no secrets, which their compressed size could
+    tell.
+    """
+    texts = GZipMiddleware(app, minimum_size=MIN_COMPRESSED_BYTES)
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        is_result = scope["type"] == "http" and scope["path"].lower().startswith(f"{OUTPUT_FILES}/")
+        await (app if is_result else texts)(scope, receive, send)
+
+    return respond
 
 
 class HostCheckMiddleware:

@@ -15,7 +15,7 @@ from gptool.service.resources.tile_response import TileResponse, tile_response
 from gptool.service.state import ServiceState
 from gptool.service.urls import SERVICES
 
-PATH = re.compile(rf"{SERVICES}/(.+)/(?:{'|'.join(CAPABILITIES)})/tile/([^/]+)/([^/]+)/([^/]+)")
+PATH = re.compile(rf"{SERVICES}/(.+)/(?:{'|'.join(CAPABILITIES)})/tile/([^/]+)/([^/]+)/([^/]+)", re.IGNORECASE)
 
 BODY_HEADERS = b"content-length", b"transfer-encoding"
 

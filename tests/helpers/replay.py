@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import ssl
@@ -86,6 +87,8 @@ class Replay:
         connection.request(request["method"], server.path + path, body or None, request["headers"])
         response = connection.getresponse()
         content = response.read()
+        if response.getheader("content-encoding") == "gzip":
+            content = gzip.decompress(content)
         connection.close()
         # The ArcGIS API for Python asks for a password if there is either of these headers.
         assert not {"www-authenticate", "set-cookie"} & {name.lower() for name in response.headers}

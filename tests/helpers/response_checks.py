@@ -85,5 +85,6 @@ def check_result(result: dict[str, Any], name: str) -> None:
 
 def check_estimate(value: dict[str, Any]) -> None:
     """Check the value of an estimate's result: an object, although its data type is GPString."""
-    assert value.keys() == {"totalSize", "totalTilesToExport"}
+    assert value.keys() - {"totalTileCount"} == {"totalSize", "totalTilesToExport"}
+    assert value.get("totalTileCount", value["totalTilesToExport"]) == value["totalTilesToExport"]
     assert all(type(number) is int for number in value.values())

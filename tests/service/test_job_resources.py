@@ -65,11 +65,20 @@ class TestExport:
     def test_job_is_found_below_all_its_parent_resources(self, client: RestClient, succeeded: str) -> None:
         job_id = succeeded.rpartition("/")[2]
         same = client.json(succeeded)
-        for path in (f"{WORLD}/jobs", "services/World/MapServer/exportTiles/jobs", "services/World/MapServer/jobs"):
-            assert client.json(f"{path}/{job_id}") == same
-            assert client.result(f"{path}/{job_id}") == client.result(succeeded)
-        for path in (f"{WORLD}/estimateExportTilesSize/jobs", f"{IN_FOLDER}/jobs"):
-            assert client.get(f"{path}/{job_id}", f="json").error()["code"] == 404
+        for parent in ("", "exportTiles/", "estimateExportTilesSize/"):
+            for path in (f"{WORLD}/{parent}jobs", f"services/World/MapServer/{parent}jobs"):
+                assert client.json(f"{path}/{job_id}") == same
+                assert client.result(f"{path}/{job_id}") == client.result(succeeded)
+        assert client.get(f"{IN_FOLDER}/jobs/{job_id}", f="json").error()["code"] == 404
+
+    def test_results_and_inputs_are_listed(self, client: RestClient, succeeded: str) -> None:
+        assert client.json(f"{succeeded}/results") == {
+            "results": {"out_service_url": {"paramUrl": "results/out_service_url"}}
+        }
+        inputs = client.json(f"{succeeded}/inputs")["inputs"]
+        assert inputs == client.json(succeeded)["inputs"]
+        assert inputs["levels"] == {"paramUrl": "inputs/levels"}
+        assert b"out_service_url" in client.get(f"{succeeded}/results").body
 
     def test_page_shows_the_verification_of_the_report(self, client: RestClient, succeeded: str) -> None:
         folder = client.get(client.result(succeeded)).json()
@@ -143,7 +152,11 @@ class TestExport:
         job, value = client.run(f"{WORLD}/estimateExportTilesSize", **EXPORT)
         assert value["jobStatus"] == "esriJobSucceeded"
         exported = export_tiles(cache, tmp_path / "World.tpkx", levels="0-2")
-        assert client.result(job) == {"totalSize": exported.size, "totalTilesToExport": exported.tiles}
+        assert client.result(job) == {
+            "totalSize": exported.size,
+            "totalTilesToExport": exported.tiles,
+            "totalTileCount": exported.tiles,
+        }
         error = client.get(f"directories/arcgisoutput/{job.rpartition('/')[2]}").error()
         assert (error["code"], error["details"]) == (
             404,

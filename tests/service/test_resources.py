@@ -171,9 +171,21 @@ class TestFormats:
             "unsupported content type; found application/json, expected application/x-www-form-urlencoded"
         ]
 
-    @pytest.mark.parametrize("path", ["nothing", "services/World/ImageServer/nothing/else", "static/nothing.js"])
+    @pytest.mark.parametrize("path", ["nothing", "services/World/ImageServer/nothing/else"])
     def test_other_paths_are_not_found(self, client: RestClient, path: str) -> None:
-        assert client.get(path, f="json").status == 404
+        for reply in (client.get(path, f="json"), client.get(path, F="PJSON"), client.post(path, f="json")):
+            assert reply.error()["code"] == 404
+            assert reply.error()["details"] == [f"/arcgis/rest/{path}: resource not found"]
+        page = client.get(path)
+        assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert b"resource not found" in page.body
+
+    def test_other_static_files_are_not_found(self, client: RestClient) -> None:
+        assert client.get("static/nothing.js").status == 404
+
+    def test_other_methods_are_not_supported(self, client: RestClient) -> None:
+        reply = client.ask("DELETE", client.path(WORLD) + "?f=json")
+        assert (reply.error()["code"], set(reply.headers["allow"].split(", "))) == (405, {"GET", "HEAD", "POST"})
 
     def test_errors_are_returned_as_json_and_as_pages(self, client: RestClient) -> None:
         error = client.get("services/<b>/ImageServer", f="json").error()

@@ -128,7 +128,16 @@ async def submit(name: str, context: RequestContext) -> Representation | Respons
 
 
 class TaskJobs(JobResources):
-    """Resources of the jobs of a task."""
+    """Resources of the jobs of a task.
+
+    Parameters
+    ----------
+    operation : str
+        The operation of the jobs.
+    """
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
 
     async def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.

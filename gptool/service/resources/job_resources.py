@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -54,14 +54,8 @@ async def start_job(
 class JobResources:
     """Resources of the jobs below an image service or a map service.
 
-    Parameters
-    ----------
-    operation : str or None
-        The operation of the jobs; None for any operation.
+    Jobs of each operation are found below any of them: some clients ask for an estimate below `exportTiles/jobs`.
     """
-
-    def __init__(self, operation: str | None) -> None:
-        self.operation = operation
 
     async def find(self, context: RequestContext) -> JobRecord:
         """Return the job that a request refers to.
@@ -71,12 +65,15 @@ class JobResources:
         ServiceError
             If there is no such job.
         """
-        return await find_job(context, operation=self.operation, service=context.path_parameter("service"))
+        return await find_job(context, service=context.path_parameter("service"))
 
     def results(self, context: RequestContext, job: JobRecord) -> Results:
         """Return the results of a succeeded job: the URL of the output folder, or the estimate."""
         estimate = job.result.estimate if job.result else None
-        return {OUT_SERVICE_URL: ("GPString", output_url(context, job) if estimate is None else estimate)}
+        if estimate is None:
+            return {OUT_SERVICE_URL: ("GPString", output_url(context, job))}
+        # arcgistiles, the client for R, reads the second name of the number.
+        return {OUT_SERVICE_URL: ("GPString", {**estimate, "totalTileCount": estimate["totalTilesToExport"]})}
 
     def input_names(self, job: JobRecord) -> list[str]:
         """Return the names of the inputs of a job."""
@@ -97,6 +94,16 @@ class JobResources:
             inputs, verification = await self.inputs(context, job), await read_verification(context, job)
             page = {**job_page(context, job, value, list(results), inputs), "verification": verification}
         return Representation(value, "job.html", page)
+
+    async def result_list(self, context: RequestContext) -> Representation:
+        """Return where the results of a job are; there are none before it has succeeded."""
+        job = await self.find(context)
+        names = self.results(context, job) if job.status is JobStatus.SUCCEEDED else {}
+        return _addresses(context, "results", names)
+
+    async def input_list(self, context: RequestContext) -> Representation:
+        """Return where the inputs of a job are."""
+        return _addresses(context, "inputs", self.input_names(await self.find(context)))
 
     async def result(self, context: RequestContext) -> Representation:
         """Return a result of a succeeded job."""
@@ -131,6 +138,12 @@ def _checked_name(context: RequestContext, noun: str, values: Mapping[str, Any])
     if name not in values:
         raise ServiceError(f"unknown {noun}", code=400, found=repr(name), expected=f"one of {', '.join(values)}")
     return name
+
+
+def _addresses(context: RequestContext, kind: str, names: Iterable[str]) -> Representation:
+    value = {kind: {name: {"paramUrl": f"{kind}/{name}"} for name in names}}
+    page = {"title": kind.capitalize(), "breadcrumbs": job_breadcrumbs(context), "result": value}
+    return Representation(value, "result.html", page)
 
 
 def _named_value(context: RequestContext, data_type: str, value: Any) -> Representation:

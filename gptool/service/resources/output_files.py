@@ -18,6 +18,9 @@ from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import etag_matches, json_response
 from gptool.service.urls import OUTPUT_FILES
 
+SAVING_AGENTS = ("arcgisutils ",)
+"""The starts of the user agents of clients that save what the address of a result returns: arcgistiles, for R."""
+
 
 def output_url(context: RequestContext, job: JobRecord, *parts: str) -> str:
     """Return the URL of the output folder of a job, or of a file or folder in it."""
@@ -28,7 +31,7 @@ async def output(context: RequestContext) -> Response:
     """Return a file of a job's output, or the listing of a folder.
 
     A listing is always JSON, since clients request it without `f`. A file is returned whatever `f` says, since clients
-    request it with `f=json`.
+    request it with `f=json`. The package itself is returned in place of the listing to clients that save it.
     """
     job = await find_job(context)
     if job.result is None or job.result.name is None:
@@ -39,6 +42,8 @@ async def output(context: RequestContext) -> Response:
             expected="a succeeded export",
         )
     names = [name for name in context.request.path_params.get("path", "").split("/") if name]
+    if not names and job.result.is_file and _is_saved(context):
+        names = [job.result.name]
     folder = await context.state.queue.result_folder(job)
     return await run_in_threadpool(_file_or_listing, context, job, folder, names)
 
@@ -50,6 +55,12 @@ def _file_or_listing(context: RequestContext, job: JobRecord, folder: Path, name
     if path.is_dir():
         return json_response(_list_folder(context, job, path, names), indented=context.format == "pjson")
     return _file_response(context, path)
+
+
+def _is_saved(context: RequestContext) -> bool:
+    """Return True if a client saves whatever it receives: only its name tells it from those that read the listing."""
+    agent = context.request.headers.get("user-agent", "")
+    return "f" not in context.parameters and agent.startswith(SAVING_AGENTS)
 
 
 def _file_response(context: RequestContext, path: Path) -> Response:

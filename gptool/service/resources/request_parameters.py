@@ -24,6 +24,12 @@ SMALL_BODY_BYTES = 64 * 1024
 """Size of a body that is read from everybody, since it may contain the token."""
 
 
+SHARED_NAMES = {
+    name.lower(): name for name in ("f", "token", "callback", "returnMessages", "username", "password", "expiration")
+}
+"""Names of parameters that all resources share, by their lower case: clients send them in any letter case."""
+
+
 class Received(NamedTuple):
     """What was read from a request: its parameters, and who sent it."""
 
@@ -59,10 +65,10 @@ async def read_request(request: Request, state: ServiceState, *, is_public: bool
         async for part in _body_parts(request, limit):
             form.feed(part)
             if size <= SMALL_BODY_BYTES < size + len(part):
-                identity = identity or _sender_of_large_body(request, query | form.fields, state)
+                identity = identity or _sender_of_large_body(request, query | _with_shared_names(form.fields), state)
                 await places.enter_async_context(state.large_bodies.place())
             size += len(part)
-        parameters = query | form.finish()
+        parameters = query | _with_shared_names(form.finish())
         if not is_public and (identity is None or identity.has_cookie or not identity.owner):
             identity = identify(request, parameters, state)  # the body may contain a token
         yield Received(parameters, identity or NOBODY)
@@ -78,7 +84,11 @@ def read_query(request: Request) -> dict[str, str]:
     """
     query = FormParser()
     query.feed(request.scope["query_string"])
-    return query.finish()
+    return _with_shared_names(query.finish())
+
+
+def _with_shared_names(fields: Mapping[str, str]) -> dict[str, str]:
+    return {SHARED_NAMES.get(name.lower(), name): value for name, value in fields.items()}
 
 
 def read_format(parameters: Mapping[str, str], default: str) -> str:
@@ -88,7 +98,7 @@ def read_format(parameters: Mapping[str, str], default: str) -> str:
     ----------
     parameters : mapping of str to str
     default : str
-        The format if `f` is omitted or empty.
+        The format if `f` is omitted or empty. The last value counts if it is sent repeatedly.
 
     Raises
     ------
@@ -99,7 +109,8 @@ def read_format(parameters: Mapping[str, str], default: str) -> str:
     """
     if "callback" in parameters:
         raise ServiceError("JSONP is not supported: scripts of other sites must not read responses", code=400)
-    return str(BY_NAME["f"].read(parameters["f"]) if parameters.get("f", "").strip() else default)
+    sent = [value for value in parameters.get("f", "").split(",") if value.strip()]
+    return str(BY_NAME["f"].read(sent[-1]) if sent else default)
 
 
 def _known_identity(request: Request, parameters: Mapping[str, str], state: ServiceState) -> Identity | None:

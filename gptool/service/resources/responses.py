@@ -13,11 +13,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gptool.errors import GptoolError, OutputError, ParameterError, ServiceError
 from gptool.output.json_text import to_json_bytes
+from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.pages import render
 from gptool.service.resources.authentication import COOKIE
 from gptool.service.resources.cross_site import may_be_cross_site
@@ -96,6 +98,27 @@ def endpoint(resource: Resource, *, is_public: bool, default_format: str) -> Cal
             return error_response(error, response_format, request, state.settings.public_path)
 
     return respond
+
+
+async def respond_to_http_error(request: Request, error: Exception) -> Response:
+    """Return the response to a path or a method that no resource has.
+
+    Below the root of the services, it is an error object with HTTP status 200 for clients that request JSON.
+    """
+    assert isinstance(error, HTTPException)
+    state: ServiceState = request.app.state.service
+    path = request.scope["path"]
+    what = "method is not supported" if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else "resource not found"
+    known = ServiceError(what, code=error.status_code, where=path)
+    try:
+        response_format = _format_of_errors(request, RESPONSE_FORMATS[0])
+    except GptoolError:
+        response_format = RESPONSE_FORMATS[0]
+    response = error_response(known, response_format, request, state.settings.public_path)
+    if response_format == "html" or not f"{path}/".lower().startswith(f"{ROOT}/"):
+        response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
 
 
 def json_response(value: Mapping[str, Any], *, indented: bool = False) -> Response:
