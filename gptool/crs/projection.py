@@ -239,7 +239,9 @@ def projection_of(reference: SpatialReference) -> Projection | None:
 def apply_transformer(transformer: Transformer, points: Points, *, inverse: bool = False) -> Points:
     """Return transformed points, infinite where PROJ fails."""
     direction = "INVERSE" if inverse else "FORWARD"
-    return np.stack(transformer.transform(points[:, 0], points[:, 1], direction=direction), axis=1)
+    # pyproj tries to take a single point for two numbers, of which NumPy 1.25 to 2.3 warn.
+    x, y = (np.repeat(points, 2, axis=0) if len(points) == 1 else points).T
+    return np.stack(transformer.transform(x, y, direction=direction), axis=1)[: len(points)]
 
 
 def is_finite(points: Points) -> NDArray[np.bool_]:
