@@ -41,6 +41,7 @@ PLACES = {
     "PIL": ["output"],
     "click": ["cli"],
     "jinja2": ["service"],
+    "prometheus_client": ["service"],
     "pyogrio": ["request"],
     "pyproj": ["crs"],
     "rich": ["cli", "display"],

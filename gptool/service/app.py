@@ -12,10 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
+from gptool.service.metrics_port import request_metrics
 from gptool.service.middleware import HostCheckMiddleware, compressed, cross_origin_access
+from gptool.service.observation import ObservationMiddleware
 from gptool.service.pages import static_files
 from gptool.service.resources import (
     directory,
@@ -39,7 +42,7 @@ from gptool.service.tile_app import TileApp
 from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
 
 
-def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMiddleware:
+def make_app(state: ServiceState, hosts: frozenset[str] | None) -> ASGIApp:
     """Return the service as an ASGI application.
 
     Parameters
@@ -53,7 +56,8 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> HostCheckMidd
     app = Starlette(routes=routes, exception_handlers={HTTPException: respond_to_http_error})
     app.state.service = state
     inner = cross_origin_access(TileApp(compressed(app), state), state.settings)
-    return HostCheckMiddleware(inner, hosts, state.settings.public_path)
+    checked = HostCheckMiddleware(inner, hosts, state.settings.public_path)
+    return ObservationMiddleware(checked, [request_metrics()]) if state.settings.metrics_port else checked
 
 
 def _routes() -> Iterator[Route]:

@@ -8,6 +8,8 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import cast
 
 import uvicorn
@@ -22,10 +24,11 @@ from gptool.service.http_limits import HttpLimits
 from gptool.service.http_protocol import http_protocol
 from gptool.service.http_workers import HttpWorkers
 from gptool.service.log import configure_logging
+from gptool.service.metrics_port import LOCAL_NAMES, shared_metrics, with_metrics
 from gptool.service.middleware import without_port
 from gptool.service.queue.queue import JobQueue
 from gptool.service.queue.remote import QueueClient
-from gptool.service.settings import ServiceSettings
+from gptool.service.settings import ServiceSettings, settings_key
 from gptool.service.state import ServiceState
 from gptool.service.urls import SERVICES
 
@@ -41,8 +44,6 @@ SHUTDOWN_SECONDS = 3
 LOG = logging.getLogger(__name__)
 
 MAX_PORT = 65535
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-
 LOOPBACK_ADDRESSES = "127.0.0.0/8", "::1"
 """Addresses of reverse proxies on this machine."""
 
@@ -68,10 +69,16 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     """
     _check_settings(settings)
     queue = JobQueue(settings)
-    server = _make_server(settings, queue)
-    with _listen(settings) as listener:
+    with ExitStack() as stack:
+        if settings.metrics_port:
+            stack.enter_context(shared_metrics())
+        server = _make_server(settings, queue)
+        sockets = [stack.enter_context(_listen(settings))]
+        if settings.metrics_port:
+            metrics = replace(settings, host="127.0.0.1", port=settings.metrics_port)
+            sockets.append(stack.enter_context(_listen(metrics)))
         system.end_with_this_process()
-        asyncio.run(_run(settings, queue, server, listener, on_ready))
+        asyncio.run(_run(settings, queue, server, sockets, on_ready))
 
 
 def serve_beside(settings: ServiceSettings, listener: socket.socket, connection: socket.socket) -> None:
@@ -97,6 +104,7 @@ def _make_server(settings: ServiceSettings, queue: JobQueue) -> uvicorn.Server:
     state = ServiceState(settings, Catalog(settings.caches), queue, tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
     app = make_app(state, _local_names(settings) if is_local_only else None)
+    app = with_metrics(app, state) if settings.metrics_port else app
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, lifespan="off",
         http=http_protocol(HttpLimits(_connection_limit(settings))), ws="none", backlog=BACKLOG,
@@ -119,10 +127,11 @@ def _check_settings(settings: ServiceSettings) -> None:
         raise SettingsError(
             "maxConnections has an invalid value", found=settings.max_connections, expected="an integer from 1"
         )
-    if settings.port > MAX_PORT:
-        raise SettingsError(
-            "port has an invalid value", found=settings.port, expected=f"an integer from 0 to {MAX_PORT}"
-        )
+    for name in ("port", "metrics_port"):
+        if (port := getattr(settings, name)) > MAX_PORT:
+            raise SettingsError(
+                f"{settings_key(name)} has an invalid value", found=port, expected=f"an integer from 0 to {MAX_PORT}"
+            )
     check_deployment(settings)
     if not (_is_loopback(settings.host) or settings.token_file or settings.user_file or settings.allow_anonymous):
         raise SettingsError(
@@ -135,18 +144,19 @@ async def _run(
     settings: ServiceSettings,
     queue: JobQueue,
     server: uvicorn.Server,
-    listener: socket.socket,
+    sockets: list[socket.socket],
     on_ready: Callable[[str], None],
 ) -> None:
     if not await _start(queue):
         return
+    listener = sockets[0]
     workers = HttpWorkers(serve_beside, settings, listener, queue)
     try:
         _keep_after_stop_signals()
         workers.start()
         host = f"[{settings.host}]" if listener.family is socket.AF_INET6 else settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}{SERVICES}")
-        await server.serve([listener])
+        await server.serve(sockets)
     finally:
         await workers.stop()
         await queue.stop()

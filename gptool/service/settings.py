@@ -83,6 +83,7 @@ class ServiceSettings:
         (), "Origin of web pages that may use the service, such as https://maps.example.com; * for all; repeatable."
     )
     http_workers: int = _setting(1, "Number of processes that answer requests.")
+    metrics_port: int = _setting(0, "Port of the loopback address for /metrics, for Prometheus; 0: no metrics.")
 
     @property
     def public_host(self) -> str:

@@ -213,6 +213,16 @@ INVALID_SETTINGS = {
         "port has an invalid value; found 70000, expected an integer from 0 to 65535",
         2,
     ),
+    "invalid port of metrics": (
+        ["World={cache}", "--metrics-port", "70000"],
+        "metricsPort has an invalid value; found 70000, expected an integer from 0 to 65535",
+        2,
+    ),
+    "used port of metrics": (
+        ["World={cache}", "--port", "0", "--metrics-port", "{used}"],
+        "127.0.0.1:{used}: cannot listen on this address: ",
+        1,
+    ),
     "public URL without a scheme": (
         ["World={cache}", "--public-url", "gis.example.com/tiles"],
         "public URL is invalid; found 'gis.example.com/tiles', expected a URL such as https://gis.example.com/tiles",

@@ -21,6 +21,7 @@ from gptool.service.queue.admission import area_size_error, exportable_cache
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory
 from gptool.service.queue.recorder import JobRecorder
 from gptool.service.queue.recovery import recover_jobs
+from gptool.service.queue.statistics import QueueStatistics
 from gptool.service.queue.storage_quota import StorageQuota
 from gptool.service.queue.store import JobStore
 from gptool.service.queue.store_thread import StoreThread
@@ -46,6 +47,7 @@ class JobQueue:
         self._changes = asyncio.Lock()
         """Held while a job is accepted or cancelled: the order is that of the requests, and limits are exact."""
         self._requests: set[asyncio.Task[JobRecord]] = set()
+        self._written_bytes = 0
 
     async def start(self) -> None:
         """Lock the output directory and queue the jobs that had not ended.
@@ -146,6 +148,16 @@ class JobQueue:
         """Return the folder of the result of a succeeded export."""
         return self._output.result_folder(record.job_id)
 
+    async def statistics(self) -> QueueStatistics:
+        """Return numbers of the queue."""
+        pools = self._pools.items()
+        return QueueStatistics(
+            waiting={operation: len(pool.waiting) for operation, pool in pools},
+            executing={operation: pool.executing for operation, pool in pools},
+            worker_processes={operation: pool.running_processes for operation, pool in pools},
+            written_bytes=self._written_bytes,
+        )
+
     async def _complete(self, request: Coroutine[Any, Any, JobRecord]) -> JobRecord:
         """Complete a request even if its client is gone: a job that is stored is queued as well."""
         task = asyncio.create_task(request)
@@ -219,6 +231,8 @@ class JobQueue:
 
     def _release(self, job: ActiveJob) -> None:
         del self._active[job.job_id]
+        if job.record.result:
+            self._written_bytes += job.record.result.size
 
     async def _reserve(self, job: ActiveJob) -> None:
         """Stop an export whose result does not fit into the storage."""

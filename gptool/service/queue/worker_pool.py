@@ -53,6 +53,17 @@ class WorkerPool:
         """Whether a further job would have to wait."""
         return len(self._executions) >= self._processes
 
+    @property
+    def executing(self) -> int:
+        """Number of jobs that are executed."""
+        return len(self._executions)
+
+    @property
+    def running_processes(self) -> int:
+        """Number of processes that are running, idle ones included."""
+        idle = sum(worker.is_alive for worker in self._idle)
+        return idle + sum(job.worker is not None for job in self._executions)
+
     def add(self, job: ActiveJob) -> None:
         """Add a job to the end of the queue."""
         self.waiting.append(job)
