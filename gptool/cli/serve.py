@@ -17,7 +17,7 @@ Examples:
   gptool serve --config service.toml
 """
 
-FILES = {"output_directory": "DIR", "token_file": "FILE", "user_file": "FILE"}
+FILES = {"output_directory": "DIR", "token_file": "FILE", "user_file": "FILE", "access_log": "FILE"}
 METAVARS = {**FILES, "public_url": "URL", "allow_origins": "ORIGIN"}
 
 

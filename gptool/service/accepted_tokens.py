@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptool.errors import ServiceError
-from gptool.service.logins import SEPARATOR, Logins, read_secret
+from gptool.service.logins import SEPARATOR, USER_OWNER, Logins, read_secret
 from gptool.service.settings import ServiceSettings
 from gptool.service.tokens import TokenFile
 
@@ -37,6 +37,12 @@ class AcceptedTokens:
         if self.token_file:
             return self.token_file.owner(token)
         raise ServiceError("Invalid Token", code=498)
+
+    def name(self, owner: str) -> str:
+        """Return the name of the token that identifies an owner, or `user:NAME`, for logs; empty if it was removed."""
+        if owner.startswith(USER_OWNER):
+            return owner
+        return self.token_file.name(owner) if self.token_file else ""
 
 
 def accepted_tokens(settings: ServiceSettings) -> AcceptedTokens | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from starlette.applications import Starlette
@@ -16,9 +16,8 @@ from starlette.types import ASGIApp
 
 from gptool.request.parameters import RESPONSE_FORMATS
 from gptool.service.catalog import CAPABILITIES
-from gptool.service.metrics_port import request_metrics
 from gptool.service.middleware import HostCheckMiddleware, compressed, cross_origin_access
-from gptool.service.observation import ObservationMiddleware
+from gptool.service.observation import ObservationMiddleware, Observer
 from gptool.service.pages import static_files
 from gptool.service.resources import (
     directory,
@@ -42,7 +41,7 @@ from gptool.service.tile_app import TileApp
 from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
 
 
-def make_app(state: ServiceState, hosts: frozenset[str] | None) -> ASGIApp:
+def make_app(state: ServiceState, hosts: frozenset[str] | None, observers: Sequence[Observer] = ()) -> ASGIApp:
     """Return the service as an ASGI application.
 
     Parameters
@@ -50,6 +49,8 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> ASGIApp:
     state : ServiceState
     hosts : frozenset of str or None
         The accepted host names; None accepts every name.
+    observers : sequence of callable
+        Called with each request that has been answered.
     """
     health = HealthResource(state.settings)
     routes = [*_routes(), Route(HEALTH, health.respond, methods=["GET"])]
@@ -57,7 +58,7 @@ def make_app(state: ServiceState, hosts: frozenset[str] | None) -> ASGIApp:
     app.state.service = state
     inner = cross_origin_access(TileApp(compressed(app), state), state.settings)
     checked = HostCheckMiddleware(inner, hosts, state.settings.public_path)
-    return ObservationMiddleware(checked, [request_metrics()]) if state.settings.metrics_port else checked
+    return ObservationMiddleware(checked, observers) if observers else checked
 
 
 def _routes() -> Iterator[Route]:

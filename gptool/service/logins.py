@@ -35,6 +35,9 @@ MAX_WAITING = 32
 """Number of logins that may wait for their password to be hashed."""
 
 MAX_TOKEN_CHARACTERS = 1000
+USER_OWNER = "user:"
+"""Beginning of the owners that are users, not tokens."""
+
 SEPARATOR = "."
 """Part of signed tokens, but not of those of token files."""
 
@@ -110,7 +113,7 @@ class Logins:
         ServiceError
             See `check`.
         """
-        return f"user:{self._read(token)[0].name}"
+        return f"{USER_OWNER}{self._read(token)[0].name}"
 
     def check(self, token: str) -> IssuedToken:
         """Return a token, and when it expires, if it is valid.

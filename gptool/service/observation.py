@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +16,9 @@ class AnsweredRequest(NamedTuple):
     Attributes
     ----------
     client : str
-        The address of the client.
+        The address of the client, see `client_address`.
+    owner : str
+        The owner that a token identifies; an empty string without a token.
     method, path : str
         The path is that of the request, without the query.
     status : int
@@ -27,12 +30,16 @@ class AnsweredRequest(NamedTuple):
     """
 
     client: str
+    owner: str
     method: str
     path: str
     status: int
     size: int
     seconds: float
 
+
+OWNER = "gptool.owner"
+"""Key of a scope: the owner, once the token of the request has been checked."""
 
 Observer = Callable[[AnsweredRequest], None]
 
@@ -68,8 +75,13 @@ class ObservationMiddleware:
         try:
             await self._app(scope, receive, count)
         finally:
-            client = scope["client"][0] if scope.get("client") else ""
-            seconds = time.perf_counter() - started
-            request = AnsweredRequest(client, scope["method"], path, status, size, seconds)
+            owner, seconds = scope.get(OWNER, ""), time.perf_counter() - started
+            request = AnsweredRequest(client_address(scope), owner, scope["method"], path, status, size, seconds)
             for observe in self._observers:
                 observe(request)
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address of the client of a request, which a trusted proxy may have stated, in characters for logs."""
+    client = scope.get("client")
+    return quote(client[0], safe=":.") if client else ""

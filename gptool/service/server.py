@@ -26,6 +26,7 @@ from gptool.service.http_workers import HttpWorkers
 from gptool.service.log import configure_logging
 from gptool.service.metrics_port import LOCAL_NAMES, shared_metrics, with_metrics
 from gptool.service.middleware import without_port
+from gptool.service.observers import request_observers
 from gptool.service.queue.queue import JobQueue
 from gptool.service.queue.remote import QueueClient
 from gptool.service.settings import ServiceSettings, settings_key
@@ -72,7 +73,7 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     with ExitStack() as stack:
         if settings.metrics_port:
             stack.enter_context(shared_metrics())
-        server = _make_server(settings, queue)
+        server = _make_server(settings, queue, stack)
         sockets = [stack.enter_context(_listen(settings))]
         if settings.metrics_port:
             metrics = replace(settings, host="127.0.0.1", port=settings.metrics_port)
@@ -98,12 +99,13 @@ def serve_beside(settings: ServiceSettings, listener: socket.socket, connection:
         runner.run(_run_beside(settings, listener, connection))
 
 
-def _make_server(settings: ServiceSettings, queue: JobQueue) -> uvicorn.Server:
-    """Return the HTTP server of one process."""
+def _make_server(settings: ServiceSettings, queue: JobQueue, stack: ExitStack) -> uvicorn.Server:
+    """Return the HTTP server of one process; the stack closes its access log."""
     tokens = accepted_tokens(settings)
     state = ServiceState(settings, Catalog(settings.caches), queue, tokens)
     is_local_only = _is_loopback(settings.host) and tokens is None and not settings.allow_anonymous
-    app = make_app(state, _local_names(settings) if is_local_only else None)
+    observers = stack.enter_context(request_observers(state))
+    app = make_app(state, _local_names(settings) if is_local_only else None, observers)
     app = with_metrics(app, state) if settings.metrics_port else app
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, lifespan="off",
@@ -165,8 +167,11 @@ async def _run(
 async def _run_beside(settings: ServiceSettings, listener: socket.socket, connection: socket.socket) -> None:
     client = QueueClient(connection)
     await client.start()
-    server = _make_server(settings, cast("JobQueue", client))
+    with ExitStack() as stack:
+        await _serve_until_stopped(_make_server(settings, cast("JobQueue", client), stack), client, listener)
 
+
+async def _serve_until_stopped(server: uvicorn.Server, client: QueueClient, listener: socket.socket) -> None:
     async def stop_with_first() -> None:
         await client.stopped.wait()
         server.should_exit = True

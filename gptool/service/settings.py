@@ -84,6 +84,7 @@ class ServiceSettings:
     )
     http_workers: int = _setting(1, "Number of processes that answer requests.")
     metrics_port: int = _setting(0, "Port of the loopback address for /metrics, for Prometheus; 0: no metrics.")
+    access_log: Path | None = _setting(None, "File to which a line is appended for each request.")  # noqa: RUF009
 
     @property
     def public_host(self) -> str:

@@ -41,3 +41,7 @@ class ServiceState:
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
     tiles: TileReader = field(default_factory=TileReader)
     figures: FigureCounter = field(default_factory=FigureCounter)
+
+    def token_name(self, owner: str) -> str:
+        """Return the name of the token or user of an owner, for logs; an empty string without a token."""
+        return self.tokens.name(owner) if self.tokens and owner else ""

@@ -138,6 +138,14 @@ class TokenFile:
             raise ServiceError("Invalid Token", code=498)
         return digest
 
+    def name(self, owner: str) -> str:
+        """Return the name of the token that identifies an owner, for logs; an empty string if it was removed."""
+        try:
+            found = self._file.content.get(owner)
+        except SettingsError:
+            return ""
+        return found.name if found else ""
+
 
 def _read_expiry(path: Path, number: int, text: str | None) -> datetime | None:
     if text is None:

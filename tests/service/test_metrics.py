@@ -121,7 +121,7 @@ def test_processes_count_together(tmp_path: Path) -> None:
     code = (
         "from gptool.service.metrics import RequestMetrics;from gptool.service.observation import AnsweredRequest;"
         "count = RequestMetrics();"
-        "[count(AnsweredRequest('', 'GET', '/World/ImageServer/tile/0/0/0', 200, 10, 0.02)) for _ in range(5)]"
+        "[count(AnsweredRequest('', '', 'GET', '/World/ImageServer/tile/0/0/0', 200, 10, 0.02)) for _ in range(5)]"
     )
     reader = (
         "import os;from prometheus_client import CollectorRegistry, generate_latest, multiprocess;"

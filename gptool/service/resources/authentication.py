@@ -8,6 +8,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 
 from gptool.errors import ServiceError
+from gptool.service.observation import OWNER
 from gptool.service.state import ServiceState
 
 COOKIE = "gptool_token"
@@ -43,11 +44,10 @@ def identify(request: Request, parameters: Mapping[str, str], state: ServiceStat
     if state.tokens is None:
         return NOBODY
     token = sent_token(request, parameters)
-    if token:
-        return Identity(state.tokens.owner(token), has_cookie=False)
-    cookie_owner = _owner_of_cookie(request, state)
-    if cookie_owner:
-        return Identity(cookie_owner, has_cookie=True)
+    owner = state.tokens.owner(token) if token else _owner_of_cookie(request, state)
+    if owner:
+        request.scope[OWNER] = owner
+        return Identity(owner, has_cookie=not token)
     if not state.settings.allow_anonymous:
         raise ServiceError("Token Required", code=499)
     return NOBODY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from gptool.service.resources.job_verification import read_verification
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation, redirect
+
+LOG = logging.getLogger(__name__)
 
 Results = dict[str, tuple[str, Any]]
 """Data types and values of results by name."""
@@ -46,6 +49,7 @@ async def start_job(
     """
     notices = unknown_notices(context.parameters)
     job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner, notices)
+    LOG.info("job %s is submitted by %s: %s of %s", job.job_id, context.sender, operation, service)
     if context.format == "html":
         return redirect(context.page_path(f"{parent}/jobs/{job.job_id}"))
     return _status(job)
@@ -123,6 +127,7 @@ class JobResources:
         """Cancel a job."""
         check_same_site(context)
         job = await context.state.queue.cancel((await self.find(context)).job_id)
+        LOG.info("job %s is cancelled by %s", job.job_id, context.sender)
         if context.format == "html":
             return redirect(job_path(context))
         return _status(job)

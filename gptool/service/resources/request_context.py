@@ -10,6 +10,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 
 from gptool.request.parameters import known_inputs
+from gptool.service.observation import client_address
 from gptool.service.resources.authentication import Identity
 from gptool.service.state import ServiceState
 from gptool.service.urls import Breadcrumbs, breadcrumbs
@@ -41,6 +42,12 @@ class RequestContext:
     def owner(self) -> str:
         """The owner of the jobs that the request may see and start; an empty string without a token."""
         return self.identity.owner
+
+    @property
+    def sender(self) -> str:
+        """The address of the client and the name of its token or user, for the log."""
+        name = self.state.token_name(self.owner)
+        return client_address(self.request.scope) + (f" as {name}" if name else "")
 
     @property
     def inputs(self) -> dict[str, Any]:
