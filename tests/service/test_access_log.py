@@ -82,6 +82,31 @@ def test_address_is_that_of_the_client_of_a_trusted_proxy(logged: Logged) -> Non
     assert [line["client"] for line in logged.lines(4)] == ["203.0.113.5", "203.0.113.6", "203.0.113.7", "2001:db8::1"]
 
 
+def own_address() -> str:
+    """Return an address of this machine that is not a loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no other address than the loopback address")
+        address: str = probe.getsockname()[0]
+    return address
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_other_machines_state_addresses_only_if_they_are_proxies(tmp_path: Path, cache: Path, is_trusted: bool) -> None:
+    address = own_address()
+    arguments = ["--host", "0.0.0.0", "--allow-anonymous", "--access-log", "access.log"]
+    proxy = ["--proxy-host", f"{address}/32"] if is_trusted else []
+    with ServiceProcess(tmp_path, f"World={cache}", *arguments, *proxy) as service:
+        client = RestClient(f"{address}:{service.address.rpartition(':')[2]}", X_Forwarded_For="203.0.113.5")
+        servers = RestClient(client.address, X_Forwarded_Proto="https").json("openapi.json")["servers"]
+        client.ask("GET", "/healthz")
+        _, line = Logged(service, tmp_path / "access.log", "").lines(2)
+    assert line["client"] == ("203.0.113.5" if is_trusted else address)
+    assert servers == [{"url": f"{'https' if is_trusted else 'http'}://{client.address}"}]
+
+
 def test_clients_can_forge_no_lines(logged: Logged) -> None:
     for path in ("/a%0Ab", "/a%20-%20GET", "/%0d%0a2026 x", "/%C3%A9%80", "/a%252F%00"):
         logged.client.ask("GET", path.replace(" ", "%20"))

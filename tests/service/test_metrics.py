@@ -117,6 +117,18 @@ def test_metrics_have_a_port_of_their_own(measured: Measured) -> None:
     assert measured.metrics.ask("GET", "/metrics", Host="evil.example").status == 421
 
 
+def test_http_processes_count_together_and_share_the_access_log(tmp_path: Path, cache: Path) -> None:
+    port = free_port()
+    arguments = ("--http-workers", 3, "--metrics-port", port, "--access-log", "access.log")
+    with ServiceProcess(tmp_path, f"World={cache}", *arguments) as service:
+        client, metrics = RestClient(service.address), RestClient(f"127.0.0.1:{port}")
+        for _ in range(100):
+            assert client.get(f"{WORLD}/tile/0/0/0").status == 200
+        wait_until(lambda: value(read(metrics), "tile_seconds_count") == 100, lambda: read(metrics))
+        log = tmp_path / "access.log"
+        wait_until(lambda: len(log.read_text().splitlines()) == 100, log.read_text)
+
+
 def test_processes_count_together(tmp_path: Path) -> None:
     code = (
         "from gptool.service.metrics import RequestMetrics;from gptool.service.observation import AnsweredRequest;"

@@ -19,6 +19,7 @@ from helpers.replay import Replay
 from helpers.rest_client import REST, RestClient
 from helpers.reverse_proxy import NGINX, OPENSSL, PREFIX, ReverseProxy, free_port
 from helpers.service_process import ServiceProcess
+from helpers.waiting import wait_until
 
 WIDE, CANCEL = "cache=Wide", "/cancel"
 PUBLIC = "https://gis.example.com/tiles"
@@ -88,6 +89,29 @@ def test_clients_work_through_nginx(
             held.after(request["path"])
     assert replay.jobs
     assert replay.files
+
+
+@needs_nginx
+def test_large_areas_and_parts_of_results_pass_nginx(proxied: Proxied) -> None:
+    base = urlsplit(proxied.url)
+    path = f"{base.path}{REST}/{WORLD}/exportTiles"
+
+    def ask(method: str, target: str, body: str = "", **headers: str) -> tuple[int, bytes]:
+        connection = HTTPSConnection(base.netloc, context=proxied.proxy.tls)
+        sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        connection.request(method, target, body or None, sent)
+        response = connection.getresponse()
+        answer = response.status, response.read()
+        connection.close()
+        return answer
+
+    area = "x" * 300_000
+    assert b"jobId" in ask("GET", f"{path}?f=json&levels=0&areaOfInterest={area}")[1]
+    assert b"jobId" in ask("POST", path, f"f=json&levels=0&areaOfInterest={40 * area}")[1]
+    job = json.loads(ask("POST", path, "f=json&levels=0-2&tilePackage=true")[1])["jobId"]
+    package = f"{base.path}{REST}/directories/arcgisoutput/{job}/World.tpkx"
+    wait_until(lambda: b"esriJobSucceeded" in ask("GET", f"{path}/jobs/{job}?f=json")[1])
+    assert ask("GET", package, Range="bytes=0-3") == (206, b"PK\3\4")
 
 
 @needs_nginx
