@@ -6,7 +6,10 @@ import esriId from "./environment/node_modules/@arcgis/core/identity/IdentityMan
 import ServerInfo from "./environment/node_modules/@arcgis/core/identity/ServerInfo.js";
 import ImageryTileLayer from "./environment/node_modules/@arcgis/core/layers/ImageryTileLayer.js";
 import TileLayer from "./environment/node_modules/@arcgis/core/layers/TileLayer.js";
+import Map from "./environment/node_modules/@arcgis/core/Map.js";
 import * as geoprocessor from "./environment/node_modules/@arcgis/core/rest/geoprocessor.js";
+import { whenOnce } from "./environment/node_modules/@arcgis/core/core/reactiveUtils.js";
+import MapView from "./environment/node_modules/@arcgis/core/views/MapView.js";
 
 const POLLING_RATE_MS = 100;
 esriConfig.assetsPath = `${location.origin}/assets`;
@@ -19,13 +22,19 @@ async function attempt(action) {
   }
 }
 
-/** Load a layer, and return its levels and the size in pixels of its tile of level 1, row 0, column 0. */
-async function showTile(Layer, url) {
+/** Show a layer on a map. Return its levels, the size of a tile in pixels, and the number of colours on the map. */
+async function showLayer(Layer, url) {
   const layer = new Layer({ url });
   await layer.load();
   const tile = await layer.fetchTile(1, 0, 0, {});
-  const image = tile.pixelBlock ?? tile;
-  return { levels: layer.tileInfo.lods.length, width: image.width, height: image.height };
+  const { width, height } = tile.pixelBlock ?? tile;
+  const view = new MapView({ container: "map", map: new Map({ layers: [layer] }) });
+  await view.whenLayerView(layer);
+  await whenOnce(() => !view.updating);
+  const screenshot = await view.takeScreenshot();
+  const colours = new Set(new Uint32Array(screenshot.data.data.buffer)).size;
+  view.destroy();
+  return { levels: layer.tileInfo.lods.length, width, height, colours };
 }
 
 async function exportTiles(url, parameters) {
@@ -46,7 +55,7 @@ window.logIn = async (url, login) => {
 };
 
 window.useService = async (url, parameters) => ({
-  tileLayer: await attempt(() => showTile(TileLayer, `${url}/World/MapServer`)),
-  imageryTileLayer: await attempt(() => showTile(ImageryTileLayer, `${url}/World/ImageServer`)),
+  tileLayer: await attempt(() => showLayer(TileLayer, `${url}/World/MapServer`)),
+  imageryTileLayer: await attempt(() => showLayer(ImageryTileLayer, `${url}/World/ImageServer`)),
   export: await attempt(() => exportTiles(url, parameters)),
 });

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gptool import open_cache
+from gptool.demo import make_cache
 from gptool.service.users import add_user
 from gptool.tool import export_tiles_job
 from helpers.service_process import ServiceProcess
@@ -25,6 +26,9 @@ from playwright.sync_api import Browser
 SCRIPT = Path(__file__).parents[1] / "clients" / "arcgis_core.js"
 MODULES = SCRIPT.parent / "environment" / "node_modules"
 TIMEOUT = 180
+COLOURS_WITHOUT_TILES = 10
+"""The most colours of a map without tiles: its background, and the text at its edge."""
+PAGE = '<!doctype html><title>Map</title><div id="map" style="height: 300px"></div><script src="page.js"></script>'
 PARAMETERS = {"levels": "0-2", "tilePackage": True}
 
 pytestmark = [
@@ -43,7 +47,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = [MODULES / ".bin" / "esbuild", SCRIPT, "--bundle", "--format=iife", f"--outfile={folder / 'page.js'}"]
     completed = subprocess.run(bundle, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert completed.returncode == 0, completed.stderr
-    (folder / "index.html").write_text('<!doctype html><title>Map</title><script src="page.js"></script>')
+    (folder / "index.html").write_text(PAGE)
     (folder / "assets").symlink_to(MODULES / "@arcgis" / "core" / "assets")
     return folder
 
@@ -79,9 +83,9 @@ def use_service(
     return results
 
 
-def test_page_of_an_allowed_origin_shows_and_exports_tiles(
-    browser: Browser, site: Path, cache: Path, tmp_path: Path
-) -> None:
+def test_page_of_an_allowed_origin_shows_and_exports_tiles(browser: Browser, site: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "world"
+    make_cache(cache)
     direct = export_tiles_job(
         PARAMETERS, cache=cache, output_directory=tmp_path, max_export_tiles_count=None, service="World"
     )
@@ -96,8 +100,9 @@ def test_page_of_an_allowed_origin_shows_and_exports_tiles(
         jobs = service.log().count("starts:")
     scheme = open_cache(cache).scheme
     expected = {"levels": len(scheme.lods), "width": scheme.tile_columns, "height": scheme.tile_rows}
-    assert results["tileLayer"] == expected
-    assert results["imageryTileLayer"] == expected
+    for layer in ("tileLayer", "imageryTileLayer"):
+        assert results[layer].pop("colours", 0) > COLOURS_WITHOUT_TILES, results
+        assert results[layer] == expected
     assert results["export"].get("status") == "job-succeeded", results
     assert results["export"]["sha256"] == hashlib.sha256(package.read_bytes()).hexdigest()
     assert results["export"]["disposition"] == 'attachment; filename="World.tpkx"'
