@@ -1,9 +1,9 @@
 # cython: cdivision=True
 # A divisor is a tile's side, which is checked to be above 0, or a difference that is compared with 0 before.
-"""The tiles of a bundle that a polygon covers.
+"""The tiles of a bundle that a polygon covers, and how often edges cross each other.
 
-Two steps: a tile that an edge meets is covered; any other tile lies wholly inside or wholly outside, as its centre
-does, which is inside if an odd number of edges pass left of it. All functions are thread-safe.
+Tiles take two steps: a tile that an edge meets is covered; any other tile lies wholly inside or wholly outside, as its
+centre does, which is inside if an odd number of edges pass left of it. All functions are thread-safe.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ cdef enum:
     SIDE = 128  # rows, and columns, of tiles in a bundle
     TILES = SIDE * SIDE
     TOUCHED = 1  # flag of a tile: an edge meets its shrunk square
+    COMPARED_PER_PAIR = 32  # comparisons of two boxes that take as long as one examination of a pair
     CROSSED = 2  # flag of a tile: an odd number of edges pass between its centre and the centre to the left
 
 cdef struct Edge:
@@ -207,3 +208,91 @@ def covered(
         _draw_edges(first, n, &grid, &view[0], rows)
         _fill(&view[0], rows)
     return cells.view(np.bool_)
+
+
+cdef inline double _side(double x0, double y0, double x1, double y1, double x, double y) noexcept nogil:
+    """Return a number whose sign is the side of a line on which a point lies."""
+    return (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
+
+
+cdef inline bint _is_within(const Edge *edge, double x, double y) noexcept nogil:
+    """Return whether a point of the edge's line lies between the ends of the edge, and is neither of them."""
+    return (x - edge.x0) * (x - edge.x1) + (y - edge.y0) * (y - edge.y1) < 0
+
+
+cdef inline bint _cross(const Edge *one, const Edge *other) noexcept nogil:
+    """Return whether edges cross, or an end of one lies within the other. Ends that both have are no crossings."""
+    cdef double start = _side(one.x0, one.y0, one.x1, one.y1, other.x0, other.y0)
+    cdef double end = _side(one.x0, one.y0, one.x1, one.y1, other.x1, other.y1)
+    if (start > 0 and end > 0) or (start < 0 and end < 0):
+        return False
+    cdef double own_start = _side(other.x0, other.y0, other.x1, other.y1, one.x0, one.y0)
+    cdef double own_end = _side(other.x0, other.y0, other.x1, other.y1, one.x1, one.y1)
+    if start and end and ((own_start > 0 and own_end < 0) or (own_start < 0 and own_end > 0)):
+        return True
+    return (
+        (start == 0 and _is_within(one, other.x0, other.y0))
+        or (end == 0 and _is_within(one, other.x1, other.y1))
+        or (own_start == 0 and _is_within(other, one.x0, one.y0))
+        or (own_end == 0 and _is_within(other, one.x1, one.y1))
+    )
+
+
+cdef int64_t _count_crossings(
+    const Edge *edges, Py_ssize_t n, int64_t limit, int64_t max_pairs, int64_t *pairs
+) noexcept nogil:
+    cdef int64_t crossings = 0, compared = 0, near = 0
+    cdef const Edge *one
+    cdef const Edge *other
+    cdef double low, high
+    cdef Py_ssize_t i, j
+    for i in range(n):
+        one = &edges[i]
+        low, high = min(one.y0, one.y1), max(one.y0, one.y1)
+        for j in range(i + 1, n):
+            other = &edges[j]
+            if not other.x0 <= one.x1:
+                break
+            compared += 1
+            if (other.y0 > high and other.y1 > high) or (other.y0 < low and other.y1 < low):
+                continue
+            near += 1
+            crossings += _cross(one, other)
+            if crossings > limit:
+                break
+        pairs[0] = near + compared / COMPARED_PER_PAIR
+        if crossings > limit or pairs[0] > max_pairs:
+            break
+    return crossings
+
+
+def count_crossings(const double[:, ::1] edges not None, int64_t limit, int64_t max_pairs):
+    """Return how many pairs of edges cross each other, and how many were examined.
+
+    Edges cross if their interiors do, or if an end of one lies within the other. An end of both is no crossing.
+
+    Parameters
+    ----------
+    edges : float64[n, 4]
+        x0, y0, x1, y1 of every edge, where x0 <= x1, sorted by x0.
+    limit, max_pairs : int
+        The count ends when there are more crossings, or more pairs were examined.
+
+    Returns
+    -------
+    (int, int)
+        The crossings; and the pairs of edges whose boxes overlap, with a share of those for which only x does.
+
+    Raises
+    ------
+    ValueError
+        If `edges` has another shape, type or memory layout.
+    """
+    if edges.shape[1] != 4:
+        raise ValueError(f"edges: wrong shape; found {edges.shape[1]} columns, expected 4")
+    cdef Py_ssize_t n = edges.shape[0]
+    cdef const Edge *first = <const Edge *>&edges[0, 0] if n else NULL
+    cdef int64_t crossings, pairs = 0
+    with nogil:
+        crossings = _count_crossings(first, n, limit, max_pairs, &pairs)
+    return crossings, pairs

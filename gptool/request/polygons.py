@@ -14,6 +14,8 @@ import numpy as np
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.area_members import PARAMETER, RequestedPolygon, Ring, signed_area
+from gptool.request.crossings import CrossingBudget, edges_of
+from gptool.request.unions import difference, polygonal, union
 from gptool.text import format_count
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ INTERIORS_INTERSECT = "T********"
 MAX_LISTED_REPAIRS = 10
 """Repairs that are listed one by one."""
 
-POLYGON_TYPE_ID = 3
-"""Shapely's type id of polygons; higher ones are those of collections."""
-
 
 def build_polygons(
     requested: Sequence[RequestedPolygon],
@@ -40,12 +39,13 @@ def build_polygons(
     Raises
     ------
     ParameterError
-        If no polygon has an area.
+        If no polygon has an area, or their edges cross each other too often.
     """
     by_reference: defaultdict[SpatialReference | None, list[Geometry]] = defaultdict(list)
     repairs: list[str] = []
+    budgets = _crossing_budgets(requested)
     for polygon in requested:
-        geometry = _build_polygon(polygon, repairs)
+        geometry = _build_polygon(polygon, repairs, budgets[polygon.reference])
         if not geometry.is_empty:
             by_reference[polygon.reference].append(geometry)
     if not by_reference:
@@ -57,12 +57,20 @@ def build_polygons(
         )
     more = len(repairs) - MAX_LISTED_REPAIRS
     repairs[MAX_LISTED_REPAIRS:] = [f"{PARAMETER}: {format_count(more, 'more repair')}"] if more > 0 else []
-    return {reference: union(parts) for reference, parts in by_reference.items()}, repairs
+    return {reference: union(parts, budgets[reference]) for reference, parts in by_reference.items()}, repairs
 
 
-def _build_polygon(polygon: RequestedPolygon, repairs: list[str]) -> Geometry:
+def _crossing_budgets(requested: Sequence[RequestedPolygon]) -> dict[SpatialReference | None, CrossingBudget]:
+    """Return the crossings that may be resolved in each spatial reference."""
+    rings: defaultdict[SpatialReference | None, list[Ring]] = defaultdict(list)
+    for polygon in requested:
+        rings[polygon.reference] += polygon.rings
+    return {reference: CrossingBudget(edges_of(ones)) for reference, ones in rings.items()}
+
+
+def _build_polygon(polygon: RequestedPolygon, repairs: list[str], budget: CrossingBudget) -> Geometry:
     """Return the geometry of a polygon: outer rings run clockwise, holes within them counter-clockwise."""
-    rings, is_clockwise = _repair_rings(polygon, repairs)
+    rings, is_clockwise = _repair_rings(polygon, repairs, budget)
     if len(rings) == 1:
         return rings[0]  # the orientation of a single ring does not matter
     depths, parents = _nest(rings)
@@ -70,13 +78,14 @@ def _build_polygon(polygon: RequestedPolygon, repairs: list[str]) -> Geometry:
     if not is_clockwise[is_outermost].any():
         is_clockwise = ~is_clockwise  # all rings have the opposite orientation, as in GeoJSON
         repairs.append(f"{PARAMETER}: {polygon.name}: reversed all rings, since the outer rings run counter-clockwise")
-    geometry, is_stray = _fill(rings, depths, parents, is_clockwise), is_outermost & ~is_clockwise
+    geometry, is_stray = _fill(rings, depths, parents, is_clockwise, budget), is_outermost & ~is_clockwise
     if not is_stray.any():
         return geometry
-    return _apply_strays(geometry, rings[is_stray], union(rings[is_outermost & is_clockwise]), polygon, repairs)
+    shells = union(rings[is_outermost & is_clockwise], budget)
+    return _apply_strays(geometry, rings[is_stray], shells, polygon, repairs, budget)
 
 
-def _fill(rings: Any, depths: Any, parents: Any, is_shell: Any) -> Geometry:
+def _fill(rings: Any, depths: Any, parents: Any, is_shell: Any, budget: CrossingBudget) -> Geometry:
     """Return the area of nested rings: shells without the holes that lie directly within them.
 
     Parameters
@@ -98,10 +107,10 @@ def _fill(rings: Any, depths: Any, parents: Any, is_shell: Any) -> Geometry:
         elif depths[i] and not is_shell[i]:
             holes[parent].append(i)
     shells = np.flatnonzero((effective == np.arange(len(rings))) & is_shell)
-    return union([_subtract_holes(rings[shell], rings[holes[shell]]) for shell in shells.tolist()])
+    return union([_subtract_holes(rings[shell], rings[holes[shell]], budget) for shell in shells.tolist()], budget)
 
 
-def _subtract_holes(shell: Geometry, holes: Any) -> Geometry:
+def _subtract_holes(shell: Geometry, holes: Any, budget: CrossingBudget) -> Geometry:
     """Return the area of a shell without the holes within it."""
     import shapely
 
@@ -112,11 +121,16 @@ def _subtract_holes(shell: Geometry, holes: Any) -> Geometry:
         polygon = shapely.Polygon(rings[0][0], [ring[0] for ring in rings[1:]])
         if shapely.is_valid(polygon):
             return polygon  # the usual case, fast even for thousands of holes
-    return shapely.difference(shell, shapely.union_all(holes))
+    return difference(shell, holes, budget)
 
 
 def _apply_strays(
-    geometry: Geometry, strays: Any, shells: Geometry, polygon: RequestedPolygon, repairs: list[str]
+    geometry: Geometry,
+    strays: Any,
+    shells: Geometry,
+    polygon: RequestedPolygon,
+    repairs: list[str],
+    budget: CrossingBudget,
 ) -> Geometry:
     """Apply the counter-clockwise rings that lie in no other ring.
 
@@ -129,21 +143,21 @@ def _apply_strays(
     if overlaps.any():
         holes = format_count(int(overlaps.sum()), "hole")
         repairs.append(f"{where}: clipped {holes} extending beyond the outer rings")
-        geometry = shapely.difference(geometry, shapely.union_all(strays[overlaps]))
+        geometry = difference(geometry, strays[overlaps], budget)
     if not overlaps.all():
         rings = format_count(int((~overlaps).sum()), "counter-clockwise outer ring")
         repairs.append(f"{where}: reversed {rings}")
-        geometry = shapely.union_all([geometry, *strays[~overlaps]])
+        geometry = union([geometry, *strays[~overlaps]], budget)
     return geometry
 
 
-def _repair_rings(polygon: RequestedPolygon, repairs: list[str]) -> tuple[Any, Any]:
+def _repair_rings(polygon: RequestedPolygon, repairs: list[str], budget: CrossingBudget) -> tuple[Any, Any]:
     """Return the valid areas of the rings that have one, and whether the rings run clockwise."""
     import shapely
 
     areas, is_clockwise = [], []
     for i, ring in enumerate(polygon.rings):
-        area, repair = _repair_ring(ring)
+        area, repair = _repair_ring(ring, budget)
         if repair:
             repairs.append(f"{PARAMETER}: {polygon.name}, ring {i}: {repair}")
         if not area.is_empty:
@@ -152,12 +166,13 @@ def _repair_rings(polygon: RequestedPolygon, repairs: list[str]) -> tuple[Any, A
     return np.array(areas, dtype=shapely.Geometry), np.array(is_clockwise, bool)
 
 
-def _repair_ring(ring: Ring) -> tuple[Geometry, str]:
+def _repair_ring(ring: Ring, budget: CrossingBudget) -> tuple[Geometry, str]:
     """Return the area of a ring, closed and valid, and a description of the repair, empty if there was none."""
     import shapely
 
     if len(np.unique(ring, axis=0)) < 3:
         return shapely.Polygon(), "skipped ring without area"
+    budget.spend(edges_of([ring]))  # a check of its validity examines the same pairs of edges
     polygon = shapely.Polygon(ring)
     if shapely.is_valid(polygon):
         return polygon, ""
@@ -191,25 +206,3 @@ def _nest(rings: Any) -> tuple[Any, Any]:
         smallest_last = np.argsort(-sizes[outer], kind="stable")
         parents[inner[smallest_last]] = outer[smallest_last]
     return depths, parents
-
-
-def union(geometries: Sequence[Geometry]) -> MultiPolygon:
-    """Return the union of polygons, valid except for rounding errors.
-
-    A single polygon is returned unchanged: a union would take seconds if it is large.
-    """
-    import shapely
-
-    single = len(geometries) == 1
-    return polygonal(geometries[0] if single else shapely.union_all(shapely.make_valid(geometries)))
-
-
-def polygonal(geometry: Geometry) -> MultiPolygon:
-    """Return the parts of a geometry that are polygons with an area."""
-    import shapely
-
-    parts = shapely.get_parts(geometry)
-    while (shapely.get_type_id(parts) > POLYGON_TYPE_ID).any():
-        parts = shapely.get_parts(parts)
-    is_polygon = (shapely.get_type_id(parts) == POLYGON_TYPE_ID) & (shapely.area(parts) > 0)
-    return shapely.MultiPolygon(parts[is_polygon].tolist())

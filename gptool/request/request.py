@@ -24,8 +24,9 @@ from gptool.request.curves import Points
 from gptool.request.extent import RequestedExtent
 from gptool.request.levels import ExportBy, LevelRange, level_notices, select_levels
 from gptool.request.parameters import read_inputs
-from gptool.request.polygons import build_polygons, polygonal, union
+from gptool.request.polygons import build_polygons
 from gptool.request.selection import Area, Selection
+from gptool.request.unions import polygonal, union
 from gptool.request.values import is_absent
 
 if TYPE_CHECKING:
