@@ -81,6 +81,7 @@ class JobQueue:
     async def stop(self) -> None:
         """End all work. The jobs that are executed are started again when the service is."""
         self._expiry.cancel()
+        self._recorder.stop_waiting()
         await asyncio.gather(self._expiry, *self._requests, return_exceptions=True)
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
         await self._recorder.close()
@@ -260,7 +261,10 @@ class JobQueue:
 def _find_and_touch(store: JobStore, job_id: str, now: float) -> JobRecord | None:
     record = store.find(job_id)
     if record and record.status.is_ended and now - record.accessed > TOUCH_SECONDS:
-        store.touch(job_id, now)
+        try:
+            store.touch(job_id, now)
+        except OutputError as error:  # the disk may be full
+            LOG.warning("job %s: the access to the job cannot be stored: %s", job_id, error)
     return record
 
 

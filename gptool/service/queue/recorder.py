@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from gptool.service.settings import ServiceSettings
 SAVE_DELAY_SECONDS = 0.25
 """Delay of a save after an update: updates that follow within it are saved together."""
 
-MAX_SAVES, SAVE_RETRY_SECONDS = 5, 1.0
-"""Attempts to save the end of a job, and the time between them."""
+SAVE_RETRY_SECONDS, MAX_RETRY_SECONDS = 1.0, 60.0
+"""Time between attempts to save the end of a job, which doubles up to the maximum."""
 
 STOPPED = Message("Warning", "The service was stopped while the job was executing: the job is started again.")
 
@@ -41,6 +42,7 @@ class JobRecorder:
         self._settings, self._output, self._store = settings, output, store
         self._unsaved: set[ActiveJob] = set()
         self._saving: asyncio.Task[None] | None = None
+        self._is_stopping = asyncio.Event()
 
     async def start(self, job: ActiveJob) -> WorkerTask:
         """Record that a job starts. Return the task for its worker."""
@@ -120,6 +122,10 @@ class JobRecorder:
         await self.save(job, _requeued)
         LOG.info("job %s is queued again", job.job_id)
 
+    def stop_waiting(self) -> None:
+        """Try only once more to save the ends of jobs."""
+        self._is_stopping.set()
+
     async def close(self) -> None:
         """Close the store; there are no active jobs any more."""
         if self._saving is not None:
@@ -138,12 +144,15 @@ class JobRecorder:
         return None
 
     async def _save_end(self, job: ActiveJob, change: Callable[[JobRecord], JobRecord]) -> None:
-        for _ in range(MAX_SAVES - 1):
+        delay = SAVE_RETRY_SECONDS
+        while not self._is_stopping.is_set():
             try:
                 await self.save(job, change)
             except OutputError as error:  # the disk may be full
                 LOG.warning("job %s: the end of the job cannot be stored: %s", job.job_id, error)
-                await asyncio.sleep(SAVE_RETRY_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_stopping.wait(), delay)
+                delay = min(2 * delay, MAX_RETRY_SECONDS)
             else:
                 return
         await self.save(job, change)

@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import replace
 
-from gptool.errors import ExportCancelledError, GptoolError, ServiceError
+from gptool.errors import ExportCancelledError, GptoolError, OutputError, ServiceError
 from gptool.jobs.record import JobRecord
 from gptool.jobs.status import JobStatus
 from gptool.model import Message
@@ -28,9 +28,13 @@ def recover_jobs(store: JobStore, settings: ServiceSettings) -> list[JobRecord]:
     for old in store.unfinished():
         new = _recover(old, settings)
         if new is not old:
-            store.update(new, len(old.messages))
+            try:
+                store.update(new, len(old.messages))
+            except OutputError as error:  # the disk may be full: the jobs that are stored can be read nevertheless
+                LOG.warning("job %s: its recovery cannot be stored: %s", old.job_id, error)
+                new = old
         LOG.info("job %s is recovered: %s", new.job_id, new.status)
-        if not new.status.is_ended:
+        if new.status in (JobStatus.SUBMITTED, JobStatus.EXECUTING):
             recovered.append(new)
     return recovered
 

@@ -78,13 +78,11 @@ class JobStore:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
             path.chmod(PRIVATE_FILE)  # SQLite gives its -wal and -shm files the mode of the database
         with _translate_errors(path):
-            self._connection = sqlite3.connect(path)
-        try:
-            with _translate_errors(path):
-                _prepare(self._connection, path)
-        except BaseException:
-            self._connection.close()
-            raise
+            try:
+                self._connection = _connect(path, "NORMAL")
+            except sqlite3.OperationalError:
+                # On a full disk there is no space for the file that SQLite shares with other processes; there are none.
+                self._connection = _connect(path, "EXCLUSIVE")
         self._connection.row_factory = sqlite3.Row
 
     def close(self) -> None:
@@ -248,6 +246,17 @@ def _translate_errors(where: Path | str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OutputError(f"job database cannot be used: {error}", where=where) from error
+
+
+def _connect(path: Path, locking_mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute(f"PRAGMA locking_mode = {locking_mode}").fetchall()
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

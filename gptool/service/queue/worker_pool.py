@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gptool.errors import GptoolError
+from gptool.errors import GptoolError, OutputError
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.protocol import WorkerUpdate
 from gptool.service.queue.recorder import JobRecorder
@@ -110,6 +110,9 @@ class WorkerPool:
     async def _safe_outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
         try:
             return await self._outcome(job)
+        except OutputError as error:
+            LOG.warning("job %s: the start of the job cannot be stored: %s", job.job_id, error)
+            return GptoolError("job could not be stored when it started: the disk of the service may be full")
         except Exception as error:
             LOG.exception("job %s", job.job_id)
             _kill_worker(job)
