@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ CAPABILITIES = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
 
 CHECK_SECONDS = 1.0
 """How long a cache, or a file of one, is used before it is checked whether it was replaced."""
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +59,30 @@ class CachedService:
 
 
 class Catalog:
-    """The published caches by service name.
+    """The published caches by service name. One that cannot be read is reported, and read again when it is requested.
 
     Raises
     ------
     CacheError
-        If a cache cannot be read.
+        If none of them can be read.
     """
 
     def __init__(self, caches: Mapping[str, CacheSettings]) -> None:
         self._caches = caches
         self._opened: dict[str, tuple[tuple[int, ...], CachedService]] = {}
         self._checked: dict[str, float] = {}
-        for name in caches:
+        errors = [error for name in caches if (error := self._open_error(name))]
+        if errors and len(errors) == len(caches):
+            raise errors[0]
+
+    def _open_error(self, name: str) -> CacheError | None:
+        """Open a cache. Return the error if it cannot be read, which is logged."""
+        try:
             self.service(name)
+        except CacheError as error:
+            LOG.error("service %s is not available until its cache can be read: %s", name, error)  # noqa: TRY400
+            return error
+        return None
 
     @property
     def names(self) -> list[str]:
