@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gptool import system
 from gptool.errors import SettingsError
 from gptool.service.middleware import HostCheckMiddleware
 from gptool.service.observation import Observer
@@ -44,12 +46,13 @@ class PortApp:
 @contextmanager
 def shared_metrics() -> Iterator[None]:
     """Make a folder for the numbers of requests of this process and of those that it starts."""
-    with tempfile.TemporaryDirectory(prefix="gptool-metrics-", ignore_cleanup_errors=True) as folder:
-        os.environ[FOLDER_VARIABLE] = folder
-        try:
-            yield
-        finally:
-            del os.environ[FOLDER_VARIABLE]
+    folder = tempfile.mkdtemp(prefix="gptool-metrics-")
+    os.environ[FOLDER_VARIABLE] = folder
+    try:
+        yield
+    finally:
+        del os.environ[FOLDER_VARIABLE]
+        system.remove_folder(Path(folder))  # files that this process still has open stay, on Windows
 
 
 def request_metrics() -> Observer:

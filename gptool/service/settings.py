@@ -96,6 +96,8 @@ class ServiceSettings:
         """The path of the public URL, without a trailing slash: `/tiles`, or an empty string."""
         return urlsplit(self.public_url).path.rstrip("/")
 
+    job_minutes: int = _setting(720, "Maximum duration of a job in minutes.")
+
 
 def settings_key(name: str) -> str:
     """Return the settings file's key of an attribute: `maxQueued` for `max_queued`."""

@@ -50,6 +50,41 @@ class TestLimits:
         with gate.closed():
             asyncio.run(run())
 
+    def test_estimate_does_not_wait_for_those_of_another_owner(self, cache: Path, tmp_path: Path, gate: Gate) -> None:
+        async def run() -> None:
+            async with serving(settings_of(tmp_path, cache)) as queue:
+                first, second = [await estimate(queue, RECOMPRESSED, owner="a") for _ in range(2)]
+                other = await estimate(queue, {"levels": "0"}, owner="b")
+                assert (await end_of(queue, other)).status == "esriJobSucceeded"
+                waiting = await queue.find(second)
+                assert waiting
+                assert waiting.status == "esriJobSubmitted"
+                gate.open()
+                for job_id in (first, second):
+                    assert (await end_of(queue, job_id)).status == "esriJobSucceeded"
+
+        with gate.closed():
+            asyncio.run(run())
+
+    def test_job_that_takes_too_long_fails(
+        self, cache: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gptool.service.queue.worker_pool.MINUTE", 0.5)
+
+        async def run() -> None:
+            async with serving(settings_of(tmp_path, cache, job_minutes=2)) as queue:
+                for start in (submit, estimate):
+                    job = await end_of(queue, await start(queue, RECOMPRESSED))
+                    assert job.status == "esriJobFailed"
+                    assert (
+                        "job takes too long; found more than 2 minutes, expected less: select fewer levels"
+                        in (texts_of(job)[-3])
+                    )
+                    assert list((tmp_path / "work").iterdir()) == []
+
+        with gate.closed():
+            asyncio.run(run())
+
     @pytest.mark.parametrize(("service", "code"), [("World", 403), ("world", 404)])
     def test_service_without_export(self, cache: Path, tmp_path: Path, service: str, code: int) -> None:
         async def run() -> None:

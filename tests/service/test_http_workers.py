@@ -158,16 +158,16 @@ class TestProcesses:
         assert client.get(TILE).status == 200
         assert "an HTTP process has ended with exit status -9; another one is started" in several.log()
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-    def test_all_end_with_the_first(self, several: ServiceProcess, number: int) -> None:
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL"])
+    def test_all_end_with_the_first(self, several: ServiceProcess, name: str) -> None:
         others = children(several.process.pid)
-        if number == signal.SIGKILL:
+        if name == "SIGKILL":
             several.kill()
         else:
-            several.process.send_signal(number)
+            several.process.send_signal(signal.Signals[name])
             assert several.process.wait(TIMEOUT) == 0
         wait_until(lambda: not any(map(is_running, others)), several.log)
-        if number != signal.SIGKILL:  # which may hit processes that are still starting
+        if name != "SIGKILL":  # which may hit processes that are still starting
             assert "Traceback" not in several.log()
         several.kill()
         with pytest.raises(ConnectionRefusedError):

@@ -142,9 +142,9 @@ def test_processes_count_together(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for _ in range(3):
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        subprocess.run([sys.executable, "-P", "-c", code], env=environment, check=True)
     text = subprocess.run(
-        [sys.executable, "-c", reader], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-P", "-c", reader], env=environment, check=True, capture_output=True, text=True
     ).stdout
     assert 'gptool_requests_total{status="2xx"} 15.0' in text
     assert "gptool_response_bytes_total 150.0" in text

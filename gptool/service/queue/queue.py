@@ -25,11 +25,13 @@ from gptool.service.queue.statistics import QueueStatistics
 from gptool.service.queue.storage_quota import StorageQuota
 from gptool.service.queue.store import JobStore
 from gptool.service.queue.store_thread import StoreThread
-from gptool.service.queue.worker_pool import WorkerPool
+from gptool.service.queue.worker_pool import PoolLimits, WorkerPool
 from gptool.service.settings import ServiceSettings
 
 EXPIRY_SECONDS = 60.0
 """Time between two removals of expired jobs."""
+
+ESTIMATE_PROCESSES = 2
 
 TOUCH_SECONDS = 60.0
 """Time between two records of the access to a job, at least."""
@@ -71,8 +73,8 @@ class JobQueue:
         self._quota = StorageQuota(self._settings.disk_quota, self._output, self._store)
         self._recorder = JobRecorder(self._settings, self._output, self._store)
         self._pools = {
-            operation: WorkerPool(processes, self._recorder, self._output.inherited, self._reserve, self._release)
-            for operation, processes in ((EXPORT_TILES, self._settings.jobs), (ESTIMATE_SIZE, 1))
+            operation: WorkerPool(limits, self._recorder, self._output.inherited, self._reserve, self._release)
+            for operation, limits in self._pool_limits().items()
         }
         for record in recovered:
             self._enqueue(record)
@@ -241,6 +243,14 @@ class JobQueue:
             error = await self._quota.reservation_error(job, self._active.values())
             if error and job.stop_reason is None:  # it may have been cancelled meanwhile
                 self._pools[EXPORT_TILES].stop_job(job, error)
+
+    def _pool_limits(self) -> dict[str, PoolLimits]:
+        processes, minutes = self._settings.jobs, self._settings.job_minutes
+        return {
+            EXPORT_TILES: PoolLimits(processes, processes, minutes),
+            # One process is left for the others.
+            ESTIMATE_SIZE: PoolLimits(ESTIMATE_PROCESSES, ESTIMATE_PROCESSES - 1, minutes),
+        }
 
     async def _remove_expired_jobs(self) -> None:
         """Remove, periodically, the jobs that have not been accessed for some time."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from gptool.errors import GptoolError, OutputError
 from gptool.service.queue.active_job import ActiveJob
@@ -16,7 +17,28 @@ from gptool.service.queue.worker_process import WorkerProcess
 STOP_GRACE_SECONDS = 0.5
 """Time that a worker has to stop a job before its process is killed."""
 
+MINUTE = 60.0
+"""Seconds."""
+
 LOG = logging.getLogger(__name__)
+
+
+class PoolLimits(NamedTuple):
+    """Limits of a pool.
+
+    Attributes
+    ----------
+    processes : int
+        The most processes.
+    per_owner : int
+        The most jobs of one owner that are executed at once; jobs without an owner are not limited.
+    minutes : int
+        How long a job may take.
+    """
+
+    processes: int
+    per_owner: int
+    minutes: int
 
 
 class WorkerPool:
@@ -24,8 +46,7 @@ class WorkerPool:
 
     Parameters
     ----------
-    processes : int
-        The most processes.
+    limits : PoolLimits
     recorder : JobRecorder
     inherited : tuple of int
         File descriptors that workers inherit.
@@ -35,13 +56,13 @@ class WorkerPool:
 
     def __init__(
         self,
-        processes: int,
+        limits: PoolLimits,
         recorder: JobRecorder,
         inherited: tuple[int, ...],
         on_planned: Callable[[ActiveJob], Awaitable[None]],
         on_ended: Callable[[ActiveJob], None],
     ) -> None:
-        self._processes, self._recorder, self._inherited = processes, recorder, inherited
+        self._limits, self._recorder, self._inherited = limits, recorder, inherited
         self._on_planned, self._on_ended = on_planned, on_ended
         self.waiting: deque[ActiveJob] = deque()
         self._executions: dict[ActiveJob, asyncio.Task[None]] = {}
@@ -51,7 +72,7 @@ class WorkerPool:
     @property
     def is_busy(self) -> bool:
         """Whether a further job would have to wait."""
-        return len(self._executions) >= self._processes
+        return len(self._executions) >= self._limits.processes
 
     @property
     def executing(self) -> int:
@@ -70,10 +91,12 @@ class WorkerPool:
         self.start_waiting()
 
     def start_waiting(self) -> None:
-        """Start jobs that wait, except those that are being cancelled."""
-        for job in [job for job in self.waiting if not job.lock.locked()]:
+        """Start jobs that wait, except those that are being cancelled, or whose owner has enough others."""
+        for job in list(self.waiting):
             if self.is_busy or self._is_stopping:
                 break
+            if job.lock.locked() or self._has_enough(job.record.owner):
+                continue
             self.waiting.remove(job)
             self._executions[job] = asyncio.create_task(self._execute(job))
 
@@ -93,7 +116,21 @@ class WorkerPool:
         for worker in self._idle:
             await worker.close()
 
+    def _has_enough(self, owner: str) -> bool:
+        own = sum(job.record.owner == owner for job in self._executions)
+        return bool(owner) and own >= self._limits.per_owner
+
+    def _stop_late_job(self, job: ActiveJob) -> None:
+        limit = self._limits.minutes
+        if job.stop_reason is None:
+            error = GptoolError(
+                "job takes too long", found=f"more than {limit} minutes",
+                expected="less: select fewer levels or a smaller area, or have jobMinutes of the service increased",
+            )  # fmt: skip
+            self.stop_job(job, error)
+
     async def _execute(self, job: ActiveJob) -> None:
+        timer = asyncio.get_running_loop().call_later(MINUTE * self._limits.minutes, self._stop_late_job, job)
         try:
             outcome = await self._safe_outcome(job)
             if self._is_stopping and job.stop_reason is None and isinstance(outcome, GptoolError):
@@ -103,6 +140,7 @@ class WorkerPool:
         except Exception:
             LOG.exception("job %s: the end of the job could not be stored", job.job_id)
         finally:
+            timer.cancel()
             del self._executions[job]
             self._on_ended(job)
             self.start_waiting()
