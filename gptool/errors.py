@@ -56,7 +56,8 @@ class GptoolError(Exception):
 
 
 def _copy(kind: type[GptoolError], text: str, attributes: dict[str, Any]) -> GptoolError:
-    error = kind.__new__(kind, text)
+    error = kind.__new__(kind)
+    Exception.__init__(error, text)  # not that of OSError, which some derive from: it sets no text
     error.__dict__.update(attributes)
     return error
 

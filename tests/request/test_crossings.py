@@ -140,5 +140,5 @@ except ParameterError:
 def test_memory_of_a_ring_that_crosses_itself() -> None:
     """It took 5 GB and more."""
     area = json.dumps({"rings": [RANDOM.random((10_000, 2)).tolist()]})
-    run = subprocess.run([sys.executable, "-c", PEAK], input=area, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-P", "-c", PEAK], input=area, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 100_000  # kB
