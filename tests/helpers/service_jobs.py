@@ -97,5 +97,5 @@ def is_worker_of(process: int, folder: Path) -> bool:
     try:
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         return parent == process and b"service.queue.worker" in (folder / "cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # it has ended
         return False

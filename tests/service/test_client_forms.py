@@ -13,6 +13,7 @@ from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
 
 WORLD = "services/World/ImageServer"
+TASK = "services/ExportTiles/GPServer/ExportTiles"
 JSON = {"f=json", "F=JSON", "f=json&f=json", "f=html&f=pjson", "f=&f=json"}
 
 
@@ -50,7 +51,7 @@ class TestLetterCase:
 
 class TestCompression:
     def test_texts_are_compressed_for_clients_that_accept_it(self, client: RestClient) -> None:
-        for path, query in ((WORLD, "?f=json"), (WORLD, ""), ("static/style.css", "")):
+        for path, query in ((WORLD, "?f=json"), (TASK, ""), ("static/style.css", "")):
             plain = client.ask("GET", client.path(path) + query)
             packed = client.ask("GET", client.path(path) + query, Accept_Encoding="gzip")
             assert packed.headers["content-encoding"] == "gzip"
