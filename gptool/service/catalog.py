@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
+from gptool.cache.byte_source import file_stamp
 from gptool.errors import CacheError, CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
 from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
@@ -164,10 +165,9 @@ def _signature(cache: TileCache) -> tuple[int, ...]:
     """Return numbers that change when a package, a conf.xml or a level is replaced."""
     paths = (cache.location, cache.location / cache.tiles_folder) if cache.location.is_dir() else (cache.location,)
     try:
-        statuses = [path.stat() for path in paths]
+        return tuple(number for path in paths for number in file_stamp(path.stat()))
     except OSError as error:
         raise CacheNotFoundError(f"cannot be opened: {error.strerror}", where=cache.location) from error
-    return tuple(number for status in statuses for number in (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
 def service_json(service: CachedService, service_type: str) -> dict[str, Any]:

@@ -119,16 +119,11 @@ def _make_server(settings: ServiceSettings, queue: JobQueue, stack: ExitStack) -
 def _check_settings(settings: ServiceSettings) -> None:
     if not settings.caches:
         raise SettingsError("no cache is configured", expected="at least one")
-    if settings.jobs < 1:
-        raise SettingsError("jobs has an invalid value", found=settings.jobs, expected="an integer from 1")
-    if settings.http_workers < 1:
-        raise SettingsError(
-            "httpWorkers has an invalid value", found=settings.http_workers, expected="an integer from 1"
-        )
-    if settings.max_connections < 1:
-        raise SettingsError(
-            "maxConnections has an invalid value", found=settings.max_connections, expected="an integer from 1"
-        )
+    for name in ("jobs", "http_workers", "max_connections"):
+        if (number := getattr(settings, name)) < 1:
+            raise SettingsError(
+                f"{settings_key(name)} has an invalid value", found=number, expected="an integer from 1"
+            )
     for name in ("port", "metrics_port"):
         if (port := getattr(settings, name)) > MAX_PORT:
             raise SettingsError(

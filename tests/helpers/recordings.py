@@ -41,6 +41,10 @@ class Request(TypedDict):
     until: NotRequired[str]
 
 
+WIDE, CANCEL = "cache=Wide", "/cancel"
+"""Parts of the submission of an export that clients cancel, and of the request that cancels it."""
+
+
 class ExportAtGate:
     """Context that holds an export of a client at a gate, from its submission to the response to a later request.
 

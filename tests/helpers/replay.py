@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gptool import export_tiles_job
 from helpers import response_checks
-from helpers.recordings import Request
+from helpers.gate import Gate
+from helpers.recordings import CANCEL, WIDE, ExportAtGate, Request, read_recording
 from helpers.waiting import TIMEOUT, wait_until
 
 REPORT = "report.json"
@@ -63,6 +64,17 @@ class Replay:
         self._expected: dict[str, Path] = {}
         self.files: list[str] = []
         self.estimates: list[dict[str, int]] = []
+
+    def send_recording(self, name: str, gate: Gate) -> None:
+        """Send the requests of a recording. An export that its client cancels is held at the gate until then."""
+        requests = read_recording(name)
+        is_cancelled = any(CANCEL in request["path"] for request in requests)
+        with ExportAtGate(gate, WIDE, CANCEL) as held:
+            for request in requests:
+                if is_cancelled:
+                    held.before(request["path"], request["body"])
+                self.send(request)
+                held.after(request["path"])
 
     def send(self, request: Request) -> None:
         """Send a request, repeatedly if it is a poll."""

@@ -19,13 +19,13 @@ import pytest
 
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
 from helpers.gate import Gate
-from helpers.recordings import FOLDER, ExportAtGate, RecordingProxy, check_recording, read_recording
+from helpers.recordings import CANCEL, FOLDER, WIDE, ExportAtGate, RecordingProxy, check_recording
 from helpers.replay import Replay
 from helpers.service_process import ServiceProcess
 
 DRIVERS = FOLDER.parent
 TIMEOUT = 180
-WIDE, CANCEL, POLL = "cache=Wide", "/cancel", "/jobs/"
+POLL = "/jobs/"
 RECORDINGS = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 ENVELOPE = {"xmin": 0, "ymin": 0, "xmax": 1e7, "ymax": 1e7, "spatialReference": {"wkid": 102100}}
@@ -301,15 +301,7 @@ def test_restapi_task(run_client: Run, served_caches: dict[str, Path], tmp_path:
 def test_recorded_requests_get_the_responses_that_clients_need(
     service: ServiceProcess, service_gate: Gate, served_caches: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    """An export that its client cancels is held until then."""
-    requests = read_recording(name)
-    is_cancelled = any(CANCEL in request["path"] for request in requests)
     replay = Replay(f"http://{service.address}", served_caches, tmp_path)
-    with ExportAtGate(service_gate, WIDE, CANCEL) as held:
-        for request in requests:
-            if is_cancelled:
-                held.before(request["path"], request["body"])
-            replay.send(request)
-            held.after(request["path"])
+    replay.send_recording(name, service_gate)
     assert replay.jobs
     assert replay.files or replay.estimates

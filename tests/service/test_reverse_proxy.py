@@ -14,14 +14,12 @@ import pytest
 from lxml import html
 
 from helpers.gate import Gate
-from helpers.recordings import ExportAtGate, read_recording
 from helpers.replay import Replay
 from helpers.rest_client import REST, RestClient
 from helpers.reverse_proxy import NGINX, OPENSSL, PREFIX, ReverseProxy, free_port
 from helpers.service_process import ServiceProcess
 from helpers.waiting import wait_until
 
-WIDE, CANCEL = "cache=Wide", "/cancel"
 PUBLIC = "https://gis.example.com/tiles"
 WORLD = "services/World/ImageServer"
 
@@ -78,15 +76,8 @@ def client(service: ServiceProcess) -> RestClient:
 def test_clients_work_through_nginx(
     proxied: Proxied, service_gate: Gate, served_caches: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    requests = read_recording(name)
-    is_cancelled = any(CANCEL in request["path"] for request in requests)
     replay = Replay(proxied.url, served_caches, tmp_path, proxied.proxy.tls)
-    with ExportAtGate(service_gate, WIDE, CANCEL) as held:
-        for request in requests:
-            if is_cancelled:
-                held.before(request["path"], request["body"])
-            replay.send(request)
-            held.after(request["path"])
+    replay.send_recording(name, service_gate)
     assert replay.jobs
     assert replay.files
 

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
-
 from gptool.errors import GptoolError
 from gptool.service.catalog import CAPABILITIES, CachedService
 from gptool.service.figures import CacheFigures
@@ -45,7 +43,7 @@ class CacheEntry(NamedTuple):
 
 async def cache_entries(context: RequestContext, names: Sequence[str]) -> list[CacheEntry]:
     """Return the entries of caches. A cache that cannot be read has no figures; the log says why."""
-    found = await run_in_threadpool(lambda: {name: _service(context, name) for name in names})
+    found = {name: await _find(context, name) for name in names}
     services = [service for service in found.values() if service]
     figures = dict(
         zip((service.name for service in services), await context.state.figures.figures(services), strict=True)
@@ -53,9 +51,9 @@ async def cache_entries(context: RequestContext, names: Sequence[str]) -> list[C
     return [_entry(context, name, found[name], figures.get(name)) for name in names]
 
 
-def _service(context: RequestContext, name: str) -> CachedService | None:
+async def _find(context: RequestContext, name: str) -> CachedService | None:
     try:
-        return context.state.catalog.service(name)
+        return await context.state.catalog.find(name)
     except GptoolError as error:
         LOG.warning("%s: %s", name, error)
         return None

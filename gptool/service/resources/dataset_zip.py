@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from gptool.errors import ServiceError
 from gptool.output.stored_zip import stored_zip_size, stream_stored_zip
 from gptool.service.resources.job_lookup import find_job
+from gptool.service.resources.output_files import expired_output
 from gptool.service.resources.request_context import RequestContext
 
 
@@ -29,7 +30,7 @@ async def dataset_zip(context: RequestContext) -> Response:
     try:
         files = await run_in_threadpool(_files, folder)
     except FileNotFoundError:
-        raise ServiceError("output of the job has expired", code=404, where=result.name) from None
+        raise expired_output(result.name) from None
     headers = {
         "Content-Length": str(stored_zip_size([(name, size) for name, _, size in files])),
         "Content-Disposition": f"attachment; filename*=utf-8''{quote(result.name)}.zip",

@@ -67,16 +67,16 @@ def _file_response(context: RequestContext, path: Path) -> Response:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise _expired(path) from None
+        raise expired_output(path.name) from None
     response = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
     if etag_matches(context.request.headers.get("if-none-match", ""), response.headers["etag"]):
         return Response(status_code=304, headers={"ETag": response.headers["etag"]})
     return response
 
 
-def _expired(path: Path) -> ServiceError:
+def expired_output(name: str) -> ServiceError:
     """Return the error for a file or folder that was removed while it was requested."""
-    return ServiceError("output of the job has expired", code=404, where=path.name)
+    return ServiceError("output of the job has expired", code=404, where=name)
 
 
 def _find(folder: Path, names: list[str]) -> Path | None:
@@ -108,7 +108,7 @@ def _list_folder(context: RequestContext, job: JobRecord, path: Path, names: lis
             if not entry.is_dir() and (names or entry.name != REPORT)
         ]
     except FileNotFoundError:
-        raise _expired(path) from None
+        raise expired_output(path.name) from None
     folders = [output_url(context, job, *names, entry.name) for entry in entries if entry.is_dir()]
     # Clients download all files as packages, so the report is not listed among them.
     report = {} if names else {"report": output_url(context, job, REPORT)}

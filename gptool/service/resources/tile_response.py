@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gptool.model import MAX_GRID_INDEX, TileAddress
+from gptool.output.png import SIGNATURE
 from gptool.service.resources.responses import etag_matches
 from gptool.service.state import ServiceState
 
 MAX_DIGITS = 19
 """Maximum number of digits of a level, row or column in a path."""
 
-MEDIA_TYPES = {b"\xff\xd8\xff": b"image/jpeg", b"\x89PNG\r\n\x1a\n": b"image/png"}
+MEDIA_TYPES = {b"\xff\xd8\xff": b"image/jpeg", SIGNATURE: b"image/png"}
 """Media types by the first bytes of a tile."""
 
 DEFAULT_MEDIA_TYPE = b"application/octet-stream"
