@@ -119,7 +119,7 @@ def _make_server(settings: ServiceSettings, queue: JobQueue, stack: ExitStack) -
 def _check_settings(settings: ServiceSettings) -> None:
     if not settings.caches:
         raise SettingsError("no cache is configured", expected="at least one")
-    for name in ("jobs", "http_workers", "max_connections"):
+    for name in ("jobs", "job_minutes", "http_workers", "max_connections"):
         if (number := getattr(settings, name)) < 1:
             raise SettingsError(
                 f"{settings_key(name)} has an invalid value", found=number, expected="an integer from 1"

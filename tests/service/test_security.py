@@ -213,6 +213,11 @@ INVALID_SETTINGS = {
         "port has an invalid value; found 70000, expected an integer from 0 to 65535",
         2,
     ),
+    "no time for jobs": (
+        ["World={cache}", "--job-minutes", "0"],
+        "jobMinutes has an invalid value; found 0, expected an integer from 1",
+        2,
+    ),
     "invalid port of metrics": (
         ["World={cache}", "--metrics-port", "70000"],
         "metricsPort has an invalid value; found 70000, expected an integer from 0 to 65535",
