@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gptool import system
-from gptool.cache.byte_source import file_stamp
 from gptool.errors import SettingsError, translate_os_errors
 
 LOG = logging.getLogger(__name__)
@@ -105,9 +104,10 @@ def rewrite(path: Path, comment: str, line: str | None, without: str | None = No
         system.replace_private(path, text.encode())
 
 
-def _signature(path: Path) -> tuple[int, ...]:
-    """Return numbers that change when the file is edited or replaced."""
+def _signature(path: Path) -> tuple[int, int, int]:
+    """Return modification time, size and inode: they change when the file is edited or replaced."""
     try:
-        return file_stamp(path.stat())
+        status = path.stat()
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", where=path) from error
+    return status.st_mtime_ns, status.st_size, status.st_ino
