@@ -6,7 +6,7 @@ says what is wrong, and if they help, the value found and a description of a val
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,15 @@ class GptoolError(Exception):
             line += f"; {', '.join(details)}"
         # The parts may come from files and other libraries, and contain line breaks or control characters.
         super().__init__("".join(c if c.isprintable() else "?" for c in " ".join(line.split())))
+
+    def change_texts(self, change: Callable[[str], str]) -> None:
+        """Change the message and its parts that are texts, as to the names that its readers use."""
+        self.args = (change(str(self)),)
+        for name, value in self.__dict__.items():
+            if isinstance(value, str):
+                self.__dict__[name] = change(value)
+            elif isinstance(value, tuple):
+                self.__dict__[name] = tuple(map(change, value))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to copy the exception, as pickle does, without calling `__init__` with other parameters."""

@@ -22,6 +22,13 @@ def format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def format_levels(ranges: Iterable[str], separator: str = ", ") -> str:
+    """Return ranges of levels with their noun, as in `level 7` and `levels 0-6, 9`."""
+    texts = list(ranges)
+    is_one = len(texts) == 1 and texts[0].isdecimal()
+    return f"level{'s' * (not is_one)} {separator.join(texts)}"
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that a wrong one resembles most, or None if it resembles none.
 

@@ -80,5 +80,8 @@ def test_library_of_a_function_is_found() -> None:
 
 
 def test_share_of_windows_is_recognised() -> None:
-    assert system.is_windows_share(r"\\server\share\x.tpkx") != system.IS_WINDOWS
-    assert not system.is_windows_share("share/x.tpkx")
+    for path in (r"\\server\share\x.tpkx", r"C:\x.tpkx", "C:/x.tpkx"):
+        assert (system.foreign_path(path) is None) == system.IS_WINDOWS
+    assert system.foreign_path("share/x:y.tpkx") is None
+    for url in ("s3://bucket/x.tpkx", Path("file:///x.tpkx")):
+        assert system.foreign_path(url) == ("is a URL, not a path", "the path of a file or folder")

@@ -13,7 +13,7 @@ from gptool.arcgis.display import JobDisplay, check_succeeded, fail
 from gptool.arcgis.parameters import AREA, area_json, operation_parameters, operation_values, parameters_by_name
 from gptool.arcgis.validation import enable_parameters, find_cache, level_choices, show_messages, show_output_messages
 from gptool.errors import GptoolError
-from gptool.export.functions import estimate_export_tiles_size, run_call
+from gptool.export.calls import run_call, run_estimate
 from gptool.export.notices import recompression_notices
 from gptool.jobs.job import Job
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES
@@ -82,9 +82,7 @@ class ExportTiles(CacheTool):
             done = run_call(
                 by_name["in_cache"].valueAsText,
                 output,
-                max_export_tiles_count=None,
                 overwrite=arcpy.env.overwriteOutput,
-                workers=None,
                 progress=job.report_progress,
                 **selection,
             )
@@ -106,9 +104,7 @@ class EstimateExportTilesSize(CacheTool):
         by_name, selection = parameters_by_name(parameters), self.selection(parameters)
 
         def work(job: Job) -> None:
-            estimate = estimate_export_tiles_size(
-                by_name["in_cache"].valueAsText, progress=job.report_progress, **selection
-            )
+            estimate = run_estimate(by_name["in_cache"].valueAsText, progress=job.report_progress, **selection)
             job.add_messages([*estimate.messages, Message("Informative", estimate.summary)])
             by_name["total_size"].value = float(estimate.total_size)
             by_name["total_tiles"].value = float(estimate.total_tiles_to_export)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gptool import system
 from gptool.errors import ParameterError, SettingsError
 from gptool.output.registry import resolve_output
 from gptool.request import INPUTS, read_call
@@ -121,8 +122,10 @@ def _read_path(path: Path, prefix: str, table: dict[str, Any], key: str) -> Path
         valid = b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:  # in the encoding of the file system
         valid = False
-    if not valid:
-        raise SettingsError(f"{prefix}{key} is not a path", where=path, found=repr(text))
+    foreign = system.foreign_path(text)
+    if not valid or foreign:
+        what, expected = foreign or ("is not a path", None)
+        raise SettingsError(f"{prefix}{key} {what}", where=path, found=repr(text), expected=expected)
     return path.parent / text
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from gptool.batch.file import Batch, BatchExport
 from gptool.crs.projection import load_libraries
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
-from gptool.export.functions import export_tiles
+from gptool.export.calls import run_call
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
 from gptool.request.limits import read_workers
@@ -152,13 +152,13 @@ class BatchRun:
     def _export(self, export: BatchExport) -> tuple[Status, ExportResult | None, GptoolError | None]:
         try:
             with self._show(export) as show:
-                result = export_tiles(
+                result = run_call(
                     export.cache,
                     export.output,
                     **export.arguments,
                     workers=self._workers,
                     progress=self._stoppable(show),
-                )
+                ).result
         except ExportCancelledError:
             return Status.INTERRUPTED, None, None
         except GptoolError as error:

@@ -61,7 +61,7 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     conf_xml = find_entry_or_below(files, top, "conf.xml")
     if conf_xml is None:
         raise CacheNotFoundError(
-            "not a cache: neither it nor its subfolders contain a conf.xml",
+            "not a cache: neither it nor a folder directly in it has a conf.xml",
             where=files.where(top),
             expected=CACHE_DESCRIPTION,
         )
@@ -73,10 +73,8 @@ def open_store(location: str | os.PathLike[str]) -> FileStore:
     path = Path(location)
     if not os.fspath(location):
         raise CacheNotFoundError("path is empty", where="cache", expected=CACHE_DESCRIPTION)
-    if system.is_windows_share(location):
-        raise CacheNotFoundError(
-            "the path of a share of Windows", where=location, expected="the folder in which the share is mounted"
-        )
+    if foreign := system.foreign_path(location):
+        raise CacheNotFoundError(foreign[0], where=location, expected=foreign[1])
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

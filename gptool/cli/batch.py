@@ -14,6 +14,7 @@ import click
 
 from gptool.cli.console import INTERRUPTED, print_json, print_table, show_progress
 from gptool.cli.options import json_option
+from gptool.cli.usage import Command, Integer
 from gptool.errors import TooManyTilesError
 from gptool.text import format_bytes, format_count
 
@@ -31,11 +32,11 @@ was exported.
 """
 
 
-@click.command("batch", epilog=EPILOG)
+@click.command("batch", cls=Command, epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=Integer(1),
     metavar="N",
     default=1,
     show_default=True,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from gptool.display.progress_bar import progress_bar, tiles_text
-from gptool.errors import GptoolError, ParameterError, SettingsError, TooManyTilesError
+from gptool.errors import ExportCancelledError, GptoolError, ParameterError, SettingsError, TooManyTilesError
 
 if TYPE_CHECKING:
     from gptool.jobs.job import Job
@@ -61,18 +61,11 @@ OTHER_OPTIONS = re.compile(r"^(caches|folder|max_export_tiles_count|server|worke
 
 
 def with_options(text: str) -> str:
-    """Return a message with the options of the command line in place of the operation's names of parameters.
+    """Return a message with the options of the command line in place of the operation's names of parameters."""
+    from gptool.request.parameters import INPUTS
+    from gptool.request.renaming import with_names
 
-    Some names are ordinary words too, such as `levels`. They are replaced only where a message clearly means the
-    parameter: at its start, which names the place of an error, and before a value (`levels=0-6`).
-    """
-    from gptool.request.parameters import BY_NAME
-
-    options = {name: parameter.option for name, parameter in BY_NAME.items() if not parameter.response_only}
-    for name, option in options.items():
-        text = re.sub(rf"(?<![\w./-]){name}=", f"{option} ", text)
-        anywhere = rf"(?<![\w./-]){name}(?![\w/-])"
-        text = re.sub(rf"^{name}(?=[:,])" if name.islower() else anywhere, option, text)
+    text = with_names(text, {parameter.name: parameter.option for parameter in INPUTS}, equals=" ")
     text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
     return text.replace("the overwrite option", "--overwrite")
 
@@ -124,21 +117,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], total: Se
 
 @contextmanager
 def running(job: Job, as_json: bool, write_report: Callable[[Job], None] | None = None) -> Iterator[None]:
-    """Start a job. An error within the context fails it and propagates.
+    """Start a job. An error within the context fails it and propagates; an interrupt cancels it.
 
     Parameters
     ----------
     job : Job
     as_json : bool
-        Print the job if it fails.
+        Print the job if it does not succeed.
     write_report : callable or None
-        Called with the job if it fails.
+        Called with the job if it does not succeed.
     """
     job.start()
     try:
         yield
-    except GptoolError as error:
-        job.fail(error)
+    except (GptoolError, SystemExit) as error:  # SystemExit: of Ctrl-C and signals
+        job.fail(error if isinstance(error, GptoolError) else ExportCancelledError("interrupted"))
         if write_report is not None:
             write_report(job)
         if as_json:

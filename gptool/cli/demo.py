@@ -8,6 +8,7 @@ import click
 
 from gptool.cli.console import show_progress
 from gptool.cli.export_tiles import show_result
+from gptool.cli.usage import Command
 
 EPILOG = """\b
 Example:
@@ -15,7 +16,7 @@ Example:
 """
 
 
-@click.command("demo", epilog=EPILOG)
+@click.command("demo", cls=Command, epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path), default="gptool-demo")
 @click.option("--overwrite", is_flag=True, help="Export again if FOLDER holds a package.")
 def command(folder: Path, overwrite: bool) -> None:
@@ -26,10 +27,10 @@ def command(folder: Path, overwrite: bool) -> None:
     from gptool.demo import make_cache
     from gptool.errors import translate_os_errors
     from gptool.export.functions import export_tiles
+    from gptool.output.staging import created_folder
 
     cache, package = folder / "world", folder / "world.tpkx"
-    with translate_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with created_folder(folder), translate_os_errors(folder):
         if not cache.exists():
             click.echo(f"Drawing a world: {cache}", err=True)
             make_cache(cache)

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from gptool.cli.environment import Check, State, check_environment, run_check
+from gptool.cli.usage import Command
 from gptool.text import format_count
 
 EPILOG = """\b
@@ -28,7 +29,7 @@ LEVELS = 2
 """Levels of the cache that is exported as a test: five tiles."""
 
 
-@click.command("doctor", epilog=EPILOG)
+@click.command("doctor", cls=Command, epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else there.")
 def command(as_json: bool) -> None:
     """Show what is installed and in use, and what is missing, and test an export.

@@ -8,6 +8,7 @@ import click
 
 from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, limit_option, selection_options, tile_package_option
+from gptool.cli.usage import Command, check_location
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Examples:
 """
 
 
-@click.command("estimate", epilog=EPILOG)
+@click.command("estimate", cls=Command, epilog=EPILOG)
 @cache_argument
 @selection_options
 @tile_package_option
@@ -29,6 +30,7 @@ Examples:
     "--output",
     type=click.Path(),
     metavar="OUTPUT",
+    callback=check_location,
     help="OUTPUT of the export: its suffix and name. Nothing is written.",
 )
 @limit_option
@@ -38,12 +40,12 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
 
     The number of tiles is exact. So is the size, unless tiles are recompressed: then it is estimated from a sample.
     """
-    from gptool.export.functions import estimate_export_tiles_size
+    from gptool.export.calls import run_estimate
     from gptool.jobs.job import Job
     from gptool.jobs.record import ESTIMATE_SIZE
 
     with running(Job(ESTIMATE_SIZE, options), as_json), show_progress() as progress:
-        estimate = estimate_export_tiles_size(cache, progress=progress, **options)
+        estimate = run_estimate(cache, progress=progress, **options)
     show_messages(estimate.messages)
     if as_json:
         print_json(estimate.to_json())

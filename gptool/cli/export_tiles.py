@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,12 +17,14 @@ from gptool.cli.console import (
     show_progress,
 )
 from gptool.cli.options import cache_argument, json_option, limit_option, selection_options
+from gptool.cli.report_file import prepare_report, write_failure_report
+from gptool.cli.usage import Command, Integer, check_location
 from gptool.errors import CacheError, translate_os_errors
+from gptool.request.limits import MAX_WORKERS
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
     from gptool.export.report import ExportResult, LevelReport
-    from gptool.jobs.job import Job
 
 EPILOG = """\b
 Examples:
@@ -38,23 +38,24 @@ MAX_LISTED = 10
 """Damaged tiles that are listed for people; --report and --json list more."""
 
 
-@click.command("export-tiles", epilog=EPILOG)
+@click.command("export-tiles", cls=Command, epilog=EPILOG)
 @cache_argument
-@click.argument("output", type=click.Path())
+@click.argument("output", type=click.Path(), callback=check_location)
 @selection_options
 @limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
     "--workers",
-    type=int,
+    type=Integer(1, MAX_WORKERS),
     metavar="N",
     help="Number of threads, 1 to 1024. By default, the number of processors.",
 )
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False),
+    type=click.Path(),
     metavar="FILE",
-    help="Write a report in JSON, also if the export fails.",
+    help="Write a report, FILE.json, also if the export fails.",
+    callback=check_location,
 )
 @click.option("--fail-on-damaged", is_flag=True, help="Exit with 1 if the result, which is written, has damaged tiles.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
@@ -75,15 +76,15 @@ def command(
     CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
     cache raster dataset. Missing folders above it are created.
     """
-    from gptool.export.functions import run_call
+    from gptool.export.calls import run_call
     from gptool.jobs.job import Job
     from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL
     from gptool.jobs.report import write_report
     from gptool.output.registry import is_tile_package
 
     job = Job(EXPORT_TILES, {**options, "tilePackage": is_tile_package(output)})
-    report_path = None if report is None else Path(report)
-    failure_report = None if report_path is None else partial(_write_failure_report, report_path, cache, output)
+    report_path = None if report is None else prepare_report(report, cache, output)
+    failure_report = None if report_path is None else partial(write_failure_report, report_path, cache, output)
     with running(job, as_json, failure_report), show_progress(hidden=quiet or no_progress) as progress:
         done = run_call(cache, output, progress=progress, **options)
         job.add_messages(done.result.messages)
@@ -101,15 +102,6 @@ def command(
         show_result(result, report)
     if fail_on_damaged and result.total.tiles_damaged:
         raise CacheError(f"{format_count(result.total.tiles_damaged, 'damaged tile')} in the result", where=result.path)
-
-
-def _write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
-    """Write the report of a failed job, with the paths of cache and result, which its parameters do not have."""
-    paths = {"cache": str(Path(cache).absolute()), "output": str(Path(output).absolute())}
-    try:
-        path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
-    except OSError as error:
-        click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
 
 
 def show_result(result: ExportResult, listed_in: str | None = None) -> None:

@@ -8,6 +8,7 @@ import click
 
 from gptool.cli.console import print_json, print_table, show_progress
 from gptool.cli.options import cache_argument, json_option
+from gptool.cli.usage import Command
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Examples:
 """
 
 
-@click.command("info", epilog=EPILOG)
+@click.command("info", cls=Command, epilog=EPILOG)
 @cache_argument
 @click.option("--levels", "by_level", is_flag=True, help="Show sizes, formats and qualities of each level's tiles.")
 @json_option

@@ -11,9 +11,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from gptool import __version__, system
-from gptool.cli.console import fail
+from gptool.cli.console import INTERRUPTED, fail
+from gptool.cli.usage import unknown_command_text, usage_text
 from gptool.errors import GptoolError
-from gptool.text import nearest_name
 
 
 class _Listed(NamedTuple):
@@ -51,9 +51,8 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        nearest = nearest_name(args[0], COMMANDS)
-        if args[0] not in COMMANDS and nearest and not args[0].startswith("-"):
-            ctx.fail(f"unknown command {args[0]}; did you mean {nearest}?")
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown_command_text(args[0], COMMANDS), ctx)
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -79,9 +78,20 @@ class _Commands(click.Group):
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _refuse(error)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing half-written is left.", err=True)
+            sys.exit(INTERRUPTED)
+        except click.UsageError as error:
+            _refuse(error)
         except BrokenPipeError:
             raise  # click exits quietly if standard output is closed
         except (GptoolError, OSError) as error:
@@ -89,7 +99,16 @@ class _Commands(click.Group):
         except (ImportError, AttributeError) as error:
             if not _is_of_native_module(error):
                 raise
-            fail(GptoolError(f"native modules cannot be used, gptool doctor says more: {error}", where="gptool"))
+            click.echo(f"Error: gptool: native modules cannot be used, gptool doctor says more: {error}", err=True)
+            sys.exit(1)  # not by `fail`, which needs them
+
+
+def _refuse(error: click.UsageError) -> NoReturn:
+    """Print an error of usage in one line and exit with 2. Help that is shown in place of an error is printed."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
+        raise error
+    click.echo(f"Error: {usage_text(error)}", err=True)
+    sys.exit(error.exit_code)
 
 
 def _is_of_native_module(error: ImportError | AttributeError) -> bool:

@@ -10,9 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from gptool.cli.console import with_options
+from gptool.cli.usage import Integer, check_location
 from gptool.request.parameters import BY_NAME, Parameter
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 SELECTION = {
     "levels": "LIST",
@@ -34,7 +35,7 @@ MORE = {
 }
 """What the help of an option says besides the documentation of its parameter."""
 
-cache_argument = click.argument("cache", type=click.Path())
+cache_argument = click.argument("cache", type=click.Path(), callback=check_location)
 
 json_option = click.option(
     "--json",
@@ -44,7 +45,7 @@ json_option = click.option(
 )
 
 limit_option = click.option(
-    "--max-export-tiles-count", type=int, metavar="N", help="Fail if more than N tiles are selected."
+    "--max-export-tiles-count", type=Integer(0), metavar="N", help="Fail if more than N tiles are selected."
 )
 
 tile_package_option = click.option(
@@ -57,11 +58,11 @@ tile_package_option = click.option(
 def _reject_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Return the value, unless it is empty: that of a shell variable that is not set would select everything."""
     if value is not None and not value.strip():
-        raise click.BadParameter(f"is empty; expected {option.metavar}, or no such option at all")
+        raise click.BadParameter(f"is empty; expected {option.metavar}, or no {option.opts[0]} at all")
     return value
 
 
-def selection_options(command: Command) -> Command:
+def selection_options(command: CommandFunction) -> CommandFunction:
     """Add the options that select tiles, and set their recompression and storage."""
     for name, metavar in reversed(SELECTION.items()):
         parameter, is_flag = BY_NAME[name], metavar is None

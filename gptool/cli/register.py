@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
+from gptool.cli.usage import Command
+
 EPILOG = """\b
 Example:
   gptool register --server https://gis.example.com/server --folder Tiles --caches World=/data/World Roads=/data/r.tpkx
 """
 
 
-@click.command("register", epilog=EPILOG)
+@click.command("register", cls=Command, epilog=EPILOG)
 @click.option("--server", required=True, metavar="URL", help="The URL of an ArcGIS Server site.")
 @click.option("--folder", required=True, metavar="NAME", help="The folder of the site to publish to.")
 @click.option(

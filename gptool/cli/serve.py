@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gptool.cli.options import Command
+from gptool.cli.options import CommandFunction
+from gptool.cli.usage import Command, Integer
+from gptool.errors import SettingsError
 from gptool.service.settings import SERVICE_KEYS, ServiceSettings, option_name
 
 EPILOG = """\b
@@ -21,7 +26,7 @@ FILES = {"output_directory": "DIR", "token_file": "FILE", "user_file": "FILE", "
 METAVARS = {**FILES, "public_url": "URL", "allow_origins": "ORIGIN"}
 
 
-def settings_options(command: Command) -> Command:
+def settings_options(command: CommandFunction) -> CommandFunction:
     """Add an option for each setting of a service."""
     for item in reversed(SERVICE_KEYS.values()):
         option = option_name(item)
@@ -32,7 +37,7 @@ def settings_options(command: Command) -> Command:
         if item.name in FILES:
             kind: Any = click.Path(path_type=Path)
         else:
-            kind = click.IntRange(min=0) if isinstance(item.default, int) else str
+            kind = Integer(0) if isinstance(item.default, int) else str
         shown = "" if item.default in (None, "", ()) else f"  [default: {item.default}]"
         metavar = METAVARS.get(item.name, "ADDRESS" if kind is str else "N")
         is_list = isinstance(item.default, tuple)
@@ -42,7 +47,7 @@ def settings_options(command: Command) -> Command:
     return command
 
 
-@click.command("serve", epilog=EPILOG)
+@click.command("serve", cls=Command, epilog=EPILOG)
 @click.argument("caches", nargs=-1, metavar="[NAME=CACHE]...")
 @click.option(
     "--config",
@@ -69,4 +74,17 @@ def command(caches: tuple[str, ...], config: Path | None, **options: Any) -> Non
     except ModuleNotFoundError as error:
         raise click.UsageError(f"{error.name} is missing: pip install 'gptool-export-tiles[service]'") from None
     configure_logging()
-    serve(settings, lambda url: click.echo(f"{url} is ready", err=True))
+    with _named_options(given):
+        serve(settings, lambda url: click.echo(f"{url} is ready", err=True))
+
+
+@contextmanager
+def _named_options(given: Iterable[str]) -> Iterator[None]:
+    """Name options in errors about settings that were given as options."""
+    keys = {key: option_name(item) for key, item in SERVICE_KEYS.items() if item.name in given}
+    try:
+        yield
+    except SettingsError as error:
+        if error.where is None:
+            error.change_texts(lambda text: re.sub(r"^\w+", lambda match: keys.get(match[0], match[0]), text))
+        raise

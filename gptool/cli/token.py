@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gptool.cli.usage import Command, Integer
+
 MAX_DAYS = 36_500
 
 EPILOG = """\b
@@ -17,10 +19,10 @@ Examples:
 """
 
 
-@click.command("token", epilog=EPILOG)
+@click.command("token", cls=Command, epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name", required=False)
-@click.option("--days", type=click.IntRange(1, MAX_DAYS), metavar="N", help="Let the token expire after N days.")
+@click.option("--days", type=Integer(1, MAX_DAYS), metavar="N", help="Let the token expire after N days.")
 @click.option("--list", "lists", is_flag=True, help="List the names of the tokens, and when they expire.")
 @click.option("--revoke", metavar="NAME", help="Revoke the token of this name.")
 def command(file: Path, name: str | None, days: int | None, lists: bool, revoke: str | None) -> None:

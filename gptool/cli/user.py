@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from gptool.cli.usage import Command
+
 EPILOG = """\b
 Examples:
   gptool user users anna
@@ -17,7 +19,7 @@ Examples:
 """
 
 
-@click.command("user", epilog=EPILOG)
+@click.command("user", cls=Command, epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name", required=False)
 @click.option("--list", "lists", is_flag=True, help="List the names of the users.")

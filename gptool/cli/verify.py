@@ -9,6 +9,7 @@ import click
 
 from gptool.cli.console import WIDE, output_width, print_json, print_table
 from gptool.cli.options import json_option
+from gptool.cli.usage import Choice, Command, check_location
 from gptool.errors import CacheError, ParameterError
 from gptool.verification.profiles import PROFILES
 
@@ -29,19 +30,19 @@ MAX_LISTED = 100
 """Findings that are listed for people; --json lists more."""
 
 
-@click.command("verify", epilog=EPILOG)
-@click.argument("package", type=click.Path(), metavar="PACKAGE|CACHE")
+@click.command("verify", cls=Command, epilog=EPILOG)
+@click.argument("package", type=click.Path(), metavar="PACKAGE|CACHE", callback=check_location)
 @click.option(
     "--client",
     "clients",
-    type=click.Choice(list(PROFILES)),
+    type=Choice(list(PROFILES)),
     multiple=True,
     help="Check the rules that this client is known to need. May be given several times. By default, the rules that "
     "all packages of Esri's programs keep.",
 )
 @click.option(
     "--tiles",
-    type=click.Choice(["all", "sample", "none"]),
+    type=Choice(["all", "sample", "none"]),
     default="all",
     show_default=True,
     help="Decode all tiles, a few of each level, or none.",
@@ -50,6 +51,7 @@ MAX_LISTED = 100
     "--source",
     type=click.Path(),
     metavar="CACHE",
+    callback=check_location,
     help="The cache that the package was exported from: each tile must be its tile or a coarser quantisation of it, "
     "and none may be missing within the levels and the full extent.",
 )

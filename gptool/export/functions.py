@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, TypeVar
 
-from gptool.cache import TileCache, as_tile_cache
-from gptool.display.progress_bar import as_progress
+from gptool.cache import TileCache
 from gptool.errors import ParameterError
+from gptool.export.calls import run_call, run_estimate
 from gptool.export.estimate import Estimate
-from gptool.export.prepare import PreparedExport, prepare
 from gptool.export.report import ExportResult
-from gptool.model import Progress, StorageFormat, Tables
-from gptool.output.registry import resolve_output
-from gptool.output.staging import Staging, created_folder
-from gptool.output.tpkx import TPKX
-from gptool.request import Request, read_call
-from gptool.request.limits import read_limit, read_workers
+from gptool.model import Message, Progress, Tables
+from gptool.request.parameters import BY_NAME
+from gptool.request.renaming import with_names
+
+T = TypeVar("T")
+
+PYTHON_NAMES = {name: parameter.python_name for name, parameter in BY_NAME.items()}
+"""The names of the arguments by the operation's names of its parameters."""
 
 
 def export_tiles(
@@ -96,7 +98,8 @@ def export_tiles(
     OutputError
         If the result cannot be written, or exists.
     """
-    return run_call(
+    result = _call(
+        run_call,
         cache,
         output,
         max_export_tiles_count=max_export_tiles_count,
@@ -113,38 +116,7 @@ def export_tiles(
         compression_quality=compression_quality,
         tables=tables,
     ).result
-
-
-class FinishedExport(NamedTuple):
-    """An export with what its report needs: the request, its preparation, and the result."""
-
-    request: Request
-    prepared: PreparedExport
-    result: ExportResult
-
-
-def run_call(
-    cache: TileCache | str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    *,
-    max_export_tiles_count: int | None,
-    overwrite: bool,
-    workers: int | None,
-    progress: Progress | bool | None,
-    **selection: Any,
-) -> FinishedExport:
-    """Run `export_tiles`, with the same parameters, and return what its report needs too."""
-    request = read_call(**selection)
-    limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
-    target, kind = resolve_output(output, request.storage)
-    request = replace(request, tile_package=kind.is_file)
-    with created_folder(target.parent):
-        staging = Staging(target, is_folder=not kind.is_file, overwrite=overwrite)
-        with as_progress(progress) as report:
-            prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
-            result = prepared.export(staging, threads, report)
-    result = replace(result, messages=(*prepared.notices, *result.messages))
-    return FinishedExport(request, prepared, result)
+    return replace(result, messages=_with_python_names(result.messages))
 
 
 def estimate_export_tiles_size(
@@ -188,29 +160,34 @@ def estimate_export_tiles_size(
     CacheError
         If the cache cannot be read.
     """
-    request = read_call(
+    estimate = _call(
+        run_estimate,
+        cache,
+        tile_package=tile_package,
+        output=output,
+        max_export_tiles_count=max_export_tiles_count,
+        progress=progress,
         levels=levels,
         export_by=export_by,
         nearest_level=nearest_level,
         export_extent=export_extent,
         area_of_interest=area_of_interest,
-        tile_package=tile_package,
         storage_format_type=storage_format_type,
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
         tables=tables,
     )
-    tile_cache, kind, name = as_tile_cache(cache), None, None
-    if output is not None:
-        if tile_package is not None:
-            raise ParameterError("contradicts output, whose suffix is the kind of the result", where="tilePackage")
-        target, kind = resolve_output(output, request.storage)
-        name = target.stem
-    elif tile_package is None:
-        is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
-        request = replace(request, tile_package=is_package)
-    limit = read_limit(max_export_tiles_count)
-    with as_progress(progress) as report:
-        prepared = prepare(tile_cache, request, kind=kind, limit=limit, progress=report)
-        estimate = prepared.estimate(report, name=name)
-    return replace(estimate, messages=(*prepared.notices, *estimate.messages))
+    return replace(estimate, messages=_with_python_names(estimate.messages))
+
+
+def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
+    """Call a function; errors about parameters name them as in Python."""
+    try:
+        return function(*arguments, **selection)
+    except ParameterError as error:
+        error.change_texts(partial(with_names, names=PYTHON_NAMES))
+        raise
+
+
+def _with_python_names(messages: Iterable[Message]) -> tuple[Message, ...]:
+    return tuple(message._replace(description=with_names(message.description, PYTHON_NAMES)) for message in messages)

@@ -7,6 +7,7 @@ from gptool.crs.web_mercator import LATEST_WKID, WKID
 from gptool.model import Extent, ImageInfo, SpatialReference, TilingScheme
 from gptool.output.json_text import Json
 from gptool.plan import Plan
+from gptool.text import format_levels
 
 TYPICAL_BAND_COUNTS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
 """Bands by tile format, for caches that do not state them; 4 for other formats."""
@@ -14,8 +15,8 @@ TYPICAL_BAND_COUNTS = {"JPEG": 3, "LERC": 1, "LERC2D": 1}
 
 def summary(plan: Plan) -> str:
     """Return a one-line summary of a result: number of tiles, name of the cache, levels."""
-    levels = ", ".join(plan.cache.scheme.level_ranges([level.lod for level in plan.filled_levels]))
-    return f"{plan.tiles} tiles of {plan.cache.name}, levels {levels}"
+    levels = format_levels(plan.cache.scheme.level_ranges([level.lod for level in plan.filled_levels]))
+    return f"{plan.tiles} {'tile' if plan.tiles == 1 else 'tiles'} of {plan.cache.name}, {levels}"
 
 
 def spatial_reference_json(reference: SpatialReference) -> dict[str, Json]:

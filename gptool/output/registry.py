@@ -69,10 +69,8 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
     """
     if not os.fspath(output):
         raise ParameterError("name is empty", where="output")
-    if system.is_windows_share(output):
-        raise ParameterError(
-            "the path of a share of Windows", where=output, expected="the folder in which the share is mounted"
-        )
+    if foreign := system.foreign_path(output):
+        raise ParameterError(foreign[0], where=output, expected=foreign[1])
     with translate_os_errors(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
     suffix = target.suffix.lower()

@@ -21,6 +21,7 @@ from gptool.request import (
     requested_boxes,
     select,
 )
+from gptool.text import format_levels
 
 LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
@@ -75,10 +76,10 @@ def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
     """Return the error for a request that selects no tile: what was requested, and what the cache has."""
     cache, boxes = plan.cache, requested_boxes(request)
     requested = {
-        "levels": request.levels and "levels " + ",".join(levels.text for levels in request.levels),
+        "levels": request.levels and format_levels((levels.text for levels in request.levels), ","),
         **{box.parameter: " and ".join(map(str, boxes)) for box in boxes},
     }
-    filled = ", ".join(cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)]))
+    filled = cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)])
     within = cache.declared_extent and f" within the extent {format_extent(cache.declared_extent)}"
     if within and any(box.reference for box in boxes):
         within += f" in {reference_text(cache.scheme.reference)}"
@@ -87,7 +88,7 @@ def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
         "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, request))),
         where=", ".join(name for name, value in requested.items() if value) or None,
         found=", ".join(value for value in requested.values() if value) or None,
-        expected=f"tiles of {cache.name}, which has {f'levels {filled}' if filled else 'no tiles'}{within or ''}",
+        expected=f"tiles of {cache.name}, which has {format_levels(filled) if filled else 'no tiles'}{within or ''}",
     )
 
 

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from gptool.errors import TooManyTilesError
 from gptool.plan.tile_plan import LevelPlan, Plan
+from gptool.text import format_count
 
 TILE_OVERHEAD = 4
 """Bytes before each tile of a bundle: its size (compact V2)."""
@@ -70,7 +71,7 @@ def _fitting_levels(plan: Plan, limit: int) -> str:
 def _levels_parameter(plan: Plan, levels: Sequence[LevelPlan]) -> str:
     """Return the parameter that selects exactly these levels, and the number of their tiles."""
     text = ",".join(plan.cache.scheme.level_ranges([level.lod for level in levels]))
-    return f"levels={text} (exportBy=LevelID) with {sum(level.tiles for level in levels)} tiles"
+    return f"levels={text} (exportBy=LevelID) with {format_count(sum(level.tiles for level in levels), 'tile')}"
 
 
 def deepest_fitting(levels: Sequence[LevelPlan], limit: int) -> Sequence[LevelPlan]:

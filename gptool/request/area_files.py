@@ -18,7 +18,15 @@ from gptool.request.values import MAX_JSON_LENGTH, format_value, is_absent
 
 WELL_KNOWN_TEXT = re.compile(r"\s*(?:MULTI)?POLYGON\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY)", re.IGNORECASE)
 
+OTHER_TEXT = re.compile(r"\s*(?:SRID=\d+;\s*)?([A-Z]{5,})\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY$)", re.IGNORECASE)
+"""The start of well-known text in general, with the type of its geometry."""
+
+BOX = re.compile(r"(?:[-+0-9.eE\s]+,){3}[-+0-9.eE\s]+")
+
 JSON_START = "{", "["
+
+EXPECTED_TEXT = "POLYGON or MULTIPOLYGON in the spatial reference of the cache"
+BOX_OPTION = "polygons; exportExtent takes a box"
 
 MAX_START = 1024
 """Bytes from which the kind of a file is recognised."""
@@ -34,11 +42,19 @@ def path_or_json(value: Any) -> Any:
     Raises
     ------
     ParameterError
-        If a well-known text is invalid.
+        If a well-known text is invalid or that of no polygon, or if the value is the text of a box.
     """
     if not isinstance(value, str) or is_absent(value) or value.lstrip().startswith(JSON_START):
         return value
-    return _esri_polygon(value) if WELL_KNOWN_TEXT.match(value) else Path(value)
+    if WELL_KNOWN_TEXT.match(value):
+        return _esri_polygon(value)
+    if BOX.fullmatch(value):
+        raise ParameterError("is a box, not an area", where=PARAMETER, found=format_value(value), expected=BOX_OPTION)
+    if OTHER_TEXT.match(value):
+        raise ParameterError(
+            "well-known text of no area", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
+        )
+    return Path(value)
 
 
 def read_json_file(path: os.PathLike[str]) -> str | None:
@@ -137,7 +153,7 @@ def _esri_polygon(text: str) -> dict[str, Any]:
             f"invalid well-known text: {error}",
             where=PARAMETER,
             found=format_value(text),
-            expected="POLYGON or MULTIPOLYGON in the spatial reference of the cache",
+            expected=EXPECTED_TEXT,
         ) from None
     parts = shapely.get_parts(geometry).tolist()
     return {"rings": [ring for polygon in parts if not polygon.is_empty for ring in _rings(polygon)]}

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from gptool.errors import ParameterError
 from gptool.model import Lod, Message, TilingScheme
 from gptool.request.values import format_value, read_number
-from gptool.text import format_count
+from gptool.text import format_count, format_levels
 
 ExportBy = Literal["LevelID", "Resolution", "Scale"]
 
@@ -149,8 +149,8 @@ def level_notices(
         if export_by == "LevelID":
             lods = _levels_by_id(requested, scheme)
             if {lods[0].level, lods[-1].level} != {requested.first, requested.last}:
-                used = ", ".join(scheme.level_ranges(lods))
-                text = f"levels: the tiling scheme has no level at an end of {requested.text}: levels {used} are used"
+                used = f"{format_levels(scheme.level_ranges(lods))} {'are' if len(lods) > 1 else 'is'} used"
+                text = f"levels: the tiling scheme has no level at an end of {requested.text}: {used}"
                 notices.append(Message("Warning", text))
         elif not _levels_by_value(requested, export_by, scheme):
             lod = _by_distance(requested, export_by, scheme)[0]

@@ -25,6 +25,8 @@ STORAGE_FORMATS = {
 }
 """Storage formats by their accepted names: Esri's, and the same without the prefix."""
 
+STORAGE_NAMES = "compactV2 or compact, or Esri's long names for them"
+
 RESPONSE_FORMATS = "html", "json", "pjson"
 EXPORT_BY = "LevelID", "Resolution", "Scale"
 TABLES: tuple[Tables, ...] = get_args(Tables)
@@ -140,7 +142,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Storage format type",
         "Storage format of the result. A tile package in compactV2 is a .tpkx file, one in compact a .tpk file. By "
         "default, compactV2.",
-        lambda value: read_choice(value, "storageFormatType", STORAGE_FORMATS),
+        lambda value: read_choice(value, "storageFormatType", STORAGE_FORMATS, STORAGE_NAMES),
         choices=tuple(STORAGE_FORMATS),
         aliases=("storageFormat",),
     ),

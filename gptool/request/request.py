@@ -116,6 +116,9 @@ def read_call(
     ParameterError
         If a value is invalid, or a compression quality is given although `optimize_tiles_for_size` is False.
     """
+    for name in ("levels", "export_extent"):
+        _refuse_empty_text(name, others.get(name))
+    _refuse_empty_text("area_of_interest", area_of_interest)
     has_quality = not is_absent(compression_quality)
     request = read_request(
         {
@@ -133,6 +136,12 @@ def read_call(
             expected="True or None",
         )
     return request
+
+
+def _refuse_empty_text(name: str, value: Any) -> None:
+    """Refuse an empty text, such as that of a form that is not filled in, which would select everything."""
+    if isinstance(value, str) and is_absent(value):
+        raise ParameterError("is empty", where=name, found=repr(value), expected="a value, or None for the default")
 
 
 def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple[Selection, list[Message]]:

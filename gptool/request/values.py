@@ -52,8 +52,8 @@ def read_boolean(value: Any, parameter: str) -> bool:
     return read_choice(value, parameter, {"true": True, "false": False})
 
 
-def read_choice(value: Any, parameter: str, choices: Mapping[str, T]) -> T:
-    """Return the value that a keyword, in any letter case, stands for.
+def read_choice(value: Any, parameter: str, choices: Mapping[str, T], expected: str | None = None) -> T:
+    """Return the value that a keyword, in any letter case, stands for; messages list the choices, or are told them.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_choice(value: Any, parameter: str, choices: Mapping[str, T]) -> T:
         if choice.lower() == keyword:
             return choice_value
     *others, last = choices
-    expected = f"{', '.join(others)} or {last}"
+    expected = expected or f"{', '.join(others)} or {last}"
     raise ParameterError("invalid choice", where=parameter, found=format_value(value), expected=expected)
 
 

@@ -26,13 +26,13 @@ def check_deployment(settings: ServiceSettings) -> None:
     """
     if settings.public_url and not PUBLIC_URL.fullmatch(settings.public_url):
         raise SettingsError(
-            "public URL is invalid",
+            "publicUrl is invalid",
             found=repr(settings.public_url),
             expected="a URL such as https://gis.example.com/tiles",
         )
     if OWN_FOLDER in f"{settings.public_path}/":
         raise SettingsError(
-            f"public URL must not contain the service's own path {ROOT}", found=repr(settings.public_url),
+            f"publicUrl must not contain the service's own path {ROOT}", found=repr(settings.public_url),
             expected="the URL in front of that path, such as https://gis.example.com/tiles",
         )  # fmt: skip
     for host in settings.proxy_hosts:
@@ -40,7 +40,9 @@ def check_deployment(settings: ServiceSettings) -> None:
             ipaddress.ip_network(host)
         except ValueError:
             raise SettingsError(
-                "proxy host is invalid", found=repr(host), expected="an address or a network such as 192.0.2.0/24"
+                "proxyHosts has an invalid value",
+                found=repr(host),
+                expected="an address or a network such as 192.0.2.0/24",
             ) from None
     for origin in settings.allow_origins:
         # Browsers send origins in lower case, and without a path.

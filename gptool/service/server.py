@@ -118,7 +118,7 @@ def _make_server(settings: ServiceSettings, queue: JobQueue, stack: ExitStack) -
 
 def _check_settings(settings: ServiceSettings) -> None:
     if not settings.caches:
-        raise SettingsError("no cache is configured", expected="at least one")
+        raise SettingsError("no cache is given", expected="at least one NAME=CACHE, or a table [caches]")
     for name in ("jobs", "job_minutes", "http_workers", "max_connections"):
         if (number := getattr(settings, name)) < 1:
             raise SettingsError(

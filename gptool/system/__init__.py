@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -32,6 +33,11 @@ STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SI
 HANGUP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
 """The signals that the end of a terminal sends."""
 
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""The start of a URL; that of a Path has lost its second slash."""
+
+DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
 LOCKED_BYTE = 1 << 30
 """The byte that is locked on Windows: far behind the content of a lock file, which others could not read otherwise."""
 
@@ -47,9 +53,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def is_windows_share(path: str | os.PathLike[str]) -> bool:
-    """Return True if a path is that of a share of Windows, but this is another system, where it means nothing."""
-    return not IS_WINDOWS and os.fspath(path).startswith("\\\\")
+def foreign_path(path: str | os.PathLike[str]) -> tuple[str, str] | None:
+    """Return what is wrong with a path of another system or a URL, and what is expected; None for other paths."""
+    text = os.fspath(path)
+    if URL.match(text):
+        return "is a URL, not a path", "the path of a file or folder"
+    if IS_WINDOWS:
+        return None
+    if text.startswith("\\\\"):
+        return "is the path of a share of Windows", "the folder in which the share is mounted"
+    return ("is a path of Windows", "the path on this system") if DRIVE.match(text) else None
 
 
 def read_resident(file: int, offset: int, size: int) -> bytes | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 from gptool.cache import TileCache, as_tile_cache
@@ -69,7 +68,7 @@ def verify(
     if tiles not in get_args(Tiles):
         raise ParameterError("invalid choice", where="tiles", found=tiles, expected=", ".join(get_args(Tiles)))
     original = None if source is None else as_tile_cache(source)
-    target = open_target(Path(location))
+    target = open_target(location)
     rules = checked_rules(target.kind, names, with_tiles=tiles != "none", with_source=original is not None)
     recorder = Recorder(rules, target.path)
     contents = _check(target, tiles, original, recorder, names)

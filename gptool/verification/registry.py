@@ -36,6 +36,8 @@ SOURCE_RULES = frozenset(rule.name for rule in source.RULES)
 
 def check_clients(clients: Sequence[str]) -> tuple[str, ...]:
     """Return the names of clients, each once, in their order. Raises ParameterError for an unknown one."""
+    if isinstance(clients, str):
+        raise ParameterError("is a text, not a list", where="clients", found=clients, expected=f"[{clients!r}]")
     for client in clients:
         if client not in PROFILES:
             raise ParameterError("invalid choice", where="client", found=client, expected=", ".join(PROFILES))

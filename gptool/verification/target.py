@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class Target:
             return None
 
 
-def open_target(location: Path) -> Target:
+def open_target(location: str | os.PathLike[str]) -> Target:
     """Open a package or cache, as far as that is possible.
 
     Raises
@@ -69,19 +70,20 @@ def open_target(location: Path) -> Target:
     CacheNotFoundError
         If the location does not exist.
     """
+    path = Path(location).absolute()
     try:
         files = open_store(location)
         records = read_raw_zip(files.location) if isinstance(files, ZipStore) else None
     except CacheNotFoundError:
         raise
     except GptoolError as error:
-        return Target(location, _kind_by_name(location), None, None, None, error)
+        return Target(path, _kind_by_name(path), None, None, None, error)
     try:
         cache: TileCache | None = open_cache(location)
         failure: GptoolError | None = None
     except GptoolError as error:
         cache, failure = None, error
-    return Target(location, _kind(location, files, cache), files, records, cache, failure)
+    return Target(path, _kind(path, files, cache), files, records, cache, failure)
 
 
 def _kind(location: Path, files: FileStore, cache: TileCache | None) -> Kind:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,10 @@ import pytest
 
 from gptool.cli.console import with_options
 from gptool.text import format_bytes
-from helpers.caches import jpeg_tile, make_cache, world
-from helpers.command_line import errors_and_notes, run, run_on_terminal
+from helpers.caches import HALF_WAY, jpeg_tile, make_cache, world
+from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
+from helpers.gate import Gate
+from helpers.waiting import wait_until_delivered
 
 DAMAGED = 12
 """Damaged tiles of the cache, two more than are listed for people."""
@@ -25,6 +30,11 @@ def damaged(tmp_path: Path) -> Path:
     tiles |= {(4, 0, column): b"\xff\xd8 no more" for column in range(DAMAGED)}
     make_cache(tmp_path / "damaged", tiles)
     return tmp_path / "damaged"
+
+
+def digests(folder: Path) -> dict[Path, bytes]:
+    """Return the SHA-256 of all files below a folder."""
+    return {path: sha256(path.read_bytes()).digest() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -65,14 +75,52 @@ class TestReport:
         assert report["output"] == str(tmp_path / arguments[1])
         assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
 
-    def test_report_that_cannot_be_written(self, cache: Path, tmp_path: Path) -> None:
-        report = Path("nowhere", "r.json")
-        done = run("export-tiles", cache, "x.tpkx", "--report", report, cwd=tmp_path)
-        assert done.returncode == 1
-        assert errors_and_notes(done)[-1] == f"Error: {report}: cannot be written: No such file or directory"
-        done = run("export-tiles", cache, "x.zip", "--report", report, cwd=tmp_path)
-        assert done.returncode == 2
-        assert errors_and_notes(done)[0].startswith(f"Warning: {report}: the report cannot be written: ")
+    def test_missing_folders_of_a_report_are_created(self, cache: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", cache, "x.tpkx", "--report", "a/b/r.json", cwd=tmp_path)
+        assert (done.returncode, read(tmp_path / "a/b/r.json")["succeeded"]) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("report", "status", "message"),
+        [
+            ("x.tpkx", 2, "--report: is not the name of a report; found x.tpkx, expected a name that ends in .json"),
+            ("world/conf.xml", 2, "--report: is not the name of a report; found world/conf.xml, expected a name"),
+            ("world/r.json", 2, "--report: lies in CACHE; found world/r.json, expected a file beside it"),
+            ("link/r.json", 2, "--report: lies in CACHE; found link/r.json, expected a file beside it"),
+            ("x/r.json", 2, "--report: lies in OUTPUT; found x/r.json, expected a file beside it"),
+            ("folder.json", 2, "--report: is a folder; found folder.json, expected a name that ends in .json"),
+            ("", 2, "--report: is empty; expected a path"),
+            ("file/r.json", 1, "file: is not a folder, and so cannot hold the output"),
+        ],
+    )
+    @pytest.mark.posix("symbolic links")
+    def test_report_is_refused_before_the_export(
+        self, cache: Path, tmp_path: Path, report: str, status: int, message: str
+    ) -> None:
+        """It would replace a package or a file of the cache, or could not be written after the export."""
+        shutil.copytree(cache, tmp_path / "world")
+        (tmp_path / "link").symlink_to("world")
+        (tmp_path / "folder.json").mkdir()
+        (tmp_path / "file").touch()
+        before = digests(tmp_path)
+        done = run("export-tiles", "world", "x" if report == "x/r.json" else "x.tpkx", "--report", report, cwd=tmp_path)
+        [error] = errors_and_notes(done)
+        assert (done.returncode, message in error) == (status, True), error
+        assert digests(tmp_path) == before
+
+    @pytest.mark.posix("signals between processes")
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_report_of_an_interrupted_export(self, cache: Path, tmp_path: Path, gate: Gate, number: int) -> None:
+        gate.close(after=HALF_WAY)
+        arguments = ["export-tiles", str(cache), "x.tpkx", "--report", "r.json", "--workers", "1"]
+        with subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL) as process, gate:
+            gate.wait()
+            process.send_signal(number)
+            wait_until_delivered(process.pid)
+            gate.open()
+        report = read(tmp_path / "r.json")
+        assert (process.returncode, report["succeeded"]) == (128 + number, False)
+        assert report["messages"][1]["description"] == "Cancelled (ExportTiles)."
+        assert report["output"] == str(tmp_path / "x.tpkx")
 
 
 class TestDamage:
@@ -122,7 +170,7 @@ class TestOutput:
     def test_share_of_windows_is_refused(self, cache: Path, tmp_path: Path) -> None:
         done = run("export-tiles", cache, r"\\server\share\x.tpkx", cwd=tmp_path)
         [error] = errors_and_notes(done)
-        assert error.endswith("the path of a share of Windows; expected the folder in which the share is mounted")
+        assert error.startswith("Error: OUTPUT: is the path of a share of Windows; found ")
         assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
 
     def test_closing_line_states_what_the_package_weighs_beside_its_tiles(self, cache: Path, tmp_path: Path) -> None:

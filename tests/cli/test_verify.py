@@ -77,16 +77,20 @@ def test_clients_and_source_are_options(tmp_path: Path) -> None:
 USAGE = {
     "missing package": ("verify nowhere.tpkx", "nowhere.tpkx: cache not found"),
     "missing source": ("verify cache --source nowhere", "nowhere: cache not found"),
-    "unknown client": ("verify cache --client arcmap", "'arcmap' is not one of 'fieldmaps', 'survey123'"),
-    "unknown tiles": ("verify cache --tiles some", "'some' is not one of 'all', 'sample', 'none'"),
-    "no package": ("verify", "Missing argument"),
+    "unknown client": (
+        "verify cache --client arcmap",
+        "--client: invalid choice; found arcmap, expected fieldmaps, survey123",
+    ),
+    "unknown tiles": ("verify cache --tiles some", "--tiles: invalid choice; found some, expected all, sample or none"),
+    "empty package": ("verify EMPTY", "PACKAGE|CACHE: is empty; expected a path"),
+    "no package": ("verify", "PACKAGE|CACHE: is missing"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "message"), USAGE.values(), ids=list(USAGE))
 def test_wrong_usage_exits_with_2(arguments: str, message: str, tmp_path: Path) -> None:
     make_cache(tmp_path / "cache", TILES)
-    done = run(*arguments.split(), cwd=tmp_path)
+    done = run(*("" if word == "EMPTY" else word for word in arguments.split()), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in " ".join(errors_and_notes(done))
 

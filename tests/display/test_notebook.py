@@ -98,7 +98,7 @@ def test_errors_have_their_parts_as_attributes(cache: Path, tmp_path: Path) -> N
     with pytest.raises(errors.ParameterError) as caught:
         export_tiles(cache, tmp_path / "x.tpkx", compression_quality=101)
     error = caught.value
-    assert (error.what, error.where) == ("value is out of range", "compressionQuality")
+    assert (error.what, error.where) == ("value is out of range", "compression_quality")
     assert (error.found, error.expected) == ("101", "an integer from 0 to 100")
     assert str(error) == f"{error.where}: {error.what}; found {error.found}, expected {error.expected}"
 

@@ -34,10 +34,10 @@ class TestInvalidRequest:
             (
                 {"compression_quality": 101},
                 errors.ParameterError,
-                "compressionQuality: value is out of range; found 101",
+                "compression_quality: value is out of range; found 101",
             ),
             ({"compression_quality": -1}, errors.ParameterError, "found -1, expected an integer from 0 to 100"),
-            ({"export_extent": "1,2,3"}, errors.ParameterError, "exportExtent: value is not an extent"),
+            ({"export_extent": "1,2,3"}, errors.ParameterError, "export_extent: value is not an extent"),
             ({"workers": 2.5}, errors.ParameterError, "workers: value is not an integer; found 2.5"),
             ({"levels": [None]}, errors.ParameterError, "levels: value is not a list of levels; found .None."),
             ({"levels": 2.5}, errors.ParameterError, "levels: level is not in the tiling scheme; found 2.5"),

@@ -76,7 +76,7 @@ def test_message_states_what_was_saved(cache: Path, tmp_path: Path) -> None:
         Message(
             "Informative",
             f"optimised without loss: 4 tiles, from {read / 1000:.1f} kB to {written / 1000:.1f} kB "
-            f"({100 - 100 * written / read:.1f} % less); a compressionQuality makes tiles smaller still",
+            f"({100 - 100 * written / read:.1f} % less); a compression_quality makes tiles smaller still",
         ),
     )
 
@@ -89,7 +89,7 @@ def test_second_run_changes_nothing_and_says_so(cache: Path, tmp_path: Path) -> 
     assert second.messages == (
         Message(
             "Informative",
-            "optimizeTilesForSize makes no tile smaller without loss; a compressionQuality makes tiles smaller",
+            "optimize_tiles_for_size makes no tile smaller without loss; a compression_quality makes tiles smaller",
         ),
     )
 
@@ -97,8 +97,8 @@ def test_second_run_changes_nothing_and_says_so(cache: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("request_", "name"),
     [
-        ({"optimize_tiles_for_size": True}, "optimizeTilesForSize"),
-        ({"compression_quality": 50}, "compressionQuality 50"),
+        ({"optimize_tiles_for_size": True}, "optimize_tiles_for_size"),
+        ({"compression_quality": 50}, "compression_quality 50"),
     ],
 )
 def test_request_without_effect_is_a_warning(tmp_path: Path, request_: dict[str, Any], name: str) -> None:
@@ -160,8 +160,8 @@ def test_tiles_are_copied_by_default(cache: Path, tmp_path: Path, request_: dict
 def test_quality_contradicts_an_explicit_false(cache: Path, tmp_path: Path, optimize: Any) -> None:
     request: dict[str, Any] = {"optimize_tiles_for_size": optimize, "compression_quality": 50}
     message = (
-        "optimizeTilesForSize: cannot be False if compressionQuality is given; found False and compressionQuality 50, "
-        "expected True or None"
+        "optimize_tiles_for_size: cannot be False if compression_quality is given; found False and "
+        "compression_quality 50, expected True or None"
     )
     with pytest.raises(ParameterError, match=message):
         export_tiles(cache, tmp_path / "x.tpkx", **request)
@@ -170,7 +170,7 @@ def test_quality_contradicts_an_explicit_false(cache: Path, tmp_path: Path, opti
 
 
 def test_invalid_boolean(cache: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="optimizeTilesForSize: invalid choice; found 'maybe'"):
+    with pytest.raises(ParameterError, match="optimize_tiles_for_size: invalid choice; found 'maybe'"):
         export_tiles(cache, tmp_path / "x.tpkx", optimize_tiles_for_size="maybe")  # type: ignore[arg-type]
 
 
@@ -184,9 +184,9 @@ def test_request_above_the_declared_quality_is_capped_by_each_tile(tmp_path: Pat
     assert is_same_image(found[1, 1, 0], tiles[1, 1, 0])
     assert open_cache(result.path).image.compression_quality == 80
     assert result.warnings == (
-        "compressionQuality 80 is above 75, the quality that the cache declares: only tiles whose own quality is above "
-        "80 are recompressed",
-        "compressionQuality 80 is above the quality (70) of 1 tile, which keeps it",
+        "compression_quality 80 is above 75, the quality that the cache declares: only tiles whose own quality is "
+        "above 80 are recompressed",
+        "compression_quality 80 is above the quality (70) of 1 tile, which keeps it",
     )
 
 

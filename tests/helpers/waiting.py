@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 TIMEOUT = 60.0
@@ -44,3 +46,9 @@ async def wait_in_loop_until(condition: Callable[[], T], explain: Callable[[], o
         assert time.monotonic() < deadline, explain()
         await asyncio.sleep(POLL_INTERVAL)
     return value
+
+
+def wait_until_delivered(process: int) -> None:
+    """Wait until no signal is pending for a process: the main thread, which waits for batches, is interrupted."""
+    status = Path(f"/proc/{process}/status")
+    wait_until(lambda: not re.search("^(Sig|Shd)Pnd:.*[1-9a-f]", status.read_text(), re.MULTILINE))

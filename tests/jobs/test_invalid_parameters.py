@@ -78,7 +78,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "extent without tiles": (
         {"levels": "8", "exportExtent": "1e7,1e7,1.1e7,1.1e7"},
-        "levels, exportExtent: selection contains no tiles; found levels 8, extent 10000000.0,10000000.0,11000000.0,"
+        "levels, exportExtent: selection contains no tiles; found level 8, extent 10000000.0,10000000.0,11000000.0,"
         "11000000.0 in the spatial reference of the cache, expected tiles of world, which has levels 0-2, 8",
     ),
 }

@@ -41,7 +41,8 @@ def texts(plan: Plan) -> list[str]:
 
 @pytest.mark.parametrize(
     "request_",
-    [{"export_extent": "5,50,15,55"}, {"export_extent": {"xmin": -180.0000001, "ymin": -90, "xmax": 180, "ymax": 90}},
+    [{"export_extent": "5,50,15,55"}, {"export_extent": "0,-20,190,-10"},
+     {"export_extent": {"xmin": -180.0000001, "ymin": -90, "xmax": 180, "ymax": 90}},
      {"area_of_interest": {"rings": [RING]}}, {"area_of_interest": {"features": [{"geometry": {"rings": [RING]}}]}}],
 )  # fmt: skip
 @pytest.mark.parametrize(("kind", "wkid"), [("world", 3857), ("town in UTM", 25833), ("feet", 2263)])
@@ -52,11 +53,11 @@ def test_values_that_look_like_degrees_are_warned_about(
     plan = plan_of(tmp_path, kind, **request_)
     [text] = texts(plan)
     parameter = "exportExtent" if "export_extent" in request_ else "areaOfInterest"
-    assert text == f"{parameter}: {LOOK_LIKE_DEGREES} the cache (WKID {wkid}); for degrees, state wkid 4326"
+    assert text == f"{parameter}: {LOOK_LIKE_DEGREES} the cache (WKID {wkid}); JSON with wkid 4326 would be degrees"
     assert plan.tiles == 1
     bounds = plan.selection.area.bounds if plan.selection.area else plan.selection.extent
     assert bounds is not None
-    assert max(map(abs, bounds)) < 181
+    assert max(map(abs, bounds)) < 191
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_error_shows_the_extent_as_it_was_sent_and_that_of_the_cache(tmp_path: P
         "ymax": -10.0,
         "spatialReference": {"wkid": 4326},
     }
-    expected = "tiles of cache, which has levels 1 within the extent -20000000.0,1.0,-1.0,20000000.0"
+    expected = "tiles of cache, which has level 1 within the extent -20000000.0,1.0,-1.0,20000000.0"
     cases = {
         "exportExtent: selection contains no tiles; found extent 10.5,-20.25,30.0,-10.0 in WKID 4326": {
             "export_extent": sent
@@ -124,7 +125,7 @@ def test_error_says_that_values_look_like_degrees(tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as caught:
         make_plan(folder, make_request(export_extent="5,-20,30,-10"))
     assert str(caught.value) == (
-        f"exportExtent: selection contains no tiles; exportExtent: {LOOK_LIKE_DEGREES} the cache (WKID 3857); for "
-        "degrees, state wkid 4326; found extent 5.0,-20.0,30.0,-10.0 in the spatial reference of the cache, expected "
-        "tiles of cache, which has levels 1 within the extent -20000000.0,1.0,-1.0,20000000.0"
+        f"exportExtent: selection contains no tiles; exportExtent: {LOOK_LIKE_DEGREES} the cache (WKID 3857); JSON "
+        "with wkid 4326 would be degrees; found extent 5.0,-20.0,30.0,-10.0 in the spatial reference of the cache, "
+        "expected tiles of cache, which has level 1 within the extent -20000000.0,1.0,-1.0,20000000.0"
     )

@@ -171,19 +171,32 @@ class TestWellKnownText:
     @pytest.mark.parametrize("text", ["POLYGON ((0 0, 1 1", "POLYGON ((0 0, 1 1, 2 0))", "MULTIPOLYGON (x)"])
     def test_invalid_text_is_rejected(self, cache: Path, text: str) -> None:
         with pytest.raises(
-            ParameterError, match=r"^areaOfInterest: invalid well-known text: .*; found 'M?U?L?T?I?POLYG"
+            ParameterError, match=r"^area_of_interest: invalid well-known text: .*; found 'M?U?L?T?I?POLYG"
         ):
             estimate_export_tiles_size(cache, area_of_interest=text)
 
     def test_empty_polygon_is_rejected(self, cache: Path) -> None:
-        with pytest.raises(ParameterError, match=r"^areaOfInterest: geometry: not a polygon; found no ring with"):
+        with pytest.raises(ParameterError, match=r"^area_of_interest: geometry: not a polygon; found no ring with"):
             estimate_export_tiles_size(cache, area_of_interest="POLYGON EMPTY")
 
     def test_other_texts_are_names_of_files(self) -> None:
-        for name in ("polygon.json", "POLYGON", "multipolygons of 2024.shp", "POINT (1 2)"):
+        for name in ("polygon.json", "POLYGON", "multipolygons of 2024.shp", "area (1).json"):
             assert path_or_json(name) == Path(name)
         for value in (None, "", " ", '{"a": 1}', "[1]", {"rings": []}):
             assert path_or_json(value) == value
+
+    @pytest.mark.parametrize(
+        ("text", "what"),
+        [
+            ("POINT (1 2)", "well-known text of no area"),
+            ("SRID=4326;POLYGON ((0 0, 1 1, 2 0, 0 0))", "well-known text of no area"),
+            ("linestring z(0 0 0, 1 1 1)", "well-known text of no area"),
+            ("0, 0, 1e3, 1.5", "is a box, not an area"),
+        ],
+    )
+    def test_other_values_are_no_names_of_files(self, text: str, what: str) -> None:
+        with pytest.raises(ParameterError, match=f"^areaOfInterest: {what}; found"):
+            path_or_json(text)
 
     @pytest.mark.parametrize("text", ["POLYGON ((0 0, 1 1, 2 0, 0 0))", "/etc/hostname", "area.shp"])
     def test_clients_of_a_service_send_json_only(self, cache: Path, text: str) -> None:

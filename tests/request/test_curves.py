@@ -315,6 +315,6 @@ def test_box_of_a_circle_in_messages(cache: Path) -> None:
     ring = [[1.5e7, 1e7], {"a": [[1.5e7, 1e7], [1.4e7, 1e7], 0, 1]}]
     value = {"curveRings": [ring], "spatialReference": {"wkid": 102100}}
     with pytest.raises(
-        ParameterError, match=r"found levels 8, polygons within 13000000.0,9000000.0,15000000.0,11000000.0"
+        ParameterError, match=r"found level 8, polygons within 13000000.0,9000000.0,15000000.0,11000000.0"
     ):
         make_plan(cache, make_request(area_of_interest=value, levels="8"))

@@ -119,10 +119,10 @@ def test_error_of_an_unknown_level_suggests_the_nearest(
 @pytest.mark.parametrize(
     ("levels", "expected", "used"),
     [
-        ("0-99", [2, 3, 4, 5, 6, 9], "2-9"),
-        ("2-7", [2, 3, 4, 5, 6], "2-6"),
-        ("99-6", [6, 9], "6-9"),
-        ("0-2,4", [2, 4], "2"),
+        ("0-99", [2, 3, 4, 5, 6, 9], "levels 2-9 are used"),
+        ("2-7", [2, 3, 4, 5, 6], "levels 2-6 are used"),
+        ("99-6", [6, 9], "levels 6-9 are used"),
+        ("0-2,4", [2, 4], "level 2 is used"),
         ("2-9", [2, 3, 4, 5, 6, 9], None),
         ("3,5-6,", [3, 5, 6], None),
     ],
@@ -133,9 +133,7 @@ def test_range_may_be_longer_than_the_scheme(
     assert selected(scheme, levels) == expected
     notices = [notice.description for notice in level_notices(read_levels(levels), "LevelID", scheme)]
     text = levels.partition(",")[0]
-    assert notices == (
-        [f"levels: the tiling scheme has no level at an end of {text}: levels {used} are used"] if used else []
-    )
+    assert notices == ([f"levels: the tiling scheme has no level at an end of {text}: {used}"] if used else [])
 
 
 class TestScalesAndResolutions:

@@ -196,7 +196,7 @@ class TestLimits:
 
 
 INVALID_SETTINGS = {
-    "no caches": ([], "no cache is configured; expected at least one", 2),
+    "no caches": ([], "no cache is given; expected at least one", 2),
     "missing cache": (["World=nowhere"], "nowhere: cache not found", 1),
     "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
     "missing name": (["w"], "invalid cache 'w'; expected NAME=CACHE", 2),

@@ -1,0 +1,55 @@
+"""The file of `--report`: checked before the export, so that nothing of value is replaced and the report can follow."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gptool.errors import ParameterError, translate_os_errors
+from gptool.output.staging import created_folder
+
+if TYPE_CHECKING:
+    from gptool.jobs.job import Job
+
+OPTION, SUFFIX = "--report", ".json"
+
+
+def prepare_report(report: str, cache: str, output: str) -> Path:
+    """Return the absolute path of a report, in a folder that exists and takes files.
+
+    Raises
+    ------
+    ParameterError
+        If the name does not end in .json, is that of a folder, or lies in the cache or in the result.
+    OutputError
+        If its folder cannot be created or takes no files.
+    """
+    path = Path(report).absolute()
+    if path.suffix.lower() != SUFFIX or path.is_dir():
+        what = "is a folder" if path.is_dir() else "is not the name of a report"
+        raise ParameterError(what, where=OPTION, found=report, expected=f"a name that ends in {SUFFIX}")
+    for name, location in (("CACHE", cache), ("OUTPUT", output)):
+        place, folder = _real(path), _real(Path(location))
+        if place == folder or folder in place.parents:
+            raise ParameterError(f"lies in {name}", where=OPTION, found=report, expected="a file beside it")
+    with created_folder(path.parent), translate_os_errors(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
+    return path
+
+
+def write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
+    """Write the report of a job without a result, with the paths of cache and output, which its parameters lack."""
+    paths = {"cache": str(Path(cache).absolute()), "output": str(Path(output).absolute())}
+    try:
+        path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
+    except OSError as error:
+        click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # not Path.resolve: a cycle of symbolic links makes it raise

@@ -1,0 +1,114 @@
+"""Commands, and types of their values, whose errors of usage are one line in the form of all other errors."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gptool import system
+from gptool.text import nearest_name
+
+if TYPE_CHECKING:
+    IntegerType = click.ParamType[int]
+    KeywordType = click.Choice[str]
+else:  # they have no type arguments in click 8.1
+    IntegerType, KeywordType = click.ParamType, click.Choice
+
+EXTRA_ARGUMENTS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
+
+
+class Command(click.Command):
+    """A command that refuses an option that is given twice: click would use the last one and drop the others."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises UsageError for an option that is given twice."""
+        if not ctx.resilient_parsing:  # as for the completion in a shell
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for parameter, count in Counter(order).items():
+                if isinstance(parameter, click.Option) and count > 1 and not (parameter.multiple or parameter.is_flag):
+                    raise click.UsageError(f"{parameter.opts[0]}: is given {count} times; expected one value", ctx)
+        return super().parse_args(ctx, args)
+
+
+class Integer(IntegerType):
+    """An integer from `low` to `high`."""
+
+    name = "integer"
+
+    def __init__(self, low: int, high: int | None = None) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the integer that a text states. Raises BadParameter if it does not state one within the limits."""
+        upper = f"{self.low} or more" if self.high is None else f"from {self.low} to {self.high}"
+        expected = f"found {value}, expected an integer {'of ' * (self.high is None)}{upper}"
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"value is not an integer; {expected}", param, ctx)
+        if number < self.low or (self.high is not None and number > self.high):
+            self.fail(f"value is out of range; {expected}", param, ctx)
+        return number
+
+
+class Choice(KeywordType):
+    """One of several keywords."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the keyword. Raises BadParameter for another one."""
+        if value not in self.choices:
+            self.fail(f"invalid choice; found {value}, expected {_alternatives(list(self.choices))}", param, ctx)
+        return str(value)
+
+
+def check_location(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the location of a cache or of a result, unless it is empty or means nothing on this system."""
+    foreign = system.foreign_path(value) if value else None
+    if value == "" or foreign:
+        what, expected = foreign or ("is empty", "a path")
+        raise click.BadParameter(f"{what}; {f'found {value}, ' if value else ''}expected {expected}")
+    return value
+
+
+def usage_text(error: click.UsageError) -> str:
+    """Return the line for an error of usage: the option or argument, what is wrong, found and expected."""
+    if isinstance(error, click.NoSuchOption):
+        return f"unknown option {error.option_name}{_suggestion(error)}"
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"{_name(error.param)}: is missing{_hint(error.ctx)}"
+    if isinstance(error, click.BadOptionUsage):
+        return f"{error.option_name}: has no value"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"{_name(error.param)}: {error.message}"
+    return EXTRA_ARGUMENTS.sub(r"unexpected argument: \1", error.message)
+
+
+def unknown_command_text(name: str, known: Iterable[str]) -> str:
+    """Return the line for a command that does not exist."""
+    nearest = nearest_name(name, known)
+    return f"unknown command {name}; " + (f"did you mean {nearest}?" if nearest else "gptool --help lists them")
+
+
+def _name(parameter: click.Parameter) -> str:
+    """Return an option with its dashes, or an argument as the usage shows it."""
+    option = parameter.opts[0] if isinstance(parameter, click.Option) else None
+    return option or parameter.metavar or (parameter.name or "").upper()
+
+
+def _suggestion(error: click.NoSuchOption) -> str:
+    options = [option for parameter in error.ctx.command.params for option in parameter.opts] if error.ctx else []
+    nearest = nearest_name(error.option_name, [option for option in options if option.startswith("--")])
+    return f"; did you mean {nearest}?" if nearest else _hint(error.ctx)
+
+
+def _hint(context: click.Context | None) -> str:
+    return f"; {context.command_path} --help shows the usage" if context else ""
+
+
+def _alternatives(choices: Sequence[str]) -> str:
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last

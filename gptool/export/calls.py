@@ -1,0 +1,84 @@
+"""Exports and estimates with the arguments of Python calls, whose messages have the operation's names of parameters.
+
+`functions` is the same for Python's users; the command line, batches and desktop tools have names of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from gptool.cache import TileCache, as_tile_cache
+from gptool.display.progress_bar import as_progress
+from gptool.errors import ParameterError
+from gptool.export.estimate import Estimate
+from gptool.export.prepare import PreparedExport, prepare
+from gptool.export.report import ExportResult
+from gptool.model import Progress, StorageFormat
+from gptool.output.registry import resolve_output
+from gptool.output.staging import Staging, created_folder
+from gptool.output.tpkx import TPKX
+from gptool.request import Request, read_call
+from gptool.request.limits import read_limit, read_workers
+from gptool.request.values import read_boolean
+
+
+class FinishedExport(NamedTuple):
+    """An export with what its report needs: the request, its preparation, and the result."""
+
+    request: Request
+    prepared: PreparedExport
+    result: ExportResult
+
+
+def run_call(
+    cache: TileCache | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    max_export_tiles_count: int | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | bool | None = None,
+    **selection: Any,
+) -> FinishedExport:
+    """Run `export_tiles`, with the same parameters, and return what its report needs too."""
+    request = read_call(**selection)
+    limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
+    replaces = read_boolean(overwrite, "overwrite")
+    target, kind = resolve_output(output, request.storage)
+    request = replace(request, tile_package=kind.is_file)
+    with created_folder(target.parent):
+        staging = Staging(target, is_folder=not kind.is_file, overwrite=replaces)
+        with as_progress(progress) as report:
+            prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
+            result = prepared.export(staging, threads, report)
+    result = replace(result, messages=(*prepared.notices, *result.messages))
+    return FinishedExport(request, prepared, result)
+
+
+def run_estimate(
+    cache: TileCache | str | os.PathLike[str],
+    *,
+    tile_package: bool | None = None,
+    output: str | os.PathLike[str] | None = None,
+    max_export_tiles_count: int | None = None,
+    progress: Progress | bool | None = None,
+    **selection: Any,
+) -> Estimate:
+    """Run `estimate_export_tiles_size`, with the same parameters."""
+    request = read_call(tile_package=tile_package, **selection)
+    tile_cache, kind, name = as_tile_cache(cache), None, None
+    if output is not None:
+        if tile_package is not None:
+            raise ParameterError("contradicts output, whose suffix is the kind of the result", where="tilePackage")
+        target, kind = resolve_output(output, request.storage)
+        name = target.stem
+    elif tile_package is None:
+        is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
+        request = replace(request, tile_package=is_package)
+    limit = read_limit(max_export_tiles_count)
+    with as_progress(progress) as report:
+        prepared = prepare(tile_cache, request, kind=kind, limit=limit, progress=report)
+        estimate = prepared.estimate(report, name=name)
+    return replace(estimate, messages=(*prepared.notices, *estimate.messages))

@@ -1,0 +1,40 @@
+"""Ctrl-C in commands that show no progress, and before others show any: one line and exit status 130."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from click.testing import CliRunner
+
+from gptool.cli.main import main
+
+COMMANDS = {
+    "verify": (["verify", "CACHE"], "gptool.verification.verify"),
+    "info": (["info", "CACHE", "--levels"], "gptool.plan.info.info"),
+    "demo": (["demo", "demo/folder"], "gptool.demo.make_cache"),
+    "doctor": (["doctor"], "gptool.cli.doctor.check_environment"),
+    "export-tiles": (["export-tiles", "CACHE", "x.tpkx"], "gptool.jobs.job.Job.start"),
+    "estimate": (["estimate", "CACHE"], "gptool.jobs.job.Job.start"),
+    "register": (
+        ["register", "--server", "https://gis.example.com/server", "--folder", "F", "--caches", "W=CACHE"],
+        "gptool.arcgis.registration.register",
+    ),
+}
+
+
+def interrupt(*_arguments: Any, **_options: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_interrupted_command_leaves_nothing(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    arguments, interrupted = COMMANDS[command]
+    monkeypatch.setattr(interrupted, interrupt)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, [argument.replace("CACHE", str(cache)) for argument in arguments])
+    assert (done.exit_code, list(tmp_path.iterdir())) == (130, [])
+    assert done.stderr.splitlines()[-1] == "Interrupted; nothing half-written is left."

@@ -1,0 +1,79 @@
+"""The arguments of Python calls: their names in messages, and values that must not stand for something else."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool import estimate_export_tiles_size, export_tiles, verify
+from gptool.errors import ParameterError, TooManyTilesError
+
+NAMES: dict[str, tuple[dict[str, Any], str]] = {
+    "extent": ({"export_extent": "1,2"}, "export_extent: value is not an extent; found '1,2'"),
+    "quality": ({"compression_quality": 101}, "compression_quality: value is out of range; found 101"),
+    "contradiction": (
+        {"compression_quality": 50, "optimize_tiles_for_size": False},
+        "optimize_tiles_for_size: cannot be False if compression_quality is given",
+    ),
+    "scale": ({"levels": "37000000", "export_by": "Scale"}, "with nearest_level the nearest one is used"),
+    "area": ({"area_of_interest": "1,2,3,4"}, "expected polygons; export_extent takes a box"),
+    "empty area": ({"area_of_interest": ""}, "area_of_interest: is empty; found '', expected a value, or None"),
+    "empty levels": ({"levels": " "}, "levels: is empty; found ' ', expected a value, or None"),
+    "empty extent": ({"export_extent": ""}, "export_extent: is empty; found '', expected a value, or None"),
+    "storage format": (
+        {"storage_format_type": "exploded"},
+        "storage_format_type: invalid choice; found 'exploded', expected compactV2 or compact, or Esri's long names",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), NAMES.values(), ids=list(NAMES))
+def test_errors_name_the_arguments(cache: Path, tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    for call in (
+        lambda: estimate_export_tiles_size(cache, **arguments),
+        lambda: export_tiles(cache, tmp_path / "x", **arguments),
+    ):
+        with pytest.raises(ParameterError) as caught:
+            call()
+        assert message in str(caught.value)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_of_errors_name_the_arguments(cache: Path) -> None:
+    with pytest.raises(ParameterError) as caught:
+        estimate_export_tiles_size(cache, export_extent="1,2")
+    assert (caught.value.where, caught.value.found) == ("export_extent", "'1,2'")
+    with pytest.raises(TooManyTilesError) as exceeded:
+        estimate_export_tiles_size(cache, max_export_tiles_count=30)
+    assert "levels=0-2 (export_by=LevelID) with 21 tiles" in exceeded.value.advice[1]
+
+
+def test_messages_name_the_arguments(cache: Path) -> None:
+    ring = {"rings": [[[0, 0], [0, 9e6], [9e6, 9e6], [0, 0]]]}
+    estimate = estimate_export_tiles_size(cache, area_of_interest=ring, export_extent="1,1,2,2", levels="0-2")
+    assert [message.description for message in estimate.messages] == [
+        "area_of_interest supersedes export_extent, which is ignored"
+    ]
+
+
+def test_text_is_not_a_flag(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").write_text("precious")
+    overwrite: Any = "no"
+    with pytest.raises(ParameterError, match="overwrite: invalid choice; found 'no', expected true or false"):
+        export_tiles(cache, tmp_path / "x.tpkx", overwrite=overwrite)
+    assert (tmp_path / "x.tpkx").read_text() == "precious"
+
+
+def test_client_is_not_a_list_of_letters(cache: Path) -> None:
+    with pytest.raises(ParameterError, match=r"clients: is a text, not a list; found gdal, expected \['gdal'\]"):
+        verify(cache, clients="gdal")
+
+
+def test_empty_location_is_not_the_current_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cache)
+    with pytest.raises(FileNotFoundError, match="path is empty"):
+        verify("")
