@@ -215,12 +215,12 @@ INVALID_SETTINGS = {
     ),
     "no time for jobs": (
         ["World={cache}", "--job-minutes", "0"],
-        "jobMinutes has an invalid value; found 0, expected an integer from 1",
+        "--job-minutes has an invalid value; found 0, expected an integer from 1",
         2,
     ),
     "invalid port of metrics": (
         ["World={cache}", "--metrics-port", "70000"],
-        "metricsPort has an invalid value; found 70000, expected an integer from 0 to 65535",
+        "--metrics-port has an invalid value; found 70000, expected an integer from 0 to 65535",
         2,
     ),
     "used port of metrics": (
@@ -230,23 +230,23 @@ INVALID_SETTINGS = {
     ),
     "public URL without a scheme": (
         ["World={cache}", "--public-url", "gis.example.com/tiles"],
-        "public URL is invalid; found 'gis.example.com/tiles', expected a URL such as https://gis.example.com/tiles",
+        "--public-url is invalid; found 'gis.example.com/tiles', expected a URL such as https://gis.example.com/tiles",
         2,
     ),
     "public URL with a query": (
-        ["World={cache}", "--public-url", "https://gis.example.com/?a=b"], "public URL is invalid; found", 2
+        ["World={cache}", "--public-url", "https://gis.example.com/?a=b"], "--public-url is invalid; found", 2
     ),
     "public URL with a user": (
-        ["World={cache}", "--public-url", "https://me@gis.example.com"], "public URL is invalid; found", 2
+        ["World={cache}", "--public-url", "https://me@gis.example.com"], "--public-url is invalid; found", 2
     ),
     "public URL of the services": (
         ["World={cache}", "--public-url", "https://gis.example.com/tiles/arcgis/rest/services"],
-        "public URL must not contain the service's own path /arcgis/rest; found 'https://gis.example.com/tiles/arcgis",
+        "--public-url must not contain the service's own path /arcgis/rest; found 'https://gis.example.com/tiles/arcgis",
         2,
     ),
     "name of a proxy": (
         ["World={cache}", "--proxy-host", "192.0.2.1", "--proxy-host", "gis.example.com"],
-        "proxy host is invalid; found 'gis.example.com', expected an address or a network such as 192.0.2.0/24",
+        "--proxy-host has an invalid value; found 'gis.example.com'",
         2,
     ),
     "origin with a path": (
