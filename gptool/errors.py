@@ -138,6 +138,16 @@ class ExportCancelledError(GptoolError):
     """Raised in an export that is being cancelled, in each of its threads."""
 
 
+class OutOfMemoryError(GptoolError, MemoryError):
+    """Raised if a job needs more memory than it may have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "job needs more memory than it may have",
+            expected="fewer levels or a simpler area, or a higher jobMemory of the service",
+        )
+
+
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
     """Raise an OutputError that names `path`, the file or folder being written, in place of an OSError."""

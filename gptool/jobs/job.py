@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any, Self
 
 from gptool.display.notebook import table_html
-from gptool.errors import ExportCancelledError, GptoolError
+from gptool.errors import ExportCancelledError, GptoolError, OutOfMemoryError
 from gptool.jobs.messages import closing_messages, start_message
 from gptool.jobs.record import JobProgress, JobRecord, PlannedSize, final_status, new_job_id
 from gptool.jobs.status import JobStatus
@@ -23,6 +23,9 @@ Redactor = Callable[[str], str]
 
 MIN_REPORT_SECONDS = 0.1
 """Seconds between two reports of progress, at least."""
+
+BAD_ALLOCATION = "std::bad_alloc"
+"""The text of the exception of C++ for exhausted memory, which GEOS and PROJ pass on."""
 
 LOG = logging.getLogger(__name__)
 
@@ -95,15 +98,20 @@ class Job:
         except Exception as error:
             # No request may end a service; the log has the traceback.
             LOG.exception("job %s", self.job_id)
-            # The text of another library's exception may contain paths in a form that redaction does not recognise.
-            details = "" if self._redact else f": {error}"
-            self.fail(GptoolError(f"internal error: {type(error).__name__}{details}"))
+            self.fail(self._unexpected(error))
         except BaseException as error:
             self._end(error)
             raise
         else:
             self.succeed()
         return self
+
+    def _unexpected(self, error: Exception) -> GptoolError:
+        if isinstance(error, MemoryError) or BAD_ALLOCATION in str(error):
+            return OutOfMemoryError()
+        # The text of another library's exception may contain paths in a form that redaction does not recognise.
+        details = "" if self._redact else f": {error}"
+        return GptoolError(f"internal error: {type(error).__name__}{details}")
 
     def start(self) -> None:
         """Change the status from submitted to executing."""

@@ -36,6 +36,9 @@ from gptool.service.urls import SERVICES
 BACKLOG = 256
 """Number of connections that the system keeps until they are accepted, and that are accepted at once."""
 
+MIN_JOB_MEMORY = 256
+"""Megabytes that a job needs for its libraries and batches at least."""
+
 OTHER_FILES = 512
 """Number of files that the service opens beside connections and what they send: its database, caches, workers."""
 
@@ -119,10 +122,11 @@ def _make_server(settings: ServiceSettings, queue: JobQueue, stack: ExitStack) -
 def _check_settings(settings: ServiceSettings) -> None:
     if not settings.caches:
         raise SettingsError("no cache is given", expected="at least one NAME=CACHE, or a table [caches]")
-    for name in ("jobs", "job_minutes", "http_workers", "max_connections"):
-        if (number := getattr(settings, name)) < 1:
+    lowest = {"jobs": 1, "job_minutes": 1, "job_memory": MIN_JOB_MEMORY, "http_workers": 1, "max_connections": 1}
+    for name, low in lowest.items():
+        if (number := getattr(settings, name)) < low:
             raise SettingsError(
-                f"{settings_key(name)} has an invalid value", found=number, expected="an integer from 1"
+                f"{settings_key(name)} has an invalid value", found=number, expected=f"an integer from {low}"
             )
     for name in ("port", "metrics_port"):
         if (port := getattr(settings, name)) > MAX_PORT:

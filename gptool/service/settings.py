@@ -82,6 +82,8 @@ class ServiceSettings:
     allow_origins: tuple[str, ...] = _setting(
         (), "Origin of web pages that may use the service, such as https://maps.example.com; * for all; repeatable."
     )
+    job_minutes: int = _setting(720, "Maximum duration of a job in minutes.")
+    job_memory: int = _setting(4096, "Maximum memory of the process of a job in MB (millions of bytes).")
     http_workers: int = _setting(1, "Number of processes that answer requests.")
     metrics_port: int = _setting(0, "Port of the loopback address for /metrics, for Prometheus; 0: no metrics.")
     access_log: Path | None = _setting(None, "File to which a line is appended for each request.")  # noqa: RUF009
@@ -95,8 +97,6 @@ class ServiceSettings:
     def public_path(self) -> str:
         """The path of the public URL, without a trailing slash: `/tiles`, or an empty string."""
         return urlsplit(self.public_url).path.rstrip("/")
-
-    job_minutes: int = _setting(720, "Maximum duration of a job in minutes.")
 
 
 def settings_key(name: str) -> str:

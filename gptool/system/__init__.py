@@ -1,11 +1,11 @@
 """What differs between operating systems: files, locks, processes and signals.
 
-No other Python module asks which system it runs on; `native/system.c` is the counterpart in C.
+No other Python module asks which system it runs on; `native/system.c` is the counterpart in C. Functions that differ
+as a whole are in `posix` and `windows`, under the same names.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -17,12 +17,57 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+if sys.platform == "win32":
+    from gptool.system.windows import (
+        allow_open_files,
+        end_with_this_process,
+        library_path,
+        limit_memory,
+        lower_priority,
+        open_shared,
+        set_binary,
+        try_lock,
+        worker_options,
+    )
+else:
+    from gptool.system.posix import (
+        allow_open_files,
+        end_with_this_process,
+        library_path,
+        limit_memory,
+        lower_priority,
+        open_shared,
+        set_binary,
+        try_lock,
+        worker_options,
+    )
+
+__all__ = (
+    "HANGUP_SIGNALS",
+    "IS_WINDOWS",
+    "LOCK",
+    "STOP_SIGNALS",
+    "allow_open_files",
+    "end_with_this_process",
+    "flush",
+    "foreign_path",
+    "library_path",
+    "limit_memory",
+    "lower_priority",
+    "open_shared",
+    "processors",
+    "read_resident",
+    "remove_folder",
+    "rename",
+    "replace",
+    "replace_private",
+    "set_binary",
+    "try_lock",
+    "worker_options",
+)
 
 IS_WINDOWS = sys.platform == "win32"
-
-READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Flags of `os.open` for reading bytes; opening a pipe does not block."""
 
 LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Flags of `os.open` for a lock file, which is no link."""
@@ -37,9 +82,6 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """The start of a URL; that of a Path has lost its second slash."""
 
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-
-LOCKED_BYTE = 1 << 30
-"""The byte that is locked on Windows: far behind the content of a lock file, which others could not read otherwise."""
 
 RETRY_SECONDS, PAUSE_SECONDS = 2.0, 0.05
 """How long files are waited for that another program, such as a virus scanner, has opened on Windows."""
@@ -171,194 +213,3 @@ def _when_closed(move: Callable[[], object], target: Path) -> None:
             time.sleep(PAUSE_SECONDS)
         else:
             return
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    NEW_PROCESS = {"creationflags": 0x00000200 | 0x00004000}
-    """CREATE_NEW_PROCESS_GROUP and BELOW_NORMAL_PRIORITY_CLASS of CreateProcess."""
-
-    def try_lock(file: int) -> bool:
-        """Lock an open file until it is closed. Return False if another process has locked it."""
-        os.lseek(file, LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(file, 0, os.SEEK_SET)
-        return True
-
-    def open_shared(path: str | os.PathLike[str]) -> int:
-        """Open a file for reading, which other programs may replace or remove meanwhile.
-
-        Raises
-        ------
-        OSError
-            If it cannot be opened.
-        """
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.CreateFileW.restype = ctypes.c_void_p
-        if "\0" in os.fspath(path):
-            raise ValueError("embedded null character in path")
-        read_write_delete, open_existing, normal = 1 | 2 | 4, 3, 0x80
-        handle = kernel.CreateFileW(
-            ctypes.c_wchar_p(os.fspath(path)), ctypes.c_uint32(0x80000000), read_write_delete, None, open_existing,
-            normal, None,
-        )  # fmt: skip
-        if handle in (None, ctypes.c_void_p(-1).value):
-            failure = ctypes.WinError(ctypes.get_last_error()).errno or errno.EIO
-            raise OSError(failure, os.strerror(failure), os.fspath(path))
-        return msvcrt.open_osfhandle(handle, READ)
-
-    def lower_priority() -> None:
-        """Do nothing: a worker is started with a lower priority."""
-
-    def set_binary(descriptor: int) -> None:
-        """Keep the C runtime from changing the ends of lines."""
-        msvcrt.setmode(descriptor, os.O_BINARY)
-
-    def worker_options(_inherited: tuple[int, ...]) -> dict[str, Any]:
-        """Return the options for a worker: Ctrl-C does not reach it. Nothing is inherited: it ends with the service."""
-        return NEW_PROCESS
-
-    def end_with_this_process() -> None:
-        """Let the system end the processes that this one starts from now on when it ends, however it ends.
-
-        The job object of this process, of which they become members, has the limit JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-        ("Job Objects" in Microsoft's documentation). Its only handle is never closed but by the end of the process.
-
-        Raises
-        ------
-        OSError
-            If the system refuses.
-        """
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.CreateJobObjectW.restype = ctypes.c_void_p
-        kernel.GetCurrentProcess.restype = ctypes.c_void_p
-        job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))
-        limits = _ExtendedLimits(flags=0x2000)
-        process = ctypes.c_void_p(kernel.GetCurrentProcess())
-        if not (
-            job
-            and kernel.SetInformationJobObject(job, 9, ctypes.byref(limits), ctypes.sizeof(limits))
-            and kernel.AssignProcessToJobObject(job, process)
-        ):
-            raise ctypes.WinError(ctypes.get_last_error())
-
-    class _ExtendedLimits(ctypes.Structure):
-        """JOBOBJECT_EXTENDED_LIMIT_INFORMATION, of which only the flags are used."""
-
-        _fields_ = (
-            ("times", ctypes.c_int64 * 2),
-            ("flags", ctypes.c_uint32),
-            ("sizes", ctypes.c_size_t * 2),
-            ("processes", ctypes.c_uint32),
-            ("affinity", ctypes.c_size_t),
-            ("classes", ctypes.c_uint32 * 2),
-            ("counters", ctypes.c_uint64 * 6),
-            ("memory", ctypes.c_size_t * 4),
-        )
-
-    def allow_open_files(count: int) -> int:
-        """Return the count: sockets and files that Python opens here have no limit of their own."""
-        return count
-
-    def library_path(function: Any) -> Path:
-        """Return the path of the library that a C function of ctypes is in.
-
-        Raises
-        ------
-        OSError
-            If it is not found.
-        """
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        module, name = ctypes.c_void_p(), ctypes.create_unicode_buffer(32_768)
-        address = ctypes.cast(function, ctypes.c_void_p)
-        by_address_unchanged = 4 | 2  # GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, _UNCHANGED_REFCOUNT
-        if not (
-            kernel.GetModuleHandleExW(by_address_unchanged, address, ctypes.byref(module))
-            and kernel.GetModuleFileNameW(module, name, len(name))
-        ):
-            raise ctypes.WinError(ctypes.get_last_error())
-        return Path(name.value)
-
-else:
-    import fcntl
-    import resource
-
-    NICE = 10
-    """Increment of the nice value of a worker."""
-
-    def try_lock(file: int) -> bool:
-        """Lock an open file until it is closed. Return False if another process has locked it."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def open_shared(path: str | os.PathLike[str]) -> int:
-        """Open a file for reading, which other programs may replace or remove meanwhile.
-
-        Raises
-        ------
-        OSError
-            If it cannot be opened.
-        """
-        return os.open(path, READ)
-
-    def lower_priority() -> None:
-        """Let other processes go first: a service answers requests while its workers work."""
-        with suppress(OSError):
-            os.nice(NICE)
-
-    def set_binary(_descriptor: int) -> None:
-        """Do nothing: the system does not change bytes."""
-
-    def worker_options(inherited: tuple[int, ...]) -> dict[str, Any]:
-        """Return the options for a worker that inherits descriptors.
-
-        It is in a process group of its own, so that Ctrl-C at a terminal reaches the service alone. It stays in the
-        service's session: Linux shares processors among sessions first (autogroup), and nice values count only within
-        a session.
-        """
-        return {"pass_fds": inherited, "process_group": 0}
-
-    def end_with_this_process() -> None:
-        """Do nothing: a worker ends when its standard input does."""
-
-    def allow_open_files(count: int) -> int:
-        """Let this process open so many files, if the hard limit allows it; return how many it may open."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == resource.RLIM_INFINITY or soft >= count:
-            return count
-        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
-        with suppress(OSError, ValueError):  # macOS has another limit below an infinite one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-            return allowed
-        return soft
-
-    class _SymbolInfo(ctypes.Structure):
-        """`Dl_info` of dladdr(3)."""
-
-        _fields_ = (
-            ("file", ctypes.c_char_p),
-            ("base", ctypes.c_void_p),
-            ("name", ctypes.c_char_p),
-            ("address", ctypes.c_void_p),
-        )
-
-    def library_path(function: Any) -> Path:
-        """Return the path of the library that a C function of ctypes is in.
-
-        Raises
-        ------
-        OSError
-            If it is not found.
-        """
-        symbol = _SymbolInfo()
-        if not ctypes.CDLL(None).dladdr(ctypes.cast(function, ctypes.c_void_p), ctypes.byref(symbol)):
-            raise OSError(errno.ENOENT, "the library of a function was not found")
-        return Path(symbol.file.decode()).resolve()

@@ -213,6 +213,11 @@ INVALID_SETTINGS = {
         "port has an invalid value; found 70000, expected an integer from 0 to 65535",
         2,
     ),
+    "no memory for jobs": (
+        ["World={cache}", "--job-memory", "255"],
+        "--job-memory has an invalid value; found 255, expected an integer from 256",
+        2,
+    ),
     "no time for jobs": (
         ["World={cache}", "--job-minutes", "0"],
         "--job-minutes has an invalid value; found 0, expected an integer from 1",

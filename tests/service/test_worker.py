@@ -28,12 +28,17 @@ from helpers.gate import Gate
 from helpers.packages import make_tpkx
 from helpers.waiting import TIMEOUT, wait_until
 
+OUT_OF_MEMORY = (
+    "job needs more memory than it may have; expected fewer levels or a simpler area, "
+    "or a higher jobMemory of the service"
+)
+
 Worker = subprocess.Popen[bytes]
 
 
 @contextmanager
-def worker_process() -> Iterator[Worker]:
-    command = [sys.executable, "-P", "-m", "gptool.service.queue.worker"]
+def worker_process(memory: int = 10**10) -> Iterator[Worker]:
+    command = [sys.executable, "-P", "-m", "gptool.service.queue.worker", str(memory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         try:
             yield worker
@@ -119,6 +124,18 @@ class TestJobs:
         assert list(tmp_path.iterdir()) == []
         [*_, last] = run_task(worker, task._replace(job_id="j" + "3" * 32))
         assert last.status == "esriJobSucceeded"
+
+    @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the memory of data")
+    @pytest.mark.posix("a limit on the memory of a process, which Wine does not enforce")
+    def test_job_that_needs_too_much_memory_fails_and_the_next_succeeds(self, cache: Path, tmp_path: Path) -> None:
+        squares = [[[x, y], [x, y + 1], [x + 1, y + 1], [x, y]] for x in range(0, 900, 3) for y in range(0, 900, 3)]
+        area = {"rings": squares, "spatialReference": {"wkid": 102100}}
+        with worker_process(200_000_000) as worker:
+            updates = run_task(worker, make_task(cache, tmp_path, {"areaOfInterest": area}))
+            assert (updates[-1].status, messages_of(updates)[1]) == ("esriJobFailed", Message("Error", OUT_OF_MEMORY))
+            assert list(tmp_path.iterdir()) == []
+            updates = run_task(worker, make_task(cache, tmp_path, {"levels": "0"}))
+            assert updates[-1].status == "esriJobSucceeded"
 
     @pytest.mark.posix("SIGTERM")
     def test_sigterm_does_not_stop_the_job(self, worker: Worker, cache: Path, tmp_path: Path) -> None:

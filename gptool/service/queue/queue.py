@@ -33,6 +33,9 @@ EXPIRY_SECONDS = 60.0
 
 ESTIMATE_PROCESSES = 2
 
+MEGABYTE = 1_000_000
+"""Bytes."""
+
 TOUCH_SECONDS = 60.0
 """Time between two records of the access to a job, at least."""
 
@@ -245,11 +248,12 @@ class JobQueue:
                 self._pools[EXPORT_TILES].stop_job(job, error)
 
     def _pool_limits(self) -> dict[str, PoolLimits]:
-        processes, minutes = self._settings.jobs, self._settings.job_minutes
+        processes, memory = self._settings.jobs, MEGABYTE * self._settings.job_memory
+        minutes = self._settings.job_minutes
         return {
-            EXPORT_TILES: PoolLimits(processes, processes, minutes),
+            EXPORT_TILES: PoolLimits(processes, processes, minutes, memory),
             # One process is left for the others.
-            ESTIMATE_SIZE: PoolLimits(ESTIMATE_PROCESSES, ESTIMATE_PROCESSES - 1, minutes),
+            ESTIMATE_SIZE: PoolLimits(ESTIMATE_PROCESSES, ESTIMATE_PROCESSES - 1, minutes, memory),
         }
 
     async def _remove_expired_jobs(self) -> None:

@@ -1,4 +1,8 @@
-"""The program of a worker process, which executes the tasks of a service: `python -m gptool.service.queue.worker`.
+"""The program of a worker process, which executes the tasks of a service.
+
+    python -m gptool.service.queue.worker MEMORY
+
+MEMORY is the most memory that it may have, in bytes.
 
 Standard input and output carry `gptool.service.queue.protocol`; other output goes to standard error. The process ends
 when its standard input does: then the service has ended, and will execute the job again when it is started again.
@@ -110,6 +114,7 @@ def main() -> NoReturn:
     # SIGTERM may be sent to all processes of the service; a worker ends when the service has released it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     system.lower_priority()
+    system.limit_memory(int(sys.argv[1]))
     output = os.dup(1)
     system.set_binary(output)
     os.dup2(2, 1)

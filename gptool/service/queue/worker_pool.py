@@ -34,11 +34,14 @@ class PoolLimits(NamedTuple):
         The most jobs of one owner that are executed at once; jobs without an owner are not limited.
     minutes : int
         How long a job may take.
+    memory : int
+        The memory that each process may have, in bytes.
     """
 
     processes: int
     per_owner: int
     minutes: int
+    memory: int
 
 
 class WorkerPool:
@@ -162,7 +165,7 @@ class WorkerPool:
         while True:
             idle = self._idle.pop() if self._idle else None
             try:
-                worker = idle or await WorkerProcess.start(self._inherited)
+                worker = idle or await WorkerProcess.start(self._inherited, self._limits.memory)
             except OSError as error:
                 return GptoolError(f"worker process cannot be started: {error.strerror or error}")
             job.worker = worker

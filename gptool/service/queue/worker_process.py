@@ -29,8 +29,15 @@ class WorkerProcess:
         self._input, self._output = process.stdin, process.stdout
 
     @classmethod
-    async def start(cls, inherited: tuple[int, ...]) -> Self:
-        """Start a process that inherits file descriptors, see `gptool.system.worker_options`.
+    async def start(cls, inherited: tuple[int, ...], memory: int) -> Self:
+        """Start a process.
+
+        Parameters
+        ----------
+        inherited : tuple of int
+            File descriptors that it inherits, see `gptool.system.worker_options`.
+        memory : int
+            The memory that it may have, in bytes.
 
         Raises
         ------
@@ -40,6 +47,7 @@ class WorkerProcess:
         return cls(
             await asyncio.create_subprocess_exec(
                 *COMMAND,
+                str(memory),
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=MAX_LINE_BYTES,
