@@ -46,6 +46,7 @@ PLACES = {
     "pyproj": ["crs"],
     "rich": ["cli", "display"],
     "shapely": ["crs", "request"],
+    "python_multipart": ["service"],
     "starlette": ["service"],
     "turbojpeg": ["jpeg"],
     "uvicorn": ["service"],

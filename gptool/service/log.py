@@ -13,3 +13,4 @@ def configure_logging() -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(RepeatedMessages())
     logging.getLogger("gptool").setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what clients are answered

@@ -8,6 +8,7 @@ import zipfile
 from io import BytesIO
 
 import pytest
+from urllib3.filepost import encode_multipart_formdata
 
 from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
@@ -15,6 +16,17 @@ from helpers.service_process import ServiceProcess
 WORLD = "services/World/ImageServer"
 TASK = "services/ExportTiles/GPServer/ExportTiles"
 JSON = {"f=json", "F=JSON", "f=json&f=json", "f=html&f=pjson", "f=&f=json"}
+
+
+def test_parts_are_fields(client: RestClient) -> None:
+    area = '{"rings": [[[0,0],[0,9],[9,9],[0,0]]]}'
+    body, content_type = encode_multipart_formdata(
+        {"f": "json", "levels": "0-1", "areaOfInterest": ("area.json", area)}
+    )
+    path = client.path(f"{WORLD}/estimateExportTilesSize")
+    job = client.ask("POST", path, body, Content_Type=content_type).json()
+    for name, value in {"levels": "0-1", "areaOfInterest": area}.items():
+        assert client.get(f"{WORLD}/jobs/{job['jobId']}/inputs/{name}", f="json").json()["value"] == value
 
 
 class TestLetterCase:

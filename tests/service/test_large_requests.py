@@ -34,11 +34,14 @@ GROWING_BYTES = 5 * MEGABYTE
 
 AREA = b"f=json&levels=0&areaOfInterest="
 ESCAPES = AREA + b"%41" * ((MAX_BODY_BYTES - len(AREA)) // 3)
+PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
 BODIES = {
     "escapes": ESCAPES,
     "text": AREA.ljust(MAX_BODY_BYTES, b"x"),
     "separators": b"f=json".ljust(MAX_BODY_BYTES, b"&"),
     "name": b"f=json&".ljust(MAX_BODY_BYTES, b"n"),
+    "parts": (PART % b"f" + b"json\r\n" + PART % b"areaOfInterest").ljust(MAX_BODY_BYTES, b"x"),
+    "line breaks in parts": (PART % b"areaOfInterest").ljust(MAX_BODY_BYTES, b"\r"),
 }
 
 
@@ -57,7 +60,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory, token: tuple[Path, str], c
 
 def post(service: ServiceProcess, body: bytes, query: str = "", **headers: str) -> Reply:
     client = RestClient(service.address)
-    return client.ask("POST", client.path(START) + query, body, Content_Type=FORM_TYPE, **headers)
+    content_type = "multipart/form-data; boundary=b" if body.startswith(b"--b") else FORM_TYPE
+    return client.ask("POST", client.path(START) + query, body, Content_Type=content_type, **headers)
 
 
 def send_head(service: ServiceProcess, query: str, body: bytes) -> bytes:

@@ -168,7 +168,8 @@ class TestFormats:
     def test_other_content_types_are_rejected(self, client: RestClient) -> None:
         reply = client.ask("POST", client.path(WORLD), b'{"f": "json"}', Content_Type="application/json")
         assert reply.error()["details"] == [
-            "unsupported content type; found application/json, expected application/x-www-form-urlencoded"
+            "unsupported content type; found application/json, expected application/x-www-form-urlencoded or "
+            "multipart/form-data"
         ]
 
     @pytest.mark.parametrize("path", ["nothing", "services/World/ImageServer/nothing/else"])

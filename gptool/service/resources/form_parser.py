@@ -20,16 +20,11 @@ for digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
     HEX_DIGITS[list(digits)] = range(16)
 
 
-class FormParser:
-    """Parser of one form."""
+class ParsedForm:
+    """The fields of a form that is being parsed."""
 
     def __init__(self) -> None:
         self._fields: dict[str, list[str]] = {}
-        self._separators = 0
-        self._name: bytes | None = None
-        self._value = bytearray()
-        self._rest = b""
-        """The start of a name, or of an escape, whose end has not arrived."""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -38,6 +33,21 @@ class FormParser:
         The values of a name that occurs more than once are joined by commas: some clients send lists this way.
         """
         return {name: ",".join(values) for name, values in self._fields.items()}
+
+    def _add(self, name: bytes, value: bytes | bytearray) -> None:
+        self._fields.setdefault(name.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
+
+
+class FormParser(ParsedForm):
+    """Parser of one form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._separators = 0
+        self._name: bytes | None = None
+        self._value = bytearray()
+        self._rest = b""
+        """The start of a name, or of an escape, whose end has not arrived."""
 
     def feed(self, part: bytes) -> None:
         """Parse the next part of the form.
@@ -81,8 +91,7 @@ class FormParser:
         name, rest = (self._rest, b"") if self._name is None else (self._name, self._rest)
         self._value += _unescaped(rest)
         if name or self._name is not None:
-            values = self._fields.setdefault(_unescaped(name).decode("utf-8", "replace"), [])
-            values.append(self._value.decode("utf-8", "replace"))
+            self._add(_unescaped(name), self._value)
         self._name, self._rest, self._value = None, b"", bytearray()
 
 

@@ -16,6 +16,7 @@ from gptool.errors import ServiceError
 from gptool.request.parameters import BY_NAME
 from gptool.service.resources.authentication import NOBODY, Identity, identify
 from gptool.service.resources.form_parser import FormParser
+from gptool.service.resources.multipart_parser import MULTIPART_TYPE, MultipartFormParser
 from gptool.service.state import ServiceState
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -61,7 +62,7 @@ async def read_request(request: Request, state: ServiceState, *, is_public: bool
     identity = NOBODY if is_public else _known_identity(request, query, state)
     limit = SMALL_BODY_BYTES if is_public else state.settings.max_body_bytes
     async with AsyncExitStack() as places:
-        form, size = FormParser(), 0
+        form, size = _form_parser(request), 0
         async for part in _body_parts(request, limit):
             form.feed(part)
             if size <= SMALL_BODY_BYTES < size + len(part):
@@ -151,10 +152,21 @@ async def _body_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
         raise ServiceError("request body is incomplete", code=400, found=f"{size} bytes") from None
 
 
+def _form_parser(request: Request) -> FormParser | MultipartFormParser:
+    is_multipart = _content_type(request) == MULTIPART_TYPE
+    return MultipartFormParser(request.headers["content-type"]) if is_multipart else FormParser()
+
+
 def _check_type(request: Request) -> None:
-    content_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
-    if content_type != FORM_TYPE:
-        raise ServiceError("unsupported content type", code=400, found=content_type, expected=FORM_TYPE)
+    content_type = _content_type(request)
+    if content_type not in (FORM_TYPE, MULTIPART_TYPE):
+        raise ServiceError(
+            "unsupported content type", code=400, found=content_type, expected=f"{FORM_TYPE} or {MULTIPART_TYPE}"
+        )
+
+
+def _content_type(request: Request) -> str:
+    return str(request.headers.get("content-type", FORM_TYPE)).partition(";")[0].strip().lower()
 
 
 def _too_large(size: int, limit: int) -> ServiceError:
