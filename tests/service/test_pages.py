@@ -6,7 +6,6 @@ import json
 import re
 from itertools import product
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from lxml import html
@@ -22,7 +21,6 @@ from gptool.service.urls import ROOT
 HOSTILE = (
     """'"><script>alert(1)</script></textarea></title><img src=x onerror=alert(2) style="top:0">{{ 7 * 7 }}--&amp;"""
 )
-TOKEN = "secret&more="
 BASE = f"{ROOT}/services/World/ImageServer"
 JOB = f"{BASE}/exportTiles/jobs/j1"
 BOX = {"xmin": -20037508.342787, "ymin": -1, "xmax": 1, "ymax": 2.5}
@@ -135,18 +133,18 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def render_page(name: str, token: str = "") -> str:
+def render_page(name: str) -> str:
     template, context = PAGES[name]
-    shared = {"token": token, "page_url": BASE, "title": HOSTILE, "breadcrumbs": [(HOSTILE, f"{ROOT}/services")]}
+    shared = {"page_url": BASE, "title": HOSTILE, "breadcrumbs": [(HOSTILE, f"{ROOT}/services")]}
     return render(template, "", **shared, **context)
 
 
-def parse_page(name: str, token: str = "") -> Any:
-    return html.document_fromstring(render_page(name, token))
+def parse_page(name: str) -> Any:
+    return html.document_fromstring(render_page(name))
 
 
 def render_template(template: str, **context: Any) -> Any:
-    return html.document_fromstring(render(template, "", token="", page_url=BASE, title="x", breadcrumbs=[], **context))
+    return html.document_fromstring(render(template, "", page_url=BASE, title="x", breadcrumbs=[], **context))
 
 
 every_page = pytest.mark.parametrize("name", PAGES)
@@ -182,17 +180,8 @@ def test_static_files_of_pages_exist(name: str) -> None:
 
 
 @every_page
-def test_links_and_forms_contain_the_token(name: str) -> None:
-    page = parse_page(name, TOKEN)
-    for anchor in page.xpath("//a[not(starts-with(@href, '#'))]"):
-        assert parse_qs(urlsplit(anchor.get("href")).query)["token"] == [TOKEN], anchor.get("href")
-    for form in page.iter("form") if name != "error" else ():
-        assert form.xpath(".//input[@name='token']/@value") == [TOKEN]
-
-
-@every_page
-def test_pages_of_an_open_service_contain_no_token(name: str) -> None:
-    assert "?token=" not in render_page(name)
+def test_links_and_forms_have_no_token(name: str) -> None:
+    assert "token=" not in render_page(name)
     assert parse_page(name).xpath("//input[@type='hidden']/@name") == (["next"] * 2 if name == "error" else [])
 
 
@@ -209,8 +198,8 @@ def test_fields_have_labels_and_ids_are_unique(name: str) -> None:
 
 
 def test_link_escapes_its_query() -> None:
-    assert link({"token": TOKEN}, "/a", f="pjson") == "/a?f=pjson&token=secret%26more%3D"
-    assert link({"token": ""}, "/a") == "/a"
+    assert link("/a", f="pjson", job="x&y=") == "/a?f=pjson&job=x%26y%3D"
+    assert link("/a") == "/a"
 
 
 def test_pages_link_to_json_except_forms_that_would_start_a_job() -> None:
@@ -249,14 +238,14 @@ def test_form_has_a_button_for_each_operation() -> None:
 
 
 def test_map_has_the_json_of_its_service() -> None:
-    element = parse_page("form", TOKEN).get_element_by_id("map")
+    element = parse_page("form").get_element_by_id("map")
     assert json.loads(element.get("data-service")) == SERVICE
-    assert (element.get("data-tiles"), element.get("data-token")) == (f"{BASE}/tile", TOKEN)
+    assert element.get("data-tiles") == f"{BASE}/tile"
 
 
 def test_page_of_a_running_job_refreshes_without_scripts() -> None:
-    page = parse_page("running", "t")
-    assert page.xpath("//noscript/meta/@content") == [f"2; url={JOB}?token=t"]
+    page = parse_page("running")
+    assert page.xpath("//noscript/meta/@content") == [f"2; url={JOB}"]
     assert page.xpath("//progress/@value") == ["40"]
     assert page.xpath(f"//form[@action='{JOB}/cancel']//button")
     assert json.loads(page.get_element_by_id("job").get("data-statuses"))["esriJobExecuting"] == {

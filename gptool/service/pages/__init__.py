@@ -1,9 +1,8 @@
 """HTML pages of the service: they show the REST resources, and have forms for the operations.
 
-`render` fills a template of templates/. Each template has the variables `token` (an empty string: browsers
-keep it in a cookie), `sign_out_url` (an empty string without the cookie), `title` and `breadcrumbs` (labels and paths
-from the list of services to the resource), and all except error.html have `page_url` (the path of the resource).
-Further variables:
+`render` fills a template of templates/. Each template has the variables `sign_out_url` (an empty string without the
+cookie), `title` and `breadcrumbs` (labels and paths from the list of services to the resource), and all except
+error.html have `page_url` (the path of the resource). Further variables:
 
 ================== ============================================================================================
 directory.html     folders: (name, url); caches: `CacheEntry`; services: (name, type, url)
@@ -88,11 +87,8 @@ def static_files() -> Mapping[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pass_context
-def link(context: Context, url: str, **query: str) -> str:
-    """Return a URL of the service with a query and the token of the request."""
-    if context["token"]:
-        query["token"] = context["token"]
+def link(url: str, **query: str) -> str:
+    """Return a URL of the service with a query."""
     return f"{url}?{urlencode(query)}" if query else url
 
 
@@ -100,14 +96,14 @@ def link(context: Context, url: str, **query: str) -> str:
 def own_link(context: Context, value: object) -> str | None:
     """Return the link for a value that is a URL of this service, otherwise None.
 
-    The link has no scheme and no host, so that the token is never sent to another host, whatever URL a client sent.
+    The link has no scheme and no host, so that it never leads to another host, whatever URL a client sent.
     """
     try:
         url = urlsplit(value if isinstance(value, str) else "")
     except ValueError:
         return None
     is_own = url.scheme in ("http", "https") and url.path.startswith(f"{context['public_path']}{ROOT}/")
-    return link(context, url.path) if is_own else None
+    return url.path if is_own else None
 
 
 def format_number(number: float) -> str:

@@ -179,7 +179,7 @@ def _page_response(context: RequestContext, result: Representation) -> Response:
     public_path = context.state.settings.public_path
     page_url = context.page_path(context.request.url.path)
     sign_out_url = context.page_path(SIGN_OUT) if context.identity.has_cookie else ""
-    text = render(result.template, public_path, token="", page_url=page_url, sign_out_url=sign_out_url, **result.page)
+    text = render(result.template, public_path, page_url=page_url, sign_out_url=sign_out_url, **result.page)
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
@@ -203,7 +203,6 @@ def _error_page(request: Request, public_path: str, code: int, message: str, det
     tokens = request.app.state.service.tokens
     page: dict[str, Any] = {
         "title": "Error",
-        "token": "",
         "breadcrumbs": [(label, public_path + step) for label, step in breadcrumbs()],
         "has_users": False,
         "has_tokens": False,

@@ -42,7 +42,6 @@ class Estimate {
     this.panel = panel;
     this.onPage = onPage;
     this.fields = fields;
-    this.token = fields.get("token");
     this.statuses = readStatuses(panel);
     this.activeJob = null;
     this.outdated = false;
@@ -60,21 +59,21 @@ class Estimate {
 
   async submitAndFollow() {
     const { url } = this.panel.dataset;
-    let job = await post(url, this.token, this.fields);
+    let job = await post(url, this.fields);
     const jobUrl = `${url}/jobs/${job.jobId}`;
     this.activeJob = jobUrl;
     while (!this.statuses[job.jobStatus].isEnded) {
-      if (this.outdated) return void (await post(`${jobUrl}/cancel`, this.token));
+      if (this.outdated) return void (await post(`${jobUrl}/cancel`));
       showState(this.panel, "busy", job.progress?.message ?? "Waiting");
       await wait(POLL_INTERVAL_MS);
-      job = await get(jobUrl, this.token);
+      job = await get(jobUrl);
     }
     this.activeJob = null;
     await this.showResult(job, jobUrl);
   }
 
   async showResult(job, jobUrl) {
-    const page = job.results && (await getPage(jobUrl, this.token));
+    const page = job.results && (await getPage(jobUrl));
     if (this.outdated) return;
     const amounts = page?.querySelector(".amounts");
     if (page) this.onPage(page, this.fields);
@@ -83,7 +82,7 @@ class Estimate {
   }
 
   cancelOnLeave() {
-    if (this.activeJob) postBeacon(`${this.activeJob}/cancel`, this.token);
+    if (this.activeJob) postBeacon(`${this.activeJob}/cancel`);
   }
 }
 

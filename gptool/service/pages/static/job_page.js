@@ -37,14 +37,13 @@ function showJob(job) {
 // Go to the page of the ended job. A reload would not do: this page may be the response to a form, which the browser
 // would submit again.
 function showEndedJob() {
-  const query = panel.dataset.token ? `?${new URLSearchParams({ token: panel.dataset.token })}` : "";
-  location.replace(panel.dataset.job + query);
+  location.replace(panel.dataset.job);
 }
 
 async function follow() {
   for (;;) {
     try {
-      const job = await get(panel.dataset.job, panel.dataset.token);
+      const job = await get(panel.dataset.job);
       showJob(job);
       if (statuses[job.jobStatus].isEnded) return showEndedJob();
     } catch (error) {

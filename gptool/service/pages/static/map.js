@@ -55,9 +55,8 @@ const toBounds = ({ xmin, ymin, xmax, ymax }, inset = 0) =>
   L.latLngBounds([ymin + inset, xmin + inset], [ymax - inset, xmax - inset]);
 
 function tileLayer(data, lods, options) {
-  const query = data.token ? `?${new URLSearchParams({ token: data.token })}` : "";
   const layer = L.tileLayer("", options);
-  layer.getTileUrl = ({ x, y, z }) => `${data.tiles}/${lods[z].level}/${y}/${x}${query}`;
+  layer.getTileUrl = ({ x, y, z }) => `${data.tiles}/${lods[z].level}/${y}/${x}`;
   return layer;
 }
 

@@ -11,9 +11,7 @@ const sizeText = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 // The URL of a tile in the middle of what is shown, at the level of the map or above it.
 function tileUrl(position, fields) {
   const query = new URLSearchParams({ ...position, ...fields });
-  const { url, token } = control.dataset;
-  if (token) query.set("token", token);
-  return `${url}?${query}`;
+  return `${control.dataset.url}?${query}`;
 }
 
 // The browser's cache answers the second request of the same URL. Return the size, or 0 if there is no tile.

@@ -15,22 +15,21 @@ async function request(url, options) {
   return value;
 }
 
-function toQuery(format, token, fields = {}) {
+function toQuery(format, fields = {}) {
   const query = new URLSearchParams(fields);
   query.set("f", format);
-  if (token) query.set("token", token);
   return query;
 }
 
-export const get = (url, token) => request(`${url}?${toQuery("json", token)}`);
+export const get = (url) => request(`${url}?${toQuery("json")}`);
 
-export const post = (url, token, fields) => request(url, { method: "POST", body: toQuery("json", token, fields) });
+export const post = (url, fields) => request(url, { method: "POST", body: toQuery("json", fields) });
 
 // For a page that is being left: the browser sends the request even after that.
-export const postBeacon = (url, token) => navigator.sendBeacon(url, toQuery("json", token));
+export const postBeacon = (url) => navigator.sendBeacon(url, toQuery("json"));
 
 // The page of a resource as a document: its numbers are formatted by the service.
-export async function getPage(url, token) {
-  const response = await fetch(`${url}?${toQuery("html", token)}`);
+export async function getPage(url) {
+  const response = await fetch(`${url}?${toQuery("html")}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }

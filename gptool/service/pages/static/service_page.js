@@ -16,11 +16,11 @@ async function followCounting() {
   let interval = first;
   for (;;) {
     const levels = document.getElementById("levels");
-    const { counting, token } = levels.dataset;
+    const { counting } = levels.dataset;
     if (!counting) return;
     await wait(interval);
     interval = Math.min(2 * interval, longest);
-    const counted = (await getPage(counting, token)).getElementById("levels");
+    const counted = (await getPage(counting)).getElementById("levels");
     if (counted && !counted.dataset.counting) levels.replaceWith(counted);
   }
 }

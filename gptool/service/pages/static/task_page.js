@@ -17,7 +17,7 @@ async function showCache() {
   showArea = () => {};
   if (!urls[chosen]) return;
   const element = document.getElementById("map");
-  const service = await get(urls[chosen], element.dataset.token);
+  const service = await get(urls[chosen]);
   if (cache.value !== chosen) return;
   element.dataset.service = JSON.stringify(service);
   element.dataset.tiles = `${urls[chosen]}/tile`;
