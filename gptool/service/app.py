@@ -23,6 +23,7 @@ from gptool.service.resources import (
     directory,
     gp_service,
     image_service,
+    my_jobs,
     openapi,
     output_files,
     previews,
@@ -38,7 +39,7 @@ from gptool.service.resources.previews import PreviewResource
 from gptool.service.resources.responses import Resource, endpoint, respond_to_http_error
 from gptool.service.state import ServiceState
 from gptool.service.tile_app import TileApp
-from gptool.service.urls import HEALTH, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
+from gptool.service.urls import HEALTH, MY_JOBS, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
 
 
 def make_app(state: ServiceState, hosts: frozenset[str] | None, observers: Sequence[Observer] = ()) -> ASGIApp:
@@ -72,6 +73,7 @@ def _routes() -> Iterator[Route]:
     yield _route(f"{ROOT}/openapi.json", openapi.description)
     yield Route(f"{STATIC_FILES}/{{path:path}}", _static_file)
     yield _route(SERVICES, directory.services)
+    yield _route(MY_JOBS, my_jobs.my_jobs)
     result = f"{OUTPUT_FILES}/{{job}}"
     yield _route(f"{result}.zip", dataset_zip, default_format="json")
     for path in (result, f"{result}/{{path:path}}"):

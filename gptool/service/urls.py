@@ -10,6 +10,7 @@ OUTPUT_FILES = f"{ROOT}/directories/arcgisoutput"
 SIGN_IN, SIGN_OUT = f"{ROOT}/signIn", f"{ROOT}/signOut"
 TOKENS = f"{ROOT.rpartition('/')[0]}/tokens"
 STATIC_FILES = f"{ROOT}/static"
+MY_JOBS = f"{ROOT}/jobs"
 HEALTH = "/healthz"
 
 SERVICE_TYPES = "ImageServer", "MapServer", "GPServer"

@@ -78,8 +78,8 @@ STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SI
 HANGUP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
 """The signals that the end of a terminal sends."""
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""The start of a URL; that of a Path has lost its second slash."""
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")
+"""The start of a URL; that of a Path has lost its second slash, and has a backslash on Windows."""
 
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 

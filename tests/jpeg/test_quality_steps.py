@@ -150,12 +150,12 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
     "no tile changed": (
         70,
         [jpeg_tile(1, 75), jpeg_tile(2, 75)],
-        [Message("Warning", f"compressionQuality 70 does not lower the quality of 2 tiles of quality 75 {KEPT}")],
+        [Message("Warning", f"compression_quality 70 does not lower the quality of 2 tiles of quality 75 {KEPT}")],
     ),
     "some tiles changed": (
         65,
         [jpeg_tile(1, 75), jpeg_tile(2, 85)],
-        [Message("Informative", f"compressionQuality 65 does not lower the quality of 1 tile of quality 75 {KEPT}")],
+        [Message("Informative", f"compression_quality 65 does not lower the quality of 1 tile of quality 75 {KEPT}")],
     ),
     "all are": (64, [jpeg_tile(1, 75), jpeg_tile(2, 85)], []),
     "others are below it": (
@@ -164,9 +164,9 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 70 is above the quality (60) of 1 tile, which keeps it",
+                "compression_quality 70 is above the quality (60) of 1 tile, which keeps it",
             ),
-            Message("Warning", f"compressionQuality 70 does not lower the quality of 1 tile of quality 75 {KEPT}"),
+            Message("Warning", f"compression_quality 70 does not lower the quality of 1 tile of quality 75 {KEPT}"),
         ],
     ),
     "one quality, two steps": (
@@ -175,7 +175,7 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                f"compressionQuality 70 does not lower the quality of 2 tiles of quality 75 {KEPT}, "
+                f"compression_quality 70 does not lower the quality of 2 tiles of quality 75 {KEPT}, "
                 "1 tile of quality 75 (requests 67 to 74 would not; 66 would)",
             )
         ],
@@ -186,7 +186,7 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 70 does not lower the quality of "
+                "compression_quality 70 does not lower the quality of "
                 "2 tiles of quality 77 (requests 70 to 76 would not; 69 would), "
                 "1 tile of quality 71 (requests 62 to 70 would not; 61 would), "
                 "1 tile of quality 72 (requests 62 to 71 would not; 61 would), "
@@ -202,7 +202,8 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 4 does not lower the quality of 1 tile of quality 5 (request 4 would not; 3 would)",
+                "compression_quality 4 does not lower the quality of 1 tile of quality 5 "
+                "(request 4 would not; 3 would)",
             )
         ],
     ),
@@ -223,14 +224,14 @@ MESSAGES: dict[str, tuple[int, list[bytes], list[Message]]] = {
         [
             Message(
                 "Warning",
-                "compressionQuality 2 does not lower the quality of 1 tile of quality 3 (nor does any lower request)",
+                "compression_quality 2 does not lower the quality of 1 tile of quality 3 (nor does any lower request)",
             )
         ],
     ),
     "unknown step": (
         70,
         [with_extraneous_bytes(jpeg_tile(1, 75))],
-        [Message("Warning", "compressionQuality 70 does not lower the quality of 1 tile of quality 75")],
+        [Message("Warning", "compression_quality 70 does not lower the quality of 1 tile of quality 75")],
     ),
 }
 
@@ -251,7 +252,7 @@ def test_estimate_of_large_level_counts_sampled_tiles(tmp_path: Path) -> None:
     count = estimate.sampled_tiles
     assert 200 < count < 256  # some tiles have two sampling points
     assert estimate.messages[0] == Message(
-        "Warning", f"compressionQuality 70 does not lower the quality of {count} sampled tiles of quality 75 {KEPT}"
+        "Warning", f"compression_quality 70 does not lower the quality of {count} sampled tiles of quality 75 {KEPT}"
     )
 
 

@@ -179,11 +179,11 @@ def test_spellings_of_a_storage_format(one_tile_cache: Path, tmp_path: Path, nam
 @pytest.mark.parametrize(
     ("output", "name", "message"),
     [
-        ("x.tpkx", "compact", r"storageFormatType: not the storage format of a \.tpkx; found esri\w+Compact, expected"),
+        ("x.tpkx", "compact", r"storage_format_type: not the storage format of a \.tpkx; found esri\w+Compact,"),
         ("x.tpk", "compactV2", r"not the storage format of a \.tpk; found esri\w+CompactV2, expected esri\w+Compact,"),
-        ("x", "exploded", "storageFormatType: invalid choice; found 'exploded', expected esriMap.* or Compact"),
-        ("x", "esriMapCacheStorageModeExploded", "storageFormatType: invalid choice"),
-        ("x.tpkx", "v2", "storageFormatType: invalid choice"),
+        ("x", "exploded", "storage_format_type: invalid choice; found 'exploded', expected compactV2 or compact"),
+        ("x", "esriMapCacheStorageModeExploded", "storage_format_type: invalid choice"),
+        ("x.tpkx", "v2", "storage_format_type: invalid choice"),
     ],
 )  # fmt: skip
 def test_invalid_storage_formats_are_rejected(

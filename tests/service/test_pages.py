@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from lxml import html
 
 from gptool.jobs.record import PlannedSize
+from gptool.jobs.status import JobStatus
 from gptool.model import Lod, NumberText
 from gptool.request import PARAMETERS
 from gptool.service.figures import CacheFigures, LevelFigures
 from gptool.service.pages import link, render, static_files
 from gptool.service.resources.cache_entries import CacheEntry
+from gptool.service.resources.my_jobs import ListedJob
 from gptool.service.urls import ROOT
 
 HOSTILE = (
@@ -114,6 +117,7 @@ FORM = {
     "export_url": f"{BASE}/exportTiles",
     "estimate_url": f"{BASE}/estimateExportTilesSize",
 }
+LISTED = ListedJob("j" + "1" * 32, HOSTILE, HOSTILE, JOB, JobStatus.SUCCEEDED, datetime(2026, 1, 2, tzinfo=UTC), 7, 999)
 ENTRY = CacheEntry("World", HOSTILE, HOSTILE, BASE, "3", FIGURES, "", (("ImageServer", BASE),))
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "directory": ("directory.html", {"folders": [(HOSTILE, f"{ROOT}/services/x")],
@@ -125,6 +129,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("export_tiles.html", FORM),
     "running": ("job.html", job_context()),
     "ended": ("job.html", ENDED),
+    "jobs": ("jobs.html", {"jobs": [LISTED], "owner": HOSTILE, "hours": 24}),
     "result": ("result.html", {"result": {"paramName": HOSTILE, "value": HOSTILE, "more": {HOSTILE: HOSTILE}}}),
     "gp-service": ("gp_service.html", {"service": {"serviceDescription": HOSTILE, "x": 1}, "tasks": [(HOSTILE, BASE)]}),
     "gp-task": ("gp_task.html", {"task": TASK, "submit_url": f"{BASE}/submitJob", "caches": {HOSTILE: BASE}}),

@@ -14,6 +14,7 @@ job.html           job (its JSON), task, service_name, is_active, elapsed, plann
                    files: (name, url, size), folder, report, job_url, cancel_url, results: (name, url),
                    job_id, form_url, inputs: (name, url, value)
 result.html        result: values by name
+jobs.html          jobs: `ListedJob`, owner (name of the token or user, or an empty string), hours
 gp_service.html    service (its JSON), tasks: (name, url)
 gp_task.html       task (its JSON), submit_url, caches: paths by name
 error.html         code, message, details, has_users and has_tokens (whether they can sign in here); if so,
@@ -38,7 +39,7 @@ from jinja2.runtime import Context
 
 from gptool import __version__
 from gptool.jobs.status import JobStatus
-from gptool.service.urls import ROOT, STATIC_FILES
+from gptool.service.urls import MY_JOBS, ROOT, STATIC_FILES
 from gptool.text import format_bytes
 
 HERE = Path(__file__).parent
@@ -76,7 +77,8 @@ def render(template: str, public_path: str, *, sign_out_url: str = "", **variabl
         If the template uses a variable that is not given.
     """
     static = public_path + STATIC_FILES
-    shared = {"public_path": public_path, "static": static, "sign_out_url": sign_out_url}
+    jobs_url = public_path + MY_JOBS
+    shared = {"public_path": public_path, "static": static, "sign_out_url": sign_out_url, "jobs_url": jobs_url}
     return PAGES.get_template(template).render(variables, **shared)
 
 

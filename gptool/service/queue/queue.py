@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,13 @@ class JobQueue:
     async def inputs(self, job_id: str) -> dict[str, Any]:
         """Return the inputs of a job with their values, which its record does not have."""
         return await self._store.call(JobStore.inputs, job_id)
+
+    async def list_jobs(self, owner: str, job_ids: Sequence[str]) -> list[JobRecord]:
+        """Return the newest jobs of an owner, or without one those of the ids that have none, newest first.
+
+        Unlike `find`, this does not count as an access: looking at a list does not keep its jobs.
+        """
+        return await self._store.call(JobStore.newest, owner, job_ids)
 
     async def cancel(self, job_id: str) -> JobRecord:
         """Cancel a job: a waiting one at once, an executing one within a second.

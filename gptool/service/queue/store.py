@@ -59,6 +59,9 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 
+MAX_LISTED = 50
+"""Jobs in a list."""
+
 ENDED = tuple(status for status in JobStatus if status.is_ended)
 HAS_ENDED = f"status IN ({', '.join('?' * len(ENDED))})"
 
@@ -135,6 +138,12 @@ class JobStore:
         """Return a job; None if there is no job of this id."""
         rows = self._rows("SELECT * FROM jobs WHERE job_id = ?", job_id)
         return self._record(rows[0]) if rows else None
+
+    def newest(self, owner: str, job_ids: Sequence[str]) -> list[JobRecord]:
+        """Return the newest jobs of an owner; for an empty string, those of the ids that have no owner."""
+        condition = "" if owner else f" AND job_id IN ({', '.join('?' * len(job_ids))})"
+        query = f"SELECT * FROM jobs WHERE owner = ?{condition} ORDER BY number DESC LIMIT {MAX_LISTED}"
+        return [self._record(row) for row in self._rows(query, owner, *([] if owner else job_ids))]
 
     def unfinished(self) -> list[JobRecord]:
         """Return the jobs that have not ended, in the order of their submission."""

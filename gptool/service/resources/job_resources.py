@@ -14,6 +14,7 @@ from gptool.jobs.status import JobStatus
 from gptool.request import unknown_notices
 from gptool.request.parameters import BY_NAME
 from gptool.service.resources.cross_site import check_same_site
+from gptool.service.resources.job_cookie import remember_job
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
 from gptool.service.resources.job_verification import read_verification
@@ -51,7 +52,9 @@ async def start_job(
     job = await context.state.queue.submit(operation, service, service_type, inputs, context.owner, notices)
     LOG.info("job %s is submitted by %s: %s of %s", job.job_id, context.sender, operation, service)
     if context.format == "html":
-        return redirect(context.page_path(f"{parent}/jobs/{job.job_id}"))
+        response = redirect(context.page_path(f"{parent}/jobs/{job.job_id}"))
+        remember_job(context, response, job.job_id)
+        return response
     return _status(job)
 
 

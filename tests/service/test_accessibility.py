@@ -1,0 +1,72 @@
+"""Accessibility of the service's pages: axe-core finds no violation of its rules, in both colour schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gptool.demo import make_cache as make_world
+from helpers.service_process import ServiceProcess
+
+pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
+from playwright.sync_api import Browser, Page, expect
+
+from helpers.browser import DESKTOP, PHONE, ended_status, opened
+
+AXE = Path(__file__).parents[1] / "clients/environment/node_modules/axe-core/axe.min.js"
+
+pytestmark = pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (tests/clients/make_environment)")
+
+PAGES = (
+    "/services",
+    "/services/World/ImageServer",
+    "/services/World/ImageServer/exportTiles",
+    "/services/ExportTiles/GPServer",
+    "/services/ExportTiles/GPServer/ExportTiles",
+    "/info",
+    "/jobs",
+    "/services/nowhere",
+)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("accessible")
+    make_world(folder / "world")
+    with ServiceProcess(folder, f"World={folder / 'world'}") as running:
+        yield running
+
+
+def violations(page: Page) -> list[str]:
+    """Return the rules that a page violates, with the first element of each."""
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_pages_violate_no_rule(
+    browser: Browser, service: ServiceProcess, scheme: str, viewport: dict[str, int]
+) -> None:
+    root = service.url.removesuffix("/services")
+    with opened(browser, viewport, color_scheme=scheme) as page:  # type: ignore[arg-type]
+        found = {}
+        page.goto(f"{root}{PAGES[2]}")
+        page.get_by_role("button", name="Export tiles").click()
+        expect(ended_status(page)).to_have_text("Succeeded")
+        found["job"] = violations(page)
+        for path in PAGES:
+            page.goto(root + path)
+            found[path] = violations(page)
+        assert found == {name: [] for name in found}
+
+
+def test_rules_find_a_violation(browser: Browser, service: ServiceProcess) -> None:
+    with opened(browser, DESKTOP) as page:
+        page.goto(service.url)
+        page.evaluate("document.documentElement.removeAttribute('lang')")
+        assert [rule.partition(":")[0] for rule in violations(page)] == ["html-has-lang"]
