@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +24,10 @@ from helpers.service_process import ServiceProcess
 from helpers.waiting import TIMEOUT, wait_until
 
 EXPORT = "services/World/ImageServer/exportTiles"
+KILLS = int(os.environ.get("GPTOOL_KILLS", "3"))
+KILLED_WITHIN = 0.6
+"""Seconds after which an export of the small cache has usually ended."""
+
 KEPT = {"jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal", "service.lock", "work", "results"}
 
 
@@ -67,6 +74,33 @@ def test_result_after_a_kill_is_the_same(cache: Path, tmp_path: Path, gate: Gate
     assert {path.relative_to(output / "results").as_posix() for path in (output / "results").rglob("*")} == {
         part for job_id in ids for part in (job_id, f"{job_id}/World.tpkx", f"{job_id}/report.json")
     }
+
+
+def test_jobs_of_a_service_that_is_killed_at_random_moments(cache: Path, tmp_path: Path) -> None:
+    """Each result is the same as that of an undisturbed export; nothing else stays behind."""
+    export_tiles(replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", compression_quality=50)
+    undisturbed = (tmp_path / "World.tpkx").read_bytes()
+    moments, ids = random.Random(KILLS), []
+    for _ in range(KILLS):
+        with ServiceProcess(tmp_path, f"World={cache}", "--jobs", 1) as service:
+            client = RestClient(service.address)
+            check_results(client, ids[-2:], undisturbed)
+            ids += [client.post(EXPORT, f="json", **RECOMPRESSED).json()["jobId"] for _ in range(2)]
+            time.sleep(moments.uniform(0, KILLED_WITHIN))
+            service.kill()
+    with ServiceProcess(tmp_path, f"World={cache}") as service:
+        check_results(RestClient(service.address), ids, undisturbed)
+    output = tmp_path / "output"
+    assert list((output / "work").iterdir()) == []
+    assert {path.name for path in (output / "results").iterdir()} == set(ids)
+
+
+def check_results(client: RestClient, ids: list[str], package: bytes) -> None:
+    for job_id in ids:
+        job = client.wait(f"{EXPORT}/jobs/{job_id}")
+        assert job["jobStatus"] == "esriJobSucceeded", job
+        folder = client.result(f"{EXPORT}/jobs/{job_id}")
+        assert client.get(f"{folder}/World.tpkx").body == package
 
 
 @pytest.mark.posix("SIGTERM and /proc")
