@@ -86,6 +86,7 @@ def test_count_ends_at_the_limit() -> None:
 
 TOO_MANY = "edges cross each other too often; found at least [0-9]+ crossings, expected at most [0-9]+: simplify"
 NEAR = "too many edges are near each other; found at least [0-9]+ pairs of edges, expected at most [0-9]+: simplify"
+NESTED = "rings are nested too often; found at least [0-9]+ pairs of a ring and one around it, expected at most [0-9]+"
 COSTLY = {
     "random ring of 3,000 vertices": (one(RANDOM.random((3000, 2))), TOO_MANY),
     "random ring of 100,000 vertices": (one(RANDOM.random((100_000, 2))), TOO_MANY),
@@ -95,6 +96,7 @@ COSTLY = {
     "crossing holes": (one(box(-9, -9, 999, 999), *(ring[::-1] for ring in grid_of_strips(300))), TOO_MANY),
     "many polygons that cross themselves": (many([RANDOM.random((300, 2)) for _ in range(40)]), TOO_MANY),
     "valid ring of parallel edges": (one(diagonals(20_000)), NEAR),
+    "concentric rings": (one(*(box(-r, -r, r, r) for r in range(1, 10_001))), NESTED),
 }
 
 
@@ -110,6 +112,7 @@ ACCEPTED = {
     "circles beside each other": many([circle(*centre, 33) for centre in RANDOM.random((3000, 2)) * 100]),
     "the same polygon many times": many([circle(0, 0, 100)] * 1000),
     "a coast": one(circle(0, 0, 100_000) * np.linspace(1, 1.1, 100_000)[:, None]),
+    "concentric rings": one(*(box(-r, -r, r, r) for r in range(1, 501))),
     "a grid": one(*grid_of_strips(60)),
 }
 
