@@ -91,6 +91,19 @@ def well_known_id(reference: SpatialReference) -> int | None:
     return int(authority[1]) if authority and authority[1].isdecimal() else None
 
 
+def urn(reference: SpatialReference) -> str | None:
+    """Return the URN of a spatial reference (OGC 09-048r5), `urn:ogc:def:crs:EPSG::3857`; None if it has no code."""
+    crs = to_crs(reference)
+    authority = crs.to_authority(min_confidence=90) if crs else None
+    return f"urn:ogc:def:crs:{authority[0]}::{authority[1]}" if authority else None
+
+
+def is_northing_first(reference: SpatialReference) -> bool:
+    """Return True if the first axis that the authority defines runs north or south, as latitude does in EPSG:4326."""
+    crs = to_crs(reference)
+    return bool(crs and crs.axis_info and crs.axis_info[0].direction in ("north", "south"))
+
+
 def is_geographic(reference: SpatialReference) -> bool:
     """Return True if coordinates are longitude and latitude; False if PROJ does not know the spatial reference."""
     crs = to_crs(reference)

@@ -28,7 +28,9 @@ from gptool.service.resources import (
     output_files,
     previews,
     sign_in,
+    tilemap,
     token_service,
+    wmts,
 )
 from gptool.service.resources.dataset_zip import dataset_zip
 from gptool.service.resources.gp_service import TASKS, TaskJobs
@@ -37,6 +39,7 @@ from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.job_resources import JobResources
 from gptool.service.resources.previews import PreviewResource
 from gptool.service.resources.responses import Resource, endpoint, respond_to_http_error
+from gptool.service.resources.wmts_capabilities import VERSION as WMTS_VERSION
 from gptool.service.state import ServiceState
 from gptool.service.tile_app import TileApp
 from gptool.service.urls import HEALTH, MY_JOBS, OUTPUT_FILES, ROOT, SERVICES, SIGN_IN, SIGN_OUT, STATIC_FILES, TOKENS
@@ -96,6 +99,10 @@ def _gp_routes(url: str) -> Iterator[Route]:
 def _image_routes(url: str, service_type: str, preview: PreviewResource) -> Iterator[Route]:
     yield _route(url, partial(image_service.service, service_type))
     yield _route(f"{url}/tile/{{level}}/{{row}}/{{column}}", image_service.tile, default_format="json")
+    yield _route(f"{url}/legend", image_service.legend)
+    for size in ("", "/{width}/{height}"):
+        yield _route(f"{url}/tilemap/{{level}}/{{row}}/{{column}}{size}", tilemap.tilemap)
+    yield from _wmts_routes(f"{url}/WMTS", service_type)
     yield _route(f"{url}/info/thumbnail", previews.thumbnail, default_format="json")
     yield _route(f"{url}/preview", preview.respond, default_format="json")
     yield from _job_routes(url, JobResources())
@@ -104,6 +111,15 @@ def _image_routes(url: str, service_type: str, preview: PreviewResource) -> Iter
         yield _route(f"{url}/{name}", operation)
         yield _route(f"{url}/{name}/submitJob", operation)
         yield from _job_routes(f"{url}/{name}", JobResources())
+
+
+def _wmts_routes(url: str, service_type: str) -> Iterator[Route]:
+    # JSON: errors of whoever may not use the service are those of the other resources.
+    yield _route(url, partial(wmts.key_value_pairs, service_type), default_format="json")
+    path = f"{url}/{WMTS_VERSION}/WMTSCapabilities.xml"
+    yield _route(path, partial(wmts.capabilities_file, service_type), default_format="json")
+    tile = "{layer}/{style}/{tilematrixset}/{tilematrix}/{tilerow}/{tilecol}"
+    yield _route(f"{url}/tile/{WMTS_VERSION}/{tile}", wmts.tile, default_format="json")
 
 
 def _job_routes(url: str, jobs: JobResources) -> Iterator[Route]:

@@ -21,7 +21,7 @@ from gptool.settings import CacheSettings
 CURRENT_VERSION = 11.3
 """Version of ArcGIS's REST API that the responses follow."""
 
-CAPABILITIES = {"ImageServer": "Image,TilesOnly", "MapServer": "Map,TilesOnly"}
+CAPABILITIES = {"ImageServer": "Image,Tilemap,TilesOnly", "MapServer": "Map,Tilemap,TilesOnly"}
 """The service types that each cache is published as, and their `capabilities`."""
 
 CHECK_SECONDS = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -93,7 +94,9 @@ def test_page_of_an_allowed_origin_shows_and_exports_tiles(browser: Browser, sit
     with (
         origin(site) as allowed,
         origin(site) as other,
-        ServiceProcess(tmp_path, f"World={cache}", "--allow-origin", allowed) as service,
+        ServiceProcess(
+            tmp_path, f"World={cache}", "--allow-origin", allowed, "--access-log", tmp_path / "access"
+        ) as service,
     ):
         results = use_service(browser, allowed, service)
         refused = use_service(browser, other, service)
@@ -108,6 +111,8 @@ def test_page_of_an_allowed_origin_shows_and_exports_tiles(browser: Browser, sit
     assert results["export"]["disposition"] == 'attachment; filename="World.tpkx"'
     assert all(result["error"] for result in refused.values()), refused
     assert jobs == 1
+    asked = re.findall(r"World/MapServer/tilemap/\S+ (\d+) ", (tmp_path / "access").read_text())
+    assert set(asked) == {"200"}, "the layer knows by the tilemap which tiles exist"
 
 
 def test_page_logs_in_with_name_and_password(browser: Browser, site: Path, cache: Path, tmp_path: Path) -> None:

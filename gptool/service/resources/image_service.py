@@ -56,6 +56,15 @@ async def service(service_type: str, context: RequestContext) -> Representation:
     return Representation(value, "image_service.html", page)
 
 
+async def legend(context: RequestContext) -> Representation:
+    """Return the legend: one layer without entries, since a cache of pictures does not say what its colours mean."""
+    cached = await find_service(context)
+    layer = {"layerId": 0, "layerName": cached.title, "layerType": "Raster Layer", "minScale": 0, "maxScale": 0}
+    value = {"layers": [{**layer, "legend": []}]}
+    page = {"title": "Legend", "breadcrumbs": context.breadcrumbs(*cached.name.split("/"))}
+    return Representation(value, "result.html", page | {"result": value})
+
+
 async def tile(context: RequestContext) -> Response:
     """Return a stored tile, or HTTP status 404 if there is none."""
     address = [context.path_parameter(name) for name in ("service", "level", "row", "column")]

@@ -15,7 +15,8 @@ from gptool.service.resources.image_service import OPERATIONS
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.request_parameters import FORM_TYPE
 from gptool.service.resources.responses import json_response
-from gptool.service.urls import OUTPUT_FILES, ROOT, SERVICES
+from gptool.service.resources.tilemap import MAX_SIDE
+from gptool.service.urls import MY_JOBS, OUTPUT_FILES, ROOT, SERVICES
 
 RESOURCE_RESPONSES = {
     "200": {
@@ -39,6 +40,10 @@ JOB_PATHS = ("", "/results/{name}", "/inputs/{name}", "/cancel")
 Json = dict[str, Any]
 
 
+SIDE: Json = {"type": "integer", "minimum": 1, "maximum": MAX_SIDE}
+"""The width or height of a tilemap."""
+
+
 async def description(context: RequestContext) -> Response:
     """Return the OpenAPI description of the service."""
     info = {"title": "gptool: exportTiles", "version": __version__}
@@ -54,6 +59,7 @@ def _paths(context: RequestContext) -> Json:
     paths = {
         f"{ROOT}/info": _resource(),
         SERVICES: _resource(),
+        MY_JOBS: _resource(),
         f"{OUTPUT_FILES}/{{job}}": _resource(job),
         f"{OUTPUT_FILES}/{{job}}/{{path}}": {"get": file},
         **{f"{SERVICES}/{name}": _resource() for name in catalog.folders},
@@ -81,6 +87,10 @@ def _service_paths(url: str, service: Json, job: Json) -> Json:
     address = [_path_parameter(name, {"type": "integer", "minimum": 0}) for name in ("level", "row", "column")]
     tile = {"parameters": [service, *address], "responses": TILE_RESPONSES}
     paths = {url: _resource(service), f"{url}/tile/{{level}}/{{row}}/{{column}}": {"get": tile}}
+    for size in ("", "/{width}/{height}"):
+        sides = [_path_parameter(name, SIDE) for name in ("width", "height") if name in size]
+        paths[f"{url}/tilemap/{{level}}/{{row}}/{{column}}{size}"] = _resource(service, *address, *sides)
+    paths[f"{url}/legend"] = _resource(service)
     for name in OPERATIONS:
         for alias in ("", "/submitJob"):
             paths[f"{url}/{name}{alias}"] = _resource(service, *map(_input, INPUTS))
