@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptool.errors import ServiceError, SettingsError, translate_os_errors
+from gptool.output.staging import created_folder
 from gptool.service.login_attempts import LoginAttempts
 from gptool.service.users import MAX_PASSWORD_CHARACTERS, User, read_users, unknown_user
 from gptool.service.watched_file import WatchedFile
@@ -168,8 +169,7 @@ def read_secret(output_directory: Path) -> bytes:
         If the file is damaged.
     """
     path = output_directory / SECRET_FILE
-    with translate_os_errors(path):
-        output_directory.mkdir(parents=True, exist_ok=True)
+    with created_folder(output_directory), translate_os_errors(path):
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         except FileExistsError:

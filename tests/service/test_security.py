@@ -207,6 +207,11 @@ INVALID_SETTINGS = {
     ),
     "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: ", 2),
     "used port": (["World={cache}", "--port", "{used}"], "127.0.0.1:{used}: cannot listen on this address: ", 1),
+    "file as output directory": (
+        ["World={cache}", "--output-directory", "{cache}/conf.xml"],
+        "conf.xml: is not a folder, and so cannot hold the output",
+        1,
+    ),
     "no jobs": (["World={cache}", "--jobs", "0"], "jobs has an invalid value; found 0, expected an integer from 1", 2),
     "invalid port": (
         ["World={cache}", "--port", "70000"],

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gptool import system
 from gptool.errors import OutputError, translate_os_errors
+from gptool.output.staging import created_folder
 
 JOB_ID = re.compile("j[0-9a-f]{32}")
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
@@ -45,8 +46,7 @@ class OutputDirectory:
         OutputError
             If it cannot be written, or is in use by another service.
         """
-        with translate_os_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        with created_folder(self.path), translate_os_errors(self.path):
             for folder in (self._work, self._results):
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
                 folder.chmod(PRIVATE_FOLDER)  # version 0.1.0 created it with the umask's mode
