@@ -107,7 +107,7 @@ def _refuse(error: click.UsageError) -> NoReturn:
     """Print an error of usage in one line and exit with 2. Help that is shown in place of an error is printed."""
     if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
         raise error
-    click.echo(f"Error: {usage_text(error)}", err=True)
+    click.echo(f"Error: {GptoolError(usage_text(error))}", err=True)  # in one line, whatever the arguments contain
     sys.exit(error.exit_code)
 
 

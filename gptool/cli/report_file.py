@@ -35,6 +35,7 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
         raise ParameterError(what, where=OPTION, found=report, expected=f"a name that ends in {SUFFIX}")
     for name, location in (("CACHE", cache), ("OUTPUT", output)):
         place, folder = _real(path), _real(Path(location))
+        folder = folder.parent if folder.name.lower() == "conf.xml" else folder
         if place == folder or folder in place.parents:
             raise ParameterError(f"lies in {name}", where=OPTION, found=report, expected="a file beside it")
     with created_folder(path.parent), translate_os_errors(path), tempfile.TemporaryFile(dir=path.parent):

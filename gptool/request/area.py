@@ -67,7 +67,7 @@ def _read_members(value: Any) -> tuple[list[Member], str]:
         members = list(read_geojson(area, "") if isinstance(area.get("type"), str) else read_esri(area))
     except RecursionError:
         raise ParameterError("geometries are nested too deeply", where=PARAMETER, expected=EXPECTED) from None
-    return members, format_members(area)
+    return members, "no features" if area.get("features") == [] else format_members(area)
 
 
 def _select_polygons(members: list[Member], found: str) -> RequestedArea:

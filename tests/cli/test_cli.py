@@ -242,6 +242,7 @@ USAGE = {
     "estimate x --levels": "--levels: has no value",
     "estimate x --lvels 3": "unknown option --lvels; did you mean --levels?",
     "info x --no": "unknown option --no; gptool info --help shows the usage",
+    "info x a\u0007b": "unexpected argument: a?b",
     "--none": "unknown option --none; gptool --help shows the usage",
     "estimate x --levels 3 --levels 4": "--levels: is given 2 times; expected one value",
     "export-tiles x y --workers many": "--workers: value is not an integer; found many, expected an integer from 1 to",

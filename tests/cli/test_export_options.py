@@ -102,6 +102,7 @@ class TestReport:
         (tmp_path / "folder.json").mkdir()
         (tmp_path / "file").touch()
         before = digests(tmp_path)
+        assert run("export-tiles", "world/conf.xml", "x.tpkx", "--report", "world/r.json", cwd=tmp_path).returncode == 2
         done = run("export-tiles", "world", "x" if report == "x/r.json" else "x.tpkx", "--report", report, cwd=tmp_path)
         [error] = errors_and_notes(done)
         assert (done.returncode, message in error) == (status, True), error

@@ -219,7 +219,7 @@ INVALID: dict[str, tuple[Any, str]] = {
         "{}",
         "geometry: not a polygon; found an empty object, expected a feature set, a polygon with rings",
     ),
-    "no features": ({"features": []}, "value contains no polygon; found members features"),
+    "no features": ({"features": []}, "value contains no polygon; found no features"),
     "features that are not a list": ({"features": {}}, r"features: invalid value; found \{\}, expected a list"),
     "feature without geometry": ({"features": [{"geometry": None}]}, "feature 0: not a polygon; found no geometry"),
     "empty feature": ({"features": [{}]}, "feature 0: not a polygon; found an empty object"),
