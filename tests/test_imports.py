@@ -28,6 +28,7 @@ STAGES = (
     ("tool",),
     ("arcgis", "batch", "demo", "service"),
     ("cli", "esri"),
+    ("__main__",),
     ("",),
 )
 """The parts of the package from the lowest to the highest; the last is the package itself, which offers their names."""
@@ -35,7 +36,7 @@ STAGES = (
 VERSION = "gptool.__version__"
 """The one name that all parts may import of the package itself."""
 
-MAX_DIRECT_MODULES = 6
+MAX_DIRECT_MODULES = 7
 
 PLACES = {
     "PIL": ["output"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
 import click
@@ -78,29 +80,34 @@ class _Commands(click.Group):
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            _refuse(error)
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _one_line_errors():
+            return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _one_line_errors():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing half-written is left.", err=True)
-            sys.exit(INTERRUPTED)
-        except click.UsageError as error:
-            _refuse(error)
-        except BrokenPipeError:
-            raise  # click exits quietly if standard output is closed
-        except (GptoolError, OSError) as error:
-            fail(error)
-        except (ImportError, AttributeError) as error:
-            if not _is_of_native_module(error):
-                raise
-            click.echo(f"Error: gptool: native modules cannot be used, gptool doctor says more: {error}", err=True)
-            sys.exit(1)  # not by `fail`, which needs them
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Print what ends a command in one line, and exit with its status."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted; nothing half-written is left.", err=True)
+        sys.exit(INTERRUPTED)
+    except click.UsageError as error:
+        _refuse(error)
+    except BrokenPipeError:
+        raise  # click exits quietly if standard output is closed
+    except (GptoolError, OSError) as error:
+        fail(error)
+    except (ImportError, AttributeError) as error:
+        if not _is_of_native_module(error):
+            raise
+        click.echo(f"Error: gptool: native modules cannot be used, gptool doctor says more: {error}", err=True)
+        sys.exit(1)  # not by `fail`, which needs them
 
 
 def _refuse(error: click.UsageError) -> NoReturn:

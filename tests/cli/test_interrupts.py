@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,3 +40,27 @@ def test_interrupted_command_leaves_nothing(
     done = CliRunner().invoke(main, [argument.replace("CACHE", str(cache)) for argument in arguments])
     assert (done.exit_code, list(tmp_path.iterdir())) == (130, [])
     assert done.stderr.splitlines()[-1] == "Interrupted; nothing half-written is left."
+
+
+IMPORT = """
+import sys
+class Interrupted:
+    def find_spec(name, path=None, target=None):
+        if name == "gptool.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+from gptool.__main__ import run
+run()
+"""
+
+
+def test_program_is_interrupted_while_it_is_imported() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines() == ["Interrupted; nothing half-written is left."]
+
+
+def test_package_is_a_program() -> None:
+    command = [sys.executable, "-P", "-m", "gptool", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("gptool-export-tiles ")
