@@ -44,7 +44,7 @@ async def my_jobs(context: RequestContext) -> Representation:
     value = {"jobs": [{"jobId": job.job_id, "jobStatus": job.status, "url": job.url} for job in jobs]}
     page = {
         "title": "My jobs",
-        "breadcrumbs": [("My jobs", context.page_path(MY_JOBS))],
+        "breadcrumbs": [*context.breadcrumbs(), ("My jobs", context.page_path(MY_JOBS))],
         "jobs": jobs,
         "owner": context.state.token_name(context.owner) if context.owner else "",
         "hours": context.state.settings.keep_hours,
