@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 OPTION, SUFFIX = "--report", ".json"
 
+REPORT_START, MAX_START = re.compile(rb'\s*\{\s*"jobId":'), 100
+"""How reports begin, and the bytes of a file in which that is looked for."""
+
 
 def prepare_report(report: str, cache: str, output: str) -> Path:
     """Return the absolute path of a report, in a folder that exists and takes files.
@@ -25,7 +29,8 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
     Raises
     ------
     ParameterError
-        If the name does not end in .json, is that of a folder, or lies in the cache or in the result.
+        If the name does not end in .json, is that of a folder or another file than a report, or lies in the cache or
+        in the result.
     OutputError
         If its folder cannot be created or takes no files.
     """
@@ -38,6 +43,10 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
         folder = folder.parent if folder.name.lower() == "conf.xml" else folder
         if place == folder or folder in place.parents:
             raise ParameterError(f"lies in {name}", where=OPTION, found=report, expected="a file beside it")
+    if path.exists() and not _is_report(path):
+        raise ParameterError(
+            "is another file than a report", where=OPTION, found=report, expected="a new name, or a report to replace"
+        )
     with created_folder(path.parent), translate_os_errors(path), tempfile.TemporaryFile(dir=path.parent):
         pass
     return path
@@ -50,6 +59,12 @@ def write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
         path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
     except OSError as error:
         click.echo(f"Warning: {path}: the report cannot be written: {error.strerror or error}", err=True)
+
+
+def _is_report(path: Path) -> bool:
+    """Return True if a file seems to be a report, which a new one may replace: an area may be JSON, too."""
+    with translate_os_errors(path), path.open("rb") as file:
+        return REPORT_START.match(file.read(MAX_START)) is not None
 
 
 def _real(path: Path) -> Path:

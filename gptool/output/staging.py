@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +20,12 @@ PREFIX, SUFFIX = ".gptool-", ".part"
 
 DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 """The only entries of a folder that is replaced: a mistaken output name must not delete other files."""
+
+TILE_FILE = re.compile(r"L[0-9]{2,}/R[0-9a-f]{4,}(C[0-9a-f]{4,}\.bundl(?:e|x)|/C[0-9a-f]{4,}\.\w+)", re.IGNORECASE)
+"""A bundle, its index, or a single tile of an exploded cache, in the folder of tiles."""
+
+MAX_LISTED = 3
+"""Other files that the error names."""
 
 
 def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
@@ -53,6 +61,7 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
 
 def _check_only_dataset(folder: Path) -> None:
     others = sorted(path.name for path in folder.iterdir() if path.name.lower() not in DATASET_ENTRIES)
+    others += islice(_other_files(folder), max(MAX_LISTED - len(others), 0))
     if others:
         raise OutputExistsError(
             "cannot replace a folder that holds other files",
@@ -60,6 +69,16 @@ def _check_only_dataset(folder: Path) -> None:
             found=", ".join(others),
             expected="only the files of a cache raster dataset",
         )
+
+
+def _other_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of files in the folder of tiles that are no files of tiles."""
+    for tiles in (path for path in folder.iterdir() if path.is_dir()):
+        for place, _, names in os.walk(tiles):
+            for name in names:
+                path = Path(place, name)
+                if not TILE_FILE.fullmatch(path.relative_to(tiles).as_posix()):
+                    yield path.relative_to(folder).as_posix()
 
 
 def _exists_error(target: Path) -> OutputExistsError:

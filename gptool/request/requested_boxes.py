@@ -17,6 +17,8 @@ LINEAR_UNITS = "esriMeters", "esriFeet"
 MAX_LONGITUDE, MAX_LATITUDE = 361.0, 90.0
 """Degrees: boxes across the antimeridian go beyond 180, and clients write the edge of the world as 180.0000001."""
 
+FOR_DEGREES = "for degrees, the JSON or file must state the spatialReference of wkid 4326"
+
 MIN_REACH = 3600.0
 """Metres or feet that a cache reaches beyond, from the origin of its coordinates, if values of degrees are unlikely:
 ten times the width of the world in degrees."""
@@ -86,7 +88,7 @@ def degree_warnings(request: Request, scheme: TilingScheme, declared: Extent | N
         return []
     return [
         f"{box.parameter}: the values look like longitude and latitude, but without a spatialReference they are "
-        f"coordinates of the cache ({reference_text(scheme.reference)}); JSON with wkid 4326 would be degrees"
+        f"coordinates of the cache ({reference_text(scheme.reference)}); {FOR_DEGREES}"
         for box in boxes
     ]
 

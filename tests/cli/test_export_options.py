@@ -76,8 +76,10 @@ class TestReport:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
 
     def test_missing_folders_of_a_report_are_created(self, cache: Path, tmp_path: Path) -> None:
-        done = run("export-tiles", cache, "x.tpkx", "--report", "a/b/r.json", cwd=tmp_path)
-        assert (done.returncode, read(tmp_path / "a/b/r.json")["succeeded"]) == (0, True)
+        for levels, succeeded in (("0", True), ("99", False), ("1", True)):  # a report is replaced by the next
+            options = ("--levels", levels, "--report", "a/b/r.json", "--overwrite")
+            run("export-tiles", cache, "x.tpkx", *options, cwd=tmp_path)
+            assert read(tmp_path / "a/b/r.json")["succeeded"] is succeeded
 
     @pytest.mark.parametrize(
         ("report", "status", "message"),
@@ -89,6 +91,7 @@ class TestReport:
             ("x/r.json", 2, "--report: lies in OUTPUT; found x/r.json, expected a file beside it"),
             ("folder.json", 2, "--report: is a folder; found folder.json, expected a name that ends in .json"),
             ("", 2, "--report: is empty; expected a path"),
+            ("area.json", 2, "--report: is another file than a report; found area.json, expected a new name, or a"),
             ("file/r.json", 1, "file: is not a folder, and so cannot hold the output"),
         ],
     )
@@ -101,6 +104,7 @@ class TestReport:
         (tmp_path / "link").symlink_to("world")
         (tmp_path / "folder.json").mkdir()
         (tmp_path / "file").touch()
+        (tmp_path / "area.json").write_text('{"rings": []}')
         before = digests(tmp_path)
         assert run("export-tiles", "world/conf.xml", "x.tpkx", "--report", "world/r.json", cwd=tmp_path).returncode == 2
         done = run("export-tiles", "world", "x" if report == "x/r.json" else "x.tpkx", "--report", report, cwd=tmp_path)

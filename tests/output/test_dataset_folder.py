@@ -95,6 +95,19 @@ def test_anything_but_a_dataset_is_never_replaced(
     check_nothing_left(tmp_path, "cache", "x")
 
 
+@pytest.mark.parametrize("name", ["L00/notes.txt", "backup/R0000C0000.bundle", "L00/x.tpkx", "keep.txt"])
+def test_other_files_among_the_tiles_are_never_deleted(one_tile_cache: Path, tmp_path: Path, name: str) -> None:
+    export_tiles(one_tile_cache, tmp_path / "x")
+    other = tmp_path / "x" / "_alllayers" / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("precious")
+    with pytest.raises(errors.OutputExistsError, match=f"holds other files; found _alllayers/{name}, expected only"):
+        export_tiles(one_tile_cache, tmp_path / "x", overwrite=True)
+    assert other.read_text() == "precious"
+    other.unlink()
+    export_tiles(one_tile_cache, tmp_path / "x", overwrite=True)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_folder_that_appears_during_the_export_is_kept(one_tile_cache: Path, tmp_path: Path, overwrite: bool) -> None:
     def write_meanwhile(*_: int) -> None:
@@ -129,7 +142,9 @@ def test_source_is_never_replaced_or_written_to(tmp_path: Path, make: Callable[.
     source = make(tmp_path / "a" / "_alllayers", square(0, range(1), range(1)))
     (tmp_path / "link").symlink_to(source)
     before = contents(tmp_path)
-    with pytest.raises(errors.GptoolError, match=r"is the cache or a part of it|holds other files; found L00"):
+    with pytest.raises(
+        errors.GptoolError, match=r"is the cache or a part of it|holds other files; found (L00|_alllayers/conf)"
+    ):
         export_tiles(source, tmp_path / output, overwrite=True)
     assert contents(tmp_path) == before
     check_nothing_left(tmp_path, "a", "link")

@@ -9,6 +9,7 @@ import pytest
 
 from gptool.errors import ParameterError
 from gptool.plan import Plan, make_plan
+from gptool.request.requested_boxes import FOR_DEGREES
 from helpers.caches import conf_text, make_cache, square
 from helpers.plans import make_request
 
@@ -53,7 +54,7 @@ def test_values_that_look_like_degrees_are_warned_about(
     plan = plan_of(tmp_path, kind, **request_)
     [text] = texts(plan)
     parameter = "exportExtent" if "export_extent" in request_ else "areaOfInterest"
-    assert text == f"{parameter}: {LOOK_LIKE_DEGREES} the cache (WKID {wkid}); JSON with wkid 4326 would be degrees"
+    assert text == f"{parameter}: {LOOK_LIKE_DEGREES} the cache (WKID {wkid}); {FOR_DEGREES}"
     assert plan.tiles == 1
     bounds = plan.selection.area.bounds if plan.selection.area else plan.selection.extent
     assert bounds is not None
@@ -125,7 +126,8 @@ def test_error_says_that_values_look_like_degrees(tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as caught:
         make_plan(folder, make_request(export_extent="5,-20,30,-10"))
     assert str(caught.value) == (
-        f"exportExtent: selection contains no tiles; exportExtent: {LOOK_LIKE_DEGREES} the cache (WKID 3857); JSON "
-        "with wkid 4326 would be degrees; found extent 5.0,-20.0,30.0,-10.0 in the spatial reference of the cache, "
+        f"exportExtent: selection contains no tiles; exportExtent: {LOOK_LIKE_DEGREES} the cache (WKID 3857); "
+        f"{FOR_DEGREES}; "
+        "found extent 5.0,-20.0,30.0,-10.0 in the spatial reference of the cache, "
         "expected tiles of cache, which has level 1 within the extent -20000000.0,1.0,-1.0,20000000.0"
     )
