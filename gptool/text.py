@@ -29,6 +29,12 @@ def format_levels(ranges: Iterable[str], separator: str = ", ") -> str:
     return f"level{'s' * (not is_one)} {separator.join(texts)}"
 
 
+def format_choices(choices: Iterable[str]) -> str:
+    """Return choices as in `all, sample or none`."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that a wrong one resembles most, or None if it resembles none.
 

@@ -154,22 +154,18 @@ def _check_outputs(path: Path, exports: tuple[BatchExport, ...]) -> None:
     """Check that each export can run without the others: no output is, contains or lies in what another one uses."""
     outputs: dict[Path, str] = {}
     for export in exports:
-        place, key = _real(export.output), f"exports.{export.name}.output"
+        place, key = system.real_path(export.output), f"exports.{export.name}.output"
         if place in outputs:
             raise _shared_error(path, f"{key} is that of {outputs[place]}", export.output)
         outputs[place] = key
     for export in exports:
-        for folder in _real(export.output).parents:
+        for folder in system.real_path(export.output).parents:
             if folder in outputs:
                 raise _shared_error(path, f"exports.{export.name}.output lies in {outputs[folder]}", export.output)
-        cache = _real(export.cache)
+        cache = system.real_path(export.cache)
         for folder in (cache, *cache.parents):
             if folder in outputs:
                 raise _shared_error(path, f"exports.{export.name}.cache is or lies in {outputs[folder]}", export.cache)
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # not Path.resolve: a cycle of symbolic links makes it raise
 
 
 def _shared_error(path: Path, what: str, found: Path) -> SettingsError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gptool import system
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import created_folder
 
@@ -38,8 +38,9 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
     if path.suffix.lower() != SUFFIX or path.is_dir():
         what = "is a folder" if path.is_dir() else "is not the name of a report"
         raise ParameterError(what, where=OPTION, found=report, expected=f"a name that ends in {SUFFIX}")
+    place = system.real_path(path)
     for name, location in (("CACHE", cache), ("OUTPUT", output)):
-        place, folder = _real(path), _real(Path(location))
+        folder = system.real_path(Path(location))
         folder = folder.parent if folder.name.lower() == "conf.xml" else folder
         if place == folder or folder in place.parents:
             raise ParameterError(f"lies in {name}", where=OPTION, found=report, expected="a file beside it")
@@ -65,7 +66,3 @@ def _is_report(path: Path) -> bool:
     """Return True if a file seems to be a report, which a new one may replace: an area may be JSON, too."""
     with translate_os_errors(path), path.open("rb") as file:
         return REPORT_START.match(file.read(MAX_START)) is not None
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # not Path.resolve: a cycle of symbolic links makes it raise

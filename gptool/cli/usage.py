@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gptool import system
-from gptool.text import nearest_name
+from gptool.text import format_choices, nearest_name
 
 if TYPE_CHECKING:
     IntegerType = click.ParamType[int]
@@ -61,7 +61,7 @@ class Choice(KeywordType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the keyword. Raises BadParameter for another one."""
         if value not in self.choices:
-            self.fail(f"invalid choice; found {value}, expected {_alternatives(list(self.choices))}", param, ctx)
+            self.fail(f"invalid choice; found {value}, expected {format_choices(self.choices)}", param, ctx)
         return str(value)
 
 
@@ -107,8 +107,3 @@ def _suggestion(error: click.NoSuchOption) -> str:
 
 def _hint(context: click.Context | None) -> str:
     return f"; {context.command_path} --help shows the usage" if context else ""
-
-
-def _alternatives(choices: Sequence[str]) -> str:
-    *others, last = choices
-    return f"{', '.join(others)} or {last}" if others else last

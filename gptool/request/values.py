@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from gptool.errors import MAX_FOUND, ParameterError
 from gptool.model import NumberText
+from gptool.text import format_choices
 
 T = TypeVar("T")
 
@@ -64,8 +65,7 @@ def read_choice(value: Any, parameter: str, choices: Mapping[str, T], expected: 
     for choice, choice_value in choices.items():
         if choice.lower() == keyword:
             return choice_value
-    *others, last = choices
-    expected = expected or f"{', '.join(others)} or {last}"
+    expected = expected or format_choices(choices)
     raise ParameterError("invalid choice", where=parameter, found=format_value(value), expected=expected)
 
 

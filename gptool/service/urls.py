@@ -24,6 +24,11 @@ def service_path(*parts: str) -> str:
     return quote("/".join((SERVICES, *parts)))
 
 
+def operation_resource(operation: str) -> str:
+    """Return the name of the resource of an operation: `exportTiles` for `ExportTiles`."""
+    return operation[0].lower() + operation[1:]
+
+
 def breadcrumbs(*parts: str) -> Breadcrumbs:
     """Return the breadcrumbs of a resource below the list of services.
 

@@ -58,6 +58,7 @@ __all__ = (
     "open_shared",
     "processors",
     "read_resident",
+    "real_path",
     "remove_folder",
     "rename",
     "replace",
@@ -93,6 +94,11 @@ IN_USE = frozenset({5, 32, 33})
 def processors() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def real_path(path: Path) -> Path:
+    """Return a path without symbolic links. Path.resolve raises for a cycle of links."""
+    return Path(os.path.realpath(path))
 
 
 def foreign_path(path: str | os.PathLike[str]) -> tuple[str, str] | None:

@@ -14,7 +14,6 @@ from typing import Any
 READ = os.O_RDONLY | os.O_NONBLOCK
 """Flags of `os.open` for reading bytes; opening a pipe does not block."""
 
-
 NICE = 10
 """Increment of the nice value of a worker."""
 

@@ -70,9 +70,7 @@ async def tile(context: RequestContext) -> Response:
     address = [context.path_parameter(name) for name in ("service", "level", "row", "column")]
     tags = context.request.headers.get("if-none-match", "")
     found = await tile_response(context.state, *address, if_none_match=tags)
-    response = Response(found.body, found.status)
-    response.raw_headers = found.headers
-    return response
+    return found.to_response()
 
 
 async def operation(service_type: str, name: str, context: RequestContext) -> Representation | Response:

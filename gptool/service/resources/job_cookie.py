@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gptool.service.queue.output_directory import JOB_ID
 from gptool.service.resources.request_context import RequestContext
-from gptool.service.urls import ROOT
+from gptool.service.resources.responses import set_cookie
 
 COOKIE = "gptool_jobs"
 """The cookie with the ids of the jobs that a browser has started without a token, newest first."""
@@ -22,11 +22,7 @@ def remember_job(context: RequestContext, response: Response, job_id: str) -> No
     if context.owner:
         return
     ids = ".".join([job_id, *remembered_jobs(context)][:MAX_REMEMBERED])
-    is_secure = context.absolute_url("/").startswith("https:")
-    path = context.page_path(ROOT)
-    response.set_cookie(
-        COOKIE, ids, COOKIE_SECONDS, path=path, secure=is_secure, httponly=True, samesite="strict"
-    )  # fmt: skip
+    set_cookie(context, response, COOKIE, ids, COOKIE_SECONDS)
 
 
 def remembered_jobs(context: RequestContext) -> list[str]:

@@ -11,7 +11,7 @@ from gptool.jobs.record import JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.service.catalog import CAPABILITIES
 from gptool.service.resources.request_context import RequestContext
-from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, service_path
+from gptool.service.urls import OUTPUT_FILES, SERVICES, Breadcrumbs, operation_resource, service_path
 
 JOB_ID_CHARACTERS = 9
 """Characters of a job id in the breadcrumbs."""
@@ -63,7 +63,7 @@ def job_page(
 def _form_path(context: RequestContext, job: JobRecord) -> str:
     """Return the path of the form of the job's operation; tasks have those of the image service."""
     service_type = job.service_type if job.service_type in CAPABILITIES else "ImageServer"
-    return context.page_path(service_path(job.service, service_type, job.operation[0].lower() + job.operation[1:]))
+    return context.page_path(service_path(job.service, service_type, operation_resource(job.operation)))
 
 
 def _downloads(result: JobResult, output: str) -> list[tuple[str, str, int]]:

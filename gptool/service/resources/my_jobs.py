@@ -11,7 +11,7 @@ from gptool.service.resources.gp_service import GP_SERVICE, TASKS
 from gptool.service.resources.job_cookie import remembered_jobs
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation
-from gptool.service.urls import MY_JOBS, service_path
+from gptool.service.urls import MY_JOBS, operation_resource, service_path
 
 
 class ListedJob(NamedTuple):
@@ -69,5 +69,4 @@ def job_location(job: JobRecord) -> str:
     """Return the path of a job."""
     if job.service_type == "GPServer":
         return service_path(GP_SERVICE, "GPServer", job.operation, "jobs", job.job_id)
-    operation = job.operation[0].lower() + job.operation[1:]
-    return service_path(job.service, job.service_type, operation, "jobs", job.job_id)
+    return service_path(job.service, job.service_type, operation_resource(job.operation), "jobs", job.job_id)

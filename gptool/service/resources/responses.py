@@ -134,11 +134,11 @@ def redirect(path: str) -> RedirectResponse:
     return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER)
 
 
-def set_cookie(context: RequestContext, response: Response, token: str) -> None:
-    """Let the browser keep a token for the pages: not for scripts, nor for requests that other sites cause."""
+def set_cookie(context: RequestContext, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+    """Let the browser keep a value for the pages: not for scripts, nor for requests that other sites cause."""
     is_secure = context.absolute_url("/").startswith("https:")
     path = context.page_path(ROOT)
-    response.set_cookie(COOKIE, token, path=path, secure=is_secure, httponly=True, samesite="strict")
+    response.set_cookie(name, value, seconds, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
 def etag_matches(if_none_match: str, etag: str) -> bool:
@@ -163,7 +163,7 @@ def _signed_in(context: RequestContext, result: Representation | Response) -> Re
     else:
         response = _page_response(context, result)
     if is_new:
-        set_cookie(context, response, token)
+        set_cookie(context, response, COOKIE, token)
     return response
 
 

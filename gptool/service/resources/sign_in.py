@@ -28,7 +28,7 @@ async def sign_in(context: RequestContext) -> Response:
     elif context.state.tokens:
         context.state.tokens.owner(token)
     response = redirect(context.request.state.next_page)
-    set_cookie(context, response, token)
+    set_cookie(context, response, COOKIE, token)
     return response
 
 

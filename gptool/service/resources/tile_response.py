@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from starlette.responses import Response
+
 from gptool.model import MAX_GRID_INDEX, TileAddress
 from gptool.output.png import SIGNATURE
 from gptool.service.resources.responses import etag_matches
@@ -26,6 +28,12 @@ class TileResponse(NamedTuple):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes = b""
+
+    def to_response(self) -> Response:
+        """Return it as the response of a resource."""
+        response = Response(self.body, self.status)
+        response.raw_headers = self.headers
+        return response
 
 
 async def tile_response(

@@ -89,9 +89,7 @@ async def _tile(context: RequestContext, cached: CachedService, values: dict[str
     if found.status == HTTPStatus.NOT_FOUND:
         text = f"no tile at level {level}, row {row}, column {column}"
         return Response(exception_report(OUT_OF_RANGE, "TileRow,TileCol", text[:300]), found.status, media_type=XML)
-    response = Response(found.body, found.status)
-    response.raw_headers = found.headers
-    return response
+    return found.to_response()
 
 
 def _check(values: dict[str, str], name: str, allowed: list[str] | None = None, *, is_required: bool = True) -> str:
