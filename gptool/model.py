@@ -62,6 +62,11 @@ class Message(NamedTuple):
         """Return the message as in ArcGIS's REST API."""
         return {"type": f"esriJobMessageType{self.type}", "description": self.description}
 
+    @property
+    def line(self) -> str:
+        """The message as people read it beside a result."""
+        return f"{'Warning' if self.type == 'Warning' else 'Note'}: {self.description}"
+
 
 class Phase(StrEnum):
     """A phase of the operation, see `Progress`."""

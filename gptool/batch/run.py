@@ -14,10 +14,11 @@ from typing import Any
 
 from gptool.batch.file import Batch, BatchExport
 from gptool.crs.projection import load_libraries
-from gptool.errors import ExportCancelledError, GptoolError, OutputError
+from gptool.errors import ExportCancelledError, GptoolError, OutputError, TooManyTilesError
 from gptool.export.calls import run_call
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
+from gptool.output.staging import OVERWRITE_OPTION
 from gptool.request.limits import read_workers
 
 POLL_SECONDS = 0.1
@@ -55,6 +56,11 @@ class Outcome:
     result: ExportResult | None = None
     error: GptoolError | None = None
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to request instead, of an export of too many tiles."""
+        return self.error.advice if isinstance(self.error, TooManyTilesError) else ()
+
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as JSON."""
         return {
@@ -64,6 +70,7 @@ class Outcome:
             "status": self.status,
             "seconds": round(self.seconds, 3),
             "error": None if self.error is None else str(self.error),
+            "advice": list(self.advice),
             "messages": [message.to_json() for message in self.result.messages] if self.result else [],
             "result": self.result.to_json() if self.result else None,
         }
@@ -162,6 +169,7 @@ class BatchRun:
         except ExportCancelledError:
             return Status.INTERRUPTED, None, None
         except GptoolError as error:
+            error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite = true"))
             return Status.FAILED, None, error
         except OSError as error:
             return Status.FAILED, None, OutputError(str(error))

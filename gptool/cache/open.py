@@ -61,7 +61,7 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     conf_xml = find_entry_or_below(files, top, "conf.xml")
     if conf_xml is None:
         raise CacheNotFoundError(
-            "not a cache: neither it nor a folder directly in it has a conf.xml",
+            "not a cache: it has no root.json, and neither it nor a folder directly in it has a conf.xml",
             where=files.where(top),
             expected=CACHE_DESCRIPTION,
         )

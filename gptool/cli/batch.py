@@ -15,7 +15,6 @@ import click
 from gptool.cli.console import INTERRUPTED, print_json, print_table, show_progress
 from gptool.cli.options import json_option
 from gptool.cli.usage import Command, Integer
-from gptool.errors import TooManyTilesError
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -95,15 +94,11 @@ def _show_end(outcome: Outcome) -> None:
     """Print the messages of an export on standard error, and what became of it."""
     lines = []
     if outcome.result:
-        lines += [
-            f"{'Warning' if message.type == 'Warning' else 'Note'}: {message.description}"
-            for message in outcome.result.messages
-        ]
+        lines += [message.line for message in outcome.result.messages]
         figures = f"{format_count(outcome.result.tiles, 'tile')}, {format_bytes(outcome.result.size)}"
         lines.append(f"{outcome.status} in {outcome.seconds:.1f} s: {figures}")
     elif outcome.error:
-        lines.append(f"{outcome.status}: {outcome.error}")
-        lines += outcome.error.advice if isinstance(outcome.error, TooManyTilesError) else ()
+        lines += [f"{outcome.status}: {outcome.error}", *outcome.advice]
     else:
         lines.append(outcome.status)
     for line in lines:

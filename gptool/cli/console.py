@@ -62,12 +62,13 @@ OTHER_OPTIONS = re.compile(r"^(caches|folder|max_export_tiles_count|server|worke
 
 def with_options(text: str) -> str:
     """Return a message with the options of the command line in place of the operation's names of parameters."""
+    from gptool.output.staging import OVERWRITE_OPTION
     from gptool.request.parameters import INPUTS
     from gptool.request.renaming import with_names
 
     text = with_names(text, {parameter.name: parameter.option for parameter in INPUTS}, equals=" ")
     text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
-    return text.replace("the overwrite option", "--overwrite")
+    return text.replace(OVERWRITE_OPTION, "--overwrite")
 
 
 def _discard_unwritable_output() -> None:
@@ -82,8 +83,7 @@ def _discard_unwritable_output() -> None:
 def show_messages(messages: Iterable[Message]) -> None:
     """Print messages on standard error."""
     for message in messages:
-        text = with_options(message.description)
-        click.echo(f"{'Warning' if message.type == 'Warning' else 'Note'}: {text}", err=True)
+        click.echo(message._replace(description=with_options(message.description)).line, err=True)
 
 
 def output_width() -> int:

@@ -57,7 +57,12 @@ MAX_LISTED = 10
     help="Write a report, FILE.json, also if the export fails.",
     callback=check_location,
 )
-@click.option("--fail-on-damaged", is_flag=True, help="Exit with 1 if the result, which is written, has damaged tiles.")
+@click.option(
+    "--fail-on-damaged",
+    is_flag=True,
+    help="Exit with 1, with the result in place, if it has damaged tiles. Only tiles that are recompressed or "
+    "optimised are decoded.",
+)
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
 @json_option

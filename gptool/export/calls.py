@@ -71,7 +71,9 @@ def run_estimate(
     tile_cache, kind, name = as_tile_cache(cache), None, None
     if output is not None:
         if tile_package is not None:
-            raise ParameterError("contradicts output, whose suffix is the kind of the result", where="tilePackage")
+            raise ParameterError(
+                "contradicts the name of the output, whose suffix is the kind of the result", where="tilePackage"
+            )
         target, kind = resolve_output(output, request.storage)
         name = target.stem
     elif tile_package is None:

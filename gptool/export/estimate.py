@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.display.notebook import table_html
+from gptool.display.notebook import table_html, warning_counts
 from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
@@ -92,12 +92,13 @@ class Estimate:
     messages: tuple[Message, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Estimate: {self.summary}>"
+        return f"<Estimate: {self.summary}{warning_counts(self.messages)}>"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
         rows = [(level.level, level.tiles, level.bytes_read, level.bytes_written, level.size) for level in self.levels]
-        return table_html(self.summary, ("Level", "Tiles", "Bytes in", "Bytes out", "With indexes"), rows)
+        columns = ("Level", "Tiles", "Bytes in", "Bytes out", "With indexes")
+        return table_html(self.summary, columns, rows, [message.line for message in self.messages])
 
     @property
     def summary(self) -> str:

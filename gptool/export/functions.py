@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gptool.cache import TileCache
-from gptool.errors import ParameterError
+from gptool.errors import OutputExistsError, ParameterError, TooManyTilesError
 from gptool.export.calls import run_call, run_estimate
 from gptool.export.estimate import Estimate
 from gptool.export.report import ExportResult
 from gptool.model import Message, Progress, Tables
+from gptool.output.staging import OVERWRITE_OPTION
 from gptool.request.parameters import BY_NAME
 from gptool.request.renaming import with_names
 
@@ -181,11 +182,16 @@ def estimate_export_tiles_size(
 
 
 def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
-    """Call a function; errors about parameters name them as in Python."""
+    """Call a function; errors about parameters name them as in Python, and the advice is shown by tracebacks."""
     try:
         return function(*arguments, **selection)
+    except OutputExistsError as error:
+        error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite=True"))
+        raise
     except ParameterError as error:
         error.change_texts(partial(with_names, names=PYTHON_NAMES))
+        for line in error.advice if isinstance(error, TooManyTilesError) else ():
+            error.add_note(line)
         raise
 
 

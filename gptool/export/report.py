@@ -13,7 +13,7 @@ import numpy as np
 
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
-from gptool.display.notebook import table_html
+from gptool.display.notebook import table_html, warning_counts
 from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import BatchOutcomes, Recompression
@@ -218,7 +218,8 @@ class ExportResult:
     messages: tuple[Message, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<ExportResult: {self.path}, {format_count(self.tiles, 'tile')}, {format_bytes(self.size)}>"
+        counts = warning_counts(self.messages, self.total.tiles_damaged)
+        return f"<ExportResult: {self.path}, {format_count(self.tiles, 'tile')}, {format_bytes(self.size)}{counts}>"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
@@ -231,7 +232,7 @@ class ExportResult:
             for level, report in self.levels.items()
         ]
         caption = f"{self.path}: {format_count(self.tiles, 'tile')}, {format_bytes(self.size)}"
-        return table_html(caption, columns, rows)
+        return table_html(caption, columns, rows, [message.line for message in self.messages])
 
     @property
     def warnings(self) -> tuple[str, ...]:

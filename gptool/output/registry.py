@@ -21,6 +21,8 @@ FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 
 SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
 
+EXPECTED_NAME = f"a name that ends in {SUFFIXES}, or the name of a folder for a cache raster dataset"
+
 TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
 """Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
 
@@ -68,18 +70,17 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
         If the working folder no longer exists.
     """
     if not os.fspath(output):
-        raise ParameterError("name is empty", where="output")
+        raise ParameterError("name is empty", where="output", expected=EXPECTED_NAME)
     if foreign := system.foreign_path(output):
         raise ParameterError(foreign[0], where=output, expected=foreign[1])
     with translate_os_errors(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
     suffix = target.suffix.lower()
     kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
-    if not target.name or (kind is None and suffix in OTHER_FILE_SUFFIXES):
+    has_name = target.name and all(kind.suffix != target.name.lower() for kind in FILE_KINDS)
+    if not has_name or (kind is None and suffix in OTHER_FILE_SUFFIXES):
         raise ParameterError(
-            "unsupported output format" if target.name else "output has no name",
-            where=target,
-            expected=f"a name that ends in {SUFFIXES}, or the name of a folder for a cache raster dataset",
+            "unsupported output format" if has_name else "output has no name", where=target, expected=EXPECTED_NAME
         )
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]

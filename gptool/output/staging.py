@@ -24,6 +24,9 @@ DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 TILE_FILE = re.compile(r"L[0-9]{2,}/R[0-9a-f]{4,}(C[0-9a-f]{4,}\.bundl(?:e|x)|/C[0-9a-f]{4,}\.\w+)", re.IGNORECASE)
 """A bundle, its index, or a single tile of an exploded cache, in the folder of tiles."""
 
+OVERWRITE_OPTION = "the overwrite option"
+"""How errors name it; callers put the name that their users write in its place."""
+
 MAX_LISTED = 3
 """Other files that the error names."""
 
@@ -82,7 +85,7 @@ def _other_files(folder: Path) -> Iterator[str]:
 
 
 def _exists_error(target: Path) -> OutputExistsError:
-    return OutputExistsError("output already exists", where=target, expected="a new name, or the overwrite option")
+    return OutputExistsError("output already exists", where=target, expected=f"a new name, or {OVERWRITE_OPTION}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 
 from gptool.cache import TileCache, as_tile_cache
 from gptool.cache.paths import join_path
-from gptool.errors import ParameterError
+from gptool.errors import CacheError, GptoolError, ParameterError
 from gptool.model import Lod, Message, Phase, Progress, TileAddress, TileWindow
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
 from gptool.request import (
@@ -64,7 +64,7 @@ def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progr
         If the request names a level, spatial reference or area that the tiling scheme does not have, or selects no
         tile.
     CacheError
-        If the cache cannot be read, or a bundle is corrupt.
+        If the cache cannot be read, a bundle is corrupt, or the request is the whole cache and that has no tiles.
     """
     plan = count_tiles(cache, request, progress)
     if plan.tiles == 0:
@@ -72,11 +72,11 @@ def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progr
     return plan
 
 
-def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
+def _empty_selection_error(plan: Plan, request: Request) -> GptoolError:
     """Return the error for a request that selects no tile: what was requested, and what the cache has."""
     cache, boxes = plan.cache, requested_boxes(request)
     requested = {
-        "levels": request.levels and format_levels((levels.text for levels in request.levels), ","),
+        "levels": _format_requested_levels(request),
         **{box.parameter: " and ".join(map(str, boxes)) for box in boxes},
     }
     filled = cache.scheme.level_ranges([lod for lod in cache.scheme.lods if cache.bundles(lod)])
@@ -84,12 +84,21 @@ def _empty_selection_error(plan: Plan, request: Request) -> ParameterError:
     if within and any(box.reference for box in boxes):
         within += f" in {reference_text(cache.scheme.reference)}"
     empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
+    if not any(requested.values()):
+        return CacheError("; ".join(("cache contains no tiles", *plan.skipped, *empty)), where=cache.location)
     return ParameterError(
         "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, request))),
         where=", ".join(name for name, value in requested.items() if value) or None,
         found=", ".join(value for value in requested.values() if value) or None,
         expected=f"tiles of {cache.name}, which has {format_levels(filled) if filled else 'no tiles'}{within or ''}",
     )
+
+
+def _format_requested_levels(request: Request) -> str:
+    if not request.levels:
+        return ""
+    texts = [levels.text for levels in request.levels]
+    return format_levels(texts, ",") if request.export_by == "LevelID" else f"{request.export_by} {','.join(texts)}"
 
 
 def _degree_warnings(cache: TileCache, request: Request) -> list[str]:

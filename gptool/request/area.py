@@ -52,12 +52,17 @@ def read_area(value: Any) -> RequestedArea:
         return _select_polygons(*_read_members(value))
     try:
         text = read_json_file(value)
-        members = (list(read_other_file(value)), "no features") if text is None else _read_members(text)
-        return _select_polygons(*members)
+        if text is not None:
+            return _select_polygons(*_read_members(text))
+        area = _select_polygons(list(read_other_file(value)), "no features")
     except ParameterError as error:
         within = str(error.where or "").removeprefix(PARAMETER)
         where = f"{PARAMETER}: {value}{within}"
         raise ParameterError(error.what, where=where, found=error.found, expected=error.expected) from None
+    if all(polygon.reference is not None for polygon in area.polygons):
+        return area
+    unreferenced = f"{PARAMETER}: {value}: states no spatial reference, so that its coordinates are those of the cache"
+    return area._replace(skipped=(unreferenced, *area.skipped))
 
 
 def _read_members(value: Any) -> tuple[list[Member], str]:

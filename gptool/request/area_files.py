@@ -16,7 +16,11 @@ from gptool.request.area_members import PARAMETER, Member, RequestedPolygon, Ski
 from gptool.request.spatial_reference import read_spatial_reference
 from gptool.request.values import MAX_JSON_LENGTH, format_value, is_absent
 
-WELL_KNOWN_TEXT = re.compile(r"\s*(?:MULTI)?POLYGON\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY)", re.IGNORECASE)
+WELL_KNOWN_TEXT = re.compile(
+    r"\s*(?:SRID=(?P<srid>\d{1,9});\s*)?(?P<text>(?:MULTI)?POLYGON\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY).*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""An area, with the WKID that PostGIS puts before it."""
 
 OTHER_TEXT = re.compile(r"\s*(?:SRID=\d+;\s*)?([A-Z]{5,})\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY$)", re.IGNORECASE)
 """The start of well-known text in general, with the type of its geometry."""
@@ -25,11 +29,14 @@ BOX = re.compile(r"(?:[-+0-9.eE\s]+,){3}[-+0-9.eE\s]+")
 
 JSON_START = "{", "["
 
-EXPECTED_TEXT = "POLYGON or MULTIPOLYGON in the spatial reference of the cache"
+EXPECTED_TEXT = "POLYGON or MULTIPOLYGON, in the spatial reference of the cache or with SRID=WKID; before it"
 BOX_OPTION = "polygons; exportExtent takes a box"
 
 MAX_START = 1024
 """Bytes from which the kind of a file is recognised."""
+
+SHAPEFILE_HEADER = 100
+"""Bytes of the header of a shapefile."""
 
 AUTHORITY_CODE = re.compile(r"(?:EPSG|ESRI):([0-9]{1,9})", re.IGNORECASE)
 
@@ -46,13 +53,15 @@ def path_or_json(value: Any) -> Any:
     """
     if not isinstance(value, str) or is_absent(value) or value.lstrip().startswith(JSON_START):
         return value
-    if WELL_KNOWN_TEXT.match(value):
-        return _esri_polygon(value)
+    area = WELL_KNOWN_TEXT.fullmatch(value)
+    if area:
+        reference = {"spatialReference": {"wkid": int(area["srid"])}} if area["srid"] else {}
+        return {"rings": _read_rings(area["text"])} | reference
     if BOX.fullmatch(value):
         raise ParameterError("is a box, not an area", where=PARAMETER, found=format_value(value), expected=BOX_OPTION)
     if OTHER_TEXT.match(value):
         raise ParameterError(
-            "well-known text of no area", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
+            "well-known text is no polygon", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
         )
     return Path(value)
 
@@ -90,7 +99,7 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
     Raises
     ------
     ParameterError
-        If pyogrio is not installed, or GDAL cannot read the file. The message does not name it.
+        If pyogrio is not installed, the file is truncated, or GDAL cannot read it. The message does not name it.
     """
     try:
         import pyogrio.raw
@@ -101,6 +110,7 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
             expected="pip install 'gptool-export-tiles[areas]', or GeoJSON: ogr2ogr -f GeoJSON -t_srs EPSG:4326 "
             f"area.geojson {Path(path).name}",
         ) from None
+    _check_shapefile(Path(path))
     try:
         for layer, geometry_type in pyogrio.list_layers(path).tolist():
             if geometry_type is not None:
@@ -108,9 +118,26 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
                 yield from _read_layer(f"layer {format_value(layer)}", geometries, _reference_of(meta["crs"]))
     except (DataSourceError, DataLayerError, GeometryError) as error:
         raise ParameterError(
-            f"file cannot be read: {error}",
+            f"file cannot be read: {str(error).partition('; It might help')[0]}",
             expected="JSON, or a format of GDAL with polygons, such as a shapefile, GeoPackage or KML",
         ) from None
+
+
+def _check_shapefile(path: Path) -> None:
+    """Raise ParameterError if a shapefile is shorter than it states: GDAL takes the missing features as empty ones.
+
+    The length of the file, in words of 16 bits, follows at byte 24 of its header (ESRI Shapefile Technical
+    Description, 1998).
+    """
+    if path.suffix.lower() != ".shp" or not path.is_file():
+        return
+    with path.open("rb") as file:
+        header = file.read(SHAPEFILE_HEADER)
+    size, stated = path.stat().st_size, 2 * int.from_bytes(header[24:28], "big")
+    if len(header) == SHAPEFILE_HEADER and size < stated:
+        raise ParameterError(
+            "file is truncated", found=f"{size} bytes", expected=f"{stated} bytes, as its header states"
+        )
 
 
 def _reference_of(crs: str | None) -> SpatialReference | None:
@@ -142,8 +169,8 @@ def _rings(polygon: Any) -> Iterator[list[list[float]]]:
         yield (points if (signed_area(points) > 0) == (i > 0) else points[::-1]).tolist()
 
 
-def _esri_polygon(text: str) -> dict[str, Any]:
-    """Return the polygon of a well-known text in the form of Esri's JSON, without a spatial reference."""
+def _read_rings(text: str) -> list[list[list[float]]]:
+    """Return the rings of a well-known text in the order and direction of Esri's JSON."""
     import shapely
 
     try:
@@ -156,4 +183,4 @@ def _esri_polygon(text: str) -> dict[str, Any]:
             expected=EXPECTED_TEXT,
         ) from None
     parts = shapely.get_parts(geometry).tolist()
-    return {"rings": [ring for polygon in parts if not polygon.is_empty for ring in _rings(polygon)]}
+    return [ring for polygon in parts if not polygon.is_empty for ring in _rings(polygon)]

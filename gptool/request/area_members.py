@@ -116,6 +116,8 @@ def _first_invalid_vertex(vertices: Sequence[Any]) -> str:
 
 def read_list(value: Any, name: str) -> list[Any] | tuple[Any, ...]:
     """Return a list. Raises ParameterError if the value is none."""
+    if value is None:
+        raise ParameterError("is missing", where=f"{PARAMETER}: {name}", expected="a list")
     if not isinstance(value, list | tuple):
         raise ParameterError(
             "invalid value", where=f"{PARAMETER}: {name}", found=format_value(value), expected="a list"

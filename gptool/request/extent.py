@@ -80,7 +80,7 @@ def _read_sides(numbers: Any, value: Any) -> Extent:
 def empty_extent_error(extent: Extent) -> ParameterError:
     """Return the error for an extent without area."""
     return ParameterError(
-        "extent has no area",
+        "ymin is greater than ymax" if extent.ymin > extent.ymax else "extent has no area",
         where=PARAMETER,
         found=",".join(f"{side!r}" for side in extent),
         expected="xmin < xmax and ymin < ymax",

@@ -40,7 +40,7 @@ def check_clients(clients: Sequence[str]) -> tuple[str, ...]:
         raise ParameterError("is a text, not a list", where="clients", found=clients, expected=f"[{clients!r}]")
     for client in clients:
         if client not in PROFILES:
-            raise ParameterError("invalid choice", where="client", found=client, expected=", ".join(PROFILES))
+            raise ParameterError("invalid choice", where="clients", found=client, expected=", ".join(PROFILES))
     return tuple(dict.fromkeys(clients))
 
 

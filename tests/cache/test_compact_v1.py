@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptool import export_tiles, open_cache
-from gptool.errors import BundleError, GptoolError, ParameterError
+from gptool.errors import BundleError, CacheError, GptoolError
 from gptool.plan import make_plan
 from helpers.bundles import Address, bundle_path, bundle_v1_bytes
 from helpers.caches import conf_text, jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, square
@@ -166,7 +166,7 @@ def test_cache_of_incomplete_bundles_holds_no_tiles(tmp_path: Path) -> None:
     cache = make_v1_cache(tmp_path / "cache", square(0, range(1), range(1)))
     pair(cache)[1].unlink()
     with pytest.raises(
-        ParameterError, match=r"contains no tiles; .*R0000C0000\.bundle: \.bundlx file of the bundle is missing"
+        CacheError, match=r"cache contains no tiles; .*\.bundle: \.bundlx file of the bundle is missing"
     ):
         export_tiles(cache, tmp_path / "x.tpkx")
 

@@ -101,9 +101,7 @@ def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
         CacheNotFoundError, match=r"nowhere: cache not found; expected a cache folder, a \.tpkx or a \.tpk$"
     ):
         open_cache(tmp_path / "nowhere")
-    with pytest.raises(
-        CacheNotFoundError, match=r"not a cache: neither it nor a folder directly in it has a conf\.xml"
-    ):
+    with pytest.raises(CacheNotFoundError, match=r"not a cache: it has no root\.json, and neither it nor a folder "):
         open_cache(tmp_path)
     (tmp_path / "conf.xml").write_text(conf_text())
     with pytest.raises(CacheNotFoundError, match="contains no _alllayers folder, nor do its subfolders"):

@@ -101,8 +101,10 @@ def test_bundle_of_empty_files_has_no_tiles(tmp_path: Path) -> None:
     assert {level: report.tiles for level, report in result.levels.items()} == {0: 1, 3: 0, 8: 0}
     assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").damaged == []
     empty = make_exploded_cache(tmp_path / "empty", {(8, 0, 0): b""})
-    with pytest.raises(errors.ParameterError, match="contains no tiles; empty files at level 8: 1; expected tiles of"):
+    with pytest.raises(errors.CacheError, match=r"empty: cache contains no tiles; empty files at level 8: 1$"):
         export_tiles(empty, tmp_path / "z.tpkx")
+    with pytest.raises(errors.ParameterError, match="contains no tiles; empty files at level 8: 1; found level 8"):
+        export_tiles(empty, tmp_path / "z.tpkx", levels="8")
 
 
 @pytest.mark.posix("paths with slashes in messages")

@@ -20,12 +20,13 @@ class Table(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.rows: list[list[str]] = []
+        self.notes: list[str] = []
         self.caption = ""
         self._tag = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+        assert tag in {"table", "caption", "thead", "tbody", "tr", "th", "td", "p"}
         self._tag = tag
         if tag == "tr":
             self.rows.append([])
@@ -35,14 +36,17 @@ class Table(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._tag == "caption":
             self.caption += data
+        elif self._tag == "p":
+            self.notes.append(data)
         else:
             self.rows[-1][-1] += data
 
 
 def test_texts_are_escaped() -> None:
-    table = Table(table_html("<b>&", ["a", "<i>"], [("<script>", 12345)]))
+    table = Table(table_html("<b>&", ["a", "<i>"], [("<script>", 12345)], ["<p>"]))
     assert table.caption == "<b>&"
     assert table.rows == [["a", "<i>"], ["<script>", "12,345"]]
+    assert table.notes == ["<p>"]
 
 
 def test_estimate_is_a_line_and_a_table(cache: Path) -> None:
@@ -65,6 +69,19 @@ def test_result_is_a_line_and_a_table(cache: Path, tmp_path: Path) -> None:
         ("0", "1", "55", "1"),
         ("1", "4", "55", "4"),
     ]
+
+
+def test_warnings_and_damaged_tiles_are_counted_and_shown(tmp_path: Path) -> None:
+    tiles = square(0, range(1), range(1)) | {(1, 0, 0): b"\xff\xd8damaged"}
+    cache = make_cache(tmp_path / "cache", tiles)
+    result = export_tiles(cache, tmp_path / "x.tpkx", levels="0-2", compression_quality=50)
+    assert repr(result).endswith(f", {len(result.warnings)} warnings, 1 damaged tile>")
+    notes = Table(result._repr_html_()).notes
+    assert len(notes) == len(result.messages)
+    assert {f"Warning: {text}" for text in result.warnings} <= set(notes)
+    estimate = estimate_export_tiles_size(cache, levels="0-2")
+    assert repr(estimate) == f"<Estimate: {estimate.summary}, 1 warning>"
+    assert [message.line for message in estimate.messages] == Table(estimate._repr_html_()).notes
 
 
 def test_job_is_a_line_and_a_table(cache: Path, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gptool import estimate_export_tiles_size, export_tiles, verify
-from gptool.errors import ParameterError, TooManyTilesError
+from gptool import estimate_export_tiles_size, export_tiles, open_cache, verify
+from gptool.errors import OutputExistsError, ParameterError, TooManyTilesError
+from helpers.caches import make_cache, square
 
 NAMES: dict[str, tuple[dict[str, Any], str]] = {
     "extent": ({"export_extent": "1,2"}, "export_extent: value is not an extent; found '1,2'"),
@@ -50,6 +51,24 @@ def test_parts_of_errors_name_the_arguments(cache: Path) -> None:
     with pytest.raises(TooManyTilesError) as exceeded:
         estimate_export_tiles_size(cache, max_export_tiles_count=30)
     assert "levels=0-2 (export_by=LevelID) with 21 tiles" in exceeded.value.advice[1]
+    assert exceeded.value.__notes__ == list(exceeded.value.advice)
+
+
+def test_existing_output_names_the_argument(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.tpkx").touch()
+    with pytest.raises(OutputExistsError, match=r"already exists; expected a new name, or overwrite=True$"):
+        export_tiles(cache, tmp_path / "x.tpkx")
+
+
+@pytest.mark.parametrize(("export_by", "level", "found"), [("LevelID", "2", "level 2"), ("Scale", None, "Scale ")])
+def test_empty_selection_shows_levels_as_requested(
+    tmp_path: Path, export_by: str, level: str | None, found: str
+) -> None:
+    cache = make_cache(tmp_path / "cache", square(1, range(1), range(1)))
+    scale = str(open_cache(cache).scheme.lods[2].scale)
+    with pytest.raises(ParameterError) as caught:
+        export_tiles(cache, tmp_path / "x.tpkx", levels=level or scale, export_by=export_by)
+    assert f"selection contains no tiles; found {found if level else found + scale}, expected " in str(caught.value)
 
 
 def test_messages_name_the_arguments(cache: Path) -> None:

@@ -35,7 +35,6 @@ COMPACT, COMPACT_V2 = StorageFormat.COMPACT, StorageFormat.COMPACT_V2
         ("x", None, COMPACT_V2_DATASET),
         ("x.y", COMPACT_V2, COMPACT_V2_DATASET),
         ("tpkx", COMPACT, COMPACT_DATASET),
-        (".tpkx", None, COMPACT_V2_DATASET),
     ],
 )
 def test_kind_of_an_output_name(
@@ -54,6 +53,7 @@ def test_relative_output_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     ("name", "message"),
     [
         ("", "output: name is empty"),
+        ("/x/.tpkx", "/x/.tpkx: output has no name; expected a name that ends in .tpkx or .tpk"),
         ("/", "/: output has no name; expected a name that ends in .tpkx or .tpk, or the name of a folder"),
         (
             "/x.mbtiles",

@@ -280,7 +280,7 @@ INVALID: dict[str, tuple[Any, str]] = {
     "GeoJSON without features": ({"type": "FeatureCollection", "features": []}, "value contains no polygon"),
     "GeoJSON without coordinates": (
         {"type": "Polygon"},
-        "polygon, coordinates: invalid value; found None, expected a list",
+        "polygon, coordinates: is missing; expected a list",
     ),
     "GeoJSON without rings": (
         {"type": "Polygon", "coordinates": []},

@@ -91,7 +91,12 @@ class TestFormats:
     def test_shapefile_without_a_spatial_reference_has_that_of_the_cache(self, tmp_path: Path, cache: Path) -> None:
         path = self.write(tmp_path / "area.shp", [shapely.box(1, 1, 5e6, 5e6)], None)
         assert list(shapes_of(read_area(path))) == [None]
+        warning = f"areaOfInterest: {path}: states no spatial reference, so that its coordinates are those of the cache"
+        assert read_area(path).skipped == (warning,)
+        (tmp_path / "area.prj").write_text("unreadable")
+        assert read_area(path).skipped == (warning,)
         estimate = estimate_export_tiles_size(cache, area_of_interest=str(path))
+        assert any("states no spatial reference" in message.description for message in estimate.messages)
         box = estimate_export_tiles_size(cache, export_extent=(1, 1, 5e6, 5e6))
         assert estimate.total_tiles_to_export == box.total_tiles_to_export
 
@@ -101,6 +106,19 @@ class TestFormats:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ParameterError, match=rf"^areaOfInterest: .*{name}: "):
             read_area(tmp_path / name)
+
+    def test_truncated_shapefile_is_rejected(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "area.shp", [DONUT, ISLAND], "EPSG:4326")
+        size = path.stat().st_size
+        path.write_bytes(path.read_bytes()[:-50])
+        with pytest.raises(ParameterError, match=rf": file is truncated; found {size - 50} bytes, expected {size} "):
+            read_area(path)
+
+    def test_advice_of_gdal_about_its_own_options_is_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "area.txt").write_text("hello")
+        with pytest.raises(ParameterError) as caught:
+            read_area(tmp_path / "area.txt")
+        assert "DRIVER" not in str(caught.value)
 
     def test_file_without_polygons_is_rejected(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "area.gpkg", [shapely.Point(1, 2)], "EPSG:4326")
@@ -163,6 +181,11 @@ class TestWellKnownText:
         assert reference is None
         assert read.equals(shapely.force_2d(shape))
 
+    def test_the_wkid_of_postgis_is_read(self) -> None:
+        [(wkid, read)] = shapes_of(read_area(path_or_json(f"SRID=25833; {DONUT.wkt}"))).items()
+        assert wkid == 25833
+        assert read.equals(DONUT)
+
     def test_it_selects_tiles(self, cache: Path) -> None:
         estimate = estimate_export_tiles_size(cache, area_of_interest=shapely.box(1, 1, 5e6, 5e6).wkt)
         box = estimate_export_tiles_size(cache, export_extent=(1, 1, 5e6, 5e6))
@@ -188,9 +211,10 @@ class TestWellKnownText:
     @pytest.mark.parametrize(
         ("text", "what"),
         [
-            ("POINT (1 2)", "well-known text of no area"),
-            ("SRID=4326;POLYGON ((0 0, 1 1, 2 0, 0 0))", "well-known text of no area"),
-            ("linestring z(0 0 0, 1 1 1)", "well-known text of no area"),
+            ("POINT (1 2)", "well-known text is no polygon"),
+            ("SRID=4326;POINT (1 2)", "well-known text is no polygon"),
+            ("GEOMETRYCOLLECTION (POLYGON ((0 0, 1 1, 2 0, 0 0)))", "well-known text is no polygon"),
+            ("linestring z(0 0 0, 1 1 1)", "well-known text is no polygon"),
             ("0, 0, 1e3, 1.5", "is a box, not an area"),
         ],
     )

@@ -53,10 +53,15 @@ def test_invalid_extents_are_rejected(extent: object) -> None:
         read_extent(extent)
 
 
-@pytest.mark.parametrize("extent", ["0,2,1,1", "0,0,0,1", (1, 1, 2, 1)])
+@pytest.mark.parametrize("extent", ["0,0,0,1", (1, 1, 2, 1)])
 def test_extents_without_area_are_rejected(extent: object) -> None:
     with pytest.raises(ParameterError, match="exportExtent: extent has no area"):
         read_extent(extent)
+
+
+def test_extent_with_its_y_in_reverse_is_rejected() -> None:
+    with pytest.raises(ParameterError, match=r"exportExtent: ymin is greater than ymax; found 0\.0,2\.0,1\.0,1\.0, "):
+        read_extent("0,2,1,1")
 
 
 @pytest.mark.parametrize("extent", ['{"xmin":0', "{" + '"a":{' * 100_000, '{"xmin":' + "9" * 5000 + "}"])

@@ -181,7 +181,7 @@ def test_location_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
 def test_invalid_choices_are_errors(tmp_path: Path) -> None:
     cache = make_cache(tmp_path / "cache", TILES)
-    with pytest.raises(ParameterError, match="client: invalid choice; found arcmap, expected fieldmaps, survey123"):
+    with pytest.raises(ParameterError, match="clients: invalid choice; found arcmap, expected fieldmaps, survey123"):
         verify(cache, clients=["gdal", "arcmap"])
     with pytest.raises(ParameterError, match="tiles: invalid choice; found few, expected all, sample, none"):
         verify(cache, tiles="few")  # type: ignore[arg-type]
