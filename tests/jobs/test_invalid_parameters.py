@@ -67,7 +67,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
         {"exportExtent": '{"xmin":0,"ymin":0,"xmax":1}'},
         "exportExtent: value is not an extent",
     ),
-    "inverted extent": ({"exportExtent": "0,5,5,0"}, "exportExtent: extent has no area; found 0.0,5.0,5.0,0.0"),
+    "inverted extent": ({"exportExtent": "0,5,5,0"}, "exportExtent: ymin is greater than ymax; found 0.0,5.0,5.0,0.0"),
     "unknown wkid": (
         {"exportExtent": json.dumps({**ENVELOPE, "spatialReference": {"wkid": 999999}})},
         "exportExtent: ",
