@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
@@ -21,6 +20,9 @@ SECURITY_HEADERS = {
     # full referrer, by which browsers that send no Sec-Fetch-Site are recognised as same-origin.
     "Referrer-Policy": "same-origin",
 }
+
+NOSNIFF = b"x-content-type-options", b"nosniff"
+"""What images need of the security headers. A response that has it gets no others, which are for pages."""
 
 RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
@@ -84,20 +86,28 @@ class HostCheckMiddleware:
             return
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and NOSNIFF not in message["headers"]:
                 message["headers"] = [*message["headers"], *RAW_SECURITY_HEADERS]
             await send(message)
 
-        if self._hosts is not None and without_port(Headers(scope=scope).get("host", "")) not in self._hosts:
+        if self._hosts is not None and without_port(header(scope, b"host")) not in self._hosts:
             rejection = PlainTextResponse("unknown host name", HTTPStatus.MISDIRECTED_REQUEST)
             await rejection(scope, receive, send_with_headers)
             return
         path = scope["path"]
-        if f"{path}/".startswith(f"{self._public_path}/"):
+        if self._public_path and f"{path}/".startswith(f"{self._public_path}/"):
             path = path.removeprefix(self._public_path)
         # Clients request folders with and without a trailing slash.
         scope["path"] = path.rstrip("/") or "/"
         await self._app(scope, receive, send_with_headers)
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a header of a request, whose name is in lower case; an empty string if there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
 
 
 def without_port(host: str) -> str:

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gptool.service.catalog import CAPABILITIES
+from gptool.service.middleware import header
 from gptool.service.resources.authentication import identify
 from gptool.service.resources.request_parameters import read_query
 from gptool.service.resources.responses import error_response
-from gptool.service.resources.tile_response import TileResponse, tile_response
+from gptool.service.resources.tile_response import tile_response
 from gptool.service.state import ServiceState
 from gptool.service.urls import SERVICES
 
@@ -42,24 +43,23 @@ class TileApp:
         if match is None or not _is_simple(scope):
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
         try:
-            identify(request, read_query(request) if scope["query_string"] else {}, self._state)
-            if_none_match = request.headers.get("if-none-match", "")
-            response = await tile_response(self._state, *match.groups(), if_none_match=if_none_match)
+            if scope["query_string"] or self._state.tokens is not None:
+                request = Request(scope)
+                identify(request, read_query(request), self._state)
+            tags = header(scope, b"if-none-match")
+            status, headers, body = await tile_response(self._state, *match.groups(), if_none_match=tags)
         except Exception as error:
-            failure = error_response(error, "json", request, self._state.settings.public_path)
+            failure = error_response(error, "json", Request(scope), self._state.settings.public_path)
             await failure(scope, receive, send)
             return
-        await _send(response, send)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _is_simple(scope: Scope) -> bool:
     """Return True if a request has no body and, as far as can be seen at a glance, does not ask for another format."""
-    has_body = any(name in BODY_HEADERS for name, _ in scope["headers"])
-    return not has_body and OTHER_FORMAT.search(scope["query_string"]) is None
-
-
-async def _send(response: TileResponse, send: Send) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    await send({"type": "http.response.body", "body": response.body})
+    for name, _ in scope["headers"]:
+        if name in BODY_HEADERS:
+            return False
+    return not scope["query_string"] or OTHER_FORMAT.search(scope["query_string"]) is None

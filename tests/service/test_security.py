@@ -100,7 +100,7 @@ class TestCrossSiteRequests:
         for host in ("localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:6080"):
             assert client.ask("GET", client.path("services") + "?f=json", Host=host).status == 200
 
-    @pytest.mark.parametrize("path", ["services", WORLD, START, "nothing", "static/style.css", f"{WORLD}/tile/0/0/0"])
+    @pytest.mark.parametrize("path", ["services", WORLD, START, "nothing", "static/style.css", f"{WORLD}/tile/9/9/9"])
     def test_content_security_policy_forbids_other_sources(self, client: RestClient, path: str) -> None:
         reply = client.get(path)
         policy = reply.headers["content-security-policy"]

@@ -35,7 +35,12 @@ class TestShortWay:
         path = f"{SERVICES}/{PATHS[name]}"
         short, long = client.ask("GET", path), client.ask("POST", path, b"")
         assert without_date(short) == without_date(long)
-        assert set(SECURITY_HEADERS) <= short.headers.keys()
+        assert short.headers["x-content-type-options"] == "nosniff"
+
+    def test_tiles_have_no_headers_that_only_pages_need(self, client: RestClient) -> None:
+        tile, page = (client.ask("GET", f"{SERVICES}/{path}") for path in (PATHS["tile"], "World/ImageServer"))
+        assert tile.headers.keys() & set(SECURITY_HEADERS) == {"x-content-type-options"}
+        assert set(SECURITY_HEADERS) <= page.headers.keys()
 
     def test_head(self, client: RestClient) -> None:
         path = f"{SERVICES}/{PATHS['tile']}"

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gptool.model import MAX_GRID_INDEX, TileAddress
 from gptool.output.png import SIGNATURE
+from gptool.service.middleware import NOSNIFF
 from gptool.service.resources.responses import etag_matches
 from gptool.service.state import ServiceState
 
@@ -57,13 +58,13 @@ async def tile_response(
         If the cache cannot be read.
     """
     cached = await state.catalog.find(service)
-    address = [index for index in map(_parse_index, (level, row, column)) if index is not None]
-    tile = await state.tiles.find(cached, TileAddress(*address)) if len(address) == len(TileAddress._fields) else None
+    address = _parse_address(level, row, column)
+    tile = await state.tiles.find(cached, address) if address else None
     if tile is None:
         headers = [(b"content-length", b"%d" % len(NOT_FOUND)), (b"content-type", b"text/plain; charset=utf-8")]
         return TileResponse(404, headers, NOT_FOUND)
-    headers = [(b"etag", tile.etag.encode()), CACHE_CONTROL]
-    if etag_matches(if_none_match, tile.etag):
+    headers = [(b"etag", tile.etag.encode()), CACHE_CONTROL, NOSNIFF]
+    if if_none_match and etag_matches(if_none_match, tile.etag):
         return TileResponse(304, headers)
     data = await tile.read()
     return TileResponse(
@@ -73,11 +74,15 @@ async def tile_response(
 
 def media_type(data: bytes) -> bytes:
     """Return the media type of a tile."""
-    return next((MEDIA_TYPES[start] for start in MEDIA_TYPES if data.startswith(start)), DEFAULT_MEDIA_TYPE)
+    for start, name in MEDIA_TYPES.items():
+        if data.startswith(start):
+            return name
+    return DEFAULT_MEDIA_TYPE
 
 
-def _parse_index(text: str) -> int | None:
-    """Return a level, row or column of a path, or None if it is not an integer from 0 to `MAX_GRID_INDEX`."""
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+def _parse_address(*texts: str) -> TileAddress | None:
+    """Return the address of a path, or None if one of its parts is not an integer from 0 to `MAX_GRID_INDEX`."""
+    if not all(text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS for text in texts):
         return None
-    return int(text) if int(text) <= MAX_GRID_INDEX else None
+    address = TileAddress(*map(int, texts))
+    return address if max(address) <= MAX_GRID_INDEX else None
