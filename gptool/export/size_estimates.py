@@ -79,6 +79,14 @@ class SizeEstimates:
         """Correct further estimates by the figures of the whole result at one recompression, by level ID."""
         self._known[recompression] = levels
 
+    def learn_part(self, recompression: Recompression, count: SizeCount) -> None:
+        """Correct further estimates by the first bundles of a result, whose other bundles are assumed to be alike."""
+        levels = zip(self._plan.filled_levels, self._levels(recompression), strict=True)
+        self._known[recompression] = {
+            level.lod.level: LevelReport(bytes_written=_extrapolate(level, estimate, count.levels.get(level.lod.level)))
+            for level, estimate in levels
+        }
+
     def of(self, recompression: Recompression) -> SizeEstimate:
         """Return the estimate at a recompression.
 
@@ -111,14 +119,21 @@ class SizeEstimates:
 
     def _levels(self, recompression: Recompression) -> list[_LevelEstimate]:
         """Return the estimate of each level that has tiles."""
-        samples, known = self._sample(recompression), self._nearest_known(recompression)
-        filled = self._plan.filled_levels
-        if known is None:
-            return [_estimate(level, sample) for level, sample in zip(filled, samples, strict=True)]
-        return [
-            _correct(level, sample, reference, self._known[known][level.lod.level])
-            for level, sample, reference in zip(filled, samples, self._sample(known), strict=True)
+        samples, filled = self._sample(recompression), self._plan.filled_levels
+        corrected = [
+            [
+                _correct(level, sample, reference, self._known[known][level.lod.level])
+                for level, sample, reference in zip(filled, samples, self._sample(known), strict=True)
+            ]
+            for known in self._nearest_known(recompression)
         ]
+        if not corrected:
+            return [_estimate(level, sample) for level, sample in zip(filled, samples, strict=True)]
+        if len(corrected) == 1:
+            return corrected[0]
+        lower, upper = map(_order, self._nearest_known(recompression))
+        share = (_order(recompression) - lower) / (upper - lower)
+        return [_interpolate(below, above, share) for below, above in zip(corrected[0], corrected[1], strict=True)]
 
     def _sample(self, recompression: Recompression) -> list[Sample]:
         if recompression not in self._samples:
@@ -141,11 +156,15 @@ class SizeEstimates:
         if self._progress:
             self._progress(Phase.ESTIMATING, self._sampled, 0)
 
-    def _nearest_known(self, recompression: Recompression) -> Recompression | None:
+    def _nearest_known(self, recompression: Recompression) -> list[Recompression]:
+        """Return the recompressions below and above one that are known, as far as there are some, or only itself."""
         if recompression in self._known:
-            return recompression
-        quality = _order(recompression)
-        return min(self._known, key=lambda known: abs(_order(known) - quality), default=None)
+            return [recompression]
+        quality, known = _order(recompression), sorted(self._known, key=_order)
+        return [
+            *[other for other in known if _order(other) < quality][-1:],
+            *[other for other in known if _order(other) > quality][:1],
+        ]
 
     def _overhead(self, quality: int) -> int:
         if quality not in self._overheads:
@@ -154,7 +173,17 @@ class SizeEstimates:
 
 
 def _order(recompression: Recompression) -> int:
-    return 100 if recompression.quality is None else recompression.quality
+    """Return the quality, for sorting; lossless optimisation is the highest."""
+    return 101 if recompression.quality is None else recompression.quality
+
+
+def _interpolate(lower: _LevelEstimate, upper: _LevelEstimate, share: float) -> _LevelEstimate:
+    """Return an estimate between those from a lower and from a higher quality, whose errors differ in direction."""
+    return _LevelEstimate(
+        round(lower.written + share * (upper.written - lower.written)),
+        max(lower.deviation, upper.deviation),
+        max(lower.variation, upper.variation),
+    )
 
 
 def _estimate(level: LevelPlan, sample: Sample) -> _LevelEstimate:
@@ -168,6 +197,11 @@ def _estimate(level: LevelPlan, sample: Sample) -> _LevelEstimate:
     written, deviation = estimate_bytes(level.bytes, sample.ratios)
     variation = level.bytes * math.sqrt(-math.log(MAX_ERROR_PROBABILITY) / 2 / len(sample.ratios))
     return _LevelEstimate(written, deviation, variation)
+
+
+def _extrapolate(level: LevelPlan, estimate: _LevelEstimate, part: LevelReport | None) -> int:
+    """Return the bytes of a level from the figures of a part of its tiles, or from its estimate if there are none."""
+    return round(level.bytes * part.bytes_written / part.bytes_read) if part else estimate.written
 
 
 def _correct(level: LevelPlan, sample: Sample, reference: Sample, known: LevelReport) -> _LevelEstimate:

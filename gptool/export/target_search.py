@@ -23,7 +23,7 @@ from gptool.output.kind import OutputKind, collect_result_info
 from gptool.output.staging import Staging
 from gptool.plan import Plan
 
-GUESSES = 3
+GUESSES = 8
 """Passes that start where the estimate says; further ones halve what is left."""
 
 NEXT_STEPS = 2
@@ -99,7 +99,7 @@ class _Search:
         self._fits: dict[int, bool] = {}
         self._sizes: dict[int, int] = {}
         self._lowest: SizeCount | None = None
-        self._passes, self._is_cautious = 0, False
+        self._passes = 0
         if not self._ladder[-1].is_requested:
             self._record(len(self._ladder) - 1, self._estimates.of(self._ladder[-1]).size)
 
@@ -160,8 +160,7 @@ class _Search:
         steps = range(self._fitting + 1, self._exceeding)
 
         def size(step: int) -> int:
-            estimate = self._estimates.of(self._ladder[step])
-            return estimate.high if self._is_cautious else estimate.size
+            return self._estimates.of(self._ladder[step]).size
 
         return self._fitting + bisect_right(steps, self._request.size, key=size)
 
@@ -172,10 +171,11 @@ class _Search:
         return [other for other in above if low.get(other, 0) <= self._request.size]
 
     def _learn(self, step: int, trial: Trial) -> None:
-        """Take over what a trial has found out; if it was rejected before its end, only that the step does not fit."""
-        self._is_cautious = not trial.sizes
+        """Take over what a trial has found out; it has no sizes if it was rejected before its end."""
         if not trial.sizes:
             self._fits[step] = False
+            for recompression, count in trial.counts.items():
+                self._estimates.learn_part(recompression, count)
         for recompression, size in trial.sizes.items():
             self._record(self._ladder.index(recompression), size)
             self._estimates.learn(recompression, trial.counts[recompression].levels)
