@@ -75,18 +75,37 @@ class ParameterError(GptoolError, ValueError):
     """Raised if a parameter of a request is invalid, or the request selects nothing that the cache has."""
 
 
-class TooManyTilesError(ParameterError):
-    """Raised if a request selects more tiles than the limit. The message is that of ArcGIS Server.
+class LimitError(ParameterError):
+    """Raised if the result of a request, which is valid, would exceed a limit.
 
     Attributes
     ----------
     advice : tuple of str
-        Further lines for people: the number of tiles of each level, and which levels are within the limit.
+        Further lines for people: what would not exceed the limit.
     """
 
-    def __init__(self, what: str, advice: tuple[str, ...] = ()) -> None:
-        super().__init__(what)
+    def __init__(
+        self,
+        what: str,
+        advice: tuple[str, ...] = (),
+        *,
+        where: object = None,
+        found: object = None,
+        expected: object = None,
+    ) -> None:
+        super().__init__(what, where=where, found=found, expected=expected)
         self.advice = advice
+
+
+class TooManyTilesError(LimitError):
+    """Raised if a request selects more tiles than the limit. The message is that of ArcGIS Server.
+
+    Its advice is the number of tiles of each level, and which levels are within the limit.
+    """
+
+
+class TargetSizeError(LimitError):
+    """Raised if no result of a request fits the target size. Its advice is which levels would."""
 
 
 class SettingsError(GptoolError, ValueError):

@@ -30,6 +30,7 @@ CATEGORIES = {
     "nearestLevel": "Levels by resolution or scale",
     "optimizeTilesForSize": "Size of tiles",
     "compressionQuality": "Size of tiles",
+    "targetSize": "Size of tiles",
     "tables": "Size of tiles",
 }
 

@@ -24,6 +24,7 @@ Inputs = dict[str, arcpy.Parameter]
 
 EXTENT, QUALITY, OPTIMIZE, LEVELS = "exportExtent", "compressionQuality", "optimizeTilesForSize", "levels"
 STORAGE, TABLES, EXPORT_BY, NEAREST = "storageFormatType", "tables", "exportBy", "nearestLevel"
+TARGET = "targetSize"
 
 
 def find_cache(location: str | os.PathLike[str] | None) -> TileCache | None:
@@ -62,7 +63,7 @@ def enable_parameters(inputs: Inputs, output: str | None = None) -> None:
     optimize = bool(inputs[OPTIMIZE].value)
     inputs[EXTENT].enabled = not has_value(inputs[AREA])
     inputs[QUALITY].enabled = optimize
-    inputs[TABLES].enabled = optimize and inputs[QUALITY].value is not None
+    inputs[TABLES].enabled = (optimize and inputs[QUALITY].value is not None) or has_value(inputs[TARGET])
     inputs[NEAREST].enabled = read_export_by(inputs[EXPORT_BY].value) != "LevelID"
     inputs[STORAGE].enabled = output is None or not is_tile_package(output)
 
@@ -75,6 +76,8 @@ def show_messages(inputs: Inputs, cache: TileCache | None) -> None:
     values = operation_values(inputs)
     errors = invalid_inputs(values)
     warnings = _warnings(inputs, values, cache)
+    if values[QUALITY] is not None and values[TARGET] and values[OPTIMIZE]:
+        errors.setdefault(TARGET, "A target size and a compression quality are given; expected one of them.")
     if cache and values[LEVELS] and not {LEVELS, EXPORT_BY} & errors.keys():
         try:
             warnings |= _level_warnings(values, cache)

@@ -14,7 +14,7 @@ from typing import Any
 
 from gptool.batch.file import Batch, BatchExport
 from gptool.crs.projection import load_libraries
-from gptool.errors import ExportCancelledError, GptoolError, OutputError, TooManyTilesError
+from gptool.errors import ExportCancelledError, GptoolError, LimitError, OutputError
 from gptool.export.calls import run_call
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
@@ -58,8 +58,8 @@ class Outcome:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What to request instead, of an export of too many tiles."""
-        return self.error.advice if isinstance(self.error, TooManyTilesError) else ()
+        """What to request instead, of an export that exceeds a limit."""
+        return self.error.advice if isinstance(self.error, LimitError) else ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as JSON."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from gptool.display.progress_bar import progress_bar, tiles_text
-from gptool.errors import ExportCancelledError, GptoolError, ParameterError, SettingsError, TooManyTilesError
+from gptool.errors import ExportCancelledError, GptoolError, LimitError, ParameterError, SettingsError
 
 if TYPE_CHECKING:
     from gptool.jobs.job import Job
@@ -48,11 +48,11 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     if not isinstance(error, SettingsError):  # the keys of files have the operation's names
         text = with_options(text)
     click.echo(f"Error: {text}", err=True)
-    if isinstance(error, TooManyTilesError):
+    if isinstance(error, LimitError):
         for line in error.advice:
             click.echo(with_options(line), err=True)
     _discard_unwritable_output()
-    wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, TooManyTilesError)
+    wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, LimitError)
     sys.exit(2 if wrong_usage else 1)
 
 

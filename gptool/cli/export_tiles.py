@@ -15,6 +15,7 @@ from gptool.cli.console import (
     running,
     show_messages,
     show_progress,
+    with_options,
 )
 from gptool.cli.options import cache_argument, json_option, limit_option, selection_options
 from gptool.cli.report_file import prepare_report, write_failure_report
@@ -31,6 +32,7 @@ Examples:
   gptool export-tiles relief relief.tpkx --levels 0-6 --compression-quality 50
   gptool export-tiles relief north.tpkx --area-of-interest north.geojson
   gptool export-tiles relief smaller.tpkx --optimize-tiles-for-size
+  gptool export-tiles relief small.tpkx --target-size 500MB
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -137,6 +139,7 @@ def show_result(result: ExportResult, listed_in: str | None = None) -> None:
     click.echo(
         f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}: "
         f"{format_bytes(result.bytes_written)} of tiles, {format_bytes(beside)} of indexes of bundles and metadata"
+        + (f"; {with_options(result.target.text)}" if result.target else "")
     )
 
 

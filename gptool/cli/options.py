@@ -23,6 +23,7 @@ SELECTION = {
     "areaOfInterest": "FILE|JSON|WKT",
     "optimizeTilesForSize": None,
     "compressionQuality": "0-100",
+    "targetSize": "SIZE",
     "tables": "efficient|exact",
     "storageFormatType": "compactV2|compact",
 }

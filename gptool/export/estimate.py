@@ -15,6 +15,7 @@ from gptool.display.notebook import table_html, warning_counts
 from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
+from gptool.export.target import TargetChoice
 from gptool.jpeg.recompression import Recompression, recompress_tiles
 from gptool.model import Message, Phase, Progress
 from gptool.output.kind import OutputKind, collect_result_info
@@ -81,6 +82,8 @@ class Estimate:
     levels : tuple of LevelEstimate
     messages : tuple of Message
         Notices.
+    target : TargetChoice or None
+        What is done to tiles so that the result fits the target size, as far as the estimate says.
     """
 
     total_tiles_to_export: int
@@ -90,6 +93,7 @@ class Estimate:
     name: str
     levels: tuple[LevelEstimate, ...]
     messages: tuple[Message, ...] = ()
+    target: TargetChoice | None = None
 
     def __repr__(self) -> str:
         return f"<Estimate: {self.summary}{warning_counts(self.messages)}>"
@@ -124,6 +128,7 @@ class Estimate:
             "sampledTiles": self.sampled_tiles,
             "result": self.result,
             "resultName": self.name,
+            "target": self.target and self.target.to_json(),
             "levels": [level.to_json() for level in self.levels],
             "messages": [message.to_json() for message in self.messages],
         }
@@ -152,7 +157,7 @@ def estimate_plan(
     """
     levels, found = _estimate_levels(plan, recompression, progress)
     bundles = [
-        _apportion(level, estimate.bytes_written) for level, estimate in zip(plan.filled_levels, levels, strict=True)
+        apportion(level, estimate.bytes_written) for level, estimate in zip(plan.filled_levels, levels, strict=True)
     ]
     info = collect_result_info(kind, plan, name, stated_quality(plan, found, recompression))
     size, metadata = kind.result_size(info, chain.from_iterable(bundles)), kind.result_size(info, [])
@@ -203,18 +208,18 @@ def _estimate_levels(
 
     levels, found = list[LevelEstimate](), LevelReport()
     for level in plan.filled_levels:
-        sample = _sample_level(plan, level, recompression, count, SAMPLE_TILES)
+        sample = sample_level(plan, level, recompression, count, SAMPLE_TILES)
         estimate = _estimate_level(level, sample)
         if size := sample_size(estimate.bytes_written, estimate.deviation):
             total += min(size, level.tiles)
-            sample = _sample_level(plan, level, recompression, count, size)
+            sample = sample_level(plan, level, recompression, count, size)
             estimate = _estimate_level(level, sample)
         levels.append(estimate)
         found.add(sample.found)
     return tuple(levels), found
 
 
-def _sample_level(
+def sample_level(
     plan: Plan, level: LevelPlan, recompression: Recompression, count: Callable[[int], None], size: int
 ) -> Sample:
     """Recompress the tiles at `size` sampling points of a level, or all tiles of a smaller level.
@@ -256,7 +261,7 @@ def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:
     return LevelEstimate(lod, level.tiles, level.bytes, written, found.tiles, deviation)
 
 
-def _apportion(level: LevelPlan, written: int) -> list[BundlePlan]:
+def apportion(level: LevelPlan, written: int) -> list[BundlePlan]:
     """Distribute the estimated bytes of a level over its bundles by their present bytes; the sum is exact."""
     ends = list(accumulate((bundle.bytes for bundle in level.bundles), initial=0))
     shares = [end * written // level.bytes for end in ends]

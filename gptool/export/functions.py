@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gptool.cache import TileCache
-from gptool.errors import OutputExistsError, ParameterError, TooManyTilesError
+from gptool.errors import LimitError, OutputExistsError, ParameterError
 from gptool.export.calls import run_call, run_estimate
 from gptool.export.estimate import Estimate
 from gptool.export.report import ExportResult
@@ -36,6 +36,7 @@ def export_tiles(
     storage_format_type: str | None = None,
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
+    target_size: int | str | None = None,
     tables: Tables = "efficient",
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
@@ -73,6 +74,10 @@ def export_tiles(
         The IJG quality, 0 to 100, that JPEG tiles are recompressed to, capped at each tile's own quality. With the
         efficient tables the quality moves in steps: a request slightly below a tile's quality may not lower it; a
         message says so. By default, every tile keeps its quality.
+    target_size : int, str or None
+        The bytes that the result must not exceed, also as in `500MB`, `1.5 GB` or `200 MiB`. Tiles are copied if the
+        result fits then, else optimised without loss, else recompressed to the highest quality whose result fits. It
+        cannot be combined with `compression_quality`.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
         or the IJG table of the requested quality.
@@ -93,7 +98,8 @@ def export_tiles(
     Raises
     ------
     ParameterError
-        If the request is invalid, selects no tile, or selects more tiles than the maximum.
+        If the request is invalid, selects no tile, or selects more tiles than the maximum, or if no result of it fits
+        the target size.
     CacheError
         If the cache cannot be read.
     OutputError
@@ -115,6 +121,7 @@ def export_tiles(
         storage_format_type=storage_format_type,
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
+        target_size=target_size,
         tables=tables,
     ).result
     return replace(result, messages=_with_python_names(result.messages))
@@ -133,6 +140,7 @@ def estimate_export_tiles_size(
     storage_format_type: str | None = None,
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
+    target_size: int | str | None = None,
     tables: Tables = "efficient",
     max_export_tiles_count: int | None = None,
     progress: Progress | bool | None = None,
@@ -157,7 +165,8 @@ def estimate_export_tiles_size(
     Raises
     ------
     ParameterError
-        If the request is invalid, selects no tile, or selects more tiles than the maximum.
+        If the request is invalid, selects no tile, or selects more tiles than the maximum, or if no result of it fits
+        the target size.
     CacheError
         If the cache cannot be read.
     """
@@ -176,6 +185,7 @@ def estimate_export_tiles_size(
         storage_format_type=storage_format_type,
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
+        target_size=target_size,
         tables=tables,
     )
     return replace(estimate, messages=_with_python_names(estimate.messages))
@@ -190,7 +200,7 @@ def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
         raise
     except ParameterError as error:
         error.change_texts(partial(with_names, names=PYTHON_NAMES))
-        for line in error.advice if isinstance(error, TooManyTilesError) else ():
+        for line in error.advice if isinstance(error, LimitError) else ():
             error.add_note(line)
         raise
 

@@ -25,7 +25,7 @@ def request_notices(request: Request) -> list[Message]:
     notices = []
     if request.tile_package and request.storage is None:
         notices.append(Message("Informative", "storageFormatType is not given: the tile package is a .tpkx"))
-    if request.optimize and request.quality is None:
+    if request.optimize and request.quality is None and request.target_size is None:
         notices.append(
             Message(
                 "Informative",
@@ -59,7 +59,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
             f"compressionQuality {requested} is above {declared}, the quality that the cache declares: only tiles "
             f"whose own quality is above {requested} are recompressed"
         )
-    if request.tables == "exact" and requested is None:
+    if request.tables == "exact" and requested is None and request.target_size is None:
         warnings.append("tables exact has no effect without a compressionQuality: no tile is recompressed")
     if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
         warnings.append(
@@ -69,9 +69,15 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
 
 
-def tile_notices(total: LevelReport, recompression: Recompression) -> list[Message]:
-    """Return notices that are known after the work: what became of JPEG tiles, and damaged tiles."""
-    notices = quality_notices(total, recompression)
+def tile_notices(total: LevelReport, recompression: Recompression, *, is_chosen: bool = False) -> list[Message]:
+    """Return notices that are known after the work: what became of JPEG tiles, and damaged tiles.
+
+    Parameters
+    ----------
+    is_chosen : bool
+        True if the quality was not requested, but chosen for a target size: that tiles keep theirs is no surprise then.
+    """
+    notices = [] if is_chosen else quality_notices(total, recompression)
     if total.tiles_damaged:
         count = format_count(total.tiles_damaged, "tile")
         notices.append(Message("Warning", f"damaged or empty: {count}, listed with the result"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptool.cache import TileCache
@@ -13,6 +13,7 @@ from gptool.export.estimate import Estimate, estimate_plan
 from gptool.export.notices import plan_notices
 from gptool.export.report import ExportResult
 from gptool.export.run import run_export
+from gptool.export.target_search import TargetRequest, choose_by_estimate, export_to_target
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message, Progress
 from gptool.output.kind import OutputKind
@@ -37,12 +38,15 @@ class PreparedExport:
         What is done to JPEG tiles.
     notices : tuple of Message
         What users should know before the work.
+    target_size : int or None
+        Bytes that the result must not exceed; `recompression` has no quality then, which is still to be chosen.
     """
 
     plan: Plan
     kind: OutputKind
     recompression: Recompression
     notices: tuple[Message, ...]
+    target_size: int | None = None
 
     def estimate(self, progress: Progress | None = None, *, name: str | None = None) -> Estimate:
         """Return how many bytes the result will have, with the estimate's own notices. Nothing is written.
@@ -58,12 +62,30 @@ class PreparedExport:
         ------
         CacheError
             If the tiles of the sample cannot be read.
+        TargetSizeError
+            If nothing fits the target size, as far as the estimate can say.
         """
-        return estimate_plan(self.plan, self.kind, self.recompression, name or self.plan.cache.name, progress)
+        name, target = name or self.plan.cache.name, self._target()
+        if target is None:
+            return estimate_plan(self.plan, self.kind, self.recompression, name, progress)
+        choice = choose_by_estimate(target, name, progress)
+        estimate = estimate_plan(self.plan, self.kind, choice.recompression, name, progress)
+        return replace(estimate, target=choice, messages=(choice.message(estimate.total_size),))
 
     def export(self, staging: Staging, threads: int, progress: Progress | None = None) -> ExportResult:
-        """Write the result, and return it with its own notices. See `gptool.export.run.run_export`."""
+        """Write the result, and return it with its own notices.
+
+        See `gptool.export.run.run_export`, and for a target size `gptool.export.target_search.export_to_target`.
+        """
+        target = self._target()
+        if target is not None:
+            return export_to_target(target, staging, threads, progress)
         return run_export(self.plan, self.kind, self.recompression, staging, threads, progress)
+
+    def _target(self) -> TargetRequest | None:
+        if self.target_size is None:
+            return None
+        return TargetRequest(self.plan, self.kind, self.recompression, self.target_size)
 
 
 def prepare(
@@ -115,7 +137,8 @@ def prepare(
     quality = request.quality if request.optimize else None
     image = plan.cache.image
     recompression = Recompression.for_cache(image, quality=quality, tables=request.tables, optimize=request.optimize)
-    return PreparedExport(plan, kind, recompression, tuple(plan_notices(plan, kind, recompression, request)))
+    notices = plan_notices(plan, kind, recompression, request)
+    return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size)
 
 
 def _check_separate(target: Path, cache: TileCache) -> None:

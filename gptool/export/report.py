@@ -14,6 +14,7 @@ import numpy as np
 from gptool._jpeg import Outcome
 from gptool.cache import TileBatch
 from gptool.display.notebook import table_html, warning_counts
+from gptool.export.target import TargetChoice
 from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import BatchOutcomes, Recompression
@@ -210,12 +211,15 @@ class ExportResult:
         By level ID, coarsest first; only levels that have tiles.
     messages : tuple of Message
         Notices in the order in which they arose.
+    target : TargetChoice or None
+        What was done to tiles so that the result fits the target size; None if there was none.
     """
 
     path: Path
     size: int
     levels: dict[int, LevelReport]
     messages: tuple[Message, ...] = ()
+    target: TargetChoice | None = None
 
     def __repr__(self) -> str:
         counts = warning_counts(self.messages, self.total.tiles_damaged)
@@ -284,6 +288,7 @@ class ExportResult:
         return {
             "path": str(self.path),
             "size": self.size,
+            "target": self.target and self.target.to_json(),
             **self.total.to_json(),
             "levels": [{"level": level, **report.to_json()} for level, report in self.levels.items()],
             "damagedTiles": [tile.to_json() for tile in self.damaged],

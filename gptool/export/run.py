@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from gptool.cache.compact import bundle_path
 from gptool.errors import CacheError, translate_os_errors
 from gptool.export.notices import tile_notices
 from gptool.export.report import DamagedTile, ExportResult, LevelReport, expected_quality, stated_quality
 from gptool.export.scheduler import run_units
+from gptool.export.trial import SizeCount, Trial
 from gptool.export.unit import Unit, UnitResult
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Lod, Progress
+from gptool.output.bundle import UnwrittenBundle
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
 from gptool.output.staging import Staging
 from gptool.plan import BundlePlan, Plan
@@ -29,6 +32,7 @@ def run_export(
     staging: Staging,
     threads: int,
     progress: Progress | None = None,
+    trial: Trial | None = None,
 ) -> ExportResult:
     """Write the result of a plan, which appears whole or not at all.
 
@@ -40,9 +44,13 @@ def run_export(
         Units of work that run at once.
     progress : Progress or None
         Called with the tiles that are exported.
+    trial : Trial or None
+        Gets the figures while they arise, and may reject the result.
 
     Raises
     ------
+    TrialRejectedError
+        If the trial rejects the result, of which nothing is left then.
     CacheError
         If the cache cannot be read, or changes meanwhile.
     OutputError
@@ -62,17 +70,53 @@ def run_export(
             def take(result: UnitResult) -> None:
                 _check_unchanged(plan, next(expected), result.report)
                 reports[result.bundle.address.level].add(result.report)
+                if trial:
+                    trial.add(result)
                 writer.add_bundle(result.bundle)
 
             with translate_os_errors(target):
                 make_unit = partial(_make_unit, plan, recompression, kind, writer)
-                units = [make_unit(lod, bundle) for bundle, lod in planned]
+                units = [
+                    make_unit(lod, bundle)._replace(others=trial.others if trial else ()) for bundle, lod in planned
+                ]
             run_units(units, plan.tiles, threads, progress, take, target)
             total = LevelReport.sum(reports.values())
             with translate_os_errors(target):
                 size = writer.finish(replace(info, quality=stated_quality(plan, total, recompression)))
+        if trial:
+            trial.end(size)
         staging.commit(staged)
-    return ExportResult(target, size, reports, tuple(tile_notices(total, recompression)))
+    return ExportResult(target, size, reports, tuple(tile_notices(total, recompression, is_chosen=trial is not None)))
+
+
+def count_size(
+    plan: Plan, recompression: Recompression, threads: int, progress: Progress | None, target: Path
+) -> SizeCount:
+    """Recompress all tiles of a plan, write nothing, and return the figures.
+
+    Parameters
+    ----------
+    target : Path
+        The result that errors name.
+
+    Raises
+    ------
+    CacheError
+        If the cache cannot be read, or changes meanwhile.
+    """
+    count, planned = SizeCount(), _bundles(plan)
+    expected = (bundle for bundle, _ in planned)
+
+    def take(result: UnitResult) -> None:
+        _check_unchanged(plan, next(expected), result.report)
+        count.add(result.bundle.address, result.report)
+
+    units = [
+        Unit(plan.cache, plan.selection, lod, bundle.address, recompression, UnwrittenBundle, False, ())
+        for bundle, lod in planned
+    ]
+    run_units(units, plan.tiles, threads, progress, take, target)
+    return count
 
 
 def _bundles(plan: Plan) -> list[tuple[BundlePlan, Lod]]:

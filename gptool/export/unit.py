@@ -37,6 +37,8 @@ class Unit(NamedTuple):
         Whether the CRC-32 of the bundle's files is needed.
     regions : tuple of FileRegion
         Where the bundle's files are written.
+    others : tuple of Recompression
+        Other recompressions of the same tiles, whose results are counted but not written.
     """
 
     cache: TileCache
@@ -47,13 +49,22 @@ class Unit(NamedTuple):
     writer: type[BundleWriter]
     checksums: bool
     regions: tuple[FileRegion, ...]
+    others: tuple[Recompression, ...] = ()
 
 
 class UnitResult(NamedTuple):
-    """The record of a finished unit of work."""
+    """The record of a finished unit of work: the bundle, its figures, and those of each of the other recompressions."""
 
     bundle: WrittenBundle
     report: LevelReport
+    others: tuple[LevelReport, ...]
+
+
+class _Recompressed(NamedTuple):
+    """A batch of tiles after a recompression."""
+
+    tiles: TileBatch
+    outcomes: BatchOutcomes
 
 
 def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedMap = map) -> UnitResult:
@@ -74,7 +85,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
     OSError
         If it cannot be written.
     """
-    report = LevelReport()
+    report, others = LevelReport(), tuple(LevelReport() for _ in unit.others)
     writer = unit.writer(unit.address, unit.regions, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
@@ -82,12 +93,14 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
             batches = bundle.batches(positions)
         else:
             batches, ordered_map = bundle.batches(positions, _read_buffer()), map
-        for batch, result, outcomes in ordered_map(partial(_recompress, unit.recompression), batches):
-            writer.append(result)
-            report.add_batch(unit.address, batch, result, outcomes)
+        recompressions = unit.recompression, *unit.others
+        for batch, results in ordered_map(partial(_recompress, recompressions), batches):
+            writer.append(results[0].tiles)
+            for figures, result in zip((report, *others), results, strict=True):
+                figures.add_batch(unit.address, batch, *result)
             if progress:
                 progress(Phase.EXPORTING, report.tiles, len(positions))
-    return UnitResult(WrittenBundle(unit.address, writer.files), report)
+    return UnitResult(WrittenBundle(unit.address, writer.files), report, others)
 
 
 _of_thread = threading.local()
@@ -101,5 +114,5 @@ def _read_buffer() -> ReadBuffer:
     return buffer
 
 
-def _recompress(recompression: Recompression, batch: TileBatch) -> tuple[TileBatch, TileBatch, BatchOutcomes]:
-    return batch, *recompress_tiles(batch, recompression)
+def _recompress(recompressions: tuple[Recompression, ...], batch: TileBatch) -> tuple[TileBatch, list[_Recompressed]]:
+    return batch, [_Recompressed(*recompress_tiles(batch, recompression)) for recompression in recompressions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from gptool.errors import ExportCancelledError, GptoolError, TooManyTilesError
+from gptool.errors import ExportCancelledError, GptoolError, LimitError
 from gptool.model import Message
 
 FRAME = re.compile(
@@ -37,7 +37,7 @@ def closing_messages(operation: str, error: BaseException | None, seconds: float
         return [Message("Warning", f"Cancelled ({operation})."), _end_message("Cancelled", seconds)]
     if not isinstance(error, GptoolError):
         return [Message("Warning", f"Interrupted ({operation})."), _end_message("Cancelled", seconds)]
-    advice = error.advice if isinstance(error, TooManyTilesError) else ()
+    advice = error.advice if isinstance(error, LimitError) else ()
     return [
         Message("Error", str(error)),
         *(Message("Informative", line) for line in advice),

@@ -61,6 +61,7 @@ def write_report(
             "size": result.size,
             "sha256": _sha256(result.path, progress) if request.tile_package else None,
         },
+        "target": result.target and result.target.to_json(),
         "verification": _verification_json(result.path) if request.tile_package else None,
         **_figures_json(plan, result),
         "damagedTiles": [tile.to_json() for tile in result.damaged],
@@ -94,6 +95,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
         "optimizeTilesForSize": request.optimize,
         "compressionQuality": request.quality,
+        "targetSize": request.target_size,
         "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
     }

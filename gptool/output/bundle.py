@@ -213,6 +213,24 @@ class CompactV1Writer(BundleWriter):
         )
 
 
+class UnwrittenBundle(BundleWriter):
+    """A writer that writes nothing, for exports whose size alone is wanted."""
+
+    first_tile = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.files = self._complete()
+
+    def append(self, batch: TileBatch) -> None:
+        """Do nothing."""
+
+    def _complete(self) -> tuple[WrittenFile, ...]:
+        return ()
+
+
 def write_all(file: io.FileIO, data: memoryview) -> None:
     """Write all bytes: on network drives and near quotas one call may write only some of them."""
     while len(data):

@@ -61,14 +61,14 @@ def _fitting_levels(plan: Plan, limit: int) -> str:
     deepest = deepest_fitting(levels, limit)
     if not deepest:
         return "No single level is within the limit: request a smaller exportExtent or areaOfInterest."
-    text = f"The deepest levels within the limit are {_levels_parameter(plan, deepest)}"
+    text = f"The deepest levels within the limit are {levels_parameter(plan, deepest)}"
     coarsest = levels[: sum(1 for tiles in accumulate(level.tiles for level in levels) if tiles <= limit)]
     if deepest[0] is not levels[0] and coarsest:
-        text += f", the coarsest are {_levels_parameter(plan, coarsest)}"
+        text += f", the coarsest are {levels_parameter(plan, coarsest)}"
     return f"{text}; deeper levels require a smaller exportExtent or areaOfInterest."
 
 
-def _levels_parameter(plan: Plan, levels: Sequence[LevelPlan]) -> str:
+def levels_parameter(plan: Plan, levels: Sequence[LevelPlan]) -> str:
     """Return the parameter that selects exactly these levels, and the number of their tiles."""
     text = ",".join(plan.cache.scheme.level_ranges([level.lod for level in levels]))
     return f"levels={text} (exportBy=LevelID) with {format_count(sum(level.tiles for level in levels), 'tile')}"

@@ -12,6 +12,7 @@ from gptool.model import StorageFormat, Tables
 from gptool.request.area import read_area
 from gptool.request.extent import read_extent
 from gptool.request.levels import read_levels
+from gptool.request.sizes import read_size
 from gptool.request.values import format_value, is_absent, read_boolean, read_choice, read_integer
 
 GPType = Literal["GPString", "GPBoolean", "GPLong", "GPFeatureRecordSetLayer"]
@@ -166,11 +167,20 @@ PARAMETERS: tuple[Parameter, ...] = (
         limits=(MIN_QUALITY, MAX_QUALITY),
     ),
     Parameter(
+        "targetSize",
+        "GPString",
+        "Target size",
+        "Size that the result must not exceed, such as 500MB, 1.5 GB, 200 MiB or a number of bytes. Tiles are copied "
+        "if the result fits then, else optimised without loss, else recompressed to the highest quality whose result "
+        "fits. It takes the place of compressionQuality.",
+        lambda value: read_size(value, "targetSize"),
+    ),
+    Parameter(
         "tables",
         "GPString",
         "Tables",
         "Quantisation tables of recompressed tiles. With efficient, they are integer multiples of those that each tile "
-        "has, which makes smaller tiles at equal quality. With exact, they are the IJG tables of compressionQuality.",
+        "has, which makes smaller tiles at equal quality. With exact, they are the IJG tables of the quality.",
         lambda value: read_choice(value, "tables", {name: name for name in TABLES}),
         default=TABLES[0],
         choices=TABLES,

@@ -60,6 +60,8 @@ class Request:
         True if JPEG tiles are made smaller: optimised without loss, or recompressed to `quality`.
     quality : int or None
         0..100; used if `optimize` is True.
+    target_size : int or None
+        Bytes that the result must not exceed, in place of `quality`.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles.
     """
@@ -73,6 +75,7 @@ class Request:
     storage: StorageFormat | None
     optimize: bool
     quality: int | None
+    target_size: int | None
     tables: Tables
 
 
@@ -82,9 +85,17 @@ def read_request(values: Mapping[str, Any]) -> Request:
     Raises
     ------
     ParameterError
-        If a value is invalid.
+        If a value is invalid, or a target size is given with a compression quality.
     """
     inputs = read_inputs(values)
+    quality, target_size = inputs["compressionQuality"], inputs["targetSize"]
+    if quality is not None and target_size is not None:
+        raise ParameterError(
+            "contradicts compressionQuality",
+            where="targetSize",
+            found=f"targetSize {target_size} and compressionQuality {quality}",
+            expected="one of them",
+        )
     return Request(
         levels=inputs["levels"],
         export_by=inputs["exportBy"],
@@ -94,7 +105,8 @@ def read_request(values: Mapping[str, Any]) -> Request:
         tile_package=inputs["tilePackage"],
         storage=inputs["storageFormatType"],
         optimize=inputs["optimizeTilesForSize"],
-        quality=inputs["compressionQuality"],
+        quality=quality,
+        target_size=target_size,
         tables=inputs["tables"],
     )
 
@@ -114,7 +126,8 @@ def read_call(
     Raises
     ------
     ParameterError
-        If a value is invalid, or a compression quality is given although `optimize_tiles_for_size` is False.
+        If a value is invalid, if a compression quality or a target size is given although `optimize_tiles_for_size` is
+        False, or if both are given.
     """
     for name in ("levels", "export_extent"):
         _refuse_empty_text(name, others.get(name))
@@ -128,13 +141,15 @@ def read_call(
             "optimize_tiles_for_size": has_quality if optimize_tiles_for_size is None else optimize_tiles_for_size,
         }
     )
-    if has_quality and not request.optimize:
-        raise ParameterError(
-            "cannot be False if compressionQuality is given",
-            where="optimizeTilesForSize",
-            found=f"False and compressionQuality {request.quality}",
-            expected="True or None",
-        )
+    reasons = {"compressionQuality": request.quality, "targetSize": request.target_size}
+    for name, value in reasons.items():
+        if value is not None and optimize_tiles_for_size is not None and not request.optimize:
+            raise ParameterError(
+                f"cannot be False if {name} is given",
+                where="optimizeTilesForSize",
+                found=f"False and {name} {value}",
+                expected="True or None",
+            )
     return request
 
 

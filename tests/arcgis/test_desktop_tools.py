@@ -192,9 +192,20 @@ def test_parameters_without_effect_are_not_available(
     assert off() == always | {"compression_quality", "tables"}
     assert off(optimize_tiles_for_size=True) == always | {"tables"}
     assert off(optimize_tiles_for_size=True, compression_quality=50) == always
+    assert off(target_size="5MB") == always | {"compression_quality"}
     assert off(optimize_tiles_for_size=True, compression_quality=50, export_by="Scale") == {"storage_format_type"}
     assert "storage_format_type" not in off(out_tiles=str(tmp_path / "folder"))
     assert "export_extent" in off(area_of_interest=square(west=0, south=0, side=1))
+
+
+def test_target_size_is_used_and_contradicts_a_quality(arcpy: ArcPy, export: Any, given: dict[str, Any]) -> None:
+    both = {"optimize_tiles_for_size": True, "compression_quality": 50, "target_size": "1.2 MB"}
+    assert messages_of(arcpy, export, "error", **given, **both) == {
+        "target_size": "A target size and a compression quality are given; expected one of them."
+    }
+    arcpy.run(export, given | {"target_size": "1.2 MB"})
+    assert 1_100_000 < Path(given["out_tiles"]).stat().st_size <= 1_200_000
+    assert any("is the highest quality whose result fits" in text for _, text in arcpy.messages)
 
 
 def test_quality_that_is_not_available_is_not_used(arcpy: ArcPy, export: Any, given: dict[str, Any]) -> None:

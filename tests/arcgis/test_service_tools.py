@@ -105,6 +105,7 @@ def test_area_of_interest_has_a_polygon_schema(export: Any) -> None:
         ("storageFormatType", "exploded", "storageFormatType: .*found 'exploded'"),
         ("tables", "best", "tables: .*found 'best', expected efficient or exact"),
         ("compressionQuality", 101, "compressionQuality: .*found 101, expected an integer from 0 to 100"),
+        ("targetSize", "5 pounds", "targetSize: value is not a size; found '5 pounds', expected a size"),
     ],
 )
 def test_invalid_value_sets_the_message_of_its_parameter(
@@ -147,6 +148,7 @@ def test_categories_group_the_rarer_parameters(export: Any) -> None:
         "nearestLevel": "Levels by resolution or scale",
         "optimizeTilesForSize": "Size of tiles",
         "compressionQuality": "Size of tiles",
+        "targetSize": "Size of tiles",
         "tables": "Size of tiles",
     }
 
@@ -280,6 +282,7 @@ def test_values_are_passed_to_the_operation(
         "storageFormatType": "CompactV2",
         "optimizeTilesForSize": False,
         "compressionQuality": 50,
+        "targetSize": None,
         "tables": "efficient",
         "cache": cache,
         "service": "World",

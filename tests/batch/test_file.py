@@ -56,6 +56,10 @@ WRONG = {
         f"{EXPORT}optimizeTilesForSize = false\n[defaults]\ncompressionQuality = 50",
         "exports.a.optimizeTilesForSize: cannot be False if compressionQuality is given",
     ),
+    "target size beside a quality": (
+        f'{EXPORT}targetSize = "5MB"\n[defaults]\ncompressionQuality = 50',
+        "exports.a.targetSize: contradicts compressionQuality; found targetSize 5000000 and compressionQuality 50",
+    ),
     "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
     "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
     "null character": (f'{SECOND}"b\\u0000.tpkx"', "exports.b.output is not a path; found 'b\\x00"),

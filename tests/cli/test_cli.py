@@ -129,6 +129,16 @@ FAILURES = {
         "expected a name that ends in .tpkx or .tpk, or the name of a folder",
     ),
     "quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
+    "quality beside a target size": (
+        f"{ESTIMATE} --compression-quality 50 --target-size 5MB",
+        2,
+        "--target-size: contradicts --compression-quality; found --target-size 5000000 and --compression-quality 50",
+    ),
+    "target size in pounds": (
+        f"{EXPORT} --target-size 5lb",
+        2,
+        "--target-size: value is not a size; found '5lb', expected a size of 1 byte or more such as 500MB",
+    ),
     "no workers": (
         f"{EXPORT} --workers 0",
         2,

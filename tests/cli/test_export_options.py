@@ -42,6 +42,31 @@ def read(path: Path) -> dict[str, Any]:
     return report
 
 
+def test_last_line_names_the_quality_for_a_target_size(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--target-size", "1.2 MB", "--report", "r.json", cwd=tmp_path)
+    target = read(tmp_path / "r.json")["target"]
+    assert (target["targetSize"], target["method"]) == (1_200_000, "recompress")
+    assert (tmp_path / "x.tpkx").stat().st_size <= 1_200_000 < target["nextSize"]
+    text = f"--compression-quality {target['compressionQuality']} is the highest quality whose result fits"
+    assert done.stdout.splitlines()[-1].endswith(f"; {text}")
+    assert f"Note: --target-size of 1,200,000 bytes: {text}" in done.stderr
+
+
+def test_target_size_below_the_smallest(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--target-size", "0.9 MB", cwd=tmp_path)
+    error, advice = errors_and_notes(done)
+    assert done.returncode == 1
+    start = (
+        "Error: --target-size: no --compression-quality makes the result fit; found 900,000 bytes, expected at least "
+    )
+    assert error.startswith(start)
+    assert error.endswith(" bytes, the smallest possible size")
+    assert advice.startswith("The deepest levels that fit at the lowest quality are --levels ")
+    levels = advice.split("--levels ")[1].split()[0]
+    run("export-tiles", cache, "x.tpkx", "--target-size", "0.9 MB", "--levels", levels, cwd=tmp_path)
+    assert (tmp_path / "x.tpkx").stat().st_size <= 900_000
+
+
 class TestReport:
     def test_report_of_an_export_states_request_figures_and_verification(self, cache: Path, tmp_path: Path) -> None:
         options = ("--levels", "0-1", "--compression-quality", "50", "--report", "r.json", "--json")

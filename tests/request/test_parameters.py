@@ -16,6 +16,7 @@ def test_names_in_python_and_on_the_command_line() -> None:
         ("storageFormatType", "storage_format_type", "--storage-format-type"),
         ("optimizeTilesForSize", "optimize_tiles_for_size", "--optimize-tiles-for-size"),
         ("compressionQuality", "compression_quality", "--compression-quality"),
+        ("targetSize", "target_size", "--target-size"),
         ("tables", "tables", "--tables"),
     ]
 
