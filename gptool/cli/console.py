@@ -175,14 +175,16 @@ def _ignore(_phase: Phase, _done: int, _total: int, /) -> None:
 
 @contextmanager
 def _lines() -> Iterator[Progress]:
-    started, current = time.monotonic(), None
+    started = reported = time.monotonic()
+    current = None
     due = started + FIRST_LINE_SECONDS
 
     def progress(phase: Phase, done: int, total: int, /) -> None:
-        nonlocal due, started, current
+        nonlocal due, started, reported, current
         now = time.monotonic()
         if phase is not current:  # another kind of work, at another rate
-            started, current = now, phase
+            started, current = reported, phase
+        reported = now
         if now < due or (total and done >= total):
             return
         due = now + LINE_SECONDS

@@ -21,7 +21,8 @@ from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, MAX_COUNT
 from gptool.text import format_bytes
 
 if TYPE_CHECKING:
-    from gptool.samples.report import QualityFigures, Samples
+    from gptool.samples.figures import QualityFigures
+    from gptool.samples.report import Samples
 
 EPILOG = """\b
 Examples:

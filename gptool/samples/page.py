@@ -11,8 +11,8 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
+from gptool.samples.figures import WORST, QualityFigures, SampledTile, SampleFigures, TileResult
 from gptool.samples.plot import size_plot, steps_strip
-from gptool.samples.report import WORST, QualityFigures, SampledTile, Samples, TileResult
 from gptool.text import format_bytes, format_count
 
 STATIC = Path(__file__).parent / "static"
@@ -61,7 +61,7 @@ PAGE = """\
 """
 
 
-def make_page(samples: Samples) -> str:
+def make_page(samples: SampleFigures) -> str:
     """Return the page."""
     style, script = (STATIC.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return PAGE.format(
@@ -87,7 +87,7 @@ def _source(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _selection(samples: Samples) -> str:
+def _selection(samples: SampleFigures) -> str:
     scored, shown = format_count(samples.scored_tiles, "tile"), len(samples.tiles)
     return escape(
         f"{format_count(samples.total_tiles, 'tile')} selected, {format_bytes(samples.copied_size)} as "
@@ -95,7 +95,7 @@ def _selection(samples: Samples) -> str:
     )
 
 
-def _advice(samples: Samples) -> str:
+def _advice(samples: SampleFigures) -> str:
     best = samples.recommended
     low, high = best.interval
     about = "" if low == high else f" ({format_bytes(low)} to {format_bytes(high)})"
@@ -109,7 +109,7 @@ def _advice(samples: Samples) -> str:
     )
 
 
-def _quality_table(samples: Samples) -> str:
+def _quality_table(samples: SampleFigures) -> str:
     rows = (_quality_row(figures, figures == samples.recommended) for figures in samples.all_figures)
     size = f'<td title="{samples.copied_size:,} bytes">{format_bytes(samples.copied_size)}</td>'
     copied = f'<tr><th scope="row">as it is</th>{size}<td>100.0</td><td>100.0</td><td>-</td></tr>'
@@ -137,7 +137,7 @@ def _decibels(psnr: float | None) -> str:
     return "-" if psnr is None else f"{psnr:.1f} dB"
 
 
-def _tools(samples: Samples) -> str:
+def _tools(samples: SampleFigures) -> str:
     best = samples.recommended.quality
     qualities = ((figures.quality, str(figures.quality)) for figures in samples.all_figures)
     return (
@@ -156,7 +156,7 @@ def _choice(name: str, legend: str, choices: Iterable[tuple[int, str]], checked:
     return f"<fieldset><legend>{legend}</legend>{inputs}</fieldset>"
 
 
-def _figure(samples: Samples, tile: SampledTile, number: int) -> str:
+def _figure(samples: SampleFigures, tile: SampledTile, number: int) -> str:
     """Return a tile: before and after, the slider between them, and the figures of each quality."""
     level, row, column = tile.address
     where, best = f"Level {level}, row {row}, column {column}", samples.recommended.quality

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from gptool.samples.report import QualityFigures, Samples
+from gptool.samples.figures import QualityFigures, SampleFigures
 from gptool.text import format_bytes
 
 WIDTH, HEIGHT = 640, 380
@@ -16,7 +16,10 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 616, 24, 320
 
 STRIP_HEIGHT = 74
 BAND_TOP, BAND_BOTTOM = 8, 30
-SCORE_STEP = 10
+SCORE_STEP, LABEL_SCORES = 10, 4
+"""The distance of lines of the grid, and the room for labels below the lowest point, in scores."""
+
+LABEL_WIDTH = 20
 
 
 class _Axes(NamedTuple):
@@ -27,12 +30,13 @@ class _Axes(NamedTuple):
     lowest: float
 
     @classmethod
-    def around(cls, samples: Samples) -> _Axes:
+    def around(cls, samples: SampleFigures) -> _Axes:
         """Return axes that show all figures, the threshold, and the result without recompression."""
         sizes = [samples.copied_size, *(size for figures in samples.all_figures for size in figures.interval)]
         scores = [samples.threshold, *(figures.worst_score for figures in samples.all_figures)]
         margin = max(0.06 * (max(sizes) - min(sizes)), 1)
-        return cls(min(sizes) - margin, max(sizes) + margin, min(scores) // SCORE_STEP * SCORE_STEP)
+        lowest = (min(scores) - LABEL_SCORES) // SCORE_STEP * SCORE_STEP
+        return cls(min(sizes) - margin, max(sizes) + margin, lowest)
 
     def x(self, size: float) -> float:
         return round(LEFT + (RIGHT - LEFT) * (size - self.smallest) / (self.largest - self.smallest), 1)
@@ -41,7 +45,7 @@ class _Axes(NamedTuple):
         return round(BOTTOM - (BOTTOM - TOP) * (score - self.lowest) / (100 - self.lowest), 1)
 
 
-def size_plot(samples: Samples) -> str:
+def size_plot(samples: SampleFigures) -> str:
     """Return the plot of the bytes of the result against the scores of its tiles, by quality."""
     axes, best = _Axes.around(samples), samples.recommended
     points = [*((f.total_size, f.worst_score, f.mean_score) for f in samples.all_figures)]
@@ -54,7 +58,7 @@ def size_plot(samples: Samples) -> str:
         _curve("mean", [(axes.x(size), axes.y(mean)) for size, _, mean in points]),
         _curve("worst", [(axes.x(size), axes.y(worst)) for size, worst, _ in points]),
         *(_dot("mean-dot", axes.x(size), axes.y(mean), 3) for size, _, mean in points),
-        *(part for figures in samples.all_figures for part in _point(axes, figures)),
+        *_points(axes, samples.all_figures),
         _dot("dot", axes.x(samples.copied_size), axes.y(100), 4),
         _text("", axes.x(samples.copied_size), axes.y(100) - 8, "as it is", "end"),
         f'<circle class="mark" cx="{axes.x(best.total_size)}" cy="{axes.y(best.worst_score)}" r="9"/>',
@@ -67,7 +71,7 @@ def size_plot(samples: Samples) -> str:
     return _svg("size-plot", HEIGHT, title, text, parts)
 
 
-def steps_strip(samples: Samples) -> str:
+def steps_strip(samples: SampleFigures) -> str:
     """Return a strip of all qualities from 0 to 100, divided where the results of the scored tiles change."""
     marked = {figures.quality for figures in samples.all_figures}
 
@@ -106,12 +110,17 @@ def _round_numbers(low: float, high: float) -> Iterable[float]:
     yield from (i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1))
 
 
-def _point(axes: _Axes, figures: QualityFigures) -> Iterable[str]:
-    x, y = axes.x(figures.total_size), axes.y(figures.worst_score)
-    low, high = figures.interval
-    yield _line("span", axes.x(low), y, axes.x(high), y)
-    yield _dot("dot", x, y, 4)
-    yield _text("", x + 7, y + 17, str(figures.quality))
+def _points(axes: _Axes, qualities: Iterable[QualityFigures]) -> Iterable[str]:
+    """Yield the points of the qualities, with their intervals; labels that would overlap are above and below."""
+    last, is_below = -math.inf, True
+    for figures in qualities:
+        x, y = axes.x(figures.total_size), axes.y(figures.worst_score)
+        low, high = figures.interval
+        is_below = not is_below if x - last < LABEL_WIDTH else True
+        last = x
+        yield _line("span", axes.x(low), y, axes.x(high), y)
+        yield _dot("dot", x, y, 4)
+        yield _text("", x + (7 if is_below else -9), y + (17 if is_below else -9), str(figures.quality))
 
 
 def _line(name: str, x1: float, y1: float, x2: float, y2: float) -> str:

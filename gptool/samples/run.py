@@ -17,7 +17,8 @@ from gptool.jpeg.pixels import decode
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message, Phase, Progress, Tables
 from gptool.plan import Plan
-from gptool.samples.report import THRESHOLD, WORST, QualityFigures, SampledTile, Samples, TileResult
+from gptool.samples.figures import THRESHOLD, WORST, QualityFigures, SampledTile, TileResult
+from gptool.samples.report import Samples
 from gptool.samples.scoring import RecompressedTiles, Scorer, lowest_quality, score_all
 from gptool.samples.tiles import Role, Tile, choose_tiles
 from gptool.text import format_bytes, format_count

@@ -14,7 +14,8 @@ import pytest
 import gptool
 from gptool.errors import OutputError, OutputExistsError
 from gptool.model import Message
-from gptool.samples.report import QualityFigures, Samples
+from gptool.samples.figures import QualityFigures
+from gptool.samples.report import Samples
 
 HOSTILE = "\"><script>alert('1')</script>&amp;<img src=x onerror=alert(1)>\x00\u202e"
 VOID = {"meta", "img", "input"}

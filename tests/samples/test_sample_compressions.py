@@ -16,7 +16,8 @@ from gptool import _jpeg
 from gptool.errors import CacheError, ParameterError
 from gptool.model import Tables, TileAddress
 from gptool.samples import run
-from gptool.samples.report import THRESHOLD, Samples
+from gptool.samples.figures import THRESHOLD
+from gptool.samples.report import Samples
 from gptool.samples.ssimulacra2 import Original
 from helpers.caches import conf_text, foreign_tile, jpeg_tile, make_cache, png_tile, square, world
 
