@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gptool.export.report import DamagedTile, ExportResult, LevelReport
     from gptool.jobs.job import Job
     from gptool.plan.info import CacheInfo, LevelInfo, info
+    from gptool.samples.functions import sample_compressions
+    from gptool.samples.report import Samples
     from gptool.tool import export_tiles_job
     from gptool.verification import Finding, Verification, verify
 
@@ -25,6 +27,7 @@ __all__ = (
     "Job",
     "LevelInfo",
     "LevelReport",
+    "Samples",
     "TileCache",
     "Verification",
     "errors",
@@ -33,6 +36,7 @@ __all__ = (
     "export_tiles_job",
     "info",
     "open_cache",
+    "sample_compressions",
     "verify",
 )
 
@@ -47,6 +51,7 @@ _MODULES = {
     "Job": "gptool.jobs.job",
     "LevelInfo": "gptool.plan.info",
     "LevelReport": "gptool.export.report",
+    "Samples": "gptool.samples.report",
     "TileCache": "gptool.cache",
     "Verification": "gptool.verification",
     "estimate_export_tiles_size": "gptool.export.functions",
@@ -54,6 +59,7 @@ _MODULES = {
     "export_tiles_job": "gptool.tool",
     "info": "gptool.plan.info",
     "open_cache": "gptool.cache",
+    "sample_compressions": "gptool.samples.functions",
     "verify": "gptool.verification",
 }
 """The modules of the public names. They are imported on first access: it takes much longer than Python's start."""

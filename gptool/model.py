@@ -72,6 +72,7 @@ class Phase(StrEnum):
     """A phase of the operation, see `Progress`."""
 
     COUNTING = "counting"
+    SCORING = "scoring"
     ESTIMATING = "estimating"
     EXPORTING = "exporting"
     HASHING = "hashing"

@@ -24,7 +24,7 @@ STAGES = (
     ("jpeg", "plan", "verification"),
     ("output",),
     ("export",),
-    ("jobs",),
+    ("jobs", "samples"),
     ("tool",),
     ("arcgis", "batch", "demo", "service"),
     ("cli", "esri"),
@@ -64,6 +64,7 @@ PARAMETERS = {
     "estimate_export_tiles_size": ("cache", *SELECTION, "tables"),
     "export_tiles_job": ("parameters", "cache", "output_directory", "max_export_tiles_count"),
     "info": ("location",),
+    "sample_compressions": ("cache", "qualities", "count", *SELECTION[:-1], "tables"),
     "verify": ("location", "clients", "tiles", "source"),
 }
 """The public functions, and the parameters that they have in any case."""

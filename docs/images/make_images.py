@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew, after a change of the summary table or of the service's pages.
+"""Make the pictures of the documentation anew, after a change of what they show: the summary table, samples, pages.
 
 Run it with the Python of an environment in which gptool is installed with the extras `test` and `browser`; the pictures
 of pages need Chromium.
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from playwright.sync_api import sync_playwright
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
@@ -55,6 +56,20 @@ def make_pages() -> None:
     subprocess.run(command, env={**os.environ, "GPTOOL_SCREENSHOTS": str(IMAGES)}, check=True)
 
 
+def make_samples() -> None:
+    """Take the picture of a page of sample compressions of the demo's cache."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        subprocess.run([*GPTOOL, "demo"], cwd=folder, check=True, capture_output=True)
+        subprocess.run([*GPTOOL, "samples", "gptool-demo/world", "world.html"], cwd=folder, check=True)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 1560})
+        page.goto(Path(folder, "world.html").as_uri())
+        page.locator("label[for=quality-30]").click()
+        page.screenshot(path=IMAGES / "samples.jpg", type="jpeg", quality=60)
+        browser.close()
+
+
 if __name__ == "__main__":
     make_summary_table()
+    make_samples()
     make_pages()

@@ -56,7 +56,7 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     sys.exit(2 if wrong_usage else 1)
 
 
-OTHER_OPTIONS = re.compile(r"^(caches|folder|max_export_tiles_count|server|workers)(?=:)")
+OTHER_OPTIONS = re.compile(r"^(caches|count|folder|max_export_tiles_count|qualities|server|workers)(?=:)")
 """Options that are no parameters of the operation, where a message names them as the place of an error."""
 
 
@@ -175,12 +175,16 @@ def _ignore(_phase: Phase, _done: int, _total: int, /) -> None:
 
 @contextmanager
 def _lines() -> Iterator[Progress]:
-    started = time.monotonic()
+    started = reported = time.monotonic()
+    current = None
     due = started + FIRST_LINE_SECONDS
 
     def progress(phase: Phase, done: int, total: int, /) -> None:
-        nonlocal due
+        nonlocal due, started, reported, current
         now = time.monotonic()
+        if phase is not current:  # another kind of work, at another rate
+            started, current = reported, phase
+        reported = now
         if now < due or (total and done >= total):
             return
         due = now + LINE_SECONDS

@@ -33,6 +33,7 @@ COMMANDS = {
     "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),
     "info": _Listed("gptool.cli.info", "Show the tiling scheme, format and levels of a cache."),
     "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
+    "samples": _Listed("gptool.cli.samples", "Show tiles at several qualities, and recommend one."),
     "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),
     "token": _Listed("gptool.cli.token", "Create, list and revoke tokens for users of a service."),
     "user": _Listed("gptool.cli.user", "Add and remove users who log in to a service by password."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -65,7 +65,17 @@ def _reject_empty(_context: click.Context, option: click.Parameter, value: str |
 
 def selection_options(command: CommandFunction) -> CommandFunction:
     """Add the options that select tiles, and set their recompression and storage."""
-    for name, metavar in reversed(SELECTION.items()):
+    return _add_options(command, SELECTION)
+
+
+def sample_options(command: CommandFunction) -> CommandFunction:
+    """Add the options that select tiles, their tables and storage: tiles are recompressed to several qualities."""
+    others = "optimizeTilesForSize", "compressionQuality", "targetSize"
+    return _add_options(command, {name: metavar for name, metavar in SELECTION.items() if name not in others})
+
+
+def _add_options(command: CommandFunction, options: Mapping[str, str | None]) -> CommandFunction:
+    for name, metavar in reversed(list(options.items())):
         parameter, is_flag = BY_NAME[name], metavar is None
         default = None if is_flag else parameter.default  # a flag that is not given may be implied
         command = click.option(

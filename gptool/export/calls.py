@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptool.cache import TileCache, as_tile_cache
@@ -58,15 +59,29 @@ def run_call(
 
 
 def run_estimate(
+    cache: TileCache | str | os.PathLike[str], *, progress: Progress | bool | None = None, **arguments: Any
+) -> Estimate:
+    """Run `estimate_export_tiles_size`, with the same parameters."""
+    with as_progress(progress) as report:
+        prepared, name = prepare_estimate(cache, progress=report, **arguments)
+        estimate = prepared.estimate(report, name=name)
+    return replace(estimate, messages=(*prepared.notices, *estimate.messages))
+
+
+def prepare_estimate(
     cache: TileCache | str | os.PathLike[str],
     *,
     tile_package: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     max_export_tiles_count: int | None = None,
-    progress: Progress | bool | None = None,
+    target: Path | None = None,
+    progress: Progress | None = None,
     **selection: Any,
-) -> Estimate:
-    """Run `estimate_export_tiles_size`, with the same parameters."""
+) -> tuple[PreparedExport, str | None]:
+    """Return the prepared export that an estimate is made of, and the name of its output, without suffix, if given.
+
+    `target` is where something else will be written, which must not lie among the tiles.
+    """
     request = read_call(tile_package=tile_package, **selection)
     tile_cache, kind, name = as_tile_cache(cache), None, None
     if output is not None:
@@ -74,13 +89,10 @@ def run_estimate(
             raise ParameterError(
                 "contradicts the name of the output, whose suffix is the kind of the result", where="tilePackage"
             )
-        target, kind = resolve_output(output, request.storage)
-        name = target.stem
+        path, kind = resolve_output(output, request.storage)
+        name = path.stem
     elif tile_package is None:
         is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
     limit = read_limit(max_export_tiles_count)
-    with as_progress(progress) as report:
-        prepared = prepare(tile_cache, request, kind=kind, limit=limit, progress=report)
-        estimate = prepared.estimate(report, name=name)
-    return replace(estimate, messages=(*prepared.notices, *estimate.messages))
+    return prepare(tile_cache, request, kind=kind, target=target, limit=limit, progress=progress), name

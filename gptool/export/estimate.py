@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple
@@ -141,10 +141,23 @@ def estimate_plan(
     name: str,
     progress: Progress | None = None,
 ) -> Estimate:
-    """Return the estimate of a plan.
+    """Return the estimate of a plan. See `estimate_each`."""
+    return estimate_each(plan, kind, [recompression], name, progress)[0]
+
+
+def estimate_each(
+    plan: Plan,
+    kind: OutputKind,
+    recompressions: Sequence[Recompression],
+    name: str,
+    progress: Progress | None = None,
+) -> list[Estimate]:
+    """Return the estimates of a plan for several recompressions, from the same sample, which is read once for all.
 
     Parameters
     ----------
+    recompressions : sequence of Recompression
+        One or more; if several, all are requested.
     name : str
         The name of the result, without suffix.
     progress : Progress or None
@@ -155,7 +168,23 @@ def estimate_plan(
     CacheError
         If the tiles of the sample cannot be read.
     """
-    levels, found = _estimate_levels(plan, recompression, progress)
+    return [
+        _estimate(plan, kind, recompression, name, levels, LevelReport.sum(sample.found for sample in samples))
+        for recompression, (levels, samples) in zip(
+            recompressions, _estimate_levels(plan, recompressions, progress), strict=True
+        )
+    ]
+
+
+def _estimate(
+    plan: Plan,
+    kind: OutputKind,
+    recompression: Recompression,
+    name: str,
+    levels: Sequence[LevelEstimate],
+    found: LevelReport,
+) -> Estimate:
+    """Return the estimate of a plan from those of its levels, and from what happened to the tiles of the samples."""
     bundles = [
         apportion(level, estimate.bytes_written) for level, estimate in zip(plan.filled_levels, levels, strict=True)
     ]
@@ -189,15 +218,11 @@ class Sample(NamedTuple):
 
 
 def _estimate_levels(
-    plan: Plan, recompression: Recompression, progress: Progress | None
-) -> tuple[tuple[LevelEstimate, ...], LevelReport]:
-    """Return the estimate of each level that has tiles, and what happened to the tiles of the samples."""
-    if not recompression.is_requested:
-        copied = (
-            LevelEstimate(level.lod.level, level.tiles, level.bytes, level.bytes, 0, 0.0)
-            for level in plan.filled_levels
-        )
-        return tuple(copied), LevelReport()
+    plan: Plan, recompressions: Sequence[Recompression], progress: Progress | None
+) -> list[tuple[list[LevelEstimate], list[Sample]]]:
+    """Return for each recompression the estimates of the levels that have tiles, and their samples."""
+    if not recompressions[0].is_requested:
+        return [(list(map(_copied_level, plan.filled_levels)), [])]
     done, total = 0, sum(min(SAMPLE_TILES, level.tiles) for level in plan.filled_levels)
 
     def count(tiles: int) -> None:
@@ -206,29 +231,37 @@ def _estimate_levels(
         if progress:
             progress(Phase.ESTIMATING, done, total)
 
-    levels, found = list[LevelEstimate](), LevelReport()
+    found: list[tuple[list[LevelEstimate], list[Sample]]] = [([], []) for _ in recompressions]
     for level in plan.filled_levels:
-        sample = sample_level(plan, level, recompression, count, SAMPLE_TILES)
-        estimate = _estimate_level(level, sample)
-        if size := sample_size(estimate.bytes_written, estimate.deviation):
+        samples = sample_level(plan, level, recompressions, count, SAMPLE_TILES)
+        estimates = [_estimate_level(level, sample) for sample in samples]
+        sizes = (sample_size(estimate.bytes_written, estimate.deviation) for estimate in estimates)
+        if size := max((size for size in sizes if size), default=None):
             total += min(size, level.tiles)
-            sample = sample_level(plan, level, recompression, count, size)
-            estimate = _estimate_level(level, sample)
-        levels.append(estimate)
-        found.add(sample.found)
-    return tuple(levels), found
+            samples = sample_level(plan, level, recompressions, count, size)
+            estimates = [_estimate_level(level, sample) for sample in samples]
+        for (levels, used), estimate, sample in zip(found, estimates, samples, strict=True):
+            levels.append(estimate)
+            used.append(sample)
+    return found
+
+
+def _copied_level(level: LevelPlan) -> LevelEstimate:
+    """Return the estimate of a level whose tiles are copied as they are, which is exact."""
+    return LevelEstimate(level.lod.level, level.tiles, level.bytes, level.bytes, 0, 0.0)
 
 
 def sample_level(
-    plan: Plan, level: LevelPlan, recompression: Recompression, count: Callable[[int], None], size: int
-) -> Sample:
-    """Recompress the tiles at `size` sampling points of a level, or all tiles of a smaller level.
+    plan: Plan, level: LevelPlan, recompressions: Sequence[Recompression], count: Callable[[int], None], size: int
+) -> list[Sample]:
+    """Recompress the tiles at `size` sampling points of a level, or all tiles of a smaller level, in each way.
 
     Tiles are taken in proportion to their size, since the largest decide over the size of the result: the bytes of the
     level, tile after tile, are divided into equal parts, and a point is chosen at random in each. A tile is as often in
     the sample as points lie within it, but is recompressed once. The same plan gives the same sample.
     """
-    ratios, found = [np.empty(0)], LevelReport()
+    ratios: list[list[NDArray[np.float64]]] = [[np.empty(0)] for _ in recompressions]
+    found = [LevelReport() for _ in recompressions]
     points, first = choose_points(level.bytes, size, level.lod.level), 0
     for address, _, bundle_bytes in level.bundles:
         low, high = np.searchsorted(points, (first, first + bundle_bytes))
@@ -241,15 +274,17 @@ def sample_level(
             hits = np.ones(len(positions), np.intp)
             if level.tiles > size:
                 hits = count_hits(here, bundle.sizes[positions])
-            by_position = np.zeros(len(positions))
+            by_position = np.zeros((len(recompressions), len(positions)))
             for batch in bundle.batches(positions[hits > 0]):
-                result, outcomes = recompress_tiles(batch, recompression)
-                found.add_batch(address, batch, result, outcomes)
                 places = np.searchsorted(positions, batch.positions)
-                by_position[places] = result.sizes / batch.sizes
+                for i, recompression in enumerate(recompressions):
+                    result, outcomes = recompress_tiles(batch, recompression)
+                    found[i].add_batch(address, batch, result, outcomes)
+                    by_position[i, places] = result.sizes / batch.sizes
                 count(int(hits[places].sum()))
-        ratios.append(np.repeat(by_position, hits))
-    return Sample(np.concatenate(ratios), found)
+        for own, values in zip(ratios, by_position, strict=True):
+            own.append(np.repeat(values, hits))
+    return [Sample(np.concatenate(own), report) for own, report in zip(ratios, found, strict=True)]
 
 
 def _estimate_level(level: LevelPlan, sample: Sample) -> LevelEstimate:

@@ -105,7 +105,7 @@ def export_tiles(
     OutputError
         If the result cannot be written, or exists.
     """
-    result = _call(
+    result = call_for_python(
         run_call,
         cache,
         output,
@@ -124,7 +124,7 @@ def export_tiles(
         target_size=target_size,
         tables=tables,
     ).result
-    return replace(result, messages=_with_python_names(result.messages))
+    return replace(result, messages=with_python_names(result.messages))
 
 
 def estimate_export_tiles_size(
@@ -170,7 +170,7 @@ def estimate_export_tiles_size(
     CacheError
         If the cache cannot be read.
     """
-    estimate = _call(
+    estimate = call_for_python(
         run_estimate,
         cache,
         tile_package=tile_package,
@@ -188,10 +188,10 @@ def estimate_export_tiles_size(
         target_size=target_size,
         tables=tables,
     )
-    return replace(estimate, messages=_with_python_names(estimate.messages))
+    return replace(estimate, messages=with_python_names(estimate.messages))
 
 
-def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
+def call_for_python(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
     """Call a function; errors about parameters name them as in Python, and the advice is shown by tracebacks."""
     try:
         return function(*arguments, **selection)
@@ -205,5 +205,6 @@ def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
         raise
 
 
-def _with_python_names(messages: Iterable[Message]) -> tuple[Message, ...]:
+def with_python_names(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Return messages with the names of arguments in place of the operation's names of parameters."""
     return tuple(message._replace(description=with_names(message.description, PYTHON_NAMES)) for message in messages)

@@ -138,7 +138,7 @@ class SizeEstimates:
     def _sample(self, recompression: Recompression) -> list[Sample]:
         if recompression not in self._samples:
             self._samples[recompression] = [
-                sample_level(self._plan, level, recompression, self._count, self._points(level))
+                sample_level(self._plan, level, [recompression], self._count, self._points(level))[0]
                 for level in self._plan.filled_levels
             ]
         return self._samples[recompression]

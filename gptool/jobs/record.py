@@ -51,6 +51,8 @@ class JobProgress(NamedTuple):
         match self.phase:
             case Phase.COUNTING:
                 return f"Counting tiles: {self.done:,}"
+            case Phase.SCORING:
+                return f"Scoring tiles: {self.done:,} of {self.total:,}"
             case Phase.ESTIMATING:
                 return "Estimating size"
             case Phase.EXPORTING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ COMMANDS = {
     "doctor": (["doctor"], "gptool.cli.doctor.check_environment"),
     "export-tiles": (["export-tiles", "CACHE", "x.tpkx"], "gptool.jobs.job.Job.start"),
     "estimate": (["estimate", "CACHE"], "gptool.jobs.job.Job.start"),
+    "samples": (["samples", "CACHE", "new/x.html"], "gptool.samples.functions.prepare_estimate"),
+    "samples while scoring": (["samples", "CACHE", "new/x.html"], "gptool.samples.scoring.Scorer.fidelity"),
     "register": (
         ["register", "--server", "https://gis.example.com/server", "--folder", "F", "--caches", "W=CACHE"],
         "gptool.arcgis.registration.register",
@@ -39,7 +42,7 @@ def test_interrupted_command_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, [argument.replace("CACHE", str(cache)) for argument in arguments])
     assert (done.exit_code, list(tmp_path.iterdir())) == (130, [])
-    assert done.stderr.splitlines()[-1] == "Interrupted; nothing half-written is left."
+    assert re.fullmatch("Interrupted.*; nothing half-written is left.", done.stderr.splitlines()[-1])
 
 
 IMPORT = """

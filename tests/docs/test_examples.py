@@ -30,6 +30,7 @@ PAGES = [
     "README.md",
     "docs/arcgis.md",
     "docs/batch.md",
+    "docs/choosing-the-quality.md",
     "docs/command-line.md",
     "docs/getting-started.md",
     "docs/python.md",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,12 @@ from gptool.demo import make_cache as make_world
 from helpers.service_process import ServiceProcess
 
 pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from helpers.axe import needs_axe, violations
 from helpers.browser import DESKTOP, PHONE, ended_status, opened
 
-AXE = Path(__file__).parents[1] / "clients/environment/node_modules/axe-core/axe.min.js"
-
-pytestmark = pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (tests/clients/make_environment)")
+pytestmark = needs_axe
 
 PAGES = (
     "/services",
@@ -37,14 +35,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     make_world(folder / "world")
     with ServiceProcess(folder, f"World={folder / 'world'}") as running:
         yield running
-
-
-def violations(page: Page) -> list[str]:
-    """Return the rules that a page violates, with the first element of each."""
-    page.wait_for_load_state("networkidle")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
