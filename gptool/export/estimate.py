@@ -15,7 +15,7 @@ from gptool.display.notebook import table_html
 from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
-from gptool.jpeg.recompression import Recompression, recompress_tiles
+from gptool.jpeg.recompression import Recompression, recompress_tiles, split_batches
 from gptool.model import Message, Phase, Progress
 from gptool.output.kind import OutputKind, collect_result_info
 from gptool.plan import BundlePlan, LevelPlan, Plan
@@ -204,7 +204,8 @@ def _estimate_levels(
     for level in plan.filled_levels:
         sample = _sample_level(plan, level, recompression, count, SAMPLE_TILES)
         estimate = _estimate_level(level, sample)
-        if size := sample_size(estimate.bytes_written, estimate.deviation):
+        size = sample_size(estimate.bytes_written, estimate.deviation)
+        if size and not recompression.optimize_png:  # which takes too long for a narrower interval
             total += min(size, level.tiles)
             sample = _sample_level(plan, level, recompression, count, size)
             estimate = _estimate_level(level, sample)
@@ -236,7 +237,7 @@ def _sample_level(
             if level.tiles > size:
                 hits = count_hits(here, bundle.sizes[positions])
             by_position = np.zeros(len(positions))
-            for batch in bundle.batches(positions[hits > 0]):
+            for batch in split_batches(bundle.batches(positions[hits > 0]), recompression):
                 result, outcomes = recompress_tiles(batch, recompression)
                 found.add_batch(address, batch, result, outcomes)
                 places = np.searchsorted(positions, batch.positions)

@@ -96,6 +96,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "compressionQuality": request.quality,
         "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
+        "optimizePng": request.optimize_png,
     }
 
 

@@ -62,6 +62,8 @@ class Request:
         0..100; used if `optimize` is True.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles.
+    optimize_png : bool
+        True if PNG tiles are optimised without loss.
     """
 
     levels: tuple[LevelRange, ...] | None
@@ -74,6 +76,7 @@ class Request:
     optimize: bool
     quality: int | None
     tables: Tables
+    optimize_png: bool
 
 
 def read_request(values: Mapping[str, Any]) -> Request:
@@ -96,6 +99,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
         optimize=inputs["optimizeTilesForSize"],
         quality=inputs["compressionQuality"],
         tables=inputs["tables"],
+        optimize_png=inputs["optimizePng"],
     )
 
 
