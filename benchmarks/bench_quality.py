@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from colour import Original, Score, average
 from imagery import KINDS, PACKAGES
 from inputs import IMAGES, Pixels, Tiles
-from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, encode_optimized, split
+from libraries import LIBRARIES, MOZJPEG_LOSSLESS
+from rivals import (
+    EFFICIENT,
+    EXACT,
+    LOSSLESS,
+    METHODS,
+    PILLOW_OPTIMIZED,
+    TURBO_PIXELS,
+    encode_optimized,
+    optimise,
+    split,
+)
 from tables import Tables
 
 from gptool.jpeg.pixels import encode
@@ -157,3 +169,59 @@ def bench_colours(imagery: dict[str, Imagery], source: int, name: str) -> None:
             assert 100 * (1 - average(after).chroma / average(before).chroma) <= MAX_FADING
             for old, new in zip(before, after, strict=True):
                 assert np.abs(new.mean - old.mean).max() <= MAX_SHIFT
+
+
+# ---- all methods in one table ----
+
+ALL_METHODS = tuple(dict.fromkeys((EFFICIENT, EXACT, LOSSLESS, *METHODS, *LIBRARIES)))
+
+
+def _load(name: str) -> Callable[[Tiles, int], Any]:
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name].module, reason="the extra `bench` is not installed")
+        return LIBRARIES[name].load()
+    return METHODS.get(name, lambda tiles, _: optimise(tiles))
+
+
+def _join(imagery: dict[str, Imagery], source: int) -> Tiles:
+    """Return the tiles of all kinds of imagery in one batch."""
+    return Tiles.of(f"q{source}", [tile for images in imagery.values() for tile in _encode(images, source).cut])
+
+
+def _compare(imagery: dict[str, Imagery], tiles: Tiles, name: str, result: Any) -> dict[str, str]:
+    """Return the cells of a method in the table: sizes and scores of all tiles."""
+    cut, ends = split(result), np.cumsum([len(images.originals) for images in imagery.values()])
+    of_kinds = [cut[end - len(images.originals) : end] for images, end in zip(imagery.values(), ends, strict=True)]
+    scores = [_score(images.originals, own) for images, own in zip(imagery.values(), of_kinds, strict=True)]
+    originals = [original for images in imagery.values() for original in images.originals]
+    total = _score(originals, cut)
+    cells = {
+        "bytes %": f"{100 * total.size / np.mean(tiles.sizes):.1f}",
+        "PSNR-Y": f"{total.psnr_luma:.2f}",
+        "PSNR": f"{total.psnr_rgb:.2f}",
+        "SSIMULACRA2": f"{total.ssimulacra2:.1f}",
+    }
+    if name in (LOSSLESS, MOZJPEG_LOSSLESS):
+        assert total.ssimulacra2 == _score(originals, tiles.cut).ssimulacra2
+        return cells
+    excess = [
+        images.excess(score, MEASURES["SSIMULACRA2"]) for images, score in zip(imagery.values(), scores, strict=True)
+    ]
+    return cells | {"equal SSIMULACRA2": f"{np.mean(excess):+.1f}"}
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize("name", ALL_METHODS)
+@pytest.mark.parametrize("own_quality", FEW_SOURCES)
+def bench_methods(imagery: dict[str, Imagery], own_quality: int, name: str, measure: Callable[..., None]) -> None:
+    """Compare all methods, of which some use several threads, on all kinds of imagery."""
+    method, tiles = _load(name), _join(imagery, own_quality)
+    measure(
+        partial(method, tiles, SHOWN),
+        partial(METHODS[EFFICIENT], tiles, SHOWN),
+        group=f"all methods, six kinds of imagery, {tiles.name} to q{SHOWN}, CPU time",
+        baseline_name=EFFICIENT,
+        name=name,
+        tiles=len(tiles.cut),
+        check=partial(_compare, imagery, tiles, name),
+    )

@@ -14,7 +14,7 @@ import pytest
 from fidelity import decode_luma, psnr
 from inputs import INPUTS, QUALITY, Tiles
 from recode import Mode, Recoder
-from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, split
+from rivals import EFFICIENT, EXACT, METHODS, PILLOW_OPTIMIZED, TURBO_PIXELS, Batch, optimise, split
 
 from gptool import _jpeg
 from gptool.jpeg.pixels import decode
@@ -118,10 +118,6 @@ def bench_recompress(tiles: Tiles, recoder: Recoder, name: str, measure: Callabl
 # ---- lossless optimisation ----
 
 
-def _optimise(tiles: Tiles) -> Batch:
-    return _jpeg.recompress_batch(tiles.source, tiles.offsets, tiles.sizes, None)
-
-
 def _check_lossless(tiles: Tiles, recoder: Recoder, result: Any) -> dict[str, str]:
     """Compare the results with the tiles, after both were encoded the same way."""
     results = split(result)
@@ -137,8 +133,8 @@ def _check_lossless(tiles: Tiles, recoder: Recoder, result: Any) -> dict[str, st
 def bench_lossless(tiles: Tiles, recoder: Recoder, name: str, measure: Callable[..., None]) -> None:
     recode = partial(recoder.recode, tiles, 100, Mode.OPTIMIZE_CODING)
     measure(
-        partial(_optimise, tiles) if name == LOSSLESS else recode,
-        partial(_optimise, tiles),
+        partial(optimise, tiles) if name == LOSSLESS else recode,
+        partial(optimise, tiles),
         group=f"{tiles.name}, lossless optimisation, one thread, CPU time",
         baseline_name=LOSSLESS,
         name=name,

@@ -18,6 +18,7 @@ import shapely
 import turbojpeg
 from fidelity import luma
 from inputs import CACHE, IMAGES, INPUTS, QUALITY, Pixels, Tiles, cut_tiles, draw_relief, open_image, read_cache
+from libraries import versions
 from PIL import features
 from pytest_benchmark.fixture import BenchmarkFixture
 from recode import Recoder
@@ -188,6 +189,7 @@ def pytest_report_header() -> list[str]:
         f"Pillow-SIMD {PIL.__version__}, PyTurboJPEG {turbojpeg.__version__}, "
         f"libjpeg-turbo {features.version('libjpeg_turbo')}, "
         f"Shapely {shapely.__version__} with GEOS {shapely.geos_version_string}",
+        versions(),
     ]
 
 

@@ -17,7 +17,7 @@ from gptool import _jpeg
 
 TURBO = TurboJPEG()
 
-EFFICIENT, EXACT = "gptool, efficient tables", "gptool, exact tables"
+EFFICIENT, EXACT, LOSSLESS = "gptool, efficient tables", "gptool, exact tables", "gptool, lossless"
 TURBO_YUV, TURBO_PIXELS = "PyTurboJPEG, YUV", "PyTurboJPEG, pixels"
 PILLOW, PILLOW_OPTIMIZED = "Pillow-SIMD", "Pillow-SIMD, optimize=True"
 
@@ -26,6 +26,11 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint8]]
 
 def _gptool(tiles: Tiles, quality: int, tables: Any) -> Batch:
     return _jpeg.recompress_batch(tiles.source, tiles.offsets, tiles.sizes, quality, tables=tables)
+
+
+def optimise(tiles: Tiles) -> Batch:
+    """Return the tiles optimised without loss by gptool."""
+    return _jpeg.recompress_batch(tiles.source, tiles.offsets, tiles.sizes, None)
 
 
 def _save(image: Image.Image, quality: int, optimize: bool) -> bytes:

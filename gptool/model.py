@@ -372,3 +372,8 @@ class ImageInfo:
     def may_be_jpeg(self) -> bool:
         """True if tiles may be JPEG, that is, the declared quality is meaningful."""
         return self.format in ("JPEG", "MIXED")
+
+    @property
+    def may_be_png(self) -> bool:
+        """True if tiles may be PNG."""
+        return self.format.startswith("PNG") or self.format == "MIXED"

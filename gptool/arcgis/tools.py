@@ -29,6 +29,7 @@ CATEGORIES = {
     "exportBy": "Levels by resolution or scale",
     "nearestLevel": "Levels by resolution or scale",
     "optimizeTilesForSize": "Size of tiles",
+    "optimizePng": "Size of tiles",
     "compressionQuality": "Size of tiles",
     "targetSize": "Size of tiles",
     "tables": "Size of tiles",

@@ -24,7 +24,7 @@ Inputs = dict[str, arcpy.Parameter]
 
 EXTENT, QUALITY, OPTIMIZE, LEVELS = "exportExtent", "compressionQuality", "optimizeTilesForSize", "levels"
 STORAGE, TABLES, EXPORT_BY, NEAREST = "storageFormatType", "tables", "exportBy", "nearestLevel"
-TARGET = "targetSize"
+TARGET, PNG = "targetSize", "optimizePng"
 
 
 def find_cache(location: str | os.PathLike[str] | None) -> TileCache | None:
@@ -116,6 +116,8 @@ def _warnings(inputs: Inputs, values: dict[str, Any], cache: TileCache | None) -
     elif cache and optimize and quality is not None and quality > (cache.image.compression_quality or quality):
         declared = cache.image.compression_quality
         warnings[QUALITY] = f"The cache declares the quality {declared}: tiles keep their quality if it is lower."
+    if cache and values[PNG] and not cache.image.may_be_png:
+        warnings[PNG] = f"The tiles of the cache are {cache.image.format}: only PNG tiles become smaller."
     return warnings
 
 

@@ -66,6 +66,12 @@ class TileBatch(NamedTuple):
         np.cumsum(sizes[:-1], out=offsets[1:])
         return cls(positions, source, offsets, sizes)
 
+    def split(self, count: int) -> Iterator[TileBatch]:
+        """Yield batches of at most `count` of the tiles, in their order; they share the buffer."""
+        for first in range(0, len(self.sizes), count):
+            part = slice(first, first + count)
+            yield TileBatch(self.positions[part], self.source, self.offsets[part], self.sizes[part])
+
     def tile(self, i: int) -> bytes:
         """Return the bytes of the i-th tile of the batch."""
         start = int(self.offsets[i])

@@ -25,6 +25,7 @@ SELECTION = {
     "compressionQuality": "0-100",
     "targetSize": "SIZE",
     "tables": "efficient|exact",
+    "optimizePng": None,
     "storageFormatType": "compactV2|compact",
 }
 """The parameters of the table that are options, and the placeholders for their values in the help; None for flags."""
@@ -33,6 +34,7 @@ MORE = {
     "areaOfInterest": " Also a file in another format of GDAL, if the extra `areas` is installed, and POLYGON or "
     "MULTIPOLYGON as well-known text.",
     "optimizeTilesForSize": " Implied by --compression-quality.",
+    "optimizePng": " Needs the extra `png`.",
 }
 """What the help of an option says besides the documentation of its parameter."""
 

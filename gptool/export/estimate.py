@@ -16,7 +16,7 @@ from gptool.export.notices import quality_notices
 from gptool.export.report import LevelReport, stated_quality
 from gptool.export.sampling import QUANTILE, SAMPLE_TILES, choose_points, count_hits, estimate_bytes, sample_size
 from gptool.export.target import TargetChoice
-from gptool.jpeg.recompression import Recompression, recompress_tiles
+from gptool.jpeg.recompression import Recompression, recompress_tiles, split_batches
 from gptool.model import Message, Phase, Progress
 from gptool.output.kind import OutputKind, collect_result_info
 from gptool.plan import BundlePlan, LevelPlan, Plan
@@ -236,7 +236,8 @@ def _estimate_levels(
         samples = sample_level(plan, level, recompressions, count, SAMPLE_TILES)
         estimates = [_estimate_level(level, sample) for sample in samples]
         sizes = (sample_size(estimate.bytes_written, estimate.deviation) for estimate in estimates)
-        if size := max((size for size in sizes if size), default=None):
+        size = max((size for size in sizes if size), default=None)
+        if size and not recompressions[0].optimize_png:  # which takes too long for a narrower interval
             total += min(size, level.tiles)
             samples = sample_level(plan, level, recompressions, count, size)
             estimates = [_estimate_level(level, sample) for sample in samples]
@@ -275,7 +276,7 @@ def sample_level(
             if level.tiles > size:
                 hits = count_hits(here, bundle.sizes[positions])
             by_position = np.zeros((len(recompressions), len(positions)))
-            for batch in bundle.batches(positions[hits > 0]):
+            for batch in split_batches(bundle.batches(positions[hits > 0]), recompressions[0]):
                 places = np.searchsorted(positions, batch.positions)
                 for i, recompression in enumerate(recompressions):
                     result, outcomes = recompress_tiles(batch, recompression)

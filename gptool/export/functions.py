@@ -38,6 +38,7 @@ def export_tiles(
     compression_quality: int | None = None,
     target_size: int | str | None = None,
     tables: Tables = "efficient",
+    optimize_png: bool = False,
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
     workers: int | None = None,
@@ -81,6 +82,9 @@ def export_tiles(
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
         or the IJG table of the requested quality.
+    optimize_png : bool
+        True: PNG tiles become smaller without loss: their pixels, bit depth and colour type stay. It takes 10 to 100 ms
+        per tile of 256 x 256 pixels, and needs the extra `png`.
     max_export_tiles_count : int or None
         The maximum number of tiles. By default, there is no limit.
     overwrite : bool
@@ -123,6 +127,7 @@ def export_tiles(
         compression_quality=compression_quality,
         target_size=target_size,
         tables=tables,
+        optimize_png=optimize_png,
     ).result
     return replace(result, messages=with_python_names(result.messages))
 
@@ -142,6 +147,7 @@ def estimate_export_tiles_size(
     compression_quality: int | None = None,
     target_size: int | str | None = None,
     tables: Tables = "efficient",
+    optimize_png: bool = False,
     max_export_tiles_count: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Estimate:
@@ -187,6 +193,7 @@ def estimate_export_tiles_size(
         compression_quality=compression_quality,
         target_size=target_size,
         tables=tables,
+        optimize_png=optimize_png,
     )
     return replace(estimate, messages=with_python_names(estimate.messages))
 

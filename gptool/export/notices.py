@@ -110,7 +110,7 @@ def recompression_notices(scheme: TilingScheme, levels: Mapping[int, LevelReport
 
 
 def quality_notices(total: LevelReport, recompression: Recompression, noun: str = "tile") -> list[Message]:
-    """Return notices about what the request means for JPEG tiles.
+    """Return notices about what the request means for JPEG and PNG tiles.
 
     They concern tiles that keep their quality since the request is above it or too little below, tiles whose quality is
     an estimate, and what lossless optimisation has saved.
@@ -120,19 +120,40 @@ def quality_notices(total: LevelReport, recompression: Recompression, noun: str 
     noun : str
         What the messages call a tile.
     """
-    if not recompression.is_requested or not total.tiles:
-        return []
-    if total.outcomes[Outcome.KEPT_NOT_JPEG] + total.outcomes[Outcome.DAMAGED] == total.tiles:
+    notices = []
+    if recompression.changes_jpeg and total.tiles:
+        notices += _jpeg_notices(total, recompression, noun)
+    if recompression.optimize_png and total.tiles:
+        notices.append(_png_notice(total, noun))
+    return notices
+
+
+def _jpeg_notices(total: LevelReport, recompression: Recompression, noun: str) -> list[Message]:
+    if total.outcomes[Outcome.KEPT_NOT_JPEG] + total.outcomes[Outcome.DAMAGED] + total.pngs == total.tiles:
         return [Message("Warning", f"{_request_text(recompression)} has no effect: no {noun} is a valid JPEG")]
     notices = _kept_notices(total, recompression, noun)
     if total.tiles_with_foreign_tables and recompression.quality is not None:
         notices.append(Message("Informative", _foreign_tiles(total.tiles_with_foreign_tables, recompression, noun)))
-    if total.tiles_optimised:
+    if total.tiles_optimised > total.pngs_optimised:
         notices.append(Message("Informative", _optimised_tiles(total, recompression, noun)))
     elif recompression.quality is None:
         text = f"optimizeTilesForSize makes no {noun} smaller without loss; a compressionQuality makes tiles smaller"
         notices.append(Message("Informative", text))
     return notices
+
+
+def _png_notice(total: LevelReport, noun: str) -> Message:
+    """Return what the optimisation of PNG tiles has saved."""
+    if not total.pngs:
+        return Message("Warning", f"optimizePng has no effect: no {noun} is a valid PNG")
+    if not total.pngs_optimised:
+        return Message("Informative", f"optimizePng makes no {noun} smaller without loss")
+    saving = _saving(total.png_bytes_read, total.png_bytes_written)
+    return Message("Informative", f"PNG optimised without loss: {format_count(total.pngs_optimised, noun)}, {saving}")
+
+
+def _saving(read: int, written: int) -> str:
+    return f"from {format_bytes(read)} to {format_bytes(written)} ({100 * (read - written) / read:.1f} % less)"
 
 
 def _request_text(recompression: Recompression) -> str:
@@ -191,9 +212,9 @@ def _foreign_tiles(tiles: int, recompression: Recompression, noun: str) -> str:
 
 
 def _optimised_tiles(total: LevelReport, recompression: Recompression, noun: str) -> str:
-    """Return what lossless optimisation has saved, and how tiles become smaller still."""
-    read, written = total.optimised_bytes_read, total.optimised_bytes_written
-    count = format_count(total.tiles_optimised, noun)
-    text = f"optimised without loss: {count}, from {format_bytes(read)} to {format_bytes(written)} "
-    text += f"({100 * (read - written) / read:.1f} % less)"
+    """Return what lossless optimisation has saved of JPEG tiles, and how they become smaller still."""
+    read = total.optimised_bytes_read - total.png_bytes_read
+    written = total.optimised_bytes_written - total.png_bytes_written
+    count = format_count(total.tiles_optimised - total.pngs_optimised, noun)
+    text = f"optimised without loss: {count}, {_saving(read, written)}"
     return text if recompression.quality is not None else f"{text}; a compressionQuality makes tiles smaller still"

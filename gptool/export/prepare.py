@@ -21,6 +21,7 @@ from gptool.output.registry import kind_for_request
 from gptool.output.staging import Staging
 from gptool.plan import Plan, make_plan
 from gptool.plan.limit import check_count
+from gptool.png.optimisation import require_oxipng
 from gptool.request import Request
 
 
@@ -35,7 +36,7 @@ class PreparedExport:
     kind : OutputKind
         The kind of result.
     recompression : Recompression
-        What is done to JPEG tiles.
+        What is done to JPEG and PNG tiles.
     notices : tuple of Message
         What users should know before the work.
     target_size : int or None
@@ -121,12 +122,15 @@ def prepare(
     Raises
     ------
     ParameterError
-        If the request does not fit the cache, selects no tile, or the target is a part of the cache.
+        If the request does not fit the cache, selects no tile, or the target is a part of the cache; or if PNG tiles
+        are to be optimised and the package for that is not installed.
     TooManyTilesError
         If the request selects more tiles than the limit.
     CacheError
         If the cache cannot be read.
     """
+    if request.optimize_png:
+        require_oxipng()
     plan = make_plan(cache, request, progress)
     if on_plan:
         on_plan(plan)
@@ -135,8 +139,13 @@ def prepare(
         _check_separate(target, plan.cache)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     quality = request.quality if request.optimize else None
-    image = plan.cache.image
-    recompression = Recompression.for_cache(image, quality=quality, tables=request.tables, optimize=request.optimize)
+    recompression = Recompression.for_cache(
+        plan.cache.image,
+        quality=quality,
+        tables=request.tables,
+        optimize=request.optimize,
+        optimize_png=request.optimize_png,
+    )
     notices = plan_notices(plan, kind, recompression, request)
     return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size)
 

@@ -32,7 +32,7 @@ OUTCOME_TEXTS = {
     Outcome.KEPT_UNCHANGED: "no quantisation step would change",
     Outcome.KEPT_NOT_SMALLER: "result would not be smaller",
     Outcome.KEPT_NOT_JPEG: "not JPEG",
-    Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG",
+    Outcome.KEPT_UNSUPPORTED: "unsupported kind of JPEG or PNG",
     Outcome.DAMAGED: "damaged",
     Outcome.NOT_REQUESTED: "copied",
 }
@@ -135,7 +135,7 @@ class LevelReport(TileCounts):
 
     @property
     def tiles_optimised(self) -> int:
-        """The number of tiles that became smaller without loss: they have the same quantised coefficients."""
+        """The number of tiles that became smaller without loss: JPEG tiles have the same quantised coefficients."""
         return self.outcomes[Outcome.OPTIMISED]
 
     @property
@@ -172,6 +172,11 @@ class LevelReport(TileCounts):
                 if self.outcomes[outcome]
             ],
             "optimised": {"bytesRead": self.optimised_bytes_read, "bytesWritten": self.optimised_bytes_written},
+            "optimisedPng": {
+                "tiles": self.pngs_optimised,
+                "bytesRead": self.png_bytes_read,
+                "bytesWritten": self.png_bytes_written,
+            },
             "damaged": self.tiles_damaged,
             "tilesWithForeignTables": self.tiles_with_foreign_tables,
             "effectiveQuality": self.effective_quality,

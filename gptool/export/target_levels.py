@@ -35,10 +35,10 @@ def target_size_error(
     size = count.result_size(kind, info, smallest)
     text = f"{size:,} bytes" if is_exact else f"about {format_bytes(size)}"
     total = LevelReport.sum(count.levels.values())
-    has_jpeg = total.outcomes[Outcome.KEPT_NOT_JPEG] + total.outcomes[Outcome.DAMAGED] < total.tiles
+    others = total.outcomes[Outcome.KEPT_NOT_JPEG] + total.outcomes[Outcome.DAMAGED] + total.pngs
     return TargetSizeError(
         "no compressionQuality makes the result fit"
-        if has_jpeg
+        if others < total.tiles
         else "the result does not fit, and no tile is a valid JPEG that could be recompressed",
         (_fitting_levels(target, kind, info, smallest, count),),
         where="targetSize",

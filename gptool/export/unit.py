@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.export.report import LevelReport
-from gptool.jpeg.recompression import BatchOutcomes, Recompression, recompress_tiles
+from gptool.jpeg.recompression import BatchOutcomes, Recompression, recompress_tiles, split_batches
 from gptool.model import BundleAddress, Lod, Phase, Progress
 from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
 from gptool.request import Selection
@@ -89,8 +89,9 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
     writer = unit.writer(unit.address, unit.regions, checksums=unit.checksums)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
+        batches: Iterable[TileBatch]
         if unit.recompression.is_requested:
-            batches = bundle.batches(positions)
+            batches = split_batches(bundle.batches(positions), unit.recompression)
         else:
             batches, ordered_map = bundle.batches(positions, _read_buffer()), map
         recompressions = unit.recompression, *unit.others

@@ -98,6 +98,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "targetSize": request.target_size,
         "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
+        "optimizePng": request.optimize_png,
     }
 
 

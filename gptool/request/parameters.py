@@ -186,6 +186,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=TABLES,
     ),
     Parameter(
+        "optimizePng",
+        "GPBoolean",
+        "Optimize PNG",
+        "Make PNG tiles smaller without loss, by 5 to 45 percent. Their pixels, bit depth and colour type stay; texts "
+        "in them are removed. It takes 10 to 100 milliseconds per tile of 256 x 256 pixels.",
+        lambda value: read_boolean(value, "optimizePng"),
+        default=False,
+    ),
+    Parameter(
         "f",
         "GPString",
         "Format",

@@ -64,6 +64,8 @@ class Request:
         Bytes that the result must not exceed, in place of `quality`.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles.
+    optimize_png : bool
+        True if PNG tiles are optimised without loss.
     """
 
     levels: tuple[LevelRange, ...] | None
@@ -77,6 +79,7 @@ class Request:
     quality: int | None
     target_size: int | None
     tables: Tables
+    optimize_png: bool
 
 
 def read_request(values: Mapping[str, Any]) -> Request:
@@ -108,6 +111,7 @@ def read_request(values: Mapping[str, Any]) -> Request:
         quality=quality,
         target_size=target_size,
         tables=inputs["tables"],
+        optimize_png=inputs["optimizePng"],
     )
 
 

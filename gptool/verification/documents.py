@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gptool import _jpeg
+from gptool.png.structure import check_png, png_size
 from gptool.verification.finding import Where
-from gptool.verification.png import check_png, png_size
 from gptool.verification.recorder import Recorder
 from gptool.verification.rule import Rule, form
 

@@ -12,8 +12,8 @@ from gptool._bundle import TileKind
 from gptool._jpeg import Damage
 from gptool.cache import TileBatch
 from gptool.model import ImageInfo, TilingScheme
+from gptool.png.structure import check_png, png_size
 from gptool.verification.lerc import check_lerc
-from gptool.verification.png import check_png, png_size
 from gptool.verification.rule import ALL, Kind, Rule
 
 ANY = Rule("tiles.any", "There is at least one tile.", kinds=ALL)

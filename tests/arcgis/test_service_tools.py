@@ -150,6 +150,7 @@ def test_categories_group_the_rarer_parameters(export: Any) -> None:
         "compressionQuality": "Size of tiles",
         "targetSize": "Size of tiles",
         "tables": "Size of tiles",
+        "optimizePng": "Size of tiles",
     }
 
 
@@ -181,6 +182,12 @@ def test_warning_that_the_cache_has_no_jpeg_tiles(arcpy: ArcPy, export: Any, fol
     write_settings(folder / "ExportTiles.toml", {"Png": CacheSettings(png)})
     shown = messages_of(arcpy, export, "warning", cache="Png", optimizeTilesForSize=True)
     assert shown == {"optimizeTilesForSize": "The tiles of the cache are PNG24: only JPEG tiles become smaller."}
+    assert messages_of(arcpy, export, "warning", cache="Png", optimizePng=True) == {}
+
+
+def test_warning_that_the_cache_has_no_png_tiles(arcpy: ArcPy, export: Any) -> None:
+    shown = messages_of(arcpy, export, "warning", **CACHE, optimizePng=True)
+    assert shown == {"optimizePng": "The tiles of the cache are JPEG: only PNG tiles become smaller."}
 
 
 def test_export_writes_a_package_in_the_scratch_folder(arcpy: ArcPy, export: Any) -> None:
@@ -284,6 +291,7 @@ def test_values_are_passed_to_the_operation(
         "compressionQuality": 50,
         "targetSize": None,
         "tables": "efficient",
+        "optimizePng": False,
         "cache": cache,
         "service": "World",
         "output_directory": arcpy.env.scratchFolder,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.caches import jpeg_tile, make_cache, png_tile, world
+from helpers.caches import conf_text, jpeg_tile, loose_png_tile, make_cache, png_tile, world
 from helpers.command_line import errors_and_notes, run, run_on_terminal
 from helpers.lossless import check_optimised
 from helpers.tile_readers import read_package
@@ -77,3 +77,20 @@ def test_cache_without_jpeg_tiles_gives_a_warning(tmp_path: Path) -> None:
 def test_option_takes_no_value(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache", {(0, 0, 0): jpeg_tile(1)})
     assert run("export-tiles", "cache", "x.tpkx", "--optimize-tiles-for-size=false", cwd=tmp_path).returncode == 2
+
+
+def test_png_tiles(tmp_path: Path) -> None:
+    tiles = {(1, row, column): loose_png_tile(row + 2 * column) for row in range(2) for column in range(2)}
+    cache = make_cache(tmp_path / "png", tiles, conf=conf_text([1], format="PNG32"))
+    estimate = run("estimate", cache, "--output", "x.tpkx", "--optimize-png", "--json", cwd=tmp_path)
+    done = run("export-tiles", cache, "x.tpkx", "--optimize-png", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert json.loads(estimate.stdout)["totalSize"] == (tmp_path / "x.tpkx").stat().st_size == found["size"]
+    written = sum(map(len, read_package(tmp_path / "x.tpkx").values()))
+    read = sum(map(len, tiles.values()))
+    assert written < read
+    assert found["optimisedPng"] == {"tiles": 4, "bytesRead": read, "bytesWritten": written}
+    assert found["outcomes"] == [{"code": "OPTIMISED", "text": "optimised without loss", "tiles": 4}]
+    assert any(
+        message["description"].startswith("PNG optimised without loss: 4 tiles") for message in found["messages"]
+    )

@@ -73,6 +73,16 @@ def png_tile(seed: int, size: int = TILE) -> bytes:
     return file.getvalue()
 
 
+@cache
+def loose_png_tile(seed: int, size: int = TILE) -> bytes:
+    """Return a PNG with an alpha channel that is compressed little: its optimisation makes it smaller."""
+    y, x = np.mgrid[:size, :size]
+    pixels = np.stack([seed + 3 * x, 2 * y, x + seed * y, np.where(x > y, 0, 200)], axis=2).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
 def square(level: int, rows: range, columns: range) -> dict[Address, bytes]:
     """Return JPEG tiles for each row and column."""
     return {(level, row, column): jpeg_tile(1000 * row + column) for row in rows for column in columns}

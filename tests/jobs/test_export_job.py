@@ -51,7 +51,7 @@ class TestSuccess:
         assert re.fullmatch("j[0-9a-f]{32}", value["jobId"])
         assert value["results"] == {"out_service_url": {"paramUrl": "results/out_service_url"}}
         assert value["inputs"]["levels"] == {"paramUrl": "inputs/levels"}
-        assert set(value["inputs"]) == {*SENT, "exportBy", "nearestLevel", "tables"}
+        assert set(value["inputs"]) == {*SENT, "exportBy", "nearestLevel", "tables", "optimizePng"}
         json.dumps(value)
 
     def test_first_and_last_message_have_times(self, job: Job) -> None:

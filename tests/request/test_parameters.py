@@ -18,6 +18,7 @@ def test_names_in_python_and_on_the_command_line() -> None:
         ("compressionQuality", "compression_quality", "--compression-quality"),
         ("targetSize", "target_size", "--target-size"),
         ("tables", "tables", "--tables"),
+        ("optimizePng", "optimize_png", "--optimize-png"),
     ]
 
 
@@ -31,7 +32,9 @@ def test_every_choice_and_limit_is_a_valid_value() -> None:
 def test_absent_inputs_have_their_defaults() -> None:
     values = read_inputs({})
     assert (values.pop("exportBy"), values.pop("tables")) == ("LevelID", "efficient")
-    assert {values.pop(name) for name in ("nearestLevel", "tilePackage", "optimizeTilesForSize")} == {False}
+    assert {values.pop(name) for name in ("nearestLevel", "tilePackage", "optimizeTilesForSize", "optimizePng")} == {
+        False
+    }
     assert set(values.values()) == {None}
 
 

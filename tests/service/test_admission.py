@@ -137,7 +137,8 @@ class TestLimits:
                 assert job
                 assert job.status == "esriJobFailed"
                 assert list(job.inputs) == [
-                    "exportBy", "nearestLevel", "tilePackage", "optimizeTilesForSize", "tables", "levels",
+                    "exportBy", "nearestLevel", "tilePackage", "optimizeTilesForSize", "tables", "optimizePng",
+                    "levels",
                 ]  # fmt: skip
                 assert texts_of(job)[0] == f"areaOfInterest: {message}"
                 assert texts_of(job)[1] == "Failed to execute (ExportTiles)."

@@ -55,7 +55,13 @@ class TestSuccess:
             job, folder = asyncio.run(run())
         planned = 5, sum(len(tile) for (level, _, _), tile in world().items() if level < 2)
         assert (job.status, job.planned and job.planned[:2]) == ("esriJobSucceeded", planned)
-        defaults = {"exportBy": "LevelID", "nearestLevel": False, "optimizeTilesForSize": False, "tables": "efficient"}
+        defaults = {
+            "exportBy": "LevelID",
+            "nearestLevel": False,
+            "optimizeTilesForSize": False,
+            "tables": "efficient",
+            "optimizePng": False,
+        }
         assert job.inputs == {**defaults, **PACKAGE}
         assert [texts_of(job)[0][:12], texts_of(job)[-1][:12]] == ["Start Time: ", "Succeeded at"]
         same = export_tiles(replace(open_cache(cache), name="World"), tmp_path / "World.tpkx", levels="0-1")

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from gptool.png.structure import SIGNATURE, check_png, png_size
 from gptool.verification.lerc import check_lerc
-from gptool.verification.png import SIGNATURE, check_png, png_size
 from helpers.caches import png_tile
 
 RNG = np.random.default_rng(1)

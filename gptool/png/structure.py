@@ -19,6 +19,9 @@ PALETTE = 3
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row, and steps of columns and rows of the passes of an interlaced image (8.2)."""
 
+FIRST_CHUNK_END = 33
+"""Offset of the byte after IHDR, which follows the signature."""
+
 MAX_FILTER = 4
 MAX_IMAGE_BYTES = 1 << 30
 """Maximum size of decompressed image data: 8192 x 8192 pixels of four channels and 16 bits take half of it."""
@@ -39,6 +42,18 @@ def png_size(data: bytes) -> tuple[int, int]:
     """Return width and height as the header of a valid PNG states them, pixels."""
     width, height = struct.unpack_from(">2I", data, 16)
     return width, height
+
+
+def declared_bytes(data: bytes) -> int | None:
+    """Return the bytes of decompressed image data that a PNG's header declares; None if the header is invalid."""
+    if len(data) < FIRST_CHUNK_END or data[12:16] != b"IHDR":
+        return None
+    header = HEADER.unpack_from(data, 16)
+    try:
+        _check_header(header)
+    except _Invalid:
+        return None
+    return sum(stride * rows for stride, rows in _strides(header))
 
 
 def check_png(data: bytes, size: tuple[int, int] | None) -> str | None:
@@ -82,15 +97,21 @@ def _chunks(data: memoryview) -> Iterator[Chunk]:
         at = end
 
 
+def _check_header(header: tuple[int, ...]) -> None:
+    """Check the fields of the header (11.2.2)."""
+    width, height, depth, colour, compression, filtering, interlace = header
+    if not width or not height or depth not in DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
+        raise _Invalid(f"IHDR is invalid: {header}")
+
+
 def _check_order(chunks: list[Chunk]) -> tuple[int, ...]:
     """Check the sequence of critical chunks (5.6) and return the fields of the header."""
     kinds = [chunk.type for chunk in chunks]
     if kinds[0] != b"IHDR" or kinds.count(b"IHDR") != 1 or len(chunks[0].data) != HEADER.size:
         raise _Invalid("IHDR is not the first chunk, or has a wrong size")
     header = HEADER.unpack(chunks[0].data)
-    width, height, depth, colour, compression, filtering, interlace = header
-    if not width or not height or depth not in DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
-        raise _Invalid(f"IHDR is invalid: {header}")
+    _check_header(header)
+    depth, colour = header[2:4]
     image = [i for i, kind in enumerate(kinds) if kind == b"IDAT"]
     if not image or image[-1] - image[0] != len(image) - 1:
         raise _Invalid("no IDAT chunks, or others between them")
@@ -107,15 +128,20 @@ def _check_order(chunks: list[Chunk]) -> tuple[int, ...]:
     return header
 
 
-def _check_image(header: tuple[int, ...], packed: bytes) -> None:
-    """Check that the image data inflate to the right length, and that each row has a valid filter."""
+def _strides(header: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the bytes of a filtered row, and the number of rows, of each pass of an image."""
     width, height, depth, colour, _, _, interlace = header
     bits = depth * CHANNELS[colour]
     passes = [(width, height)]
     if interlace:
         sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in ADAM7]
         passes = [(columns, rows) for columns, rows in sizes if columns > 0 and rows > 0]
-    strides = [(1 + (columns * bits + 7) // 8, rows) for columns, rows in passes]
+    return [(1 + (columns * bits + 7) // 8, rows) for columns, rows in passes]
+
+
+def _check_image(header: tuple[int, ...], packed: bytes) -> None:
+    """Check that the image data inflate to the right length, and that each row has a valid filter."""
+    strides = _strides(header)
     expected = sum(stride * rows for stride, rows in strides)
     if expected > MAX_IMAGE_BYTES:
         raise _Invalid(f"IHDR declares {expected} bytes of image data")

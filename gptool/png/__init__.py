@@ -1,0 +1,1 @@
+"""PNG tiles: their structure, and optimisation without loss."""
