@@ -39,7 +39,7 @@ maximum_signature_line_length = 88
 # page, define: without a network their inventories are not available.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:class", r"(collections|contextlib|datetime|enum|np|numpy|os|pathlib|typing)\..*"),
+    ("py:class", r"(collections|concurrent|contextlib|datetime|enum|np|numpy|os|pathlib|typing)\..*"),
     ("py:class", r"gptool\..*"),
 ]
 

@@ -13,6 +13,8 @@ from gptool.errors import translate_os_errors
 from gptool.export.estimate import CONFIDENCE, Estimate
 from gptool.export.notices import recompression_notices, request_notices
 from gptool.export.prepare import PreparedExport, prepare
+from gptool.export.runners import unit_runner
+from gptool.export.unit import UnitRunner
 from gptool.jobs.job import Job, Redactor
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
 from gptool.jobs.report import REPORT, write_report
@@ -20,7 +22,7 @@ from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
 from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request, unknown_notices
-from gptool.request.limits import read_limit, read_workers
+from gptool.request.limits import read_limit
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
 
@@ -35,6 +37,7 @@ def export_tiles_job(
     output_directory: str | os.PathLike[str],
     max_export_tiles_count: int | None = MAX_EXPORT_TILES_COUNT,
     workers: int | None = None,
+    dask: str | None = None,
     on_change: OnChange | None = None,
     job_id: str | None = None,
     redact: Redactor | None = None,
@@ -54,7 +57,10 @@ def export_tiles_job(
     max_export_tiles_count : int or None
         The maximum number of tiles; None for no limit.
     workers : int or None
-        The number of threads. By default, the number of processors.
+        The number of threads, or of tasks at once on a Dask cluster. By default, the number of processors, or of the
+        threads of the cluster.
+    dask : str or None
+        The address of the scheduler of a Dask cluster, on which the tiles are exported.
     on_change : callable or None
         See `OnChange`. An exception that it raises ends the job, unless that has ended.
     job_id, redact
@@ -71,27 +77,28 @@ def export_tiles_job(
     job = Job(EXPORT_TILES, parameters, on_change, job_id=job_id, redact=redact)
 
     def work() -> None:
-        limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
+        limit = read_limit(max_export_tiles_count)
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
-        request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
-        with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
-            folder = staging.folder / job.job_id
-            with translate_os_errors(target):
-                folder.mkdir()
-            _export(job, request, prepared, folder, threads)
-            job.check_cancelled()
-            staging.commit(folder)
+        with unit_runner(workers, dask=dask) as runner:
+            request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
+            with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
+                folder = staging.folder / job.job_id
+                with translate_os_errors(target):
+                    folder.mkdir()
+                _export(job, request, prepared, folder, runner)
+                job.check_cancelled()
+                staging.commit(folder)
         job.results[OUT_SERVICE_URL] = str(target)
 
     return job.run(work)
 
 
-def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, threads: int) -> None:
+def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, runner: UnitRunner) -> None:
     """Write the result and report.json into the job's folder."""
     kind = prepared.kind
     target = folder / f"{prepared.plan.cache.name}{kind.suffix}"
     staging = Staging(target, is_folder=not kind.is_file, overwrite=False)
-    result = prepared.export(staging, threads, job.report_progress)
+    result = prepared.export(staging, runner, job.report_progress)
     scheme = prepared.plan.cache.scheme
     job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):

@@ -41,6 +41,7 @@ MAX_DIRECT_MODULES = 7
 PLACES = {
     "PIL": ["output"],
     "click": ["cli"],
+    "distributed": ["export"],
     "jinja2": ["service"],
     "oxipng": ["png"],
     "prometheus_client": ["service"],

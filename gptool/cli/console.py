@@ -56,7 +56,7 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     sys.exit(2 if wrong_usage else 1)
 
 
-OTHER_OPTIONS = re.compile(r"^(caches|count|folder|max_export_tiles_count|qualities|server|workers)(?=:)")
+OTHER_OPTIONS = re.compile(r"^(caches|count|dask|folder|max_export_tiles_count|qualities|server|workers)(?=:)")
 """Options that are no parameters of the operation, where a message names them as the place of an error."""
 
 

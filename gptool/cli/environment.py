@@ -31,7 +31,7 @@ MODULES = {"pillow": "PIL", "pillow-simd": "PIL", "PyTurboJPEG": "turbojpeg"}
 PILLOWS = "pillow-simd", "pillow"
 """The distributions of the module PIL. The first is faster; either will do."""
 
-EXTRAS = "areas", "png", "service"
+EXTRAS = "areas", "cluster", "png", "service"
 """The extras for users; the others are for the development of gptool."""
 
 REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?(?:;(.*))?")

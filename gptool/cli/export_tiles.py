@@ -50,7 +50,14 @@ MAX_LISTED = 10
     "--workers",
     type=Integer(1, MAX_WORKERS),
     metavar="N",
-    help="Number of threads, 1 to 1024. By default, the number of processors.",
+    help="Number of threads, 1 to 1024, or of tasks at once with --dask. By default, the number of processors, or of "
+    "the cluster's threads.",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Export on the Dask cluster with the scheduler at this address, as in tcp://10.0.0.1:8786. Its workers must "
+    "see CACHE and the folder of OUTPUT under the same paths.",
 )
 @click.option(
     "--report",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +17,13 @@ from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate
 from gptool.export.prepare import PreparedExport, prepare
 from gptool.export.report import ExportResult
+from gptool.export.runners import unit_runner
 from gptool.model import Progress, StorageFormat
 from gptool.output.registry import resolve_output
 from gptool.output.staging import Staging, created_folder
 from gptool.output.tpkx import TPKX
 from gptool.request import Request, read_call
-from gptool.request.limits import read_limit, read_workers
+from gptool.request.limits import read_limit
 from gptool.request.values import read_boolean
 
 
@@ -40,20 +42,25 @@ def run_call(
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
     workers: int | None = None,
+    executor: Executor | None = None,
+    dask: str | None = None,
     progress: Progress | bool | None = None,
     **selection: Any,
 ) -> FinishedExport:
-    """Run `export_tiles`, with the same parameters, and return what its report needs too."""
+    """Run `export_tiles`, with the same parameters, and return what its report needs too.
+
+    `dask` is the address of a scheduler.
+    """
     request = read_call(**selection)
-    limit, threads = read_limit(max_export_tiles_count), read_workers(workers)
+    limit = read_limit(max_export_tiles_count)
     replaces = read_boolean(overwrite, "overwrite")
     target, kind = resolve_output(output, request.storage)
     request = replace(request, tile_package=kind.is_file)
-    with created_folder(target.parent):
+    with unit_runner(workers, executor, dask) as runner, created_folder(target.parent):
         staging = Staging(target, is_folder=not kind.is_file, overwrite=replaces)
         with as_progress(progress) as report:
             prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
-            result = prepared.export(staging, threads, report)
+            result = prepared.export(staging, runner, report)
     result = replace(result, messages=(*prepared.notices, *result.messages))
     return FinishedExport(request, prepared, result)
 

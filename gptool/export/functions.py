@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ def export_tiles(
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: Progress | bool | None = None,
 ) -> ExportResult:
     """Export tiles of a cache into a tile package or a cache raster dataset.
@@ -90,7 +92,12 @@ def export_tiles(
     overwrite : bool
         Replace an existing output.
     workers : int or None
-        The number of threads. By default, the number of processors.
+        The number of threads, or with an executor of tasks at once. By default, the number of processors, or of the
+        executor's workers.
+    executor : concurrent.futures.Executor or None
+        Where tiles are read, recompressed and written: a process pool, or `Client.get_executor()` of a Dask cluster.
+        Its workers must see the cache and the folder of the output under the same paths, and have the same version of
+        gptool. By default, threads of this process.
     progress : Progress, bool or None
         Called as `progress(phase, done, total)`; see `gptool.model.Progress`. True shows a bar on a terminal and in a
         notebook.
@@ -116,6 +123,7 @@ def export_tiles(
         max_export_tiles_count=max_export_tiles_count,
         overwrite=overwrite,
         workers=workers,
+        executor=executor,
         progress=progress,
         levels=levels,
         export_by=export_by,

@@ -14,6 +14,7 @@ from gptool.export.notices import plan_notices
 from gptool.export.report import ExportResult
 from gptool.export.run import run_export
 from gptool.export.target_search import TargetRequest, choose_by_estimate, export_to_target
+from gptool.export.unit import UnitRunner
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Message, Progress
 from gptool.output.kind import OutputKind
@@ -73,15 +74,15 @@ class PreparedExport:
         estimate = estimate_plan(self.plan, self.kind, choice.recompression, name, progress)
         return replace(estimate, target=choice, messages=(choice.message(estimate.total_size),))
 
-    def export(self, staging: Staging, threads: int, progress: Progress | None = None) -> ExportResult:
+    def export(self, staging: Staging, runner: UnitRunner, progress: Progress | None = None) -> ExportResult:
         """Write the result, and return it with its own notices.
 
         See `gptool.export.run.run_export`, and for a target size `gptool.export.target_search.export_to_target`.
         """
         target = self._target()
         if target is not None:
-            return export_to_target(target, staging, threads, progress)
-        return run_export(self.plan, self.kind, self.recompression, staging, threads, progress)
+            return export_to_target(target, staging, runner, progress)
+        return run_export(self.plan, self.kind, self.recompression, staging, runner, progress)
 
     def _target(self) -> TargetRequest | None:
         if self.target_size is None:

@@ -10,9 +10,8 @@ from gptool.cache.compact import bundle_path
 from gptool.errors import CacheError, translate_os_errors
 from gptool.export.notices import tile_notices
 from gptool.export.report import DamagedTile, ExportResult, LevelReport, expected_quality, stated_quality
-from gptool.export.scheduler import run_units
 from gptool.export.trial import SizeCount, Trial
-from gptool.export.unit import Unit, UnitResult
+from gptool.export.unit import Unit, UnitResult, UnitRunner
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Lod, Progress
@@ -30,7 +29,7 @@ def run_export(
     kind: OutputKind,
     recompression: Recompression,
     staging: Staging,
-    threads: int,
+    runner: UnitRunner,
     progress: Progress | None = None,
     trial: Trial | None = None,
 ) -> ExportResult:
@@ -40,8 +39,8 @@ def run_export(
     ----------
     staging : Staging
         Where the result appears.
-    threads : int
-        Units of work that run at once.
+    runner : UnitRunner
+        Runs the units of work.
     progress : Progress or None
         Called with the tiles that are exported.
     trial : Trial or None
@@ -75,11 +74,11 @@ def run_export(
                 writer.add_bundle(result.bundle)
 
             with translate_os_errors(target):
-                make_unit = partial(_make_unit, plan, recompression, kind, writer)
+                make_unit = partial(_make_unit, plan, recompression, kind, writer, runner)
                 units = [
                     make_unit(lod, bundle)._replace(others=trial.others if trial else ()) for bundle, lod in planned
                 ]
-            run_units(units, plan.tiles, threads, progress, take, target)
+            runner.run_units(units, plan.tiles, progress, take, target)
             total = LevelReport.sum(reports.values())
             with translate_os_errors(target):
                 size = writer.finish(replace(info, quality=stated_quality(plan, total, recompression)))
@@ -90,7 +89,7 @@ def run_export(
 
 
 def count_size(
-    plan: Plan, recompression: Recompression, threads: int, progress: Progress | None, target: Path
+    plan: Plan, recompression: Recompression, runner: UnitRunner, progress: Progress | None, target: Path
 ) -> SizeCount:
     """Recompress all tiles of a plan, write nothing, and return the figures.
 
@@ -115,7 +114,7 @@ def count_size(
         Unit(plan.cache, plan.selection, lod, bundle.address, recompression, UnwrittenBundle, False, ())
         for bundle, lod in planned
     ]
-    run_units(units, plan.tiles, threads, progress, take, target)
+    runner.run_units(units, plan.tiles, progress, take, target)
     return count
 
 
@@ -125,7 +124,13 @@ def _bundles(plan: Plan) -> list[tuple[BundlePlan, Lod]]:
 
 
 def _make_unit(
-    plan: Plan, recompression: Recompression, kind: OutputKind, writer: ResultWriter, lod: Lod, bundle: BundlePlan
+    plan: Plan,
+    recompression: Recompression,
+    kind: OutputKind,
+    writer: ResultWriter,
+    runner: UnitRunner,
+    lod: Lod,
+    bundle: BundlePlan,
 ) -> Unit:
     return Unit(
         plan.cache,
@@ -135,7 +140,7 @@ def _make_unit(
         recompression,
         kind.bundle_writer,
         kind.needs_checksums,
-        writer.allocate(bundle, sizes_known=not recompression.is_requested),
+        writer.allocate(bundle, sizes_known=not (recompression.is_requested or runner.is_remote)),
     )
 
 

@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from gptool.errors import ExportCancelledError, GptoolError, translate_os_errors
-from gptool.export.unit import OrderedMap, Unit, UnitResult, run_unit
+from gptool.export.unit import OrderedMap, TakeResult, Unit, UnitResult, run_unit
 from gptool.model import Phase, Progress
 
 POLL_SECONDS = 0.1
@@ -76,65 +77,61 @@ class _Monitor:
             raise ExportCancelledError("the export was stopped")
 
 
-def run_units(
-    units: list[Unit],
-    total: int,
-    threads: int,
-    progress: Progress | None,
-    take: Callable[[UnitResult], None],
-    target: Path,
-) -> None:
-    """Run units of work on threads.
+@dataclass(frozen=True)
+class Threads:
+    """Runs units of work on threads of this process.
 
-    The first failure, an interrupt, or an exception of `progress` or `take` stops all units.
-
-    Parameters
+    Attributes
     ----------
-    units : list of Unit
-    total : int
-        The tiles of all units.
     threads : int
-    progress : Progress or None
-        Called in this thread.
-    take : callable
-        Called in this thread with the results, in the order of the units.
-    target : Path
-        The result that errors of the operating system are reported for.
     """
-    at_once = max(min(threads, len(units)), 1)
-    monitor, waiting = _Monitor(), iter(units)
-    with ExitStack() as pools:
-        if threads > 1 and any(unit.recompression.is_requested for unit in units):
-            workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
-            # The fewer units are running, the more batches each may have in progress.
-            monitor.ordered_map = partial(_map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))
-        pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
-        pending: deque[Future[UnitResult]] = deque()
-        try:
-            while True:
-                # A few units per thread are submitted: memory stays flat however many there are.
-                unfinished = sum(not future.done() for future in pending)
-                capacity = min(
-                    MAX_UNFINISHED_UNITS * at_once - unfinished, MAX_PENDING_RESULTS * at_once - len(pending)
-                )
-                for unit in islice(waiting, max(capacity, 0)):
-                    pending.append(_submit(pool, monitor.run, unit))
-                if not pending:
-                    return
-                wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
-                with translate_os_errors(target):
-                    _take_results(pending, take)
-                if progress:
-                    progress(Phase.EXPORTING, monitor.tiles, total)
-        except BaseException:
+
+    threads: int
+
+    @property
+    def is_remote(self) -> bool:
+        """False: units may write to parts of one file."""
+        return False
+
+    def run_units(
+        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
+    ) -> None:
+        """Run units of work; see `UnitRunner.run_units`."""
+        threads = self.threads
+        at_once = max(min(threads, len(units)), 1)
+        monitor, waiting = _Monitor(), iter(units)
+        with ExitStack() as pools:
+            if threads > 1 and any(unit.recompression.is_requested for unit in units):
+                workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
+                # The fewer units are running, the more batches each may have in progress.
+                monitor.ordered_map = partial(_map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))
+            pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
+            pending: deque[Future[UnitResult]] = deque()
             try:
-                monitor.stop()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-            raise
+                while True:
+                    # A few units per thread are submitted: memory stays flat however many there are.
+                    unfinished = sum(not future.done() for future in pending)
+                    capacity = min(
+                        MAX_UNFINISHED_UNITS * at_once - unfinished, MAX_PENDING_RESULTS * at_once - len(pending)
+                    )
+                    for unit in islice(waiting, max(capacity, 0)):
+                        pending.append(_submit(pool, monitor.run, unit))
+                    if not pending:
+                        return
+                    wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
+                    with translate_os_errors(target):
+                        _take_results(pending, take)
+                    if progress:
+                        progress(Phase.EXPORTING, monitor.tiles, total)
+            except BaseException:
+                try:
+                    monitor.stop()
+                finally:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                raise
 
 
-def _take_results(pending: deque[Future[UnitResult]], take: Callable[[UnitResult], None]) -> None:
+def _take_results(pending: deque[Future[UnitResult]], take: TakeResult) -> None:
     """Pass on the finished results up to the first unfinished unit. Raises what any unit has raised."""
     for future in pending:
         if future.done() and future.exception() is not None:

@@ -17,6 +17,7 @@ from gptool.export.size_estimates import SizeEstimates
 from gptool.export.target import TargetChoice, quality_ladder
 from gptool.export.target_levels import target_size_error
 from gptool.export.trial import SizeCount, Trial, TrialRejectedError
+from gptool.export.unit import UnitRunner
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Progress
 from gptool.output.kind import OutputKind, collect_result_info
@@ -64,7 +65,7 @@ def choose_by_estimate(request: TargetRequest, name: str, progress: Progress | N
 
 
 def export_to_target(
-    request: TargetRequest, staging: Staging, threads: int, progress: Progress | None = None
+    request: TargetRequest, staging: Staging, runner: UnitRunner, progress: Progress | None = None
 ) -> ExportResult:
     """Write the result with the highest quality that fits a target size; see `gptool.export.run.run_export`.
 
@@ -80,10 +81,10 @@ def export_to_target(
     search = _Search(request, staging.target.stem, progress)
 
     def export(recompression: Recompression, trial: Trial) -> ExportResult:
-        return run_export(request.plan, request.kind, recompression, staging, threads, progress, trial)
+        return run_export(request.plan, request.kind, recompression, staging, runner, progress, trial)
 
     def count(recompression: Recompression) -> SizeCount:
-        return count_size(request.plan, recompression, threads, progress, staging.target)
+        return count_size(request.plan, recompression, runner, progress, staging.target)
 
     return search.run(export, count)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from gptool.cache import ReadBuffer, TileBatch, TileCache
@@ -58,6 +59,36 @@ class UnitResult(NamedTuple):
     bundle: WrittenBundle
     report: LevelReport
     others: tuple[LevelReport, ...]
+
+
+TakeResult = Callable[[UnitResult], None]
+"""Called with the results of units, in their order, in the thread that runs them."""
+
+
+class UnitRunner(Protocol):
+    """Where units of work run: on threads, or on an executor."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether units write files of their own, which are whole, rather than parts of the result."""
+
+    def run_units(
+        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
+    ) -> None:
+        """Run units of work. The first failure, an interrupt, or an exception of `progress` or `take` stops them all.
+
+        Parameters
+        ----------
+        units : list of Unit
+        total : int
+            The tiles of all units.
+        progress : Progress or None
+            Called in this thread.
+        take : callable
+            Called in this thread with the results, in the order of the units.
+        target : Path
+            The result that errors of the operating system are reported for.
+        """
 
 
 class _Recompressed(NamedTuple):

@@ -16,6 +16,7 @@ import uvicorn
 
 from gptool import system
 from gptool.errors import OutputError, SettingsError
+from gptool.export.dask_cluster import check_address
 from gptool.service.accepted_tokens import accepted_tokens
 from gptool.service.app import make_app
 from gptool.service.catalog import Catalog
@@ -133,6 +134,8 @@ def _check_settings(settings: ServiceSettings) -> None:
             raise SettingsError(
                 f"{settings_key(name)} has an invalid value", found=port, expected=f"an integer from 0 to {MAX_PORT}"
             )
+    if settings.dask:
+        check_address(settings.dask)
     check_deployment(settings)
     if not (_is_loopback(settings.host) or settings.token_file or settings.user_file or settings.allow_anonymous):
         raise SettingsError(

@@ -84,6 +84,9 @@ class ServiceSettings:
     )
     job_minutes: int = _setting(720, "Maximum duration of a job in minutes.")
     job_memory: int = _setting(4096, "Maximum memory of the process of a job in MB (millions of bytes).")
+    dask: str = _setting(
+        "", "Address of the scheduler of a Dask cluster that exports tiles, such as tcp://10.0.0.1:8786."
+    )
     http_workers: int = _setting(1, "Number of processes that answer requests.")
     metrics_port: int = _setting(0, "Port of the loopback address for /metrics, for Prometheus; 0: no metrics.")
     access_log: Path | None = _setting(None, "File to which a line is appended for each request.")  # noqa: RUF009

@@ -67,6 +67,7 @@ def make_task(
         work_folder=str(output / "work" / job_id),
         max_export_tiles_count=1000,
         threads=1,
+        dask="",
     )
 
 

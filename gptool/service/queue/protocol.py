@@ -31,6 +31,8 @@ class WorkerTask(NamedTuple):
         The folder in which the worker creates the job's folder.
     max_export_tiles_count : int
     threads : int
+    dask : str
+        The address of the scheduler of a Dask cluster that exports, in place of threads; empty if there is none.
     """
 
     job_id: str
@@ -43,6 +45,7 @@ class WorkerTask(NamedTuple):
     work_folder: str
     max_export_tiles_count: int
     threads: int
+    dask: str
 
 
 class WorkerUpdate(NamedTuple):

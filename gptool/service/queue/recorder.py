@@ -61,6 +61,7 @@ class JobRecorder:
             str(self._output.work_folder(record.job_id)),
             cache.max_export_tiles_count,
             max(read_workers(None) // self._settings.jobs, 1),
+            self._settings.dask,
         )
 
     async def save(self, job: ActiveJob, change: Callable[[JobRecord], JobRecord]) -> None:

@@ -73,7 +73,8 @@ class Worker:
             task.inputs,
             output_directory=task.work_folder,
             max_export_tiles_count=task.max_export_tiles_count,
-            workers=task.threads,
+            workers=None if task.dask else task.threads,
+            dask=task.dask or None,
             **options,
         )
 

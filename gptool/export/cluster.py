@@ -1,0 +1,171 @@
+"""Units of work on an executor, such as the workers of a Dask cluster.
+
+Only addresses and records pass through the executor: the cache, the selection and the recompression are in a file
+beside the output, which each worker reads once. The file is also the sign to go on: workers stop when it is gone.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from gptool import __version__
+from gptool.errors import GptoolError, translate_os_errors
+from gptool.export.cluster_worker import DESCRIPTION, Assignment, Description, run_assignments
+from gptool.export.unit import TakeResult, Unit, UnitResult
+from gptool.model import PACKET_TILES, Phase, Progress
+from gptool.output.staging import PREFIX
+
+SUFFIX = ".units"
+"""Of the names of folders that workers see, which start like those of staging folders."""
+
+POLL_SECONDS = 0.2
+
+TASKS_PER_SLOT, RESULTS_PER_SLOT = 2, 64
+"""Tasks that wait or run per slot, so that no worker waits for the next one, and tasks whose results are not taken."""
+
+MAX_TASK_UNITS = 64
+"""Units of one task; small ones are passed on together."""
+
+STOP_SECONDS = 30
+"""How long tasks may take to notice that they are to stop."""
+
+GroupResults = Future[list[UnitResult]]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Runs units of work on an executor.
+
+    Attributes
+    ----------
+    executor : concurrent.futures.Executor
+        Its workers must see the cache and the folder of the output under the same paths, and have this version of
+        gptool.
+    slots : callable
+        Returns how many tasks run at once. It is called again and again: a cluster may grow.
+    """
+
+    executor: Executor
+    slots: Callable[[], int]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether units write files of their own: others may write to the same file from another machine."""
+        return True
+
+    def run_units(
+        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
+    ) -> None:
+        """Run units of work; see `UnitRunner.run_units`."""
+        if not units:
+            return
+        with _folder(units[0], target) as folder:
+            pending: deque[GroupResults] = deque()
+            try:
+                self._run(folder, units, total, progress, take, target, pending)
+            except BaseException:
+                _stop(folder, pending)
+                raise
+
+    def _run(
+        self,
+        folder: Path,
+        units: list[Unit],
+        total: int,
+        progress: Progress | None,
+        take: TakeResult,
+        target: Path,
+        pending: deque[GroupResults],
+    ) -> None:
+        groups, done = _groups(units, total), 0
+        while True:
+            slots = max(self.slots(), 1)
+            unfinished = sum(not future.done() for future in pending)
+            capacity = min(TASKS_PER_SLOT * slots - unfinished, RESULTS_PER_SLOT * slots - len(pending))
+            for group in islice(groups, max(capacity, 0)):
+                pending.append(self._submit(folder, group))
+            if not pending:
+                return
+            wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
+            with translate_os_errors(target):
+                for result in _finished(pending):
+                    take(result)
+                    done += result.report.tiles
+            if progress:
+                progress(Phase.EXPORTING, done, total)
+
+    def _submit(self, folder: Path, units: Sequence[Unit]) -> GroupResults:
+        assignments = [Assignment(unit.lod, unit.address, unit.regions) for unit in units]
+        try:
+            return self.executor.submit(run_assignments, folder, assignments)
+        except RuntimeError as error:  # also of an executor that is shut down or broken
+            raise _executor_error(error) from error
+
+
+def _groups(units: list[Unit], total: int) -> Iterator[list[Unit]]:
+    """Yield the units of each task: as many as have the tiles of a full bundle, if they are alike."""
+    size = min(max(PACKET_TILES * len(units) // max(total, 1), 1), MAX_TASK_UNITS)
+    return (units[first : first + size] for first in range(0, len(units), size))
+
+
+def _finished(pending: deque[GroupResults]) -> Iterator[UnitResult]:
+    """Yield the results up to the first unfinished task, and remove those. Raises what any task has raised."""
+    for future in pending:
+        if future.done():
+            _result(future)
+    while pending and pending[0].done():
+        yield from _result(pending.popleft())
+
+
+def _result(future: GroupResults) -> list[UnitResult]:
+    try:
+        return future.result()
+    except (GptoolError, OSError):
+        raise
+    except CancelledError as error:  # without a text
+        raise GptoolError("its tasks were cancelled, or its scheduler was lost", where="executor") from error
+    except Exception as error:  # of the executor: a lost worker, or what the worker lacks
+        raise _executor_error(error) from error
+
+
+def _executor_error(error: Exception) -> GptoolError:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return GptoolError(f"a task failed: {text}", where="executor")
+
+
+@contextmanager
+def _folder(unit: Unit, target: Path) -> Iterator[Path]:
+    """Create the folder that workers see, with the description of what all units have in common; remove it afterwards.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created.
+    """
+    with translate_os_errors(target):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=target.parent))
+    try:
+        with translate_os_errors(target):
+            (folder / DESCRIPTION).write_bytes(pickle.dumps(Description.of(unit, __version__)))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(folder: Path, pending: deque[GroupResults]) -> None:
+    """Tell the workers to stop, and wait until no task runs: the files that they write are about to be removed.
+
+    Tasks are not cancelled at first: those of Dask go on unnoticed then.
+    """
+    (folder / DESCRIPTION).unlink(missing_ok=True)
+    for future in wait(pending, STOP_SECONDS).not_done:
+        future.cancel()
