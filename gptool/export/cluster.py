@@ -32,8 +32,8 @@ POLL_SECONDS = 0.2
 TASKS_PER_SLOT, RESULTS_PER_SLOT = 2, 64
 """Tasks that wait or run per slot, so that no worker waits for the next one, and tasks whose results are not taken."""
 
-MAX_TASK_UNITS = 64
-"""Units of one task; small ones are passed on together."""
+MAX_TASK_UNITS, MIN_TASKS_PER_SLOT = 64, 8
+"""Small units are passed on together, but so that each slot has some tasks: they take different times."""
 
 STOP_SECONDS = 30
 """How long tasks may take to notice that they are to stop."""
@@ -86,7 +86,7 @@ class Cluster:
         target: Path,
         pending: deque[GroupResults],
     ) -> None:
-        groups, done = _groups(units, total), 0
+        groups, done = _groups(units, total, self.slots()), 0
         while True:
             slots = max(self.slots(), 1)
             unfinished = sum(not future.done() for future in pending)
@@ -111,9 +111,10 @@ class Cluster:
             raise _executor_error(error) from error
 
 
-def _groups(units: list[Unit], total: int) -> Iterator[list[Unit]]:
+def _groups(units: list[Unit], total: int, slots: int) -> Iterator[list[Unit]]:
     """Yield the units of each task: as many as have the tiles of a full bundle, if they are alike."""
-    size = min(max(PACKET_TILES * len(units) // max(total, 1), 1), MAX_TASK_UNITS)
+    by_tiles, by_slots = PACKET_TILES * len(units) // max(total, 1), len(units) // (MIN_TASKS_PER_SLOT * max(slots, 1))
+    size = max(min(by_tiles, by_slots, MAX_TASK_UNITS), 1)
     return (units[first : first + size] for first in range(0, len(units), size))
 
 

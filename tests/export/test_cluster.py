@@ -131,7 +131,7 @@ def test_only_addresses_and_records_pass_through_the_executor(bundles: Path, tmp
     assert max(recorder.sent) < 40_000
     assert max(recorder.received) < 40_000
     assert recorder.most <= 4
-    assert len(recorder.sent) == 1
+    assert 8 <= len(recorder.sent) <= 32
 
 
 def test_few_tasks_wait_at_a_time(bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
