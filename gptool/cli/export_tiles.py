@@ -17,7 +17,7 @@ from gptool.cli.console import (
     show_progress,
     with_options,
 )
-from gptool.cli.options import cache_argument, json_option, limit_option, selection_options
+from gptool.cli.options import cache_argument, json_option, limit_option, reject_empty, selection_options
 from gptool.cli.report_file import prepare_report, write_failure_report
 from gptool.cli.usage import Command, Integer, check_location
 from gptool.errors import CacheError, translate_os_errors
@@ -56,6 +56,7 @@ MAX_LISTED = 10
 @click.option(
     "--dask",
     metavar="ADDRESS",
+    callback=reject_empty,
     help="Export on the Dask cluster with the scheduler at this address, as in tcp://10.0.0.1:8786. Its workers must "
     "see CACHE and the folder of OUTPUT under the same paths.",
 )

@@ -58,7 +58,7 @@ tile_package_option = click.option(
 )
 
 
-def _reject_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def reject_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Return the value, unless it is empty: that of a shell variable that is not set would select everything."""
     if value is not None and not value.strip():
         raise click.BadParameter(f"is empty; expected {option.metavar}, or no {option.opts[0]} at all")
@@ -84,7 +84,7 @@ def _add_options(command: CommandFunction, options: Mapping[str, str | None]) ->
             parameter.option,
             metavar=metavar,
             is_flag=is_flag,
-            callback=None if is_flag else _reject_empty,
+            callback=None if is_flag else reject_empty,
             default=default,
             show_default=default is not None,
             help=with_options(parameter.documentation) + MORE.get(name, ""),

@@ -52,10 +52,13 @@ class Cluster:
         gptool.
     slots : callable
         Returns how many tasks run at once. It is called again and again: a cluster may grow.
+    parameter : str
+        The parameter that errors name.
     """
 
     executor: Executor
     slots: Callable[[], int]
+    parameter: str = "executor"
 
     @property
     def is_remote(self) -> bool:
@@ -97,7 +100,7 @@ class Cluster:
                 return
             wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
             with translate_os_errors(target):
-                for result in _finished(pending):
+                for result in self._finished(pending):
                     take(result)
                     done += result.report.tiles
             if progress:
@@ -108,7 +111,29 @@ class Cluster:
         try:
             return self.executor.submit(run_assignments, folder, assignments)
         except RuntimeError as error:  # also of an executor that is shut down or broken
-            raise _executor_error(error) from error
+            raise self._error(error) from error
+
+    def _finished(self, pending: deque[GroupResults]) -> Iterator[UnitResult]:
+        """Yield the results up to the first unfinished task, and remove those. Raises what any task has raised."""
+        for future in pending:
+            if future.done():
+                self._result(future)
+        while pending and pending[0].done():
+            yield from self._result(pending.popleft())
+
+    def _result(self, future: GroupResults) -> list[UnitResult]:
+        try:
+            return future.result()
+        except (GptoolError, OSError):
+            raise
+        except CancelledError as error:  # without a text
+            raise GptoolError("its tasks were cancelled, or its scheduler was lost", where=self.parameter) from error
+        except Exception as error:  # of the executor: a lost worker, or what the worker lacks
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> GptoolError:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return GptoolError(f"a task failed: {text}", where=self.parameter)
 
 
 def _groups(units: list[Unit], total: int, slots: int) -> Iterator[list[Unit]]:
@@ -116,31 +141,6 @@ def _groups(units: list[Unit], total: int, slots: int) -> Iterator[list[Unit]]:
     by_tiles, by_slots = PACKET_TILES * len(units) // max(total, 1), len(units) // (MIN_TASKS_PER_SLOT * max(slots, 1))
     size = max(min(by_tiles, by_slots, MAX_TASK_UNITS), 1)
     return (units[first : first + size] for first in range(0, len(units), size))
-
-
-def _finished(pending: deque[GroupResults]) -> Iterator[UnitResult]:
-    """Yield the results up to the first unfinished task, and remove those. Raises what any task has raised."""
-    for future in pending:
-        if future.done():
-            _result(future)
-    while pending and pending[0].done():
-        yield from _result(pending.popleft())
-
-
-def _result(future: GroupResults) -> list[UnitResult]:
-    try:
-        return future.result()
-    except (GptoolError, OSError):
-        raise
-    except CancelledError as error:  # without a text
-        raise GptoolError("its tasks were cancelled, or its scheduler was lost", where="executor") from error
-    except Exception as error:  # of the executor: a lost worker, or what the worker lacks
-        raise _executor_error(error) from error
-
-
-def _executor_error(error: Exception) -> GptoolError:
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return GptoolError(f"a task failed: {text}", where="executor")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from gptool.export.cluster import Cluster
 if TYPE_CHECKING:
     from distributed import Client
 
+PARAMETER = "dask"
 EXTRA = "cluster"
 
 CONNECT_SECONDS = 30
@@ -52,14 +53,14 @@ def connect(address: str, slots: int | None) -> Iterator[Cluster]:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         expected = "the address of a running scheduler"
-        raise GptoolError("no scheduler answers", where="dask", found=address, expected=expected) from error
+        raise GptoolError("no scheduler answers", where=PARAMETER, found=address, expected=expected) from error
     with _quiet(), client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise GptoolError("the scheduler has no worker", where="dask", found=address) from error
+            raise GptoolError("the scheduler has no worker", where=PARAMETER, found=address) from error
         threads = _ThreadCount(client)
-        yield Cluster(client.get_executor(pure=False), (lambda: slots) if slots else threads)
+        yield Cluster(client.get_executor(pure=False), (lambda: slots) if slots else threads, PARAMETER)
 
 
 def check_address(address: str) -> None:
@@ -74,12 +75,12 @@ def check_address(address: str) -> None:
         from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         install = f"pip install 'gptool-export-tiles[{EXTRA}]'"
-        raise ParameterError("the package distributed is not installed", where="dask", expected=install) from error
+        raise ParameterError("the package distributed is not installed", where=PARAMETER, expected=install) from error
     try:
         get_address_host_port(address)
     except ValueError as error:
         raise ParameterError(
-            "is no address", where="dask", found=address, expected="an address as in tcp://10.0.0.1:8786"
+            "is no address", where=PARAMETER, found=address, expected="an address as in tcp://10.0.0.1:8786"
         ) from error
 
 
@@ -117,6 +118,6 @@ class _ThreadCount:
             try:
                 self._count = sum(self._client.nthreads().values())
             except Exception as error:
-                raise GptoolError(f"the scheduler does not answer: {error}", where="executor") from error
+                raise GptoolError(f"the scheduler does not answer: {error}", where=PARAMETER) from error
             self._next = now + COUNT_SECONDS
         return self._count

@@ -259,7 +259,7 @@ class TestDask:
             out, errors = program.communicate()
         assert program.returncode == 1
         assert json.loads(out)["jobStatus"] == "esriJobFailed", errors
-        assert errors == "Error: executor: its tasks were cancelled, or its scheduler was lost\n"
+        assert errors == "Error: --dask: its tasks were cancelled, or its scheduler was lost\n"
         assert not list((tmp_path / "out").iterdir())
 
     def test_executor_of_a_client(self, bundles: Path, tmp_path: Path) -> None:
