@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,40 @@ TILE = re.compile(r"C([0-9a-f]{1,8})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 NAME_TYPE = "S16"
 """The longest name that `TILE` matches has 14 characters."""
 
-NumberedNames = tuple[NDArray[np.int64], NDArray[np.bytes_]]
-"""Numbers of rows or columns, ascending, and the names that state them."""
+WIDTH = 8
+"""Hexadecimal digits of the usual names."""
+
+
+class NumberedNames(NamedTuple):
+    """Numbers of rows or columns, and the names that state them.
+
+    Attributes
+    ----------
+    numbers : uint32[n]
+        Ascending.
+    style : str or None
+        The format of all names, as in `C{:08x}.jpg`, if there is one: caches have millions of names.
+    names : S16[n] or None
+        The names otherwise.
+    """
+
+    numbers: NDArray[np.uint32]
+    style: str | None
+    names: NDArray[np.bytes_] | None
+
+    def select(self, first: int, end: int) -> tuple[NDArray[np.int64], list[str]]:
+        """Return the numbers from `first` up to but not including `end`, and the names that state them."""
+        low, high = np.array((first, end - 1), np.uint32)  # of their type, or all of them would be converted
+        part = slice(np.searchsorted(self.numbers, low), np.searchsorted(self.numbers, high, "right"))
+        numbers = self.numbers[part].astype(np.int64)
+        if self.names is None:
+            return numbers, list(map(str(self.style).format, numbers.tolist()))
+        return numbers, [name.decode() for name in self.names[part].tolist()]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the numbers and names, bytes."""
+        return self.numbers.nbytes + (0 if self.names is None else self.names.nbytes)
 
 
 class ExplodedCache(TileCache):
@@ -39,7 +72,7 @@ class ExplodedCache(TileCache):
         if window is not None:
             first, end = (row // PACKET_SIZE * PACKET_SIZE for row in (window.row_min, window.row_max + PACKET_SIZE))
         for row, folder in self._row_folders(lod.level, first, end):
-            columns, _ = _list_numbered(self.files, folder, TILE)
+            columns = _list_numbered(self.files, folder, TILE).numbers
             first_row = row // PACKET_SIZE * PACKET_SIZE
             for packet in np.unique(columns // PACKET_SIZE).tolist():
                 found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
@@ -50,9 +83,8 @@ class ExplodedCache(TileCache):
         """Find the tiles of a bundle. See `TileCache.open_bundle`."""
         bundle = ExplodedBundle(self.files, address)
         for row, folder in self._row_folders(address.level, address.row, address.row + PACKET_SIZE):
-            columns, names = _list_numbered(self.files, folder, TILE)
-            selected = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
-            bundle.add_row(row, folder, columns[selected], names[selected])
+            listing = _list_numbered(self.files, folder, TILE)
+            bundle.add_row(row, folder, *listing.select(address.column, address.column + PACKET_SIZE))
         yield bundle
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
@@ -77,18 +109,16 @@ class ExplodedCache(TileCache):
     def _find_tile(self, tile: TileAddress) -> str | None:
         """Return the path of the file of a tile, or None if there is none."""
         for _, folder in self._row_folders(tile.level, tile.row, tile.row + 1):
-            columns, names = _list_numbered(self.files, folder, TILE)
-            for i in np.flatnonzero(columns == tile.column).tolist():
-                return f"{folder}/{names[i].decode()}"
+            for name in _list_numbered(self.files, folder, TILE).select(tile.column, tile.column + 1)[1]:
+                return f"{folder}/{name}"
         return None
 
     def _row_folders(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
         """Yield the rows from `first` up to but not including `end`, each with its folder."""
         folder = self.level_folder(level)
-        rows, names = _list_numbered(self.files, folder, ROW)
-        selected = slice(*np.searchsorted(rows, (first, end)))
-        for row, name in zip(rows[selected].tolist(), names[selected].tolist(), strict=True):
-            yield row, f"{folder}/{name.decode()}"
+        rows, names = _list_numbered(self.files, folder, ROW).select(first, end)
+        for row, name in zip(rows.tolist(), names, strict=True):
+            yield row, f"{folder}/{name}"
 
 
 class ExplodedBundle(Bundle):
@@ -101,7 +131,7 @@ class ExplodedBundle(Bundle):
         self.sizes = np.zeros(PACKET_TILES, np.uint32)
         self.empty: NDArray[np.bool_] = np.zeros(PACKET_TILES, np.bool_)
 
-    def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: NDArray[np.bytes_]) -> None:
+    def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: list[str]) -> None:
         """Add the tiles of a row by their columns and file names.
 
         Raises
@@ -113,7 +143,7 @@ class ExplodedBundle(Bundle):
         """
         positions = (row - self._address.row) * PACKET_SIZE + columns - self._address.column
         self._folders[row - self._address.row] = folder
-        self._names[positions] = names
+        self._names[positions] = np.array(names, NAME_TYPE)
         sizes = self._files.file_sizes(self._paths(positions))
         if (sizes > MAX_TILE_BYTES).any():
             largest = int(sizes.argmax())
@@ -153,7 +183,7 @@ def _size_error(files: FileStore, path: str, tile: TileAddress, size: int) -> Bu
 
 def _list_numbered(files: FileStore, folder: str, pattern: re.Pattern[str]) -> NumberedNames:
     """Return the names in a folder that match the pattern, and their numbers; none if the folder does not exist."""
-    absent = np.empty(0, np.int64), np.empty(0, NAME_TYPE)
+    absent = NumberedNames(np.empty(0, np.uint32), "", None)
     return files.cached_listing(folder, partial(_make_listing, files, folder, pattern), absent)
 
 
@@ -173,4 +203,19 @@ def _make_listing(files: FileStore, folder: str, pattern: re.Pattern[str]) -> tu
             found=f"{first} and {second}",
             expected="one",
         )
-    return (numbers, names), numbers.nbytes + names.nbytes
+    style = _find_style(numbers, names)
+    listing = NumberedNames(numbers.astype(np.uint32), style, None if style else names)
+    return listing, listing.nbytes
+
+
+def _find_style(numbers: NDArray[np.int64], names: NDArray[np.bytes_]) -> str | None:
+    """Return the format that all names have, or None."""
+    if len(names) == 0:
+        return ""
+    texts = [name.decode() for name in names.tolist()]
+    start, suffix = texts[0][0], texts[0][1 + WIDTH :]
+    for digits in "xX":
+        style = f"{start}{{:0{WIDTH}{digits}}}{suffix}"
+        if texts == list(map(style.format, numbers.tolist())):
+            return style
+    return None

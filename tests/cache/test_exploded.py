@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from gptool import export_tiles, open_cache
 from gptool.cache import listing_cache
 from gptool.cache.base import BATCH_BYTES
+from gptool.cache.exploded import TILE, _list_numbered
 from gptool.cache.file_store import FileStore
+from gptool.cache.folder_store import FolderStore
 from gptool.errors import BundleError, CacheError
 from gptool.export.unit import Unit, run_unit
 from gptool.jpeg.recompression import Recompression
@@ -313,3 +315,30 @@ def test_any_name_is_a_tile_or_ignored(tmp_path_factory: pytest.TempPathFactory,
     except BundleError as error:
         assert "two names state the same row or column" in str(error)
         assert len(set(columns)) < len(columns)
+
+
+@pytest.mark.parametrize(
+    ("names", "style"),
+    [
+        (["C00000001.jpg", "C0000000a.jpg"], "C{:08x}.jpg"),
+        (["c00000001.PNG", "c0000000A.PNG"], "c{:08X}.PNG"),
+        (["C00000001.jpg", "C00000002.png"], None),
+        (["C0000000a.jpg", "C0000000B.jpg"], None),
+        (["C1.jpg", "C00000002.jpg"], None),
+        (["C0001.jpg", "C0002.jpg"], None),
+    ],
+)
+def test_listing_finds_tiles_whatever_the_style_of_their_names(
+    tmp_path: Path, names: list[str], style: str | None
+) -> None:
+    folder = tmp_path / "R00000000"
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+    listing = _list_numbered(FolderStore(tmp_path), folder.name, TILE)
+    assert listing.style == style
+    assert (listing.names is None) == (style is not None)
+    numbers, found = listing.select(0, 1 << 32)
+    assert numbers.tolist() == [int(name[1:].partition(".")[0], 16) for name in names]
+    assert found == names
+    assert listing.select(2, 10)[1] == [name for name, number in zip(names, numbers, strict=True) if 2 <= number < 10]

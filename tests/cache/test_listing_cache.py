@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import zipfile
 from collections import Counter
@@ -36,11 +37,31 @@ def test_listing_is_kept_until_the_stamp_changes() -> None:
 
 def test_least_recently_used_listing_is_discarded_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_cache, "MAX_BYTES", 10)
+    monkeypatch.setattr(listing_cache, "MIN_LISTINGS", 1)
+    monkeypatch.setattr(listing_cache, "_MEMORY", listing_cache._Memory())
     cache, made = ListingCache(), list[str]()
     for key, size in [("a", 4), ("b", 4), ("a", 4), ("c", 4), ("a", 4), ("b", 4), ("large", 11), ("a", 4)]:
         cache.get(key, 0, lambda key=key, size=size: (made.append(key), size))  # type: ignore[misc]
     assert made == ["a", "b", "c", "b", "large", "a"]
     assert pickle.loads(pickle.dumps(cache)).get("a", 0, lambda: ("anew", 1)) == "anew"
+
+
+def test_caches_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_cache, "MAX_BYTES", 10)
+    monkeypatch.setattr(listing_cache, "MIN_LISTINGS", 0)
+    memory = listing_cache._Memory()
+    monkeypatch.setattr(listing_cache, "_MEMORY", memory)
+    one, two, made = ListingCache(), ListingCache(), list[str]()
+    for cache, name in [(one, "one"), (two, "two"), (one, "one"), (two, "two")]:
+        cache.get("folder", 0, lambda name=name: (made.append(name), 6))  # type: ignore[misc]
+    assert made == ["one", "two", "one", "two"]
+    monkeypatch.setattr(listing_cache, "MAX_BYTES", 12)
+    one.get("folder", 0, lambda: (None, 6))
+    del two
+    gc.collect()
+    one.get("another", 0, lambda: (None, 6))
+    assert memory._bytes == 12
+    assert one.get("folder", 0, lambda: ("anew", 6)) is None
 
 
 SPREAD_TILES: dict[Address, bytes] = {
@@ -56,6 +77,7 @@ def rename_to_capitals(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("max_bytes", [listing_cache.MAX_BYTES, 0])
 @pytest.mark.parametrize(
     "make",
     [
@@ -66,7 +88,11 @@ def rename_to_capitals(folder: Path) -> Path:
     ],
     ids=["exploded", "V2", "V2 in capitals", "V1 in capitals"],
 )
-def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Path]) -> None:
+def test_each_folder_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Path], max_bytes: int
+) -> None:
+    """Also if the listings that a bundle needs take more memory than all may."""
+    monkeypatch.setattr(listing_cache, "MAX_BYTES", max_bytes)
     cache = open_cache(make(tmp_path / "cache", SPREAD_TILES))
     listed, names = Counter[str](), FolderStore.list_names
 
