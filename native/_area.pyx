@@ -1,6 +1,6 @@
 # cython: cdivision=True
 # A divisor is a tile's side, which is checked to be above 0, or a difference that is compared with 0 before.
-"""The tiles of a bundle that a polygon covers, and how often edges cross each other.
+"""The tiles of a bundle that a polygon covers, the edges near it, and how often edges cross each other.
 
 Tiles take two steps: a tile that an edge meets is covered; any other tile lies wholly inside or wholly outside, as its
 centre does, which is inside if an odd number of edges pass left of it. All functions are thread-safe.
@@ -208,6 +208,47 @@ def covered(
         _draw_edges(first, n, &grid, &view[0], rows)
         _fill(&view[0], rows)
     return cells.view(np.bool_)
+
+
+cdef inline bint _is_between(const Edge *edge, double low, double high) noexcept nogil:
+    """Return whether an edge has a point from low to high. One that is not finite may be said to have."""
+    return not ((edge.y0 < low and edge.y1 < low) or (edge.y0 > high and edge.y1 > high))
+
+
+def edges_between(const double[:, ::1] edges not None, double low, double high):
+    """Return the indices of the edges that have a point from y = low to high.
+
+    Parameters
+    ----------
+    edges : float64[n, 4]
+        x0, y0, x1, y1 of every edge.
+    low, high : float
+
+    Returns
+    -------
+    int64[m]
+
+    Raises
+    ------
+    ValueError
+        If `edges` has another shape, type or memory layout.
+    """
+    if edges.shape[1] != 4:
+        raise ValueError(f"edges: wrong shape; found {edges.shape[1]} columns, expected 4")
+    cdef Py_ssize_t n = edges.shape[0], i, count = 0
+    cdef const Edge *first = <const Edge *>&edges[0, 0] if n else NULL
+    with nogil:
+        for i in range(n):
+            count += _is_between(&first[i], low, high)
+    found = np.empty(count, np.int64)
+    cdef int64_t[::1] view = found
+    count = 0
+    with nogil:
+        for i in range(n):
+            if _is_between(&first[i], low, high):
+                view[count] = i
+                count += 1
+    return found
 
 
 cdef inline double _side(double x0, double y0, double x1, double y1, double x, double y) noexcept nogil:

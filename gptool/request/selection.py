@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +21,43 @@ for mask in (ALL_TILES, NO_TILES):
     mask.flags.writeable = False
 
 
+BAND_MARGIN = 2
+"""Rows of tiles above and below a row of bundles whose edges are near it: the limits of tiles are rounded."""
+
+MIN_SORTED_EDGES = 1000
+"""Fewer edges are compared with each bundle in less time than it takes to choose some of them."""
+
+KEPT_BANDS = 8
+"""Threads work on neighbouring rows of bundles."""
+
+Edges = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Edges, and the widths of their parts."""
+
+
+class EdgeBands:
+    """The edges of an area near rows of bundles, of which each has many bundles. Thread-safe. Pickling empties it."""
+
+    def __init__(self) -> None:
+        self._bands: OrderedDict[tuple[float, float], Edges] = OrderedDict()
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[EdgeBands], tuple[()]]:
+        return EdgeBands, ()
+
+    def near(self, area: Area, low: float, high: float) -> Edges:
+        """Return the edges that have a point from y = low to high, and maybe others."""
+        if len(area.edges) < MIN_SORTED_EDGES:
+            return area.edges, area.part_widths
+        with self._lock:
+            found = self._bands.get((low, high))
+            if found is None:
+                near = _area.edges_between(area.edges, low, high)
+                found = self._bands[low, high] = area.edges[near], area.part_widths[near]
+                if len(self._bands) > KEPT_BANDS:
+                    self._bands.popitem(last=False)
+        return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Area:
     """A valid polygon of any number of parts and holes, in the spatial reference of the cache. It can be pickled.
@@ -32,12 +71,15 @@ class Area:
     min_part_width : float
         The smallest of the widths.
     bounds : Extent
+    bands : EdgeBands
+        The edges near the rows of bundles that were asked for last.
     """
 
     edges: NDArray[np.float64]
     part_widths: NDArray[np.float64]
     min_part_width: float
     bounds: Extent
+    bands: EdgeBands = field(default_factory=EdgeBands, repr=False)
 
     @classmethod
     def from_polygon(cls, polygon: MultiPolygon) -> Area:
@@ -64,11 +106,14 @@ class Area:
         grid = scheme.origin_x.value, scheme.origin_y.value, width, height, bundle.row, bundle.column
         scale = 4 * max(width, height)
         tolerance = self.min_part_width / scale
+        top = scheme.origin_y.value - bundle.row * height
+        bottom, margin = top - PACKET_SIZE * height, BAND_MARGIN * height
+        edges, part_widths = self.bands.near(self, bottom - margin, top + margin)
         if tolerance >= EDGE_TOLERANCE:
-            return _area.covered(self.edges, *grid, EDGE_TOLERANCE)
-        is_narrow = self.part_widths / scale < EDGE_TOLERANCE
-        by_narrow_parts = _area.covered(self.edges[is_narrow], *grid, tolerance)
-        return by_narrow_parts | _area.covered(self.edges[~is_narrow], *grid, EDGE_TOLERANCE)
+            return _area.covered(edges, *grid, EDGE_TOLERANCE)
+        is_narrow = part_widths / scale < EDGE_TOLERANCE
+        by_narrow_parts = _area.covered(edges[is_narrow], *grid, tolerance)
+        return by_narrow_parts | _area.covered(edges[~is_narrow], *grid, EDGE_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gptool import _area
 from gptool._area import covered
 from gptool.model import EDGE_TOLERANCE, PACKET_SIZE, PACKET_TILES
 
@@ -252,3 +253,24 @@ def test_many_threads_get_the_same_results() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, bundles)) == [work(bundle) for bundle in bundles]
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(-10, 10) | st.sampled_from([0.0, 5.0, math.inf, math.nan])] * 4), max_size=20),
+    st.floats(-10, 10),
+    st.floats(0, 10),
+)
+def test_edges_between_are_those_with_a_point_there(
+    edges: list[tuple[float, float, float, float]], low: float, height: float
+) -> None:
+    array = np.array(edges, np.float64).reshape(-1, 4)
+    found = set(_area.edges_between(array, low, low + height).tolist())
+    for i, (_, y0, _, y1) in enumerate(edges):
+        if math.isnan(y0) or math.isnan(y1):
+            continue  # either is right: such an edge is ignored
+        assert (i in found) == (min(y0, y1) <= low + height and max(y0, y1) >= low)
+
+
+def test_edges_between_rejects_other_shapes() -> None:
+    with pytest.raises(ValueError, match="found 3 columns, expected 4"):
+        _area.edges_between(np.zeros((2, 3)), 0, 1)
