@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,15 +17,20 @@ from gptool.export.prepare import PreparedExport, prepare
 from gptool.export.runners import unit_runner
 from gptool.export.unit import UnitRunner
 from gptool.jobs.job import Job, Redactor
-from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, PlannedSize
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, SAMPLE_COMPRESSIONS, PlannedSize
 from gptool.jobs.report import REPORT, write_report
 from gptool.model import Message
 from gptool.output.staging import Staging, created_folder
 from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request, unknown_notices
-from gptool.request.limits import read_limit
+from gptool.request.limits import read_limit, read_workers
+from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, PAGE
+from gptool.samples.run import make_samples
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
+
+NOT_SAMPLED = {"optimizeTilesForSize", "compressionQuality", "targetSize", "optimizePng"}
+"""Parameters that say how tiles are recompressed: they are compared at several qualities."""
 
 OnChange = Callable[[Job], None]
 """Called in the job's thread when its status, messages or progress have changed, about ten times a second at most."""
@@ -134,6 +140,48 @@ def estimate_export_tiles_size_job(
             "totalSize": estimate.total_size,
             "totalTilesToExport": estimate.total_tiles_to_export,
         }
+
+    return job.run(work)
+
+
+def sample_compressions_job(
+    parameters: Mapping[str, Any],
+    *,
+    cache: TileCache | str | os.PathLike[str],
+    output_directory: str | os.PathLike[str],
+    workers: int | None = None,
+    on_change: OnChange | None = None,
+    job_id: str | None = None,
+    redact: Redactor | None = None,
+    service: str | None = None,
+) -> Job:
+    """Make sample compressions of the tiles that the operation's own parameters select.
+
+    Parameters as for `export_tiles_job`. Those that say how tiles are recompressed are not used, except `tables`.
+
+    Returns
+    -------
+    Job
+        A job that has ended. Its folder holds the page, samples.html, and its figures, report.json. The value of the
+        result `out_service_url` is the path of the folder.
+    """
+    job = Job(SAMPLE_COMPRESSIONS, parameters, on_change, job_id=job_id, redact=redact)
+
+    def work() -> None:
+        threads = read_workers(workers)
+        target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
+        others = {name: value for name, value in parameters.items() if name not in NOT_SAMPLED}
+        request, prepared = _prepare(job, others, cache, service, target=target)
+        samples = make_samples(prepared, DEFAULT_QUALITIES, DEFAULT_COUNT, request.tables, threads, job.report_progress)
+        job.add_messages([*samples.messages, Message("Informative", samples.summary)])
+        with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
+            folder = staging.folder / job.job_id
+            with translate_os_errors(target):
+                folder.mkdir()
+                (folder / PAGE).write_text(samples.to_html(), encoding="utf-8")
+                (folder / REPORT).write_text(json.dumps(samples.to_json()), encoding="utf-8")
+            staging.commit(folder)
+        job.results[OUT_SERVICE_URL] = str(target)
 
     return job.run(work)
 

@@ -13,10 +13,11 @@ from gptool.jobs.status import JobStatus
 from gptool.model import Message, Phase
 
 EXPORT_TILES, ESTIMATE_SIZE = "ExportTiles", "EstimateExportTilesSize"
-"""The operations of jobs."""
+SAMPLE_COMPRESSIONS = "SampleCompressions"
+"""The operations of jobs; the last is our own."""
 
 OUT_SERVICE_URL = "out_service_url"
-"""The name of the result of both operations."""
+"""The name of the result of each operation."""
 
 
 class JobProgress(NamedTuple):
@@ -131,7 +132,7 @@ class JobRecord:
     job_id : str
         `j` and 32 random hexadecimal digits.
     operation : str
-        ExportTiles or EstimateExportTilesSize.
+        ExportTiles, EstimateExportTilesSize or SampleCompressions.
     inputs : mapping
         The parameters that were sent, by their own names, and the defaults of those that were omitted.
     status : JobStatus

@@ -6,3 +6,6 @@ MAX_QUALITIES = 12
 
 DEFAULT_COUNT, MAX_COUNT = 48, 200
 """Tiles of the page: by default enough for those that represent 13 levels, and the worst."""
+
+PAGE = "samples.html"
+"""The name of the page in the result of a job."""

@@ -20,7 +20,7 @@ from gptool.plan import Plan
 from gptool.samples.figures import THRESHOLD, WORST, QualityFigures, SampledTile, TileResult
 from gptool.samples.report import Samples
 from gptool.samples.scoring import RecompressedTiles, Scorer, lowest_quality, score_all
-from gptool.samples.tiles import Role, Tile, choose_tiles
+from gptool.samples.tiles import MAX_PIXELS, Role, Tile, choose_tiles
 from gptool.text import format_bytes, format_count
 
 WORST_SHARE = 5
@@ -93,10 +93,10 @@ def _recompression(plan: Plan, tables: Tables, quality: int) -> Recompression:
 
 def _no_jpeg_error(plan: Plan) -> CacheError:
     return CacheError(
-        "the selection holds no valid JPEG tile, and other tiles have no compression quality",
+        "the selection holds no valid JPEG tile to compare, and other tiles have no compression quality",
         where=plan.cache.location,
         found=f"tiles in the format {plan.cache.image.format}",
-        expected="JPEG tiles",
+        expected=f"JPEG tiles of at most {MAX_PIXELS:,} pixels",
     )
 
 
@@ -178,7 +178,7 @@ def _notices(recommended: QualityFigures, others: int, left_out: int) -> list[Me
         text = f"no quality that changes the scored tiles reaches the score {THRESHOLD:g} with each of them: "
         notices.append(Message("Informative", f"{text}optimizeTilesForSize makes tiles smaller without loss"))
     if others:
-        text = f"{format_count(others, 'tile')} that were looked at are damaged or no JPEG, and are not compared"
+        text = f"{format_count(others, 'tile')} that were looked at are damaged, no JPEG or too large: not compared"
         notices.append(Message("Informative", text))
     if left_out:
         text = f"{format_count(left_out, 'tile')} left out: their images have more than {format_bytes(MAX_IMAGE_BYTES)}"

@@ -25,6 +25,9 @@ DRAWN_TILES = 4096
 SPARE = 4
 """Tiles that are considered for each role: some may be damaged, or no JPEG."""
 
+MAX_PIXELS = 1024 * 1024
+"""Of a tile: the memory of its comparison is about 80 times as many bytes."""
+
 UNUSABLE = Outcome.DAMAGED, Outcome.KEPT_NOT_JPEG, Outcome.KEPT_UNSUPPORTED
 
 
@@ -145,11 +148,11 @@ def _read_tiles(cache: TileCache, addresses: Iterable[TileAddress]) -> Iterator[
 
 
 def _is_usable(data: bytes) -> bool:
-    """Return True for a valid JPEG tile that can be recompressed and shown."""
+    """Return True for a valid JPEG tile that can be recompressed and shown, and is not too large to be compared."""
     if _jpeg.recompress(data, 1)[1] in UNUSABLE:
         return False
     try:
-        decode(data)
+        pixels = decode(data)
     except OSError:  # also of colour spaces that cannot be converted to RGB
         return False
-    return True
+    return pixels.size <= 3 * MAX_PIXELS

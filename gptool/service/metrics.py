@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, SAMPLE_COMPRESSIONS
 from gptool.jobs.status import JobStatus
 from gptool.service.observation import AnsweredRequest
 from gptool.service.queue.queue import JobQueue
@@ -77,7 +77,7 @@ class ServiceCollector(Collector):
         jobs = GaugeMetricFamily("gptool_jobs", "Stored jobs.", labels=["operation", "status"])
         results = GaugeMetricFamily("gptool_results_bytes", "Size of the stored results.")
         counts, size = self._stored_jobs()
-        for operation in (EXPORT_TILES, ESTIMATE_SIZE):
+        for operation in (EXPORT_TILES, ESTIMATE_SIZE, SAMPLE_COMPRESSIONS):
             for status in JobStatus:
                 label = status.removeprefix(STATUS_PREFIX).lower()
                 jobs.add_metric([operation, label], counts.get((operation, status), 0))

@@ -54,7 +54,11 @@ def test_existing_output_is_replaced_only_if_asked_for(cache: Path, tmp_path: Pa
         ("CACHE page.html --max-export-tiles-count 3", 1, "exceeds"),
         ("CACHE new/folder/page.html --levels 99", 2, "--levels: level is not in the tiling scheme"),
         ("CACHE CACHE/_alllayers/page.html", 2, "the output is the cache or a part of it"),
-        ("PNG page.html", 1, "the selection holds no valid JPEG tile, and other tiles have no compression quality"),
+        (
+            "PNG page.html",
+            1,
+            "the selection holds no valid JPEG tile to compare, and other tiles have no compression quality",
+        ),
         ("nowhere page.html", 1, "nowhere: cache not found"),
     ],
     ids=str,

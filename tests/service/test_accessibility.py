@@ -49,6 +49,10 @@ def test_pages_violate_no_rule(
         page.get_by_role("button", name="Export tiles").click()
         expect(ended_status(page)).to_have_text("Succeeded")
         found["job"] = violations(page)
+        page.goto(f"{root}{PAGES[2]}")
+        page.get_by_role("button", name="Compare qualities").click()
+        expect(ended_status(page)).to_have_text("Succeeded")
+        found["samples"] = violations(page)
         for path in PAGES:
             page.goto(root + path)
             found[path] = violations(page)

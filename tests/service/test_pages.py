@@ -75,6 +75,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "download": None,
         "estimate": None,
         "verification": None,
+        "samples": None,
         "files": [],
         "folder": None,
         "report": None,
@@ -82,6 +83,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "cancel_url": f"{JOB}/cancel",
         "job_id": "j1",
         "form_url": f"{BASE}/exportTiles",
+        "export_url": f"{BASE}/exportTiles",
         "results": [],
         "inputs": [("levels", f"{JOB}/inputs/levels", HOSTILE)],
     }
@@ -116,6 +118,7 @@ FORM = {
     "form_url": f"{BASE}/exportTiles",
     "export_url": f"{BASE}/exportTiles",
     "estimate_url": f"{BASE}/estimateExportTilesSize",
+    "samples_url": f"{BASE}/sampleCompressions",
 }
 LISTED = ListedJob("j" + "1" * 32, HOSTILE, HOSTILE, JOB, JobStatus.SUCCEEDED, datetime(2026, 1, 2, tzinfo=UTC), 7, 999)
 ENTRY = CacheEntry("World", HOSTILE, HOSTILE, BASE, "3", FIGURES, "", (("ImageServer", BASE),))
@@ -237,7 +240,9 @@ def test_form_has_a_button_for_each_operation() -> None:
     form = page.get_element_by_id("export")
     assert form.get("action") == FORM["form_url"]
     buttons = page.xpath("//button[@type='submit']")
-    assert [button.get("formaction") for button in buttons] == [FORM["export_url"], FORM["estimate_url"]]
+    assert [button.get("formaction") for button in buttons] == [
+        FORM[name] for name in ("export_url", "estimate_url", "samples_url")
+    ]
     assert {button.get("form") for button in buttons} == {"export"}
     assert form.get("method") == "post"
 
@@ -279,6 +284,20 @@ def test_page_of_an_ended_job_shows_the_verification_of_its_package() -> None:
     page = render_template("job.html", **job_context("esriJobSucceeded", verification=passed))
     assert "Passed: every rule holds" in " ".join(page.get_element_by_id("verification").text_content().split())
     assert not parse_page("running").xpath("//*[@id='verification']")
+
+
+def test_page_of_sample_compressions_leads_to_them_and_back_to_the_form() -> None:
+    recommended = {"quality": 63, "totalSize": 999, "worstScore": 79.66}
+    samples = {"recommended": recommended, "totalTiles": 7, "scoredTiles": 6, "threshold": 70.0, "page": f"{ROOT}/page"}
+    page = render_template(
+        "job.html", **job_context("esriJobSucceeded", samples=samples, files=[("samples.html", "/x", 9)], report="/r")
+    )
+    links = page.xpath("//ul[@class='files']//a/@href")
+    assert links == [f"{ROOT}/page", f"{BASE}/exportTiles?job=j1&quality=63", "/r"]
+    assert page.xpath("//dl[@class='amounts']//dd/text()")[0] == "7"
+    text = " ".join(page.get_element_by_id("recommendation").text_content().split())
+    assert text.startswith("Quality 63 is recommended.")
+    assert text.endswith("of 6 scored tiles reaches 70: it scores 79.66.")
 
 
 def test_pages_of_datasets_and_estimates() -> None:

@@ -89,7 +89,7 @@ def static_files() -> Mapping[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def link(url: str, **query: str) -> str:
+def link(url: str, **query: object) -> str:
     """Return a URL of the service with a query."""
     return f"{url}?{urlencode(query)}" if query else url
 

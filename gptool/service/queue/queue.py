@@ -12,7 +12,7 @@ from typing import Any
 
 from gptool.errors import ExportCancelledError, OutputError, ServiceError
 from gptool.jobs.job import job_inputs
-from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, JobRecord, new_job_id
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, SAMPLE_COMPRESSIONS, JobRecord, new_job_id
 from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.request.area_members import PARAMETER as AREA
@@ -21,6 +21,7 @@ from gptool.service.queue.admission import area_size_error, exportable_cache
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory
 from gptool.service.queue.recorder import JobRecorder
 from gptool.service.queue.recovery import recover_jobs
+from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
 from gptool.service.queue.statistics import QueueStatistics
 from gptool.service.queue.storage_quota import StorageQuota
 from gptool.service.queue.store import JobStore
@@ -52,6 +53,7 @@ class JobQueue:
         self._changes = asyncio.Lock()
         """Held while a job is accepted or cancelled: the order is that of the requests, and limits are exact."""
         self._requests: set[asyncio.Task[JobRecord]] = set()
+        self._reusable = ReusableJobs()
         self._written_bytes = 0
 
     async def start(self) -> None:
@@ -112,6 +114,11 @@ class JobQueue:
         notices : iterable of Message
             The first messages of the job.
 
+        Returns
+        -------
+        JobRecord
+            A new job, or of sample compressions that of an equal request of the last minutes.
+
         Raises
         ------
         ServiceError
@@ -128,7 +135,7 @@ class JobQueue:
         if error:
             inputs.pop(AREA)
             record = record.end_with_error(error, now)
-        return await self._complete(self._accept(record))
+        return await self._complete(self._accept(record, request_key(record, inputs)))
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Return a job and record the access to it; None if there is no job of this id."""
@@ -178,12 +185,18 @@ class JobQueue:
         task.add_done_callback(self._requests.discard)
         return await asyncio.shield(task)
 
-    async def _accept(self, record: JobRecord) -> JobRecord:
+    async def _accept(self, record: JobRecord, key: bytes | None) -> JobRecord:
         async with self._changes:
+            known = self._reusable.find(key) if key else None
+            found = await self.find(known) if known else None
+            if found and is_usable(found):
+                return found
             self._check_accepted(record.operation, record.service, record.owner)
             await self._quota.check_space_left(self._active.values())
             await self._store.call(JobStore.add, record)
             stored = await self._stored(record.job_id)
+            if key:
+                self._reusable.add(key, record.job_id)
             if not stored.status.is_ended:
                 self._enqueue(stored)  # not the record of the request, whose inputs may have megabytes
             return stored
@@ -261,6 +274,7 @@ class JobQueue:
             EXPORT_TILES: PoolLimits(processes, processes, minutes, memory),
             # One process is left for the others.
             ESTIMATE_SIZE: PoolLimits(ESTIMATE_PROCESSES, ESTIMATE_PROCESSES - 1, minutes, memory),
+            SAMPLE_COMPRESSIONS: PoolLimits(1, 1, minutes, memory),
         }
 
     async def _remove_expired_jobs(self) -> None:

@@ -20,12 +20,12 @@ from typing import Any, NoReturn
 
 from gptool import system
 from gptool.jobs.job import Job
-from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL, JobResult
+from gptool.jobs.record import ESTIMATE_SIZE, OUT_SERVICE_URL, SAMPLE_COMPRESSIONS, JobResult
 from gptool.jobs.redaction import path_redactor
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
-from gptool.tool import estimate_export_tiles_size_job, export_tiles_job
+from gptool.tool import estimate_export_tiles_size_job, export_tiles_job, sample_compressions_job
 
 
 class Worker:
@@ -67,8 +67,12 @@ class Worker:
             "redact": path_redactor(task.service, Path(task.cache_location), Path(task.output_directory)),
             "service": task.full_service_name,
         }
-        if task.operation != EXPORT_TILES:
+        if task.operation == ESTIMATE_SIZE:
             return estimate_export_tiles_size_job(task.inputs, **options)
+        if task.operation == SAMPLE_COMPRESSIONS:
+            return sample_compressions_job(
+                task.inputs, output_directory=task.work_folder, workers=task.threads, **options
+            )
         return export_tiles_job(
             task.inputs,
             output_directory=task.work_folder,

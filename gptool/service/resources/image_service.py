@@ -8,29 +8,31 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, SAMPLE_COMPRESSIONS
 from gptool.output.json_text import to_json_bytes
 from gptool.request import PARAMETERS
 from gptool.service.catalog import CachedService, service_json
 from gptool.service.queue.admission import exportable_cache
 from gptool.service.resources.cross_site import check_same_site
-from gptool.service.resources.form_values import JOB, job_values
+from gptool.service.resources.form_values import form_values
 from gptool.service.resources.gp_service import TASKS
 from gptool.service.resources.job_resources import start_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation
 from gptool.service.resources.tile_response import tile_response
-from gptool.service.urls import SERVICES, service_path
+from gptool.service.urls import SERVICES, operation_resource, service_path
 
-OPERATIONS = {"exportTiles": "ExportTiles", "estimateExportTilesSize": "EstimateExportTilesSize"}
-"""The operations of a service, and their tasks."""
+OPERATIONS = {operation_resource(name): name for name in (EXPORT_TILES, ESTIMATE_SIZE, SAMPLE_COMPRESSIONS)}
+"""The operations of a service by their resources."""
 
-LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items()}
+SAMPLES = operation_resource(SAMPLE_COMPRESSIONS)
+
+LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items() if task in TASKS} | {
+    SAMPLES: "Compare qualities"
+}
 
 FOLDED = {"exportBy", "nearestLevel", "exportExtent", "storageFormatType", "tables", "f"}
 """Parameters that few people need: they are in a fold of the form."""
-
-FORM_VALUES = {"tilePackage": "true"}
-"""Initial values of the form that differ from the defaults: a person wants a single file to download."""
 
 
 async def service(service_type: str, context: RequestContext) -> Representation:
@@ -99,7 +101,7 @@ async def find_service(context: RequestContext) -> CachedService:
 
 async def _form(context: RequestContext, cached: CachedService, service_type: str, name: str) -> Representation:
     value = await run_in_threadpool(service_json, cached, service_type)
-    values = await job_values(context, cached.name) if context.parameters.get(JOB, "").strip() else FORM_VALUES
+    values = await form_values(context, cached.name)
     service_url = context.page_path(service_path(cached.name, service_type))
     url = f"{service_url}/{name}"
     map_page = _map_page(context, cached, service_type, value)
@@ -115,6 +117,7 @@ async def _form(context: RequestContext, cached: CachedService, service_type: st
         "values": values,
         "export_url": f"{service_url}/exportTiles",
         "estimate_url": f"{service_url}/estimateExportTilesSize",
+        "samples_url": f"{service_url}/{SAMPLES}",
         "limit": cached.settings.max_export_tiles_count,
     }
     return Representation(value, "export_tiles.html", page)

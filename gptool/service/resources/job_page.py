@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from gptool.jobs.record import JobRecord, JobResult
+from gptool.jobs.record import EXPORT_TILES, JobRecord, JobResult
 from gptool.jobs.report import REPORT
 from gptool.service.catalog import CAPABILITIES
 from gptool.service.resources.request_context import RequestContext
@@ -46,7 +46,8 @@ def job_page(
         "job_url": path,
         "cancel_url": f"{path}/cancel",
         "job_id": job.job_id,
-        "form_url": _form_path(context, job),
+        "form_url": _form_path(context, job, job.operation),
+        "export_url": _form_path(context, job, EXPORT_TILES),
         "is_active": not job.status.is_ended,
         "elapsed": f"{(job.ended or time.time()) - job.created:.1f} seconds",
         "planned": job.planned,
@@ -60,10 +61,10 @@ def job_page(
     }
 
 
-def _form_path(context: RequestContext, job: JobRecord) -> str:
-    """Return the path of the form of the job's operation; tasks have those of the image service."""
+def _form_path(context: RequestContext, job: JobRecord, operation: str) -> str:
+    """Return the path of the form of an operation; tasks have those of the image service."""
     service_type = job.service_type if job.service_type in CAPABILITIES else "ImageServer"
-    return context.page_path(service_path(job.service, service_type, operation_resource(job.operation)))
+    return context.page_path(service_path(job.service, service_type, operation_resource(operation)))
 
 
 def _downloads(result: JobResult, output: str) -> list[tuple[str, str, int]]:

@@ -17,6 +17,7 @@ from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_cookie import remember_job
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
+from gptool.service.resources.job_samples import read_samples
 from gptool.service.resources.job_verification import read_verification
 from gptool.service.resources.output_files import output_url
 from gptool.service.resources.request_context import RequestContext
@@ -99,7 +100,11 @@ class JobResources:
         page: dict[str, Any] = {}
         if context.format == "html":
             inputs, verification = await self.inputs(context, job), await read_verification(context, job)
-            page = {**job_page(context, job, value, list(results), inputs), "verification": verification}
+            page = {
+                **job_page(context, job, value, list(results), inputs),
+                "verification": verification,
+                "samples": await read_samples(context, job),
+            }
         return Representation(value, "job.html", page)
 
     async def result_list(self, context: RequestContext) -> Representation:

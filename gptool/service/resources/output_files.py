@@ -10,13 +10,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from gptool.errors import ServiceError
-from gptool.jobs.record import JobRecord
+from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.report import REPORT
+from gptool.samples.defaults import PAGE
 from gptool.service.catalog import CURRENT_VERSION
+from gptool.service.middleware import SECURITY_HEADERS
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import etag_matches, json_response
 from gptool.service.urls import OUTPUT_FILES
+
+PAGE_HEADERS = {
+    **SECURITY_HEADERS,
+    "Content-Disposition": "inline",
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+"""Of the page of sample compressions, which is shown. A policy of its own allows its style sheet and script only."""
 
 SAVING_AGENTS = ("arcgisutils ",)
 """The starts of the user agents of clients that save what the address of a result returns: arcgistiles, for R."""
@@ -54,7 +64,7 @@ def _file_or_listing(context: RequestContext, job: JobRecord, folder: Path, name
         raise ServiceError("file or folder not found", code=404, where="/".join(names))
     if path.is_dir():
         return json_response(_list_folder(context, job, path, names), indented=context.format == "pjson")
-    return _file_response(context, path)
+    return _file_response(context, path, is_page=job.operation == SAMPLE_COMPRESSIONS and path.name == PAGE)
 
 
 def _is_saved(context: RequestContext) -> bool:
@@ -63,12 +73,14 @@ def _is_saved(context: RequestContext) -> bool:
     return "f" not in context.parameters and agent.startswith(SAVING_AGENTS)
 
 
-def _file_response(context: RequestContext, path: Path) -> Response:
+def _file_response(context: RequestContext, path: Path, *, is_page: bool) -> Response:
     try:
         status = path.stat()
     except FileNotFoundError:
         raise expired_output(path.name) from None
     response = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
+    if is_page:
+        response.headers.update(PAGE_HEADERS)
     if etag_matches(context.request.headers.get("if-none-match", ""), response.headers["etag"]):
         return Response(status_code=304, headers={"ETag": response.headers["etag"]})
     return response

@@ -1,0 +1,158 @@
+"""Sample compressions as jobs of the service: results, equal requests, cancellation and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptool import sample_compressions
+from gptool.errors import ExportCancelledError
+from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
+from gptool.service.queue import reuse
+from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
+from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
+from helpers.gate import Gate
+from helpers.rest_client import RestClient
+from helpers.service_jobs import serving, settings_of
+from helpers.service_process import ServiceProcess
+from helpers.waiting import TIMEOUT
+
+SAMPLES = "services/World/ImageServer/sampleCompressions"
+SELECTION = {"levels": "0-1", "tilePackage": "true"}
+IGNORED = {"compressionQuality": "20", "targetSize": "1MB", "optimizeTilesForSize": "true", "optimizePng": "true"}
+"""How a person filled in the form. Some of it contradicts the rest."""
+
+
+@pytest.fixture(scope="module")
+def service(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestClient]:
+    folder = tmp_path_factory.mktemp("samples")
+    large = {(0, 0, 0): jpeg_tile(1, size=1100)}
+    caches = {
+        "World": cache,
+        "Png": make_cache(folder / "png", {(0, 0, 0): png_tile(1)}, conf=conf_text(format="PNG")),
+        "Large": make_cache(folder / "large", large, conf=conf_text(range(1), tile=1100)),
+    }
+    with ServiceProcess(folder, *(f"{name}={path}" for name, path in caches.items())) as running:
+        yield RestClient(running.address)
+
+
+def start(client: RestClient, path: str = SAMPLES, **parameters: str) -> str:
+    job: str = client.post(path, f="json", **parameters).json()["jobId"]
+    return job
+
+
+def texts(job: dict[str, Any]) -> str:
+    return "\n".join(message["description"] for message in job["messages"])
+
+
+def test_result_is_the_page_and_its_figures(service: RestClient, cache: Path) -> None:
+    job = start(service, **SELECTION, **IGNORED)
+    ended = service.wait(f"{SAMPLES}/jobs/{job}")
+    assert ended["jobStatus"] == "esriJobSucceeded", ended
+    expected = sample_compressions(cache, levels="0-1", tile_package=True)
+    assert expected.summary in texts(ended)
+    listing = service.json(f"directories/arcgisoutput/{job}")
+    assert [file["name"] for file in listing["files"]] == ["samples.html"]
+    report = service.json(f"directories/arcgisoutput/{job}/report.json")
+    assert report["recommended"] == expected.to_json()["recommended"]
+    assert report["name"] == "World"
+    page = service.get(f"directories/arcgisoutput/{job}/samples.html")
+    assert page.headers["content-disposition"] == "inline"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "connect-src" not in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    named = re.sub("of [Ww]orld<", "of World<", expected.to_html())
+    assert re.sub("of [Ww]orld<", "of World<", page.body.decode()) == named
+
+
+def test_equal_request_has_the_same_job(service: RestClient) -> None:
+    first = start(service, levels="0")
+    assert start(service, levels="0") == first
+    assert start(service, levels="0", tables="exact") != first
+    assert service.wait(f"{SAMPLES}/jobs/{first}")["jobStatus"] == "esriJobSucceeded"
+    assert start(service, levels="0") == first
+
+
+@pytest.mark.parametrize(
+    ("service_name", "parameters", "text"),
+    [
+        ("World", {"levels": "99"}, "levels: level is not in the tiling scheme"),
+        ("World", {"exportExtent": "nonsense"}, "exportExtent: "),
+        ("World", {"tables": "x"}, "tables: "),
+        ("World", {"areaOfInterest": "{"}, "areaOfInterest: "),
+        ("Png", {}, "no valid JPEG tile to compare"),
+        ("Large", {}, "expected JPEG tiles of at most 1,048,576 pixels"),
+    ],
+)
+def test_error_is_that_of_the_job(
+    service: RestClient, service_name: str, parameters: dict[str, str], text: str
+) -> None:
+    path = f"services/{service_name}/ImageServer/sampleCompressions"
+    job = start(service, path, **parameters)
+    ended = service.wait(f"{path}/jobs/{job}")
+    assert ended["jobStatus"] == "esriJobFailed"
+    assert text in texts(ended)
+    assert "/tmp" not in texts(ended)
+    assert start(service, path, **parameters) != job, "a failed job is no answer"
+
+
+def test_cancelled_job_is_not_used_again(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    """Nor does it hold up an estimate, which has processes of its own."""
+    with gate.closed(), ServiceProcess(tmp_path, f"World={cache}", environment=gate.environment) as running:
+        client = RestClient(running.address)
+        job = start(client, **SELECTION)
+        gate.wait()
+        assert start(client, **SELECTION) == job
+        estimate = client.post("services/World/ImageServer/estimateExportTilesSize", f="json", levels="0").json()
+        address = f"services/World/ImageServer/estimateExportTilesSize/jobs/{estimate['jobId']}"
+        assert client.wait(address)["jobStatus"] == "esriJobSucceeded"
+        client.post(f"{SAMPLES}/jobs/{job}/cancel", f="json")
+        assert client.wait(f"{SAMPLES}/jobs/{job}")["jobStatus"] == "esriJobCancelled"
+        assert not list((tmp_path / "output" / "results").glob("*"))
+        assert start(client, **SELECTION) != job
+
+
+class TestReuse:
+    def record(self, **values: Any) -> JobRecord:
+        others: dict[str, Any] = {"service": "World", "service_type": "ImageServer", "owner": "me", "created": 0.0}
+        return JobRecord("j1", **{"operation": SAMPLE_COMPRESSIONS, "inputs": {}, "accessed": 0.0, **others, **values})
+
+    def test_key_depends_on_all_of_a_request(self) -> None:
+        inputs = {"levels": "0", "tables": "exact"}
+        keys = {
+            request_key(self.record(), inputs),
+            request_key(self.record(owner="you"), inputs),
+            request_key(self.record(service="Other"), inputs),
+            request_key(self.record(), {"levels": "0"}),
+        }
+        assert len(keys) == 4
+        assert request_key(self.record(), dict(reversed(inputs.items()))) in keys
+        assert request_key(self.record(operation="ExportTiles"), inputs) is None
+
+    def test_old_and_many_jobs_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs = ReusableJobs()
+        for i in range(reuse.MAX_REMEMBERED + 1):
+            jobs.add(bytes([i % 256, i // 256]), f"j{i}")
+        assert jobs.find(b"\0\0") is None
+        assert jobs.find(b"\1\0") == "j1"
+        monkeypatch.setattr("gptool.service.queue.reuse.REUSE_SECONDS", 0.0)
+        assert jobs.find(b"\1\0") is None
+
+    def test_failed_and_cancelled_jobs_are_not_usable(self) -> None:
+        assert is_usable(self.record())
+        assert not is_usable(self.record().end_with_error(ExportCancelledError("x"), 1.0))
+
+    def test_simultaneous_equal_requests_share_a_job(self, cache: Path, tmp_path: Path) -> None:
+        async def run() -> None:
+            async with asyncio.timeout(TIMEOUT), serving(settings_of(tmp_path, cache)) as queue:
+                submit = (
+                    queue.submit(SAMPLE_COMPRESSIONS, "World", "ImageServer", {"levels": "0"}, "me") for _ in range(5)
+                )
+                assert len({job.job_id for job in await asyncio.gather(*submit)}) == 1
+
+        asyncio.run(run())
