@@ -1,6 +1,6 @@
 # cython: cdivision=True
 # A divisor is a tile's side, which is checked to be above 0, or a difference that is compared with 0 before.
-"""The tiles of a bundle that a polygon covers, the edges near it, and how often edges cross each other.
+"""The tiles of bundles that a polygon covers, and how often edges cross each other.
 
 Tiles take two steps: a tile that an edge meets is covered; any other tile lies wholly inside or wholly outside, as its
 centre does, which is inside if an odd number of edges pass left of it. All functions are thread-safe.
@@ -10,7 +10,6 @@ import numpy as np
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memset
 
 
 cdef enum:
@@ -18,6 +17,7 @@ cdef enum:
     TILES = SIDE * SIDE
     TOUCHED = 1  # flag of a tile: an edge meets its shrunk square
     COMPARED_PER_PAIR = 32  # comparisons of two boxes that take as long as one examination of a pair
+    MAX_BUNDLES = 1024  # whose masks are made at once
     CROSSED = 2  # flag of a tile: an odd number of edges pass between its centre and the centre to the left
 
 cdef struct Edge:
@@ -113,25 +113,44 @@ cdef inline void _draw_line(const Line *line, double tolerance, uint8_t *cells, 
                 cell[crossed] ^= CROSSED
 
 
-cdef void _draw_edges(const Edge *edges, Py_ssize_t n, const Grid *grid, uint8_t *cells, uint8_t *rows) noexcept nogil:
-    """Draw the edges that cross the bundle or lie left of it.
+cdef inline int _bundle_at(double x, int last) noexcept nogil:
+    """Return the number of the bundle at x tiles, limited to -1 on the left and `last` on the right."""
+    if x < 0:
+        return -1
+    return <int>(x / SIDE) if x < SIDE * <double>(last + 1) else last
+
+
+cdef void _draw_edges(
+    const Edge *edges, Py_ssize_t n, const Grid *grid, int bundles, uint8_t *cells, uint8_t *rows, uint8_t *passed
+) noexcept nogil:
+    """Draw the edges that cross one of the bundles, or lie left of it.
 
     Most edges do neither and are rejected by comparisons; a margin of one tile allows for rounding of the limits.
     """
     cdef double top = grid.origin_y - (grid.row - 1) * grid.height
     cdef double bottom = grid.origin_y - (grid.row + SIDE + 1) * grid.height
-    cdef double right = grid.origin_x + (grid.column + SIDE + 1) * grid.width
+    cdef double right = grid.origin_x + (grid.column + SIDE * <double>bundles + 1) * grid.width
     cdef const Edge *edge
+    cdef Grid own = grid[0]
     cdef Line line
     cdef Py_ssize_t i
+    cdef int bundle, last
     for i in range(n):
         edge = &edges[i]
         if (
-            not ((edge.y0 > top and edge.y1 > top) or (edge.y0 < bottom and edge.y1 < bottom))
-            and not (edge.x0 > right and edge.x1 > right)
-            and _to_line(edge, grid, &line)
+            (edge.y0 > top and edge.y1 > top) or (edge.y0 < bottom and edge.y1 < bottom)
+            or (edge.x0 > right and edge.x1 > right) or not _to_line(edge, grid, &line)
         ):
-            _draw_line(&line, grid.tolerance, cells, rows)
+            continue
+        bundle, last = max(_bundle_at(line.left - 1, bundles - 1), 0), _bundle_at(line.right + 1, bundles - 1)
+        if last + 1 < bundles:  # it is left of the others
+            passed[(SIDE + 1) * (last + 1) + _count_below(line.top - 0.5)] ^= 1
+            passed[(SIDE + 1) * (last + 1) + _count_below(line.bottom - 0.5)] ^= 1
+        while bundle <= last:
+            own.column = grid.column + SIDE * <double>bundle
+            if _to_line(edge, &own, &line):
+                _draw_line(&line, grid.tolerance, cells + TILES * bundle, rows + (SIDE + 1) * bundle)
+            bundle += 1
 
 
 cdef void _fill(uint8_t *cells, const uint8_t *rows) noexcept nogil:
@@ -160,9 +179,9 @@ cdef int _check_arguments(Py_ssize_t columns, double width, double height, doubl
 
 def covered(
     const double[:, ::1] edges not None, double origin_x, double origin_y, double width, double height,
-    int64_t row, int64_t column, double tolerance,
+    int64_t row, int64_t column, double tolerance, int bundles=1,
 ):
-    """Return which of a bundle's 128 x 128 tiles share area with a polygon.
+    """Return which tiles of bundles of 128 x 128 tiles, side by side, share area with a polygon.
 
     The top left corner of tile (r, c) is (origin_x + c * width, origin_y - r * height). The tile is covered if
     its rectangle, shrunk on all four sides and including its boundary, meets the interior or the boundary of the
@@ -179,76 +198,45 @@ def covered(
     width, height : float
         Size of a tile, in units of the spatial reference.
     row, column : int
-        The first tile row and column of the bundle.
+        The first tile row and column of the first bundle.
     tolerance : float
         The fraction of a tile's side by which it is shrunk on each side. With 0 a polygon also covers tiles that it
         only touches.
+    bundles : int
+        1 to 1024.
 
     Returns
     -------
-    bool[16384]
-        Row-major, 128 * (r - row) + c - column.
+    bool[bundles * 16384]
+        For each bundle row-major, 128 * (r - row) + c - column.
 
     Raises
     ------
     ValueError
-        If `edges` has another shape, type or memory layout, `width` or `height` is not finite and above 0, or
-        `tolerance` is not at least 0 and below 0.5.
+        If `edges` has another shape, type or memory layout, `width` or `height` is not finite and above 0,
+        `tolerance` is not at least 0 and below 0.5, or `bundles` is out of range.
     """
     _check_arguments(edges.shape[1], width, height, tolerance)
+    if not 1 <= bundles <= MAX_BUNDLES:
+        raise ValueError(f"bundles: out of range; found {bundles}, expected 1 to {MAX_BUNDLES}")
     cdef Grid grid = Grid(origin_x, origin_y, width, height, <double>row, <double>column, tolerance)
     cdef Py_ssize_t n = edges.shape[0]
     cdef const Edge *first = <const Edge *>&edges[0, 0] if n else NULL
-    cells = np.zeros(TILES, np.uint8)
-    cdef uint8_t[::1] view = cells
-    # rows[r] is 1 if an odd number of edges left of the bundle start or end at row r: there inside and outside swap.
-    cdef uint8_t rows[SIDE + 1]
-    memset(rows, 0, sizeof(rows))
+    cells = np.zeros(TILES * bundles, np.uint8)
+    # Of each bundle, a flag for each row: an odd number of edges left of it start or end there, so that inside and
+    # outside swap. Those in `passed` count for the bundles on the right of it too.
+    flags, flags_passed = np.zeros((SIDE + 1) * bundles, np.uint8), np.zeros((SIDE + 1) * bundles, np.uint8)
+    cdef uint8_t[::1] view = cells, rows = flags, passed = flags_passed
+    cdef int bundle, i
     with nogil:
-        _draw_edges(first, n, &grid, &view[0], rows)
-        _fill(&view[0], rows)
+        _draw_edges(first, n, &grid, bundles, &view[0], &rows[0], &passed[0])
+        for bundle in range(bundles):
+            for i in range(SIDE + 1):
+                if bundle:
+                    passed[(SIDE + 1) * bundle + i] ^= passed[(SIDE + 1) * (bundle - 1) + i]
+                rows[(SIDE + 1) * bundle + i] ^= passed[(SIDE + 1) * bundle + i]
+            _fill(&view[TILES * bundle], &rows[(SIDE + 1) * bundle])
     return cells.view(np.bool_)
-
-
-cdef inline bint _is_between(const Edge *edge, double low, double high) noexcept nogil:
-    """Return whether an edge has a point from low to high. One that is not finite may be said to have."""
-    return not ((edge.y0 < low and edge.y1 < low) or (edge.y0 > high and edge.y1 > high))
-
-
-def edges_between(const double[:, ::1] edges not None, double low, double high):
-    """Return the indices of the edges that have a point from y = low to high.
-
-    Parameters
-    ----------
-    edges : float64[n, 4]
-        x0, y0, x1, y1 of every edge.
-    low, high : float
-
-    Returns
-    -------
-    int64[m]
-
-    Raises
-    ------
-    ValueError
-        If `edges` has another shape, type or memory layout.
-    """
-    if edges.shape[1] != 4:
-        raise ValueError(f"edges: wrong shape; found {edges.shape[1]} columns, expected 4")
-    cdef Py_ssize_t n = edges.shape[0], i, count = 0
-    cdef const Edge *first = <const Edge *>&edges[0, 0] if n else NULL
-    with nogil:
-        for i in range(n):
-            count += _is_between(&first[i], low, high)
-    found = np.empty(count, np.int64)
-    cdef int64_t[::1] view = found
-    count = 0
-    with nogil:
-        for i in range(n):
-            if _is_between(&first[i], low, high):
-                view[count] = i
-                count += 1
-    return found
 
 
 cdef inline double _side(double x0, double y0, double x1, double y1, double x, double y) noexcept nogil:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -21,41 +22,31 @@ for mask in (ALL_TILES, NO_TILES):
     mask.flags.writeable = False
 
 
-BAND_MARGIN = 2
-"""Rows of tiles above and below a row of bundles whose edges are near it: the limits of tiles are rounded."""
+MIN_SHARED_EDGES = 1000
+"""Fewer edges are compared with each bundle by itself."""
 
-MIN_SORTED_EDGES = 1000
-"""Fewer edges are compared with each bundle in less time than it takes to choose some of them."""
-
-KEPT_BANDS = 8
-"""Threads work on neighbouring rows of bundles."""
-
-Edges = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Edges, and the widths of their parts."""
+BUNDLES_AT_ONCE, KEPT_MASKS = 64, 8
+"""Neighbouring bundles of a row whose masks are made in one go, and how often: threads work on several rows."""
 
 
-class EdgeBands:
-    """The edges of an area near rows of bundles, of which each has many bundles. Thread-safe. Pickling empties it."""
+class Masks:
+    """The masks of the bundles that were asked for last, and of their neighbours. Thread-safe. Pickling empties it."""
 
     def __init__(self) -> None:
-        self._bands: OrderedDict[tuple[float, float], Edges] = OrderedDict()
+        self._masks: OrderedDict[tuple[int, ...], NDArray[np.bool_]] = OrderedDict()
         self._lock = Lock()
 
-    def __reduce__(self) -> tuple[type[EdgeBands], tuple[()]]:
-        return EdgeBands, ()
+    def __reduce__(self) -> tuple[type[Masks], tuple[()]]:
+        return Masks, ()
 
-    def near(self, area: Area, low: float, high: float) -> Edges:
-        """Return the edges that have a point from y = low to high, and maybe others."""
-        if len(area.edges) < MIN_SORTED_EDGES:
-            return area.edges, area.part_widths
+    def get(self, key: tuple[int, ...], make: Callable[[], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Return the masks of a key, which are made if they are not kept."""
         with self._lock:
-            found = self._bands.get((low, high))
-            if found is None:
-                near = _area.edges_between(area.edges, low, high)
-                found = self._bands[low, high] = area.edges[near], area.part_widths[near]
-                if len(self._bands) > KEPT_BANDS:
-                    self._bands.popitem(last=False)
-        return found
+            if key not in self._masks:
+                self._masks[key] = make()
+                if len(self._masks) > KEPT_MASKS:
+                    self._masks.popitem(last=False)
+            return self._masks[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +62,14 @@ class Area:
     min_part_width : float
         The smallest of the widths.
     bounds : Extent
-    bands : EdgeBands
-        The edges near the rows of bundles that were asked for last.
+    masks : Masks
     """
 
     edges: NDArray[np.float64]
     part_widths: NDArray[np.float64]
     min_part_width: float
     bounds: Extent
-    bands: EdgeBands = field(default_factory=EdgeBands, repr=False)
+    masks: Masks = field(default_factory=Masks, repr=False)
 
     @classmethod
     def from_polygon(cls, polygon: MultiPolygon) -> Area:
@@ -102,18 +92,29 @@ class Area:
         As with extents, an overlap of at most `EDGE_TOLERANCE` of a tile's side does not select the tile, nor does one
         of at most a quarter of the part's width: so a part of any size, anywhere, selects at least one tile.
         """
+        if len(self.edges) < MIN_SHARED_EDGES:
+            return self._covered(scheme, lod, bundle, 1)
+        window = scheme.window(lod, self.bounds, tolerance=0)
+        group = bundle.column // (PACKET_SIZE * BUNDLES_AT_ONCE) * PACKET_SIZE * BUNDLES_AT_ONCE
+        first = min(max(group, window.column_min // PACKET_SIZE * PACKET_SIZE), bundle.column)
+        last = max(min(group + PACKET_SIZE * (BUNDLES_AT_ONCE - 1), window.column_max), bundle.column)
+        count = (last - first) // PACKET_SIZE + 1
+        key = (lod.level, bundle.row, first, count)
+        masks = self.masks.get(key, lambda: self._covered(scheme, lod, bundle._replace(column=first), count))
+        start = (bundle.column - first) // PACKET_SIZE * PACKET_TILES
+        return masks[start : start + PACKET_TILES]
+
+    def _covered(self, scheme: TilingScheme, lod: Lod, first: BundleAddress, count: int) -> NDArray[np.bool_]:
+        """Return the masks of bundles side by side, bool[count * 16384]."""
         width, height = scheme.tile_size(lod)
-        grid = scheme.origin_x.value, scheme.origin_y.value, width, height, bundle.row, bundle.column
+        grid = scheme.origin_x.value, scheme.origin_y.value, width, height, first.row, first.column
         scale = 4 * max(width, height)
         tolerance = self.min_part_width / scale
-        top = scheme.origin_y.value - bundle.row * height
-        bottom, margin = top - PACKET_SIZE * height, BAND_MARGIN * height
-        edges, part_widths = self.bands.near(self, bottom - margin, top + margin)
         if tolerance >= EDGE_TOLERANCE:
-            return _area.covered(edges, *grid, EDGE_TOLERANCE)
-        is_narrow = part_widths / scale < EDGE_TOLERANCE
-        by_narrow_parts = _area.covered(edges[is_narrow], *grid, tolerance)
-        return by_narrow_parts | _area.covered(edges[~is_narrow], *grid, EDGE_TOLERANCE)
+            return _area.covered(self.edges, *grid, EDGE_TOLERANCE, count)
+        is_narrow = self.part_widths / scale < EDGE_TOLERANCE
+        by_narrow_parts = _area.covered(self.edges[is_narrow], *grid, tolerance, count)
+        return by_narrow_parts | _area.covered(self.edges[~is_narrow], *grid, EDGE_TOLERANCE, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gptool import _area
 from gptool._area import covered
 from gptool.model import EDGE_TOLERANCE, PACKET_SIZE, PACKET_TILES
 
@@ -255,22 +254,24 @@ def test_many_threads_get_the_same_results() -> None:
         assert list(pool.map(work, bundles)) == [work(bundle) for bundle in bundles]
 
 
-@given(
-    st.lists(st.tuples(*[st.floats(-10, 10) | st.sampled_from([0.0, 5.0, math.inf, math.nan])] * 4), max_size=20),
-    st.floats(-10, 10),
-    st.floats(0, 10),
-)
-def test_edges_between_are_those_with_a_point_there(
-    edges: list[tuple[float, float, float, float]], low: float, height: float
-) -> None:
-    array = np.array(edges, np.float64).reshape(-1, 4)
-    found = set(_area.edges_between(array, low, low + height).tolist())
-    for i, (_, y0, _, y1) in enumerate(edges):
-        if math.isnan(y0) or math.isnan(y1):
-            continue  # either is right: such an edge is ignored
-        assert (i in found) == (min(y0, y1) <= low + height and max(y0, y1) >= low)
+@pytest.mark.parametrize("bundles", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(8))
+def test_bundles_side_by_side_are_those_by_themselves(seed: int, bundles: int) -> None:
+    """Whether edges are within one, cross several, or lie left or right of all of them."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(-300, 128 * bundles + 300, 60), rng.uniform(-200, 330, 60)
+    if seed % 2:
+        x, y = x.round(), y.round()
+    edges = to_edges(shapely.make_valid(shapely.Polygon(zip(x.tolist(), y.tolist(), strict=True))))
+    row, column = 128 * int(rng.integers(3)), 128 * int(rng.integers(3))
+    edges += np.array([column, -row, column, -row], np.float64)
+    together = covered(edges, 0, 0, 1, 1, row, column, 0.01, bundles).reshape(bundles, -1)
+    apart = [covered(edges, 0, 0, 1, 1, row, column + 128 * i, 0.01) for i in range(bundles)]
+    assert np.array_equal(together, apart)
+    assert 0 < together.sum() < together.size
 
 
-def test_edges_between_rejects_other_shapes() -> None:
-    with pytest.raises(ValueError, match="found 3 columns, expected 4"):
-        _area.edges_between(np.zeros((2, 3)), 0, 1)
+@pytest.mark.parametrize("bundles", [0, -1, 1025])
+def test_number_of_bundles_is_bounded(bundles: int) -> None:
+    with pytest.raises(ValueError, match=f"bundles: out of range; found {bundles}, expected 1 to 1024"):
+        covered(np.zeros((0, 4)), 0, 0, 1, 1, 0, 0, 0.01, bundles)

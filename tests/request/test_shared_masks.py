@@ -1,9 +1,10 @@
-"""Areas with many edges: only those near a row of bundles are compared with its tiles."""
+"""Areas with many edges: they are compared with neighbouring bundles in one go."""
 
 from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_tiles_are_those_of_all_edges(scheme: TilingScheme, monkeypatch: pytest.
     addresses = [BundleAddress(level, 128 * row, 128 * column) for row in range(side) for column in (0, side // 2)]
     lod = scheme.lods[level]
     expected = [area.covered_tiles(scheme, lod, address) for address in addresses]
-    monkeypatch.setattr(selection, "MIN_SORTED_EDGES", 0)
+    monkeypatch.setattr(selection, "MIN_SHARED_EDGES", 0)
     copy = pickle.loads(pickle.dumps(area))
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda address: copy.covered_tiles(scheme, lod, address), addresses))
@@ -50,17 +51,19 @@ def test_tiles_are_those_of_all_edges(scheme: TilingScheme, monkeypatch: pytest.
         assert np.array_equal(one, other)
 
 
-def test_edges_are_chosen_once_for_a_row_of_bundles(scheme: TilingScheme, monkeypatch: pytest.MonkeyPatch) -> None:
-    area, chosen = Area.from_polygon(spikes(2000)), list[float]()
-    choose = selection._area.edges_between
+def test_edges_are_compared_once_with_neighbouring_bundles(
+    scheme: TilingScheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area, made = Area.from_polygon(spikes(2000)), list[int]()
+    compare = selection._area.covered
 
-    def count(edges: np.ndarray, low: float, high: float) -> np.ndarray:
-        chosen.append(low)
-        return choose(edges, low, high)
+    def count(*arguments: Any) -> np.ndarray:
+        made.append(arguments[5])
+        return compare(*arguments)
 
-    monkeypatch.setattr(selection._area, "edges_between", count)
+    monkeypatch.setattr(selection._area, "covered", count)
     one = Selection(scheme, scheme.lods, None, area)
-    for row in (0, 128):
+    for row in (1024, 1152):
         for column in range(0, 4096, 128):
-            one.selected(scheme.lods[12], BundleAddress(12, row + 1024, column))
-    assert len(chosen) == len(set(chosen)) == 2
+            one.selected(scheme.lods[12], BundleAddress(12, row, column))
+    assert made == [1024, 1152]
