@@ -30,6 +30,9 @@ a discontinuity of the projection, which deviations from the chord do not reveal
 
 MAX_VERTICES = 4_000_000
 
+ESTIMATE_FACTOR = 2
+"""How far an estimate of the number of vertices may be above the true number."""
+
 MAX_HALVINGS = 40
 """A segment that is still curved after so many halvings crosses a discontinuity."""
 
@@ -56,7 +59,7 @@ def densify(
     points: Array,
     offsets: Offsets,
     transform: Callable[[Array], Array],
-    is_curved: Callable[[Array], NDArray[np.bool_]],
+    count_parts: Callable[[Array], Array],
     *,
     period: float | None,
     max_gap: float,
@@ -70,9 +73,9 @@ def densify(
         Closed rings, as in `DensifiedRings`.
     transform : callable
         Transforms points, float64[n, 2].
-    is_curved : callable
-        Returns the segments that need another vertex, bool[n], given their transformed start, samples at
-        `SAMPLE_POSITIONS` and end, float64[n, 5, 2].
+    count_parts : callable
+        Returns the number of equal parts that each segment needs, float64[n], given its transformed start, samples at
+        `SAMPLE_POSITIONS` and end, float64[n, 5, 2]. Segments that need more than one get another vertex.
     period : float or None
         The period of the transformed x, 360 for longitudes; None if it is not periodic.
     max_gap : float
@@ -94,16 +97,12 @@ def densify(
         samples, midpoints = _sample_segments(points, mapped, index, transform, period)
         lengths = np.hypot(*np.moveaxis(np.diff(samples, axis=1), 2, 0))
         longest = lengths.max(axis=1, initial=0)
-        split = is_curved(samples) | ((longest > max_gap) & (longest > MAX_QUARTER_PART * lengths.sum(axis=1)))
+        parts = count_parts(samples)
+        split = (parts > 1) | ((longest > max_gap) & (longest > MAX_QUARTER_PART * lengths.sum(axis=1)))
         index, samples, midpoints = index[split], samples[split], midpoints[split]
         if not index.size:
             break
-        if len(points) + index.size > MAX_VERTICES:
-            raise ParameterError(
-                "geometry requires too many vertices",
-                where=parameter,
-                expected=f"at most {MAX_VERTICES} at this tolerance",
-            )
+        _check_count(len(points), len(points) + index.size, parts[split], parameter)
         is_new[:] = False
         is_new[index] = True
         points = np.insert(points, index + 1, midpoints, axis=0)
@@ -113,6 +112,18 @@ def densify(
         if longest[split].max() > max_gap:
             raise ParameterError("geometry crosses a discontinuity of the projection", where=parameter)
     return DensifiedRings(points, mapped, np.searchsorted(ring, np.arange(len(offsets))).astype(np.int64))
+
+
+def _check_count(known: int, next_count: int, parts: Array, parameter: str) -> None:
+    """Raise an error if there are too many vertices now, or will be: so many that the estimate cannot be that wrong."""
+    estimate = known + float(np.maximum(parts[np.isfinite(parts)] - 1, 1).sum())
+    if next_count > MAX_VERTICES or estimate > ESTIMATE_FACTOR * MAX_VERTICES:
+        raise ParameterError(
+            "geometry requires too many vertices between its own in another spatial reference",
+            where=parameter,
+            found=f"about {max(estimate, next_count):,.0f}",
+            expected=f"at most {MAX_VERTICES:,}: use the cache's spatial reference, coarser levels, or fewer vertices",
+        )
 
 
 def _sample_segments(

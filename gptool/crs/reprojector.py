@@ -91,7 +91,7 @@ class Reprojector:
             points,
             offsets,
             self._to_degrees,
-            self._is_curved_in_degrees,
+            self._count_parts_in_degrees,
             period=360,
             max_gap=MAX_GAP_DEGREES,
             parameter=self.parameter,
@@ -144,14 +144,14 @@ class Reprojector:
             raise self._beyond_valid_area(self.source)
         return lonlat
 
-    def _is_curved_in_degrees(self, samples: Points) -> NDArray[np.bool_]:
-        """Return the segments, [n, 5, 2], whose deviation from their chord in degrees exceeds the tolerance.
+    def _count_parts_in_degrees(self, samples: Points) -> Points:
+        """Return how many parts of segments, [n, 5, 2], deviate little enough from their chords in degrees.
 
         The deviation is measured in the unit of the target. It is irrelevant beyond the target's latitudes.
         """
         lons, lats = samples[:, :, 0], samples[:, :, 1]
-        is_wide = np.abs(np.diff(lons, axis=1)).max(axis=1, initial=0) > MAX_LONGITUDE_STEP
-        is_wide |= np.abs(lons[:, 4] - lons[:, 0]) > 2 * MAX_LONGITUDE_STEP
+        widest = np.abs(np.diff(lons, axis=1)).max(axis=1, initial=0) / MAX_LONGITUDE_STEP
+        steps = np.maximum(widest, np.abs(lons[:, 4] - lons[:, 0]) / (2 * MAX_LONGITUDE_STEP))
         deviations = chord_deviations(samples)
         degrees = np.hypot(deviations[:, :, 0], deviations[:, :, 1])
         largest = (np.arange(len(samples)), degrees.argmax(axis=1))
@@ -161,8 +161,13 @@ class Reprojector:
         lengths[is_relevant] = self._target_lengths(
             samples[:, 1:4][largest][is_relevant], deviations[largest][is_relevant]
         )
-        is_curved: NDArray[np.bool_] = is_wide | (lengths > TOLERANCE_PART * self.tolerance)
-        return is_curved
+        parts: Points = np.maximum(steps, self._parts(lengths))
+        return parts
+
+    def _parts(self, deviations: Points) -> Points:
+        """Return into how many parts segments that deviate by so much must be divided: a half deviates by a quarter."""
+        parts: Points = np.sqrt(deviations / (TOLERANCE_PART * self.tolerance))
+        return parts
 
     def _target_lengths(self, lonlat: Points, vectors: Points) -> Points:
         """Return the lengths in the target of vectors in degrees that start at `lonlat`.
@@ -266,14 +271,13 @@ class Reprojector:
                 raise self._beyond_valid_area(self.target)
             return xy
 
-        def is_curved(samples: Points) -> NDArray[np.bool_]:
+        def count_parts(samples: Points) -> Points:
             deviations = chord_deviations(samples)
-            largest: Points = np.hypot(deviations[:, :, 0], deviations[:, :, 1]).max(axis=1)
-            return largest > TOLERANCE_PART * self.tolerance
+            return self._parts(np.hypot(deviations[:, :, 0], deviations[:, :, 1]).max(axis=1))
 
         gap = self._target_lengths(np.array([self.domain.centre]), np.array([[0.0, MAX_GAP_DEGREES]]))
         rings = densify(
-            points, offsets, to_target, is_curved, period=None, max_gap=float(gap[0]), parameter=self.parameter
+            points, offsets, to_target, count_parts, period=None, max_gap=float(gap[0]), parameter=self.parameter
         )
         if self.target.world_width is None and not self.target.is_invertible(rings.points).all():
             raise self._beyond_valid_area(self.target)

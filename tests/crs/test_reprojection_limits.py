@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import shapely
 from shapely import box
@@ -78,7 +80,7 @@ def test_impossible_reprojections_are_rejected(
 
 def test_number_of_vertices_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(densify, "MAX_VERTICES", 1000)
-    message = "area of interest: geometry requires too many vertices; expected at most 1000"
+    message = "area of interest: geometry requires too many vertices between its own"
     with pytest.raises(ParameterError, match=message):
         reproject(box(0, 40, 30, 60), reference(4326), reference(3035), 0.01, "area of interest")
 
@@ -136,3 +138,24 @@ def test_parts_beyond_the_antimeridian_are_moved(polygon: Polygonal, name: int, 
     assert result.is_valid
     assert len(result.geoms) == len(shapely.get_parts(expected))
     assert result.symmetric_difference(expected).area <= 1e-9 * expected.area
+
+
+def test_too_many_vertices_are_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number is estimated from the first samples, before the edges are divided again and again."""
+    sampled, sample = list[int](), densify._sample_segments
+
+    def count(points: Any, mapped: Any, index: Any, *others: Any) -> Any:
+        sampled.append(len(index))
+        return sample(points, mapped, index, *others)
+
+    monkeypatch.setattr(densify, "_sample_segments", count)
+    monkeypatch.setattr(densify, "MAX_VERTICES", 10_000)
+    comb = shapely.Polygon([(0.1 * i, 40 + 30 * (i % 2)) for i in range(200)] + [(20, 30), (0, 30)])
+    with pytest.raises(
+        ParameterError, match=r"found about 2\d\d,\d{3}, expected at most 10,000: use the cache's spatial"
+    ):
+        reproject(comb, reference(4326), reference(3035), 0.01, "area of interest")
+    assert len(sampled) == 1
+    monkeypatch.setattr(densify, "MAX_VERTICES", 500_000)
+    found = shapely.get_num_coordinates(reproject(comb, reference(4326), reference(3035), 0.01, "area of interest"))
+    assert 250_000 < found < 500_000
