@@ -86,12 +86,12 @@ def read_index_v2(index, uint64_t file_size):
     return offsets, sizes, bad
 
 
-def read_index_v1(index, uint64_t file_size):
+def read_index_v1(index, uint64_t file_size, const uint8_t[::1] fields not None=b""):
     """Return the entries of a compact V1 index as an array.
 
     An entry is a little-endian number of five bytes: the offset in the bundle of the tile's size, which is a u32 before
     its first byte. Entries are column-major, `128 * column + row`. An offset of 0 means no tile; so does a size of 0,
-    but sizes are not read here.
+    but of sizes only those in `fields` are read here.
 
     Parameters
     ----------
@@ -99,6 +99,8 @@ def read_index_v1(index, uint64_t file_size):
         The entries, without the header before them.
     file_size : int
         Size of the bundle file, bytes.
+    fields : buffer
+        The bytes of the bundle behind its header, where the sizes of absent tiles usually are; may be empty.
 
     Returns
     -------
@@ -117,12 +119,16 @@ def read_index_v1(index, uint64_t file_size):
     offsets = np.zeros(TILES, np.uint64)
     cdef uint64_t[::1] offsets_view = offsets
     cdef Py_ssize_t i, position, bad = -1
-    cdef uint64_t offset
+    cdef uint64_t offset, within, length = fields.shape[0]
     with nogil:
         for i in range(TILES):
             offset = little_endian(&view[5 * i], 5)
             if offset == 0:
                 continue
+            if offset >= HEADER_BYTES_V1 and length >= 4:
+                within = offset - HEADER_BYTES_V1
+                if within <= length - 4 and little_endian(&fields[within], 4) == 0:
+                    continue
             position = 128 * (i % 128) + i // 128
             offsets_view[position] = offset
             if offset < HEADER_BYTES_V1 or file_size < 4 or offset > file_size - 4:

@@ -106,7 +106,8 @@ def _read_offsets_and_sizes(
     source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
-    offsets, bad = _bundle.read_index_v1(entries, source.size)
+    fields = source.read(HEADER.size, TILES_OFFSET - HEADER.size) if source.size >= TILES_OFFSET else b""
+    offsets, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
     present = np.flatnonzero(offsets)

@@ -62,6 +62,8 @@ def check_index_v1(data: memoryview, variant: int) -> None:
     found = read_index_v1(index, file_size)
     np.testing.assert_array_equal(found[0], row_major)
     assert found[1] == (128 * (last % 128) + last // 128 if last < TILES else -1)
+    fewer = read_index_v1(index, file_size, data[8:])[0]
+    assert np.isin(fewer, (0, *found[0].tolist())).all() or found[1] >= 0
 
 
 def check_tiles(data: memoryview, variant: int) -> None:

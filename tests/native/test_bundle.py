@@ -139,6 +139,23 @@ def test_full_index_v1(file_size: int) -> None:
     assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_offsets_v1(entries, file_size)
 
 
+@property_test
+@given(
+    entries=st.dictionaries(st.integers(0, TILES - 1), st.integers(HEADER_V1 - 1, HEADER_V1 + 50), max_size=30),
+    fields=st.binary(max_size=40) | st.builds(bytes, st.integers(0, 40)),
+)
+@example(entries={0: HEADER_V1, 1: HEADER_V1 + 1}, fields=bytes(4))
+@example(entries={0: HEADER_V1}, fields=bytes(3))
+def test_entries_of_index_v1_whose_size_field_is_zero_are_absent(entries: dict[int, int], fields: bytes) -> None:
+    index = bytearray(5 * TILES)
+    for entry, offset in entries.items():
+        index[5 * entry : 5 * entry + 5] = offset.to_bytes(5, "little")
+    found, bad = read_index_v1(index, 2**20, fields)
+    size_fields = {entry: fields[offset - HEADER_V1 :][:4] for entry, offset in entries.items() if offset >= HEADER_V1}
+    tiles = {entry: offset for entry, offset in entries.items() if size_fields.get(entry) != bytes(4)}
+    assert ({int(i): int(found[i]) for i in np.flatnonzero(found)}, bad) == expected_offsets_v1(tiles, 2**20)
+
+
 @pytest.mark.parametrize("length", [0, 5 * TILES - 1, 5 * TILES + 1, 8 * TILES])
 def test_index_v1_of_wrong_size_is_rejected(length: int) -> None:
     with pytest.raises(ValueError, match=f"index: wrong size; found {length} bytes, expected 81920"):
