@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +60,10 @@ class CachedService:
         return self.settings.title or self.name
 
 
+MAX_OPENED_AT_ONCE = 8
+"""Caches that are opened at once when the service starts: those on network drives keep it waiting."""
+
+
 class Catalog:
     """The published caches by service name. One that cannot be read is reported, and read again when it is requested.
 
@@ -72,7 +77,8 @@ class Catalog:
         self._caches = caches
         self._opened: dict[str, tuple[tuple[int, ...], CachedService]] = {}
         self._checked: dict[str, float] = {}
-        errors = [error for name in caches if (error := self._open_error(name))]
+        with ThreadPoolExecutor(min(len(caches), MAX_OPENED_AT_ONCE) or 1) as pool:
+            errors = list(filter(None, pool.map(self._open_error, caches)))
         if errors and len(errors) == len(caches):
             raise errors[0]
 

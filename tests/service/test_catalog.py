@@ -79,3 +79,16 @@ def test_unknown_services_are_not_remembered(published: Catalog) -> None:
         assert published._checked.keys() == {"World"}
 
     asyncio.run(run())
+
+
+def test_caches_are_opened_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the others: opened one after another, the first would wait for ever."""
+    locations = {name: CacheSettings(make_cache(tmp_path / name, world())) for name in ("A", "B", "C")}
+    barrier, open_one = threading.Barrier(3, timeout=TIMEOUT), catalog._open_service
+
+    def open_with_others(name: str, settings: CacheSettings) -> catalog.CachedService:
+        barrier.wait()
+        return open_one(name, settings)
+
+    monkeypatch.setattr(catalog, "_open_service", open_with_others)
+    assert Catalog(locations).names == ["A", "B", "C"]
