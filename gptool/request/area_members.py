@@ -70,8 +70,8 @@ Member = RequestedPolygon | SkippedMember
 
 def signed_area(ring: Ring) -> float:
     """Return the area of a ring, positive if it runs counter-clockwise."""
-    x, y = (ring - ring[0]).T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    x, y = (ring - ring[0]).T  # the edge from the last vertex to the first, which is at 0, 0, adds nothing
+    return float(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])) / 2
 
 
 def read_rings(value: Any, name: str, list_name: str) -> tuple[list[Ring], int]:

@@ -95,7 +95,10 @@ class CrossingBudget:
 
 def edges_of(rings: Sequence[Points]) -> Edges:
     """Return the edges of rings, closed or not, without those of length 0."""
-    all_edges = np.concatenate([np.stack([ring, np.roll(ring, -1, axis=0)], axis=1) for ring in rings])
+    points, ends = np.concatenate(rings), np.cumsum([len(ring) for ring in rings])
+    following = np.arange(1, len(points) + 1)
+    following[ends - 1] = np.append(0, ends[:-1])  # behind the last vertex of a ring comes its first
+    all_edges = np.stack([points, points[following]], axis=1)
     edges: Edges = all_edges[(all_edges[:, 0] != all_edges[:, 1]).any(axis=1)]
     return edges
 

@@ -82,7 +82,7 @@ def _union(parts: list[Geometry], budget: CrossingBudget) -> Geometry:
         if len(parts) > 2 and not count_crossings(edges, len(edges)).is_within(len(edges)):
             return _union([_union(half, budget) for half in _halves(parts)], budget)
         budget.spend(edges)
-    return shapely.union_all(shapely.make_valid(parts))
+    return shapely.disjoint_subset_union_all(shapely.make_valid(parts))
 
 
 def _halves(parts: list[Geometry]) -> tuple[list[Geometry], list[Geometry]]:
