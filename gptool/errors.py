@@ -157,6 +157,14 @@ class ExportCancelledError(GptoolError):
     """Raised in an export that is being cancelled, in each of its threads."""
 
 
+class ExportInterruptedError(ExportCancelledError):
+    """Raised in an export that is stopped, and may be gone on with later."""
+
+
+class ExecutorError(GptoolError):
+    """Raised if an executor fails on which units of work run, such as a cluster that is lost."""
+
+
 class OutOfMemoryError(GptoolError, MemoryError):
     """Raised if a job needs more memory than it may have."""
 
@@ -165,6 +173,11 @@ class OutOfMemoryError(GptoolError, MemoryError):
             "job needs more memory than it may have",
             expected="fewer levels or a simpler area, or a higher jobMemory of the service",
         )
+
+
+def notes(error: BaseException | None) -> tuple[str, ...]:
+    """Return the notes of an exception, such as how to go on with what it has interrupted."""
+    return tuple(getattr(error, "__notes__", ()))
 
 
 @contextmanager

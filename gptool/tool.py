@@ -103,8 +103,8 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
     """Write the result and report.json into the job's folder."""
     kind = prepared.kind
     target = folder / f"{prepared.plan.cache.name}{kind.suffix}"
-    staging = Staging(target, is_folder=not kind.is_file, overwrite=False)
-    result = prepared.export(staging, runner, job.report_progress)
+    with Staging(target, is_folder=not kind.is_file, overwrite=False) as staging:
+        result = prepared.export(staging, runner, job.report_progress)
     scheme = prepared.plan.cache.scheme
     job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):

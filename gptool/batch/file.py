@@ -33,8 +33,9 @@ PARAMETERS = {parameter.name: parameter.python_name for parameter in INPUTS if p
 OTHERS: Mapping[str, tuple[str, type]] = {
     "maxExportTilesCount": ("max_export_tiles_count", int),
     "overwrite": ("overwrite", bool),
+    "restart": ("restart", bool),
 }
-"""The other arguments of `gptool.export_tiles` by their keys, with their types."""
+"""The other arguments of `gptool.export.calls.run_call` by their keys, with their types."""
 
 DEFAULTS_KEYS = ("cache", *dict.fromkeys((*PARAMETERS, *OTHERS)))
 EXPORT_KEYS = ("cache", "output", *DEFAULTS_KEYS[1:])
@@ -53,7 +54,7 @@ class BatchExport:
     cache, output : Path
         Absolute paths.
     arguments : mapping
-        The further arguments of `gptool.export_tiles`.
+        The further arguments of `gptool.export.calls.run_call`.
     """
 
     name: str

@@ -14,11 +14,11 @@ from typing import Any
 
 from gptool.batch.file import Batch, BatchExport
 from gptool.crs.projection import load_libraries
-from gptool.errors import ExportCancelledError, GptoolError, LimitError, OutputError
+from gptool.errors import ExportInterruptedError, GptoolError, LimitError, OutputError, notes
 from gptool.export.calls import run_call
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
-from gptool.output.staging import OVERWRITE_OPTION
+from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
 from gptool.request.limits import read_workers
 
 POLL_SECONDS = 0.1
@@ -58,8 +58,8 @@ class Outcome:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What to request instead, of an export that exceeds a limit."""
-        return self.error.advice if isinstance(self.error, LimitError) else ()
+        """What to request instead, of an export that exceeds a limit, or how to go on with one that was interrupted."""
+        return (*(self.error.advice if isinstance(self.error, LimitError) else ()), *notes(self.error))
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as JSON."""
@@ -166,10 +166,11 @@ class BatchRun:
                     workers=self._workers,
                     progress=self._stoppable(show),
                 ).result
-        except ExportCancelledError:
+        except ExportInterruptedError:
             return Status.INTERRUPTED, None, None
         except GptoolError as error:
             error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite = true"))
+            error.__notes__ = [note.replace(RESTART_OPTION, "restart = true") for note in notes(error)]
             return Status.FAILED, None, error
         except OSError as error:
             return Status.FAILED, None, OutputError(str(error))
@@ -184,7 +185,7 @@ class BatchRun:
 
         def progress(phase: Phase, done: int, total: int, /) -> None:
             if self._stopped:
-                raise ExportCancelledError("the batch was stopped")
+                raise ExportInterruptedError("the batch was stopped")
             show(phase, done, total)
 
         return progress

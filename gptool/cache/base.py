@@ -188,6 +188,19 @@ class TileCache(ABC):
         """
 
     @abstractmethod
+    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
+        """Return numbers that change when a file of a bundle is changed or replaced, also while no program runs.
+
+        Unlike those of `square_stamp`, they are of the files' sizes and times alone: devices and inodes may have other
+        numbers after a restart of the computer.
+
+        Raises
+        ------
+        CacheError
+            If the cache cannot be read.
+        """
+
+    @abstractmethod
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change when the file of a square of tiles is changed or replaced.
 

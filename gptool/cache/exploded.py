@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -86,6 +88,19 @@ class ExplodedCache(TileCache):
             listing = _list_numbered(self.files, folder, TILE)
             bundle.add_row(row, folder, *listing.select(address.column, address.column + PACKET_SIZE))
         yield bundle
+
+    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
+        """Return the number, total size and a checksum of the times of the tiles. See `TileCache.bundle_stamp`."""
+        count = size = checksum = 0
+        for _, folder in self._row_folders(address.level, address.row, address.row + PACKET_SIZE):
+            columns, names = _list_numbered(self.files, folder, TILE)
+            selected = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
+            for name in names[selected].tolist():
+                stamp = self.files.file_stamp(f"{folder}/{name.decode()}")
+                if stamp is not None:
+                    count, size = count + 1, size + stamp[2]
+                    checksum = zlib.crc32(struct.pack("<2q", *stamp[2:]), checksum)
+        return count, size, checksum
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the file of a tile. See `TileCache.square_stamp`."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from gptool.display.progress_bar import progress_bar, tiles_text
-from gptool.errors import ExportCancelledError, GptoolError, LimitError, ParameterError, SettingsError
+from gptool.errors import ExportCancelledError, GptoolError, LimitError, ParameterError, SettingsError, notes
 
 if TYPE_CHECKING:
     from gptool.jobs.job import Job
@@ -48,9 +48,8 @@ def fail(error: GptoolError | OSError) -> NoReturn:
     if not isinstance(error, SettingsError):  # the keys of files have the operation's names
         text = with_options(text)
     click.echo(f"Error: {text}", err=True)
-    if isinstance(error, LimitError):
-        for line in error.advice:
-            click.echo(with_options(line), err=True)
+    for line in (*(error.advice if isinstance(error, LimitError) else ()), *notes(error)):
+        click.echo(with_options(line), err=True)
     _discard_unwritable_output()
     wrong_usage = isinstance(error, ParameterError | SettingsError) and not isinstance(error, LimitError)
     sys.exit(2 if wrong_usage else 1)
@@ -62,13 +61,13 @@ OTHER_OPTIONS = re.compile(r"^(caches|count|dask|folder|max_export_tiles_count|q
 
 def with_options(text: str) -> str:
     """Return a message with the options of the command line in place of the operation's names of parameters."""
-    from gptool.output.staging import OVERWRITE_OPTION
+    from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
     from gptool.request.parameters import INPUTS
     from gptool.request.renaming import with_names
 
     text = with_names(text, {parameter.name: parameter.option for parameter in INPUTS}, equals=" ")
     text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
-    return text.replace(OVERWRITE_OPTION, "--overwrite")
+    return text.replace(OVERWRITE_OPTION, "--overwrite").replace(RESTART_OPTION, "--restart")
 
 
 def _discard_unwritable_output() -> None:
@@ -160,13 +159,23 @@ def show_progress(*, hidden: bool = False) -> Iterator[Progress]:
 
 @contextmanager
 def _interruptible(last: Callable[[], str]) -> Iterator[None]:
-    """Exit after Ctrl-C with a line that says how far the work was."""
+    """Exit after Ctrl-C with a line that says how far the work was; after signals too, with what is left of it."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         after = f" after {last()}" if last() else ""
-        click.echo(f"Interrupted{after}; nothing half-written is left.", err=True)
+        left = "." if notes(error) else "; nothing half-written is left."
+        click.echo(f"Interrupted{after}{left}", err=True)
+        _show_notes(error)
         sys.exit(INTERRUPTED)
+    except SystemExit as error:
+        _show_notes(error)
+        raise
+
+
+def _show_notes(error: BaseException) -> None:
+    for line in notes(error):
+        click.echo(with_options(line), err=True)
 
 
 def _ignore(_phase: Phase, _done: int, _total: int, /) -> None:

@@ -47,6 +47,11 @@ MAX_LISTED = 10
 @limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
 @click.option(
+    "--restart",
+    is_flag=True,
+    help="Discard what an interrupted run of the same export has finished. By default, it is gone on with.",
+)
+@click.option(
     "--workers",
     type=Integer(1, MAX_WORKERS),
     metavar="N",

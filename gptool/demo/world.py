@@ -106,7 +106,7 @@ def make_cache(folder: Path, levels: int = 5) -> None:
 def _write_bundle(folder: Path, address: BundleAddress, image: NDArray[np.uint8]) -> None:
     """Write the image of a level as one bundle, which has enough tiles for levels up to 7."""
     regions = bundle_regions(folder, CompactV2Writer, address)
-    with CompactV2Writer(address, regions, checksums=False) as writer:
+    with CompactV2Writer(address, regions) as writer:
         for row, strip in enumerate(np.split(image, len(image) // TILE_SIDE)):
             writer.append(_make_batch(row, list(_encode_tiles(strip))))
 

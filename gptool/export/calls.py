@@ -44,12 +44,13 @@ def run_call(
     workers: int | None = None,
     executor: Executor | None = None,
     dask: str | None = None,
+    restart: bool = False,
     progress: Progress | bool | None = None,
     **selection: Any,
 ) -> FinishedExport:
     """Run `export_tiles`, with the same parameters, and return what its report needs too.
 
-    `dask` is the address of a scheduler.
+    `dask` is the address of a scheduler; `restart` discards what an interrupted run has left.
     """
     request = read_call(**selection)
     limit = read_limit(max_export_tiles_count)
@@ -57,10 +58,11 @@ def run_call(
     target, kind = resolve_output(output, request.storage)
     request = replace(request, tile_package=kind.is_file)
     with unit_runner(workers, executor, dask) as runner, created_folder(target.parent):
-        staging = Staging(target, is_folder=not kind.is_file, overwrite=replaces)
+        staging = Staging(target, is_folder=not kind.is_file, overwrite=replaces, resumable=True)
         with as_progress(progress) as report:
             prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
-            result = prepared.export(staging, runner, report)
+            with staging:
+                result = prepared.export(staging, runner, report, restart=read_boolean(restart, "restart"))
     result = replace(result, messages=(*prepared.notices, *result.messages))
     return FinishedExport(request, prepared, result)
 

@@ -18,14 +18,14 @@ from itertools import islice
 from pathlib import Path
 
 from gptool import __version__
-from gptool.errors import GptoolError, translate_os_errors
+from gptool.errors import ExecutorError, GptoolError, translate_os_errors
 from gptool.export.cluster_worker import DESCRIPTION, Assignment, Description, run_assignments
-from gptool.export.unit import TakeResult, Unit, UnitResult
-from gptool.model import PACKET_TILES, Phase, Progress
-from gptool.output.staging import PREFIX
+from gptool.export.unit import Unit, UnitSink
+from gptool.export.unit_record import UnitResult
+from gptool.model import PACKET_TILES, Phase
 
-SUFFIX = ".units"
-"""Of the names of folders that workers see, which start like those of staging folders."""
+PREFIX = "units-"
+"""Of the names of folders that workers see."""
 
 POLL_SECONDS = 0.2
 
@@ -65,31 +65,20 @@ class Cluster:
         """Whether units write files of their own: others may write to the same file from another machine."""
         return True
 
-    def run_units(
-        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
-    ) -> None:
+    def run_units(self, units: list[Unit], total: int, sink: UnitSink) -> None:
         """Run units of work; see `UnitRunner.run_units`."""
         if not units:
             return
-        with _folder(units[0], target) as folder:
+        with _folder(units[0], sink) as folder:
             pending: deque[GroupResults] = deque()
             try:
-                self._run(folder, units, total, progress, take, target, pending)
+                self._run(folder, units, total, sink, pending)
             except BaseException:
                 _stop(folder, pending)
                 raise
 
-    def _run(
-        self,
-        folder: Path,
-        units: list[Unit],
-        total: int,
-        progress: Progress | None,
-        take: TakeResult,
-        target: Path,
-        pending: deque[GroupResults],
-    ) -> None:
-        groups, done = _groups(units, total, self.slots()), 0
+    def _run(self, folder: Path, units: list[Unit], total: int, sink: UnitSink, pending: deque[GroupResults]) -> None:
+        groups, done, recorded = _groups(units, total, self.slots()), 0, set[GroupResults]()
         while True:
             slots = max(self.slots(), 1)
             unfinished = sum(not future.done() for future in pending)
@@ -99,27 +88,27 @@ class Cluster:
             if not pending:
                 return
             wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
-            with translate_os_errors(target):
-                for result in self._finished(pending):
-                    take(result)
-                    done += result.report.tiles
-            if progress:
-                progress(Phase.EXPORTING, done, total)
+            with translate_os_errors(sink.target):
+                for future in pending:
+                    if future.done() and future not in recorded:
+                        for result in self._result(future):
+                            sink.record(result)
+                        recorded.add(future)
+                while pending and pending[0] in recorded:
+                    future = pending.popleft()
+                    recorded.remove(future)
+                    for result in future.result():
+                        sink.take(result)
+                        done += result.report.tiles
+            if sink.progress:
+                sink.progress(Phase.EXPORTING, done, total)
 
     def _submit(self, folder: Path, units: Sequence[Unit]) -> GroupResults:
-        assignments = [Assignment(unit.lod, unit.address, unit.regions) for unit in units]
+        assignments = [Assignment(unit.lod, unit.address, unit.regions, unit.finished) for unit in units]
         try:
             return self.executor.submit(run_assignments, folder, assignments)
         except RuntimeError as error:  # also of an executor that is shut down or broken
             raise self._error(error) from error
-
-    def _finished(self, pending: deque[GroupResults]) -> Iterator[UnitResult]:
-        """Yield the results up to the first unfinished task, and remove those. Raises what any task has raised."""
-        for future in pending:
-            if future.done():
-                self._result(future)
-        while pending and pending[0].done():
-            yield from self._result(pending.popleft())
 
     def _result(self, future: GroupResults) -> list[UnitResult]:
         try:
@@ -127,13 +116,13 @@ class Cluster:
         except (GptoolError, OSError):
             raise
         except CancelledError as error:  # without a text
-            raise GptoolError("its tasks were cancelled, or its scheduler was lost", where=self.parameter) from error
+            raise ExecutorError("its tasks were cancelled, or its scheduler was lost", where=self.parameter) from error
         except Exception as error:  # of the executor: a lost worker, or what the worker lacks
             raise self._error(error) from error
 
-    def _error(self, error: Exception) -> GptoolError:
+    def _error(self, error: Exception) -> ExecutorError:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return GptoolError(f"a task failed: {text}", where=self.parameter)
+        return ExecutorError(f"a task failed: {text}", where=self.parameter)
 
 
 def _groups(units: list[Unit], total: int, slots: int) -> Iterator[list[Unit]]:
@@ -144,7 +133,7 @@ def _groups(units: list[Unit], total: int, slots: int) -> Iterator[list[Unit]]:
 
 
 @contextmanager
-def _folder(unit: Unit, target: Path) -> Iterator[Path]:
+def _folder(unit: Unit, sink: UnitSink) -> Iterator[Path]:
     """Create the folder that workers see, with the description of what all units have in common; remove it afterwards.
 
     Raises
@@ -152,10 +141,10 @@ def _folder(unit: Unit, target: Path) -> Iterator[Path]:
     OutputError
         If it cannot be created.
     """
-    with translate_os_errors(target):
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=target.parent))
+    with translate_os_errors(sink.target):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=sink.folder))
     try:
-        with translate_os_errors(target):
+        with translate_os_errors(sink.target):
             (folder / DESCRIPTION).write_bytes(pickle.dumps(Description.of(unit, __version__)))
         yield folder
     finally:

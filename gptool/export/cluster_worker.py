@@ -14,7 +14,8 @@ from typing import NamedTuple, Self
 from gptool import __version__, system
 from gptool.cache import TileCache
 from gptool.errors import ExportCancelledError, GptoolError, OutputError
-from gptool.export.unit import Unit, UnitResult, run_unit
+from gptool.export.unit import Unit, run_unit
+from gptool.export.unit_record import FinishedUnit, UnitResult
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Lod
 from gptool.output.bundle import BundleWriter, FileRegion
@@ -43,13 +44,12 @@ class Description(NamedTuple):
     selection: Selection
     recompression: Recompression
     writer: type[BundleWriter]
-    checksums: bool
     others: tuple[Recompression, ...]
 
     @classmethod
     def of(cls, unit: Unit, version: str) -> Self:
         """Return the description of the units that are like one of them."""
-        shared = unit.cache, unit.selection, unit.recompression, unit.writer, unit.checksums, unit.others
+        shared = unit.cache, unit.selection, unit.recompression, unit.writer, unit.others
         return cls(version, *shared)
 
 
@@ -59,6 +59,7 @@ class Assignment(NamedTuple):
     lod: Lod
     address: BundleAddress
     regions: tuple[FileRegion, ...]
+    finished: FinishedUnit | None = None
 
 
 def run_assignments(folder: Path, assignments: Sequence[Assignment]) -> list[UnitResult]:
@@ -120,11 +121,13 @@ def _run(folder: Path, description: Description, assignment: Assignment, check: 
         assignment.address,
         description.recompression,
         description.writer,
-        description.checksums,
         regions,
         description.others,
+        assignment.finished,
     )
     result = run_unit(unit, check)
+    if result.is_taken_over:
+        return result
     final = dict(zip(regions, assignment.regions, strict=True))
     for written, wanted in final.items():
         wanted.path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,14 +10,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gptool.cache import TileCache
-from gptool.errors import LimitError, OutputExistsError, ParameterError
+from gptool.errors import LimitError, OutputExistsError, ParameterError, notes
 from gptool.export.calls import run_call, run_estimate
 from gptool.export.estimate import Estimate
 from gptool.export.report import ExportResult
 from gptool.model import Message, Progress, Tables
-from gptool.output.staging import OVERWRITE_OPTION
+from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
 from gptool.request.parameters import BY_NAME
 from gptool.request.renaming import with_names
+from gptool.request.values import read_boolean
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ def export_tiles(
     optimize_png: bool = False,
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
+    resume: bool = True,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: Progress | bool | None = None,
@@ -91,6 +93,9 @@ def export_tiles(
         The maximum number of tiles. By default, there is no limit.
     overwrite : bool
         Replace an existing output.
+    resume : bool
+        Go on with what an interrupted run of the same export has finished, which is kept in a hidden folder beside the
+        output. False discards it.
     workers : int or None
         The number of threads, or with an executor of tasks at once. By default, the number of processors, or of the
         executor's workers.
@@ -122,6 +127,7 @@ def export_tiles(
         output,
         max_export_tiles_count=max_export_tiles_count,
         overwrite=overwrite,
+        restart=not read_boolean(resume, "resume"),
         workers=workers,
         executor=executor,
         progress=progress,
@@ -209,7 +215,7 @@ def estimate_export_tiles_size(
 def call_for_python(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
     """Call a function; errors about parameters name them as in Python, and the advice is shown by tracebacks."""
     try:
-        return function(*arguments, **selection)
+        return _call(function, *arguments, **selection)
     except OutputExistsError as error:
         error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite=True"))
         raise
@@ -217,6 +223,16 @@ def call_for_python(function: Callable[..., T], *arguments: Any, **selection: An
         error.change_texts(partial(with_names, names=PYTHON_NAMES))
         for line in error.advice if isinstance(error, LimitError) else ():
             error.add_note(line)
+        raise
+
+
+def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
+    """Call a function; notes about an interruption name the argument that discards what is kept."""
+    try:
+        return function(*arguments, **selection)
+    except BaseException as error:
+        if found := notes(error):
+            error.__notes__ = [note.replace(RESTART_OPTION, "resume=False") for note in found]
         raise
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gptool._jpeg import Outcome
 from gptool.crs.reference import wgs84_transformer
-from gptool.export.report import LevelReport
+from gptool.export.report import LevelReport, TakenOver
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Lod, Message, TilingScheme
@@ -67,6 +67,32 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
             f"{plan.cache.scheme.reference.wkid or 'none'}) to degrees: the package states the whole world instead"
         )
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
+
+
+def resumption_notices(taken_over: TakenOver, found: int, *, is_in_place: bool = False) -> list[Message]:
+    """Return notices about a run that was interrupted, and is gone on with.
+
+    Parameters
+    ----------
+    taken_over : TakenOver
+    found : int
+        The bundles that it had finished, whether they were taken over or not.
+    is_in_place : bool
+        Whether it had put the result in its place.
+    """
+    if is_in_place:
+        text = "An earlier run of this export had put the result in its place: nothing was left to do"
+        return [Message("Informative", text)]
+    notices = []
+    if taken_over.bundles:
+        bundles, tiles = format_count(taken_over.bundles, "bundle"), format_count(taken_over.tiles, "tile")
+        text = f"Resumed an interrupted run of this export: {bundles} with {tiles} had been finished"
+        notices.append(Message("Informative", text))
+    if found > taken_over.bundles:
+        bundles = format_count(found - taken_over.bundles, "bundle")
+        text = f"{bundles} of an interrupted run had to be exported again: the cache or the staged files had changed"
+        notices.append(Message("Warning", text))
+    return notices
 
 
 def tile_notices(total: LevelReport, recompression: Recompression, *, is_chosen: bool = False) -> list[Message]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from gptool.cache import TileCache
 from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate, estimate_plan
+from gptool.export.fingerprint import export_fingerprint
+from gptool.export.journal import open_journal
 from gptool.export.notices import plan_notices
 from gptool.export.report import ExportResult
 from gptool.export.run import run_export
@@ -74,15 +76,29 @@ class PreparedExport:
         estimate = estimate_plan(self.plan, self.kind, choice.recompression, name, progress)
         return replace(estimate, target=choice, messages=(choice.message(estimate.total_size),))
 
-    def export(self, staging: Staging, runner: UnitRunner, progress: Progress | None = None) -> ExportResult:
+    def export(
+        self, staging: Staging, runner: UnitRunner, progress: Progress | None = None, *, restart: bool = False
+    ) -> ExportResult:
         """Write the result, and return it with its own notices.
 
         See `gptool.export.run.run_export`, and for a target size `gptool.export.target_search.export_to_target`.
+
+        Parameters
+        ----------
+        staging : Staging
+            Where the result appears; its context is entered. If it is resumable, what an earlier run of the same
+            export has finished is taken over.
+        runner : UnitRunner
+        progress : Progress or None
+        restart : bool
+            Whether to discard what an earlier run has left.
         """
-        target = self._target()
-        if target is not None:
-            return export_to_target(target, staging, runner, progress)
-        return run_export(self.plan, self.kind, self.recompression, staging, runner, progress)
+        target, name = self._target(), staging.target.stem
+        fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
+        with open_journal(staging, fingerprint, restart=restart) as journal:
+            if target is not None:
+                return export_to_target(target, journal, runner, progress)
+            return run_export(self.plan, self.kind, self.recompression, journal, runner, progress)
 
     def _target(self) -> TargetRequest | None:
         if self.target_size is None:

@@ -202,6 +202,17 @@ def stated_quality(plan: Plan, total: LevelReport, recompression: Recompression)
     return plan.cache.image.compression_quality if quality is None else quality
 
 
+class TakenOver(NamedTuple):
+    """The bundles that an interrupted run had finished, and their tiles."""
+
+    bundles: int = 0
+    tiles: int = 0
+
+    def add(self, report: LevelReport) -> TakenOver:
+        """Return the sum with another bundle."""
+        return TakenOver(self.bundles + 1, self.tiles + report.tiles)
+
+
 @dataclass(frozen=True, repr=False)
 class ExportResult:
     """The result of an export.
@@ -218,6 +229,8 @@ class ExportResult:
         Notices in the order in which they arose.
     target : TargetChoice or None
         What was done to tiles so that the result fits the target size; None if there was none.
+    resumed : TakenOver
+        What was taken over from a run that was interrupted.
     """
 
     path: Path
@@ -225,6 +238,7 @@ class ExportResult:
     levels: dict[int, LevelReport]
     messages: tuple[Message, ...] = ()
     target: TargetChoice | None = None
+    resumed: TakenOver = field(default_factory=TakenOver)
 
     def __repr__(self) -> str:
         counts = warning_counts(self.messages, self.total.tiles_damaged)
@@ -294,6 +308,7 @@ class ExportResult:
             "path": str(self.path),
             "size": self.size,
             "target": self.target and self.target.to_json(),
+            "resumed": self.resumed._asdict(),
             **self.total.to_json(),
             "levels": [{"level": level, **report.to_json()} for level, report in self.levels.items()],
             "damagedTiles": [tile.to_json() for tile in self.damaged],

@@ -2,33 +2,156 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from gptool.cache.compact import bundle_path
 from gptool.errors import CacheError, translate_os_errors
-from gptool.export.notices import tile_notices
-from gptool.export.report import DamagedTile, ExportResult, LevelReport, expected_quality, stated_quality
-from gptool.export.trial import SizeCount, Trial
-from gptool.export.unit import Unit, UnitResult, UnitRunner
+from gptool.export.journal import Journal
+from gptool.export.notices import resumption_notices, tile_notices
+from gptool.export.report import (
+    DamagedTile,
+    ExportResult,
+    LevelReport,
+    TakenOver,
+    expected_quality,
+    stated_quality,
+)
+from gptool.export.trial import SizeCount, Trial, TrialRejectedError
+from gptool.export.unit import Unit, UnitRunner, UnitSink
+from gptool.export.unit_record import FinishedUnit, UnitResult
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Lod, Progress
-from gptool.output.bundle import UnwrittenBundle
+from gptool.model import BundleAddress, Lod, Progress
+from gptool.output.bundle import UnwrittenBundle, bundle_files
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
-from gptool.output.staging import Staging
 from gptool.plan import BundlePlan, Plan
 from gptool.text import format_count
 
+UNFINISHED: tuple[None, None] = None, None
+
 EMPTY_FILE_REASON = "empty file, skipped"
+
+
+@dataclass
+class _Export:
+    """One pass over the tiles of a plan that writes a result, with the figures so far."""
+
+    plan: Plan
+    kind: OutputKind
+    recompression: Recompression
+    journal: Journal
+    trial: Trial | None
+    reports: dict[int, LevelReport]
+    taken_over: TakenOver = field(default_factory=TakenOver)
+
+    def __post_init__(self) -> None:
+        self.pass_ = self.journal.start_pass(self.recompression, *self.others)
+        self.target = self.journal.staging.target
+        self.bundles = _bundles(self.plan)
+        self._expected = iter(self.bundles)
+
+    @property
+    def others(self) -> tuple[Recompression, ...]:
+        return self.trial.others if self.trial else ()
+
+    def take(self, result: UnitResult) -> None:
+        """Add the figures of a bundle; the bundles come in their order."""
+        _check_unchanged(self.plan, next(self._expected)[0], result.report)
+        self.reports[result.bundle.address.level].add(result.report)
+        if result.is_taken_over:
+            self.taken_over = self.taken_over.add(result.report)
+        if self.trial:
+            self.trial.add(result)
+
+    def repeat(self) -> ExportResult:
+        """Return what an earlier run has found, from its records, or raise TrialRejectedError as it did."""
+        end = self.pass_.end
+        assert end is not None, "an earlier run has ended the pass"
+        for bundle, _ in self.bundles:
+            if bundle.address in self.pass_.finished:
+                self.take(self.pass_.read(bundle.address))
+        if self.pass_.is_rejected and end["size"] is None:
+            raise TrialRejectedError
+        if self.trial:
+            self.trial.end(end["size"])
+        return self.result(end["size"], is_in_place=True)
+
+    def write(self, runner: UnitRunner, progress: Progress | None) -> ExportResult:
+        """Write the result, and put it in its place."""
+        staging, folder, target = self.journal.staging, self.pass_.folder, self.target
+        # Before the work: errors of the thumbnail or the metadata should not be found after it.
+        info = collect_result_info(self.kind, self.plan, target.stem, expected_quality(self.plan, self.recompression))
+        staged = folder / target.name
+        with translate_os_errors(target):
+            folder.mkdir(exist_ok=True)
+            writer = self.kind.open_writer(staged, info, folder)
+        with writer:
+
+            def take(result: UnitResult) -> None:
+                self.take(result)
+                writer.add_bundle(result.bundle)
+
+            with translate_os_errors(target):
+                units = self._make_units(writer, runner)
+            sink = UnitSink(self.pass_.add, take, progress, staging.folder, target)
+            runner.run_units(units, self.plan.tiles, sink)
+            quality = stated_quality(self.plan, LevelReport.sum(self.reports.values()), self.recompression)
+            with translate_os_errors(target):
+                size = writer.finish(replace(info, quality=quality))
+        if self.trial:
+            self.trial.end(size)
+        with translate_os_errors(target):
+            self.pass_.finish(size, staged)
+        staging.commit(staged)
+        return self.result(size)
+
+    def _make_units(self, writer: ResultWriter, runner: UnitRunner) -> list[Unit]:
+        units, is_known = list[Unit](), True
+        for bundle, lod in self.bundles:
+            record, sizes = self.pass_.finished.get(bundle.address, UNFINISHED)
+            if not self.recompression.is_requested:
+                sizes = _planned_sizes(self.kind, bundle)
+            elif is_known and record and self._has_changed(bundle.address):
+                record = sizes = None  # its new size is not known
+            # Sizes of bundles behind one that is not finished do not tell their places in the result.
+            is_known = is_known and sizes is not None
+            is_separate = runner.is_remote or self.recompression.is_requested
+            regions = writer.allocate(bundle.address, sizes if is_known else None, separate=is_separate)
+            finished = record and FinishedUnit(record, writer.places(bundle.address))
+            units.append(
+                Unit(
+                    self.plan.cache,
+                    self.plan.selection,
+                    lod,
+                    bundle.address,
+                    self.recompression,
+                    self.kind.bundle_writer,
+                    regions,
+                    self.others,
+                    finished,
+                )
+            )
+        return units
+
+    def _has_changed(self, address: BundleAddress) -> bool:
+        """Return True if a bundle has changed in the cache since an earlier run has finished its unit."""
+        return self.plan.cache.bundle_stamp(address) != self.pass_.read(address).stamp
+
+    def result(self, size: int, *, is_in_place: bool = False) -> ExportResult:
+        total, found = LevelReport.sum(self.reports.values()), len(self.pass_.finished)
+        notices = [
+            *self.journal.messages,
+            *resumption_notices(self.taken_over, found, is_in_place=is_in_place),
+            *tile_notices(total, self.recompression, is_chosen=self.trial is not None),
+        ]
+        return ExportResult(self.target, size, self.reports, tuple(notices), resumed=self.taken_over)
 
 
 def run_export(
     plan: Plan,
     kind: OutputKind,
     recompression: Recompression,
-    staging: Staging,
+    journal: Journal,
     runner: UnitRunner,
     progress: Progress | None = None,
     trial: Trial | None = None,
@@ -37,8 +160,8 @@ def run_export(
 
     Parameters
     ----------
-    staging : Staging
-        Where the result appears.
+    journal : Journal
+        What earlier runs have finished, and where the result appears.
     runner : UnitRunner
         Runs the units of work.
     progress : Progress or None
@@ -55,48 +178,26 @@ def run_export(
     OutputError
         If the result cannot be written.
     """
-    target = staging.target
-    with staging:
-        # Before the work: errors of the thumbnail or the metadata should not be found after it.
-        info = collect_result_info(kind, plan, target.stem, expected_quality(plan, recompression))
-        staged = staging.folder / target.name
-        with translate_os_errors(target):
-            writer = kind.open_writer(staged, info, staging.folder)
-        reports, planned = _initial_reports(plan), _bundles(plan)
-        with writer:
-            expected = (bundle for bundle, _ in planned)
-
-            def take(result: UnitResult) -> None:
-                _check_unchanged(plan, next(expected), result.report)
-                reports[result.bundle.address.level].add(result.report)
-                if trial:
-                    trial.add(result)
-                writer.add_bundle(result.bundle)
-
-            with translate_os_errors(target):
-                make_unit = partial(_make_unit, plan, recompression, kind, writer, runner)
-                units = [
-                    make_unit(lod, bundle)._replace(others=trial.others if trial else ()) for bundle, lod in planned
-                ]
-            runner.run_units(units, plan.tiles, progress, take, target)
-            total = LevelReport.sum(reports.values())
-            with translate_os_errors(target):
-                size = writer.finish(replace(info, quality=stated_quality(plan, total, recompression)))
-        if trial:
-            trial.end(size)
-        staging.commit(staged)
-    return ExportResult(target, size, reports, tuple(tile_notices(total, recompression, is_chosen=trial is not None)))
+    export = _Export(plan, kind, recompression, journal, trial, _initial_reports(plan))
+    try:
+        if export.pass_.is_rejected or export.pass_.is_in_place:
+            return export.repeat()
+        return export.write(runner, progress)
+    except TrialRejectedError:
+        with translate_os_errors(export.target):
+            export.pass_.reject(trial.sizes.get(recompression) if trial else None)
+        raise
 
 
 def count_size(
-    plan: Plan, recompression: Recompression, runner: UnitRunner, progress: Progress | None, target: Path
+    plan: Plan, recompression: Recompression, runner: UnitRunner, progress: Progress | None, journal: Journal
 ) -> SizeCount:
     """Recompress all tiles of a plan, write nothing, and return the figures.
 
     Parameters
     ----------
-    target : Path
-        The result that errors name.
+    journal : Journal
+        What earlier runs have counted, and the result that errors name.
 
     Raises
     ------
@@ -105,16 +206,20 @@ def count_size(
     """
     count, planned = SizeCount(), _bundles(plan)
     expected = (bundle for bundle, _ in planned)
+    pass_ = journal.start_pass(recompression, writes=False)
 
     def take(result: UnitResult) -> None:
         _check_unchanged(plan, next(expected), result.report)
         count.add(result.bundle.address, result.report)
 
-    units = [
-        Unit(plan.cache, plan.selection, lod, bundle.address, recompression, UnwrittenBundle, False, ())
-        for bundle, lod in planned
-    ]
-    runner.run_units(units, plan.tiles, progress, take, target)
+    units = []
+    for bundle, lod in planned:
+        record, _ = pass_.finished.get(bundle.address, UNFINISHED)
+        finished = record and FinishedUnit(record, ())
+        cache, selection = plan.cache, plan.selection
+        units.append(Unit(cache, selection, lod, bundle.address, recompression, UnwrittenBundle, (), (), finished))
+    sink = UnitSink(pass_.add, take, progress, journal.staging.folder, journal.staging.target)
+    runner.run_units(units, plan.tiles, sink)
     return count
 
 
@@ -123,25 +228,9 @@ def _bundles(plan: Plan) -> list[tuple[BundlePlan, Lod]]:
     return sorted((bundle, level.lod) for level in plan.levels for bundle in level.bundles)
 
 
-def _make_unit(
-    plan: Plan,
-    recompression: Recompression,
-    kind: OutputKind,
-    writer: ResultWriter,
-    runner: UnitRunner,
-    lod: Lod,
-    bundle: BundlePlan,
-) -> Unit:
-    return Unit(
-        plan.cache,
-        plan.selection,
-        lod,
-        bundle.address,
-        recompression,
-        kind.bundle_writer,
-        kind.needs_checksums,
-        writer.allocate(bundle, sizes_known=not (recompression.is_requested or runner.is_remote)),
-    )
+def _planned_sizes(kind: OutputKind, bundle: BundlePlan) -> tuple[int, ...]:
+    """Return the sizes of the files of a bundle whose tiles are copied, bytes."""
+    return tuple(file.size for file in bundle_files(kind.bundle_writer, *bundle))
 
 
 def _initial_reports(plan: Plan) -> dict[int, LevelReport]:

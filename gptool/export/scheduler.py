@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from gptool.errors import ExportCancelledError, GptoolError, translate_os_errors
-from gptool.export.unit import OrderedMap, TakeResult, Unit, UnitResult, run_unit
+from gptool.export.unit import OrderedMap, Unit, UnitSink, run_unit
+from gptool.export.unit_record import UnitResult
 from gptool.model import Phase, Progress
 
 POLL_SECONDS = 0.1
@@ -32,19 +32,22 @@ B = TypeVar("B")
 class _Monitor:
     """Counts tiles and running units across threads, and stops the units."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Callable[[UnitResult], None]) -> None:
+        self._record = record
         self.ordered_map: OrderedMap = map
         self.tiles = self.running = 0
         self._stopped = False
         self._changed = threading.Condition()
 
     def run(self, unit: Unit) -> UnitResult:
-        """Run a unit. Raises ExportCancelledError if the units were stopped."""
+        """Run a unit and record its result. Raises ExportCancelledError if the units were stopped."""
         with self._changed:
             self._check()
             self.running += 1
         try:
-            return run_unit(unit, self._counter(), self.ordered_map)
+            result = run_unit(unit, self._counter(), self.ordered_map)
+            self._record(result)
+            return result
         finally:
             with self._changed:
                 self.running -= 1
@@ -93,13 +96,11 @@ class Threads:
         """False: units may write to parts of one file."""
         return False
 
-    def run_units(
-        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
-    ) -> None:
+    def run_units(self, units: list[Unit], total: int, sink: UnitSink) -> None:
         """Run units of work; see `UnitRunner.run_units`."""
         threads = self.threads
         at_once = max(min(threads, len(units)), 1)
-        monitor, waiting = _Monitor(), iter(units)
+        monitor, waiting = _Monitor(sink.record), iter(units)
         with ExitStack() as pools:
             if threads > 1 and any(unit.recompression.is_requested for unit in units):
                 workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
@@ -119,10 +120,10 @@ class Threads:
                     if not pending:
                         return
                     wait([future for future in pending if not future.done()], POLL_SECONDS, FIRST_COMPLETED)
-                    with translate_os_errors(target):
-                        _take_results(pending, take)
-                    if progress:
-                        progress(Phase.EXPORTING, monitor.tiles, total)
+                    with translate_os_errors(sink.target):
+                        _take_results(pending, sink.take)
+                    if sink.progress:
+                        sink.progress(Phase.EXPORTING, monitor.tiles, total)
             except BaseException:
                 try:
                     monitor.stop()
@@ -131,7 +132,7 @@ class Threads:
                 raise
 
 
-def _take_results(pending: deque[Future[UnitResult]], take: TakeResult) -> None:
+def _take_results(pending: deque[Future[UnitResult]], take: Callable[[UnitResult], None]) -> None:
     """Pass on the finished results up to the first unfinished unit. Raises what any unit has raised."""
     for future in pending:
         if future.done() and future.exception() is not None:

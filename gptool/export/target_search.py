@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gptool.errors import TargetSizeError
+from gptool.export.journal import Journal
 from gptool.export.report import ExportResult
 from gptool.export.run import count_size, run_export
 from gptool.export.size_estimates import SizeEstimates
@@ -21,7 +22,6 @@ from gptool.export.unit import UnitRunner
 from gptool.jpeg.recompression import Recompression
 from gptool.model import Progress
 from gptool.output.kind import OutputKind, collect_result_info
-from gptool.output.staging import Staging
 from gptool.plan import Plan
 
 GUESSES = 8
@@ -65,7 +65,7 @@ def choose_by_estimate(request: TargetRequest, name: str, progress: Progress | N
 
 
 def export_to_target(
-    request: TargetRequest, staging: Staging, runner: UnitRunner, progress: Progress | None = None
+    request: TargetRequest, journal: Journal, runner: UnitRunner, progress: Progress | None = None
 ) -> ExportResult:
     """Write the result with the highest quality that fits a target size; see `gptool.export.run.run_export`.
 
@@ -78,13 +78,13 @@ def export_to_target(
     OutputError
         If the result cannot be written.
     """
-    search = _Search(request, staging.target.stem, progress)
+    search = _Search(request, journal.staging.target.stem, progress)
 
     def export(recompression: Recompression, trial: Trial) -> ExportResult:
-        return run_export(request.plan, request.kind, recompression, staging, runner, progress, trial)
+        return run_export(request.plan, request.kind, recompression, journal, runner, progress, trial)
 
     def count(recompression: Recompression) -> SizeCount:
-        return count_size(request.plan, recompression, runner, progress, staging.target)
+        return count_size(request.plan, recompression, runner, progress, journal)
 
     return search.run(export, count)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gptool.export.report import LevelReport, stated_quality
-from gptool.export.unit import UnitResult
+from gptool.export.unit_record import UnitResult
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress
 from gptool.output.kind import OutputKind, ResultInfo

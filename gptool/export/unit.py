@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.export.report import LevelReport
+from gptool.export.unit_record import FinishedUnit, UnitResult
 from gptool.jpeg.recompression import BatchOutcomes, Recompression, recompress_tiles, split_batches
 from gptool.model import BundleAddress, Lod, Phase, Progress
 from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
@@ -34,12 +35,12 @@ class Unit(NamedTuple):
     ----------
     writer : type of BundleWriter
         With which the bundle is written.
-    checksums : bool
-        Whether the CRC-32 of the bundle's files is needed.
     regions : tuple of FileRegion
         Where the bundle's files are written.
     others : tuple of Recompression
         Other recompressions of the same tiles, whose results are counted but not written.
+    finished : FinishedUnit or None
+        What an earlier run has left of the unit, if it has finished it.
     """
 
     cache: TileCache
@@ -48,21 +49,33 @@ class Unit(NamedTuple):
     address: BundleAddress
     recompression: Recompression
     writer: type[BundleWriter]
-    checksums: bool
     regions: tuple[FileRegion, ...]
     others: tuple[Recompression, ...] = ()
+    finished: FinishedUnit | None = None
 
 
-class UnitResult(NamedTuple):
-    """The record of a finished unit of work: the bundle, its figures, and those of each of the other recompressions."""
+class UnitSink(NamedTuple):
+    """Where the results of units go.
 
-    bundle: WrittenBundle
-    report: LevelReport
-    others: tuple[LevelReport, ...]
+    Attributes
+    ----------
+    record : callable
+        Called with each result as soon as its unit is finished, in any thread.
+    take : callable
+        Called with the results in the order of the units, in the thread that runs them.
+    progress : Progress or None
+        Called in that thread.
+    folder : Path
+        A folder for files of the run, beside the result.
+    target : Path
+        The result that errors of the operating system are reported for.
+    """
 
-
-TakeResult = Callable[[UnitResult], None]
-"""Called with the results of units, in their order, in the thread that runs them."""
+    record: Callable[[UnitResult], None]
+    take: Callable[[UnitResult], None]
+    progress: Progress | None
+    folder: Path
+    target: Path
 
 
 class UnitRunner(Protocol):
@@ -72,22 +85,15 @@ class UnitRunner(Protocol):
     def is_remote(self) -> bool:
         """Whether units write files of their own, which are whole, rather than parts of the result."""
 
-    def run_units(
-        self, units: list[Unit], total: int, progress: Progress | None, take: TakeResult, target: Path
-    ) -> None:
-        """Run units of work. The first failure, an interrupt, or an exception of `progress` or `take` stops them all.
+    def run_units(self, units: list[Unit], total: int, sink: UnitSink) -> None:
+        """Run units of work. The first failure, an interrupt, or an exception of the sink stops them all.
 
         Parameters
         ----------
         units : list of Unit
         total : int
             The tiles of all units.
-        progress : Progress or None
-            Called in this thread.
-        take : callable
-            Called in this thread with the results, in the order of the units.
-        target : Path
-            The result that errors of the operating system are reported for.
+        sink : UnitSink
         """
 
 
@@ -99,7 +105,7 @@ class _Recompressed(NamedTuple):
 
 
 def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedMap = map) -> UnitResult:
-    """Write one output bundle.
+    """Write one output bundle, or take over what an earlier run has written.
 
     Parameters
     ----------
@@ -116,8 +122,13 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
     OSError
         If it cannot be written.
     """
+    if unit.finished and (result := unit.finished.take_over(unit.cache, unit.address)):
+        if progress:
+            progress(Phase.EXPORTING, result.report.tiles, result.report.tiles)
+        return result
     report, others = LevelReport(), tuple(LevelReport() for _ in unit.others)
-    writer = unit.writer(unit.address, unit.regions, checksums=unit.checksums)
+    stamp = unit.cache.bundle_stamp(unit.address)  # before anything is read
+    writer = unit.writer(unit.address, unit.regions)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
         batches: Iterable[TileBatch]
@@ -126,13 +137,13 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
         else:
             batches, ordered_map = bundle.batches(positions, _read_buffer()), map
         recompressions = unit.recompression, *unit.others
-        for batch, results in ordered_map(partial(_recompress, recompressions), batches):
-            writer.append(results[0].tiles)
-            for figures, result in zip((report, *others), results, strict=True):
-                figures.add_batch(unit.address, batch, *result)
+        for batch, outputs in ordered_map(partial(_recompress, recompressions), batches):
+            writer.append(outputs[0].tiles)
+            for figures, output in zip((report, *others), outputs, strict=True):
+                figures.add_batch(unit.address, batch, *output)
             if progress:
                 progress(Phase.EXPORTING, report.tiles, len(positions))
-    return UnitResult(WrittenBundle(unit.address, writer.files), report, others)
+    return UnitResult(WrittenBundle(unit.address, writer.files), report, others, stamp)
 
 
 _of_thread = threading.local()

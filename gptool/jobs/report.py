@@ -62,6 +62,7 @@ def write_report(
             "sha256": _sha256(result.path, progress) if request.tile_package else None,
         },
         "target": result.target and result.target.to_json(),
+        "resumed": result.resumed._asdict(),
         "verification": _verification_json(result.path) if request.tile_package else None,
         **_figures_json(plan, result),
         "damagedTiles": [tile.to_json() for tile in result.damaged],

@@ -30,16 +30,16 @@ class BundleFile(NamedTuple):
 
 
 class FileRegion(NamedTuple):
-    """A part of a file to write to: a new file if `start` is 0, else the bytes of an existing one from `start` on."""
+    """A part of a file to write to: a file of its own if `start` is 0, else bytes of another one from `start` on."""
 
     path: Path
     start: int
 
     def open(self) -> io.FileIO:
-        """Open the region for writing, unbuffered, and create a new file's folder."""
+        """Open the region for writing, unbuffered. A file of its own is emptied, or created with its folder."""
         if self.start == 0:
             self.path.parent.mkdir(exist_ok=True)
-        file = io.FileIO(self.path, "r+" if self.start else "x")
+        file = io.FileIO(self.path, "r+" if self.start else "w")
         file.seek(self.start)
         return file
 
@@ -55,7 +55,7 @@ class WrittenFile(NamedTuple):
     size : int
         Bytes.
     crc32 : int
-        The CRC-32 of its bytes; 0 if checksums are not needed.
+        The CRC-32 of its bytes.
     """
 
     name: str
@@ -79,8 +79,6 @@ class BundleWriter(ABC):
     address : BundleAddress
     regions : sequence of FileRegion
         The regions to write to, one for each of `bundle_files`.
-    checksums : bool
-        Whether to compute the CRC-32 of each file.
 
     Attributes
     ----------
@@ -91,8 +89,8 @@ class BundleWriter(ABC):
     files: tuple[WrittenFile, ...]
     first_tile: int
 
-    def __init__(self, address: BundleAddress, regions: Sequence[FileRegion], *, checksums: bool) -> None:
-        self._address, self._regions, self._checksums = address, regions, checksums
+    def __init__(self, address: BundleAddress, regions: Sequence[FileRegion]) -> None:
+        self._address, self._regions = address, regions
         self._offsets, self._sizes = np.zeros(PACKET_TILES, np.uint64), np.zeros(PACKET_TILES, np.uint64)
         self._size, self._crc32 = self.first_tile, 0
 
@@ -109,8 +107,7 @@ class BundleWriter(ABC):
     def append(self, batch: TileBatch) -> None:
         """Append tiles that are not in the bundle yet."""
         packed = _bundle.pack(batch.source, batch.offsets, batch.sizes).data
-        if self._checksums:
-            self._crc32 = isal_zlib.crc32(packed, self._crc32)
+        self._crc32 = isal_zlib.crc32(packed, self._crc32)
         sizes = batch.sizes.astype(np.uint64)
         self._offsets[batch.positions] = self._size + np.cumsum(sizes + np.uint64(SIZE_FIELD_BYTES)) - sizes
         self._sizes[batch.positions] = sizes
@@ -125,11 +122,7 @@ class BundleWriter(ABC):
         """Write the bytes in front of the first tile; return the finished file of tiles."""
         self._file.seek(self._regions[0].start)
         write_all(self._file, memoryview(preamble))
-        crc32 = (
-            isal_zlib.crc32_combine(isal_zlib.crc32(preamble), self._crc32, self._size - len(preamble))
-            if self._checksums
-            else 0
-        )
+        crc32 = isal_zlib.crc32_combine(isal_zlib.crc32(preamble), self._crc32, self._size - len(preamble))
         return WrittenFile(bundle_path(self._address), self._regions[0], self._size, crc32)
 
 
@@ -243,7 +236,7 @@ def _to_40_bits(entries: NDArray[np.uint64]) -> bytes:
 
 
 def bundle_regions(folder: Path, writer: type[BundleWriter], address: BundleAddress) -> tuple[FileRegion, ...]:
-    """Return regions for a bundle's files as new files in `folder`, the folder of the tiles, which must exist."""
+    """Return regions for a bundle's files as files of their own in the folder of the tiles, which must exist."""
     return tuple(FileRegion(folder / file.name, 0) for file in bundle_files(writer, address, 0, 0))
 
 

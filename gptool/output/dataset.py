@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from gptool.model import StorageFormat
+from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import (
     CompactV1Writer,
     CompactV2Writer,
@@ -58,15 +58,21 @@ class DatasetWriter(ResultWriter):
         self._path, self._kind = path, kind
         self._bundle_bytes = 0
         self._tiles = path / TILES_FOLDER
-        self._tiles.mkdir(parents=True)
+        self._tiles.mkdir(parents=True, exist_ok=True)
         kind.metadata(info)  # raises before any work if the metadata cannot be built
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Do nothing: no file is open."""
 
-    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
+    def allocate(
+        self, address: BundleAddress, sizes: Sequence[int] | None, *, separate: bool
+    ) -> tuple[FileRegion, ...]:
         """Return a region for each of the bundle's files, in the dataset's own folder."""
-        return bundle_regions(self._tiles, self._kind.bundle_writer, bundle.address)
+        return bundle_regions(self._tiles, self._kind.bundle_writer, address)
+
+    def places(self, address: BundleAddress) -> tuple[tuple[FileRegion, ...], ...]:
+        """Return the only place of a bundle's files."""
+        return (bundle_regions(self._tiles, self._kind.bundle_writer, address),)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
         """Add the sizes of a written bundle."""

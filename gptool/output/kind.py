@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from gptool.cache import TileCache
-from gptool.model import StorageFormat
+from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan import BundlePlan, Plan
@@ -47,6 +47,9 @@ class ResultWriter(ABC):
     Units of work write its bundles to the regions that `allocate` returns, in any order and process; then `add_bundle`
     takes the bundles in the order of their allocation, and `finish` completes the result. A context manager: leaving
     the context closes the result's files, whether it is complete or not.
+
+    A run that was interrupted may be gone on with: then bundles that it has written are allocated again, and added from
+    one of their `places`.
     """
 
     def __enter__(self) -> Self:
@@ -57,20 +60,28 @@ class ResultWriter(ABC):
         """Close the result's files."""
 
     @abstractmethod
-    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
+    def allocate(
+        self, address: BundleAddress, sizes: Sequence[int] | None, *, separate: bool
+    ) -> tuple[FileRegion, ...]:
         """Return the regions that a bundle's files are to be written to.
 
         Parameters
         ----------
-        bundle : BundlePlan
-        sizes_known : bool
-            True if the bundle will have the tiles and bytes that the plan states, since its tiles are copied.
+        address : BundleAddress
+        sizes : sequence of int or None
+            The sizes of the files in bytes, as of `bundle_files`; None if they are not known yet.
+        separate : bool
+            Whether the regions are to be whole files, since other machines write them.
 
         Raises
         ------
         OSError
             If the result cannot be written.
         """
+
+    @abstractmethod
+    def places(self, address: BundleAddress) -> tuple[tuple[FileRegion, ...], ...]:
+        """Return all regions in which an earlier run may have left the files of a bundle, which is allocated."""
 
     @abstractmethod
     def add_bundle(self, bundle: WrittenBundle) -> None:
@@ -117,9 +128,6 @@ class OutputKind(ABC):
 
     has_thumbnail: ClassVar[bool] = False
 
-    needs_checksums: ClassVar[bool] = False
-    """Whether its writer needs the CRC-32 of each bundle."""
-
     @property
     def description(self) -> str:
         """A noun for messages, by default the suffix."""
@@ -141,11 +149,11 @@ class OutputKind(ABC):
         Parameters
         ----------
         path : Path
-            The file or folder to create; it must not exist.
+            The file or folder to create, or to go on with: an earlier run may have left it.
         info : ResultInfo
             As far as it is known: without `guid`, and with the `quality` that is expected.
         staging : Path
-            A folder for files that are moved into the result later.
+            A folder for files that are moved into the result later, with those that an earlier run has left.
 
         Raises
         ------

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Self
 
 from gptool import system
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
-
-PREFIX, SUFFIX = ".gptool-", ".part"
-"""Of the names of staging folders, so that those left behind by a crash of the machine can be recognised."""
+from gptool.output.staging_folder import OLD, StagingFolder, staging_path
 
 DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 """The only entries of a folder that is replaced: a mistaken output name must not delete other files."""
@@ -26,6 +23,9 @@ TILE_FILE = re.compile(r"L[0-9]{2,}/R[0-9a-f]{4,}(C[0-9a-f]{4,}\.bundl(?:e|x)|/C
 
 OVERWRITE_OPTION = "the overwrite option"
 """How errors name it; callers put the name that their users write in its place."""
+
+RESTART_OPTION = "the restart option"
+"""How messages name the option that discards what an interrupted run has left, as `OVERWRITE_OPTION`."""
 
 MAX_LISTED = 3
 """Other files that the error names."""
@@ -113,7 +113,9 @@ def created_folder(folder: Path) -> Iterator[None]:
 
 
 class Staging:
-    """A hidden folder beside the target, removed with all that was not committed when the context is left.
+    """A context in which a result is staged in a hidden folder beside the target, and moved to it by `commit`.
+
+    All that was not committed is removed when the context is left, unless it is kept for the next run.
 
     Parameters
     ----------
@@ -122,6 +124,9 @@ class Staging:
         True if a folder is to be put at the target, False if a file is.
     overwrite : bool
         Whether the target may be replaced if it exists.
+    resumable : bool
+        Whether what an earlier run has left in the folder stays there. Then an existing target is an error only when
+        `check` is called, if there is such a folder: the target may be the result of that run.
 
     Attributes
     ----------
@@ -135,29 +140,71 @@ class Staging:
     OutputExistsError
         If the target exists and must not be replaced.
     OutputError
-        If the parent of the target is no folder, or the staging folder cannot be created.
+        If the parent of the target is no folder, the staging folder cannot be created, or another run uses it.
     """
 
     folder: Path
 
-    def __init__(self, target: Path, *, is_folder: bool, overwrite: bool) -> None:
-        check_target(target, is_folder=is_folder, overwrite=overwrite)
+    def __init__(self, target: Path, *, is_folder: bool, overwrite: bool, resumable: bool = False) -> None:
         self.target, self._is_folder, self._overwrite = target, is_folder, overwrite
-        self._keep = False
+        self._resumable, self._keep = resumable, False
+        try:
+            self.check()
+        except OutputExistsError:
+            if not (resumable and staging_path(target).is_dir()):
+                raise
 
     def __enter__(self) -> Self:
         with translate_os_errors(self.target):
-            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=self.target.parent))
+            self._staged = StagingFolder.open(self.target)
+            self.folder = self._staged.path
+            try:
+                self._staged.restore(self.target)
+                if not self._resumable:
+                    self._staged.clear()
+                    self.check()
+            except BaseException:
+                self._staged.release()
+                raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._keep:
+            self._staged.release()
             return
         try:
-            system.remove_folder(self.folder)
+            self._staged.remove()
         except BaseException:  # a second interrupt
-            system.remove_folder(self.folder)
+            self._staged.remove()
             raise
+
+    def check(self) -> None:
+        """Raise OutputExistsError if the target exists and must not be replaced."""
+        check_target(self.target, is_folder=self._is_folder, overwrite=self._overwrite)
+
+    def keep(self) -> None:
+        """Leave the folder to the next run when the context is left."""
+        self._keep = True
+
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Remove what an earlier run has left, except entries of these names."""
+        self._staged.clear(keep)
+
+    def stamp(self, result: Path) -> list[int]:
+        """Return numbers by which a staged result is recognised when it has been moved to the target.
+
+        They are the inode, size and time of modification of the file, or of each entry of the folder.
+        """
+        paths = sorted(result.iterdir()) if self._is_folder else [result]
+        states = [path.stat() for path in paths]
+        return [n for state in states for n in (state.st_ino, state.st_size, state.st_mtime_ns)]
+
+    def has_result(self, stamp: list[int]) -> bool:
+        """Return True if the target is the result of this stamp."""
+        try:
+            return self.stamp(self.target) == stamp
+        except OSError:
+            return False
 
     def commit(self, staged: Path) -> None:
         """Move a staged file or folder to the target.
@@ -184,11 +231,13 @@ class Staging:
 
     def _replace_folder(self, staged: Path) -> None:
         """Move a staged folder to the target; an old target goes to the staging folder, and back on failure."""
-        check_target(self.target, is_folder=True, overwrite=self._overwrite)
+        self.check()
         if not self.target.exists():
             system.rename(staged, self.target)
             return
-        old = Path(tempfile.mkdtemp(dir=self.folder)) / "old"
+        old = self.folder / OLD / self.target.name
+        system.remove_folder(old)  # of an earlier run
+        old.parent.mkdir(exist_ok=True)
         try:
             system.rename(self.target, old)
             system.rename(staged, self.target)

@@ -59,13 +59,16 @@ class StoredZip:
     Parameters
     ----------
     file : binary file
-        An empty file, open for writing; the caller closes it.
+        A file that is open for writing, empty or with what is to be written again; the caller closes it.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self._members: dict[str, ZipMember] = {}
         self._end = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
 
     def size(self, name: str) -> int:
         """Return the size of a member, bytes."""
@@ -101,6 +104,12 @@ class StoredZip:
         self.fill(name, len(data), zlib.crc32(data))
         self.file.write(data)
 
+    def fill_file(self, name: str, path: Path, size: int, crc32: int) -> None:
+        """Write the bytes of a reserved member, which are those of a file. Raises as `fill`."""
+        self.fill(name, size, crc32)
+        with path.open("rb") as source:
+            _copy_bytes(source, 0, self.file, size)
+
     def add_file(self, name: str, path: Path, size: int, crc32: int, *, start: int = 0) -> None:
         """Add a member with the bytes of a file from `start` on, whose number and CRC-32 are given."""
         self._append_header(name, size, crc32)
@@ -113,6 +122,7 @@ class StoredZip:
         for member in self._members.values():
             self.file.write(_central_header(member))
         self.file.write(_end_records(len(self._members), self.file.tell() - start, start))
+        self.file.truncate()
         self.file.flush()
 
     def _append_header(self, name: str, size: int, crc32: int) -> None:
@@ -208,6 +218,7 @@ def _encode_name(name: str) -> tuple[bytes, int]:
 
 def _copy_bytes(source: BinaryIO, begin: int, target: BinaryIO, size: int) -> None:
     """Copy bytes from `begin` on to the target's position, within the kernel if the system supports it."""
+    target.flush()
     source.seek(begin)
     start, remaining = target.tell(), size
     while remaining and hasattr(os, "copy_file_range"):
@@ -218,7 +229,7 @@ def _copy_bytes(source: BinaryIO, begin: int, target: BinaryIO, size: int) -> No
         if count == 0:
             break
         remaining -= count
-    target.seek(0, os.SEEK_END)
+    target.seek(start + size - remaining)
     if remaining:
         source.seek(begin + size - remaining)
         _copy_through_memory(source, target, remaining)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from gptool import system
+from gptool.model import BundleAddress
 from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.output.stored_zip import StoredZip, stored_zip_size
@@ -29,7 +31,6 @@ class TilePackage(OutputKind):
     tiles_folder: str
 
     has_thumbnail = True
-    needs_checksums = True
 
     @abstractmethod
     def metadata(self, info: ResultInfo) -> dict[str, bytes]:
@@ -75,16 +76,19 @@ class TilePackage(OutputKind):
 class TilePackageWriter(ResultWriter):
     """A tile package that is being written.
 
-    Bundles of known size are written into the package itself; others are staged and copied into it.
+    Bundles of known size have their place in the package itself, in their order; others are staged and appended to it.
     """
 
     def __init__(self, path: Path, kind: TilePackage, info: ResultInfo, staging: Path) -> None:
-        self._path, self._kind, self._staging = path, kind, staging
+        self._path, self._kind = path, kind
         self._bundles: list[WrittenBundle] = []
         self._staged_tiles = staging / "tiles"
-        self._staged_tiles.mkdir(parents=True)
+        self._staged_tiles.mkdir(parents=True, exist_ok=True)
+        self._planned = staging / "planned"
         metadata = kind.metadata_with_guid(info, ())
-        self._zip = StoredZip(path.open("xb"))
+        if self._planned.exists():  # an earlier run was interrupted in `finish`
+            system.replace(self._planned, path)
+        self._zip = StoredZip(path.open("r+b" if path.exists() else "xb"))
         self._reserve(metadata)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -93,24 +97,36 @@ class TilePackageWriter(ResultWriter):
         with suppress(OSError) if kind else nullcontext():
             self._zip.file.close()
 
-    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
-        """Return regions of the package itself if the sizes are known, else of staged files."""
-        writer = self._kind.bundle_writer
-        if not sizes_known:
-            return bundle_regions(self._staged_tiles, writer, bundle.address)
-        files = bundle_files(writer, bundle.address, bundle.tiles, bundle.bytes)
-        starts = [self._zip.reserve(self._member(file.name), file.size) for file in files]
-        return tuple(FileRegion(self._path, start) for start in starts)
+    def allocate(
+        self, address: BundleAddress, sizes: Sequence[int] | None, *, separate: bool
+    ) -> tuple[FileRegion, ...]:
+        """Return regions of the package itself if the sizes are known, else, or if `separate`, of staged files."""
+        if sizes is not None:
+            files = bundle_files(self._kind.bundle_writer, address, 0, 0)
+            starts = [self._zip.reserve(self._member(file.name), size) for file, size in zip(files, sizes, strict=True)]
+            if not separate:
+                return tuple(FileRegion(self._path, start) for start in starts)
+        return self._staged_regions(address)
+
+    def places(self, address: BundleAddress) -> tuple[tuple[FileRegion, ...], ...]:
+        """Return the staged files of a bundle, and its place in the package if it has one."""
+        staged = self._staged_regions(address)
+        names = [self._member(file.name) for file in bundle_files(self._kind.bundle_writer, address, 0, 0)]
+        if names[0] not in self._zip:
+            return (staged,)
+        return staged, tuple(FileRegion(self._path, self._zip.data_offset(name)) for name in names)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
         """Add a written bundle. Its staged files are removed then, so that the disk holds their bytes once."""
         self._bundles.append(bundle)
         for file in bundle.files:
-            if file.region.path == self._path:
-                self._zip.fill(self._member(file.name), file.size, file.crc32)
-            else:
-                self._zip.add_file(self._member(file.name), file.region.path, file.size, file.crc32)
-                file.region.path.unlink()
+            name, staged = self._member(file.name), file.region.path
+            if staged == self._path:
+                self._zip.fill(name, file.size, file.crc32)
+                continue
+            add = self._zip.fill_file if name in self._zip else self._zip.add_file
+            add(name, staged, file.size, file.crc32)
+            staged.unlink()
 
     def finish(self, info: ResultInfo) -> int:
         """Fill in the metadata, write the central directory and return the size of the package."""
@@ -127,17 +143,22 @@ class TilePackageWriter(ResultWriter):
             self._zip.reserve(name, len(data))
 
     def _rewrite(self, metadata: dict[str, bytes]) -> None:
-        """Copy the bundles behind metadata of another size: the quality has more or fewer digits than was expected."""
+        """Copy the bundles behind metadata of another size: the quality has more or fewer digits than was expected.
+
+        The package as it was planned stays until the result is in place: the next run needs it if this one is killed.
+        """
         planned = self._zip
         planned.file.close()
-        old = self._path.rename(self._staging / "planned")
+        system.replace(self._path, self._planned)
         self._zip = StoredZip(self._path.open("xb"))
         self._reserve(metadata)
         for bundle in self._bundles:
             for file in bundle.files:
                 name = self._member(file.name)
-                self._zip.add_file(name, old, file.size, file.crc32, start=planned.data_offset(name))
-        old.unlink()
+                self._zip.add_file(name, self._planned, file.size, file.crc32, start=planned.data_offset(name))
+
+    def _staged_regions(self, address: BundleAddress) -> tuple[FileRegion, ...]:
+        return bundle_regions(self._staged_tiles, self._kind.bundle_writer, address)
 
     def _member(self, name: str) -> str:
         return f"{self._kind.tiles_folder}/{name}"

@@ -21,11 +21,16 @@ from pathlib import Path
 if sys.platform == "win32":
     from gptool.system.windows import (
         allow_open_files,
+        close_lock,
         end_with_this_process,
+        is_own,
+        keep_lock,
         library_path,
         limit_memory,
         lower_priority,
         open_shared,
+        release_lock,
+        remove_lock,
         set_binary,
         try_lock,
         worker_options,
@@ -33,11 +38,16 @@ if sys.platform == "win32":
 else:
     from gptool.system.posix import (
         allow_open_files,
+        close_lock,
         end_with_this_process,
+        is_own,
+        keep_lock,
         library_path,
         limit_memory,
         lower_priority,
         open_shared,
+        release_lock,
+        remove_lock,
         set_binary,
         try_lock,
         worker_options,
@@ -52,14 +62,18 @@ __all__ = (
     "end_with_this_process",
     "flush",
     "foreign_path",
+    "is_own",
     "library_path",
     "limit_memory",
+    "lock_file",
     "lower_priority",
     "open_shared",
     "processors",
     "read_resident",
     "real_path",
+    "release_lock",
     "remove_folder",
+    "remove_lock",
     "rename",
     "replace",
     "replace_private",
@@ -111,6 +125,31 @@ def foreign_path(path: str | os.PathLike[str]) -> tuple[str, str] | None:
     if text.startswith("\\\\"):
         return "is the path of a share of Windows", "the folder in which the share is mounted"
     return ("is a path of Windows", "the path on this system") if DRIVE.match(text) else None
+
+
+def lock_file(path: Path) -> int | None:
+    """Open a file, which is made if it is missing, and lock it. Return None if another program has locked it.
+
+    Processes that are forked do not inherit the lock. End it with `release_lock` or `remove_lock`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or the file system has no locks.
+    """
+    while True:
+        file = os.open(path, LOCK, 0o600)
+        keep_lock(file)
+        is_locked = False
+        try:
+            is_locked = try_lock(file)
+            # Another program may have removed the file between the two calls.
+            if not is_locked or IS_WINDOWS or (path.exists() and os.path.samestat(os.fstat(file), path.stat())):
+                return file if is_locked else None
+            is_locked = False
+        finally:
+            if not is_locked:
+                close_lock(file)
 
 
 def read_resident(file: int, offset: int, size: int) -> bytes | None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import resource
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,50 @@ def try_lock(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def release_lock(file: int) -> None:
+    """Release the lock of an open file and close it; a process that was forked meanwhile does not keep the lock."""
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_UN)
+    close_lock(file)
+
+
+def remove_lock(file: int, path: Path) -> None:
+    """Remove a lock file, and then release its lock: who locks the path now makes a new file."""
+    with suppress(OSError):
+        path.unlink()
+    release_lock(file)
+
+
+_own_locks: set[int] = set()
+"""Locks that processes which are forked must not inherit: they would keep the lock if this process is killed."""
+
+
+def keep_lock(file: int) -> None:
+    """Let no process that is forked from now on inherit a lock."""
+    _own_locks.add(file)
+
+
+def close_lock(file: int) -> None:
+    """Close the file of a lock."""
+    _own_locks.discard(file)
+    os.close(file)
+
+
+def _close_inherited_locks() -> None:
+    for file in list(_own_locks):
+        with suppress(OSError):
+            close_lock(file)
+
+
+os.register_at_fork(after_in_child=_close_inherited_locks)
+
+
+def is_own(path: Path) -> bool:
+    """Return True if a folder, which is no link, belongs to this user."""
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def open_shared(path: str | os.PathLike[str]) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,30 @@ def try_lock(file: int) -> bool:
     finally:
         os.lseek(file, 0, os.SEEK_SET)
     return True
+
+
+def release_lock(file: int) -> None:
+    """Release the lock of an open file and close it."""
+    os.close(file)
+
+
+close_lock = release_lock
+
+
+def remove_lock(file: int, path: Path) -> None:
+    """Release a lock, and then remove its file, which is impossible before, and if another process has opened it."""
+    os.close(file)
+    with suppress(OSError):
+        path.unlink()
+
+
+def keep_lock(_file: int) -> None:
+    """Do nothing: processes do not inherit files."""
+
+
+def is_own(path: Path) -> bool:
+    """Return True if a path is that of a folder, and no link."""
+    return stat.S_ISDIR(path.lstat().st_mode)
 
 
 def open_shared(path: str | os.PathLike[str]) -> int:

@@ -133,7 +133,7 @@ def test_output_through_a_symbolic_link_is_the_same(tmp_path: Path) -> None:
 
 
 def test_every_argument_of_an_export_has_a_key() -> None:
-    arguments = {*PARAMETERS.values(), *(argument for argument, _ in OTHERS.values())}
+    arguments = {*PARAMETERS.values(), *(argument for argument, _ in OTHERS.values())} - {"restart"} | {"resume"}
     assert arguments == {*signature(export_tiles).parameters} - {"cache", "output", "workers", "executor", "progress"}
     assert {*EXPORT_KEYS} - {"cache", "output", *OTHERS} <= BY_NAME.keys()
     assert {*EXPORT_KEYS} - {*DEFAULTS_KEYS} == {"output"}

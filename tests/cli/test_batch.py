@@ -16,6 +16,7 @@ import pytest
 from gptool import export_tiles
 from gptool.batch import BatchExport, BatchRun, Outcome, read_batch
 from gptool.model import Phase, Progress
+from helpers.caches import HALF_WAY
 from helpers.checks import check_nothing_left, check_package
 from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
 from helpers.gate import Gate
@@ -80,7 +81,8 @@ def statuses(table: str) -> dict[str, str]:
 
 
 def outputs(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"world", "area.geojson", "batch.toml", "batch.toml.lock"}
+    names = {path.name for path in folder.iterdir()} - {"world", "area.geojson", "batch.toml", "batch.toml.lock"}
+    return {name for name in names if not name.startswith(".gptool-")}  # of exports that were interrupted
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -202,7 +204,7 @@ def test_jobs_run_at_once(folder: Path, gate: Gate) -> None:
 def test_interrupt_tells_what_was_done(folder: Path, gate: Gate, number: signal.Signals, status: int) -> None:
     write(folder, THREE.replace("[exports.b]", "levels = 0\n[exports.b]"))
     with running(folder) as process, gate:
-        gate.close(after=1)  # the only batch of the first export
+        gate.close(after=1 + HALF_WAY)  # after the only batch of the first export
         gate.wait()
         process.send_signal(number)
         wait_until_stopping(folder)
@@ -211,7 +213,11 @@ def test_interrupt_tells_what_was_done(folder: Path, gate: Gate, number: signal.
     assert (process.returncode, "Traceback" in errors_file(folder).read_text()) == (status, False)
     assert statuses(table) == {"a": "exported", "b": "interrupted", "c": "not started"}
     assert table.splitlines()[-1].endswith(" s: 1 exported, 1 interrupted, 1 not started")
-    check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock", "a.tpkx")
+    assert outputs(folder) == {"a.tpkx"}
+    again = run("batch", folder / "batch.toml", cwd=folder.parent)
+    assert statuses(again.stdout) == {"a": "failed", "b": "exported", "c": "exported"}
+    assert "b: Note: Resumed an interrupted run of this export: " in again.stderr
+    check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock", "a.tpkx", "b.tpkx", "c.tpkx")
 
 
 @pytest.mark.posix("signals between processes")
@@ -227,7 +233,7 @@ def test_interrupt_stops_all_jobs(folder: Path, gate: Gate) -> None:
         table, _ = process.communicate()
     assert process.returncode == 130
     assert statuses(table) == {"a": "interrupted", "b": "interrupted", "c": "not started"}
-    check_nothing_left(folder, "world", "area.geojson", "batch.toml", "batch.toml.lock")
+    assert not outputs(folder)
 
 
 def test_second_run_is_refused_until_the_first_has_ended(folder: Path, gate: Gate) -> None:

@@ -290,7 +290,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 @pytest.mark.posix("signals between processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)])
 def test_signal_leaves_no_files(cache: Path, tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
-    """The exit status is not 0, and there is neither a staging folder nor a package."""
+    """The exit status is not 0, and there is no package; what is finished is kept, and the same command uses it."""
     arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
     gate.close(after=HALF_WAY)
     with subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process, gate:
@@ -301,11 +301,26 @@ def test_signal_leaves_no_files(cache: Path, tmp_path: Path, gate: Gate, number:
         gate.open()
         _, errors = process.communicate()
     assert process.returncode == 128 + number
-    interrupted = re.search(
-        r"^Interrupted after exporting [1-9]\d* of 165 tiles; nothing half-written is left\.$", errors, re.M
-    )
+    interrupted = re.search(r"^Interrupted after exporting [1-9]\d* of 165 tiles\.$", errors, re.M)
     assert bool(interrupted) == (number == signal.SIGINT)
-    check_nothing_left(tmp_path)
+    kept = "Finished bundles are kept beside the output: the same export goes on with them, or anew with --restart."
+    assert errors.splitlines()[-1] == kept
+    assert not (tmp_path / "x.tpkx").exists()
+    done = run(*arguments[len(GPTOOL) :], cwd=tmp_path)
+    assert re.search(r"^Note: Resumed an interrupted run of this export: \d bundles? with ", done.stderr, re.M)
+    check_nothing_left(tmp_path, "x.tpkx")
+
+
+@pytest.mark.posix("signals between processes")
+def test_restart_discards_what_is_finished(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    arguments = ["export-tiles", str(cache), "x.tpkx", "--compression-quality", "50", "--workers", "1"]
+    gate.close(after=HALF_WAY)
+    with subprocess.Popen([*GPTOOL, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL) as process, gate:
+        gate.wait()
+        process.kill()
+    done = run(*arguments, "--restart", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["resumed"] == {"bundles": 0, "tiles": 0}
+    check_nothing_left(tmp_path, "x.tpkx")
 
 
 def test_progress_is_lines_without_a_terminal(cache: Path, tmp_path: Path, gate: Gate) -> None:

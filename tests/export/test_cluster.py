@@ -251,16 +251,25 @@ class TestDask:
 
     def test_lost_scheduler(self, bundles: Path, tmp_path: Path, gate: Gate) -> None:
         (tmp_path / "out").mkdir()
-        with gate.closed(after=3), DaskProcesses(tmp_path / "dask", 1, gate.environment) as cluster:
+        with gate.closed(after=20), DaskProcesses(tmp_path / "dask", 1, gate.environment) as cluster:
             program = self.export(cluster, bundles, tmp_path / "out/x.tpkx", "--compression-quality", 40)
             gate.wait()
+            [journal] = (tmp_path / "out").glob(".gptool-*/journal.jsonl")
+            wait_until(lambda: b'"unit"' in journal.read_bytes())
             cluster.scheduler.kill()
             wait_until(lambda: program.poll() is not None, cluster.log)
             out, errors = program.communicate()
         assert program.returncode == 1
         assert json.loads(out)["jobStatus"] == "esriJobFailed", errors
-        assert errors == "Error: --dask: its tasks were cancelled, or its scheduler was lost\n"
-        assert not list((tmp_path / "out").iterdir())
+        assert errors.splitlines() == [
+            "Error: --dask: its tasks were cancelled, or its scheduler was lost",
+            "Finished bundles are kept beside the output: the same export goes on with them, or anew with --restart.",
+        ]
+        expected = export_tiles(bundles, tmp_path / "whole" / "x.tpkx", compression_quality=40)
+        found = export_tiles(bundles, tmp_path / "out" / "x.tpkx", compression_quality=40)
+        assert found.resumed.bundles
+        assert read_result(found.path) == read_result(expected.path)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tpkx"]
 
     def test_executor_of_a_client(self, bundles: Path, tmp_path: Path) -> None:
         from distributed import Client

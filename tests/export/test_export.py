@@ -134,7 +134,7 @@ def test_unit_of_work_can_be_pickled_and_is_reproducible(cache: Path, tmp_path: 
         address = opened.bundles(lod)[0]
         (tmp_path / name).mkdir()
         regions = bundle_regions(tmp_path / name, CompactV2Writer, address)
-        unit = Unit(opened, selection, lod, address, Recompression(50), CompactV2Writer, True, regions)
+        unit = Unit(opened, selection, lod, address, Recompression(50), CompactV2Writer, regions)
         results.append(pickle.loads(pickle.dumps(run_unit(pickle.loads(pickle.dumps(unit))))))
     assert results[0].report == results[1].report
     assert 0 < results[0].report.tiles < 36

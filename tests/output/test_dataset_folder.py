@@ -194,7 +194,7 @@ def test_failed_export_leaves_nothing(
     if cause == "missing bundle":
         _delete_bundle_after_planning(monkeypatch, source)
     elif resource:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (140_000, limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(ERRORS[cause]):
             export_tiles(source, old, overwrite=overwrite, progress=_stop if cause == "interrupt" else None)
@@ -211,7 +211,7 @@ def test_old_dataset_is_restored_when_the_final_rename_fails(
     rename, before = Path.rename, contents(old)
 
     def rename_once(self: Path, target: Path) -> Path:
-        if self.name == target.name:  # only the new dataset keeps its name in the rename
+        if target == old and self.parent.name != "old":  # not the old dataset, which is moved back
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
@@ -219,6 +219,8 @@ def test_old_dataset_is_restored_when_the_final_rename_fails(
     with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
         export_tiles(one_tile_cache, old, overwrite=True)
     assert contents(old) == before
+    monkeypatch.undo()
+    assert export_tiles(one_tile_cache, old, overwrite=True).resumed.bundles == 1
     check_nothing_left(tmp_path, "cache", "x")
 
 
@@ -235,8 +237,12 @@ def test_old_dataset_is_kept_in_the_staging_folder_when_it_cannot_be_restored(
     monkeypatch.setattr(Path, "rename", rename_to_staging_only)
     with pytest.raises(errors.OutputError, match="x: cannot be written: Input/output error"):
         export_tiles(one_tile_cache, old, overwrite=True)
-    [kept] = tmp_path.glob(".gptool-*/*/old")
+    [kept] = tmp_path.glob(".gptool-*/old/x")
     assert contents(kept) == before
+    monkeypatch.undo()
+    with pytest.raises(errors.OutputExistsError):
+        export_tiles(one_tile_cache, old)
+    assert contents(old) == before
 
 
 @pytest.mark.parametrize("name", ["old", "tiles", "x.y"])

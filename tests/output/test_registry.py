@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from gptool import errors, export_tiles
-from gptool.model import StorageFormat
+from gptool.model import BundleAddress, StorageFormat
 from gptool.output import registry
 from gptool.output.bundle import CompactV2Writer, FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
@@ -91,7 +91,7 @@ class Concatenation(OutputKind):
     """A file of all bundles, one after the other: written only from staged bundles, as a database would be."""
 
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> ConcatenationWriter:
-        return ConcatenationWriter(path.open("xb"), staging)
+        return ConcatenationWriter(path.open("wb"), staging)
 
     def result_size(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> int:
         files = [bundle_files(CompactV2Writer, bundle.address, bundle.tiles, bundle.bytes) for bundle in bundles]
@@ -105,8 +105,13 @@ class ConcatenationWriter(ResultWriter):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
 
-    def allocate(self, bundle: BundlePlan, *, sizes_known: bool) -> tuple[FileRegion, ...]:
-        return bundle_regions(self._staging, CompactV2Writer, bundle.address)
+    def allocate(
+        self, address: BundleAddress, sizes: Sequence[int] | None, *, separate: bool
+    ) -> tuple[FileRegion, ...]:
+        return bundle_regions(self._staging, CompactV2Writer, address)
+
+    def places(self, address: BundleAddress) -> tuple[tuple[FileRegion, ...], ...]:
+        return (bundle_regions(self._staging, CompactV2Writer, address),)
 
     def add_bundle(self, bundle: WrittenBundle) -> None:
         [file] = bundle.files
