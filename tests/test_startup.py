@@ -35,8 +35,18 @@ def run(program: str, result: str) -> tuple[list[str], Any]:
         (HELP.format(["export-tiles", "--help"]), {"numpy"}),
         (HELP.format(["register", "--help"]), set()),
         (HELP.format(["doctor", "--help"]), set()),
+        (HELP.format(["clean", ".", "--older-than", "7d", "--json"]), set()),
     ],
-    ids=["import", "export_tiles", "--help", "--version", "export-tiles --help", "register --help", "doctor --help"],
+    ids=[
+        "import",
+        "export_tiles",
+        "--help",
+        "--version",
+        "export-tiles --help",
+        "register --help",
+        "doctor --help",
+        "clean",
+    ],
 )
 def test_libraries_are_imported_only_if_used(program: str, used: set[str]) -> None:
     _, loaded = run(program, "list(sys.modules)")

@@ -27,6 +27,7 @@ class _Listed(NamedTuple):
 
 COMMANDS = {
     "batch": _Listed("gptool.cli.batch", "Run many exports that one file describes."),
+    "clean": _Listed("gptool.cli.clean", "List and remove what interrupted exports have left."),
     "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
     "doctor": _Listed("gptool.cli.doctor", "Show what is installed and what is missing, and test an export."),
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 else:  # they have no type arguments in click 8.1
     IntegerType, KeywordType = click.ParamType, click.Choice
 
+AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+"""Seconds of each unit of an age."""
+
+AGE = re.compile(r"([0-9]{1,9}) ?([smhdw])")
+
 EXTRA_ARGUMENTS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
 
 
@@ -53,6 +58,19 @@ class Integer(IntegerType):
         if number < self.low or (self.high is not None and number > self.high):
             self.fail(f"value is out of range; {expected}", param, ctx)
         return number
+
+
+class Age(IntegerType):
+    """An age with a unit, which is read as seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds of a text such as `7d`. Raises BadParameter if it is no age."""
+        match = AGE.fullmatch(str(value).strip().lower())
+        if match is None:
+            self.fail(f"value is not an age; found {value}, expected one such as 7d, 12h or 90m", param, ctx)
+        return int(match[1]) * AGE_UNITS[match[2]]
 
 
 class Choice(KeywordType):

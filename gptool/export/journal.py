@@ -22,13 +22,11 @@ from gptool.errors import (
     translate_os_errors,
 )
 from gptool.export.fingerprint import pass_key
-from gptool.export.journal_file import END, JournalFile, read_lines
+from gptool.export.journal_file import END, JOURNAL, JournalFile, read_lines
 from gptool.export.unit_record import RecordPlace, UnitResult, encode_result
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Message
 from gptool.output.staging import RESTART_OPTION, Staging
-
-NAME = "journal.jsonl"
 
 FORMAT = 1
 """The version of the format of journals."""
@@ -138,8 +136,8 @@ class Journal:
         end = 0 if restart else self._read(header)
         self.has_units = any(each.finished for each in self._passes.values())
         # Also what a run on other machines has left: they stop when its description is gone.
-        staging.clear(keep=(NAME, *self._passes) if end else ())
-        self._file = JournalFile(staging.folder / NAME, end)
+        staging.clear(keep=(JOURNAL, *self._passes) if end else ())
+        self._file = JournalFile(staging.folder / JOURNAL, end)
         if not end:
             self.append(header)
 
@@ -150,7 +148,7 @@ class Journal:
 
     def _read(self, header: dict[str, Any]) -> int:
         """Read what earlier runs have left; return the end of the valid lines, 0 if it is of another export."""
-        path, end = self.staging.folder / NAME, 0
+        path, end = self.staging.folder / JOURNAL, 0
         for value, offset, length in read_lines(path):
             if end == 0:
                 is_own = value == header

@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 from isal import isal_zlib
 
+JOURNAL = "journal.jsonl"
+"""The name of the journal of an export in its staging folder."""
+
 HEAD, MIDDLE, END = b'{"crc32":"', b'","value":', b"}\n"
 VALUE_START = len(HEAD) + 8 + len(MIDDLE)
 """Offset of the value in a line, bytes."""

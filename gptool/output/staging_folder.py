@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,9 @@ DIGITS = 16
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 """Errors of file systems that have no locks."""
+
+LOCK_SECONDS, RETRY_SECONDS = 0.3, 0.05
+"""How long a locked folder is waited for: `gptool clean` holds a lock for a moment."""
 
 MAX_ATTEMPTS = 100
 """How often a folder is made again that another run removes at the same time."""
@@ -79,7 +83,9 @@ class StagingFolder:
     @classmethod
     def _locked(cls, path: Path) -> Self | None:
         try:
-            lock = system.lock_file(path / LOCK)
+            deadline = time.monotonic() + LOCK_SECONDS
+            while (lock := system.lock_file(path / LOCK)) is None and time.monotonic() < deadline:
+                time.sleep(RETRY_SECONDS)
         except OSError as error:
             if error.errno in NO_LOCKS:
                 (path / LOCK).unlink(missing_ok=True)
