@@ -17,7 +17,7 @@ from buffers cimport check_lengths, first_byte, little_endian
 
 
 cdef extern from "system.h" nogil:
-    int64_t gpt_file_size(const char *path, int *failure)
+    int64_t gpt_file_size(const char *path, int64_t *time, int *failure)
     intptr_t gpt_open_file(const char *path, int *failure)
     void gpt_close_file(intptr_t file)
     Py_ssize_t gpt_read_at(intptr_t file, void *target, size_t size, uint64_t offset, int *failure)
@@ -56,7 +56,13 @@ cdef const char **_addresses(list paths) except NULL:
 
 
 def file_sizes(list paths not None):
-    """Return the sizes of files.
+    """Return the sizes of files; see `file_states`."""
+    sizes, _, failure = file_states(paths)
+    return sizes, failure
+
+
+def file_states(list paths not None):
+    """Return the sizes of files and the times of their last modification.
 
     Parameters
     ----------
@@ -66,6 +72,8 @@ def file_sizes(list paths not None):
     -------
     sizes : int64[n]
         Bytes; -1 if it is not a regular file. If a file can't be queried, only the sizes of the files before it.
+    times : int64[n]
+        Nanoseconds, or units of 100 ns on Windows, as the system counts them; of the same files.
     failure : int
         The errno of the file that can't be queried, 0 if there is none.
 
@@ -77,18 +85,19 @@ def file_sizes(list paths not None):
     cdef const char **addresses = _addresses(paths)
     cdef Py_ssize_t i = 0, n = len(paths)
     cdef int failure = 0
-    sizes = np.empty(n, np.int64)
+    sizes, times = np.empty(n, np.int64), np.empty(n, np.int64)
     cdef int64_t[::1] view = sizes
+    cdef int64_t[::1] time_view = times
     try:
         with nogil:
             while i < n:
-                view[i] = gpt_file_size(addresses[i], &failure)
+                view[i] = gpt_file_size(addresses[i], &time_view[i], &failure)
                 if failure != 0:
                     break
                 i += 1
     finally:
         free(addresses)
-    return sizes[:i], failure
+    return sizes[:i], times[:i], failure
 
 
 cdef int _read_file(const char *path, uint8_t *target, size_t size, bint *is_whole) noexcept nogil:

@@ -67,13 +67,15 @@ static wchar_t *wide_path(const char *path)
     return wide;
 }
 
-int64_t gpt_file_size(const char *path, int *failure)
+int64_t gpt_file_size(const char *path, int64_t *time, int *failure)
 {
     WIN32_FILE_ATTRIBUTE_DATA data;
     wchar_t *wide = wide_path(path);
     const BOOL is_found = wide && GetFileAttributesExW(wide, GetFileExInfoStandard, &data);
 
     *failure = !wide ? ENOENT : is_found ? 0 : failure_of(GetLastError());
+    *time = is_found ? (int64_t)((uint64_t)data.ftLastWriteTime.dwHighDateTime << 32 | data.ftLastWriteTime.dwLowDateTime)
+                     : 0;
     free(wide);
     if (!is_found || data.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE))
         return -1;
@@ -118,11 +120,18 @@ ptrdiff_t gpt_read_at(intptr_t file, void *target, size_t size, uint64_t offset,
 #include <sys/stat.h>
 #include <unistd.h>
 
-int64_t gpt_file_size(const char *path, int *failure)
+#ifdef __APPLE__
+#define GPT_MTIME st_mtimespec
+#else
+#define GPT_MTIME st_mtim
+#endif
+
+int64_t gpt_file_size(const char *path, int64_t *time, int *failure)
 {
     struct stat status;
 
     *failure = stat(path, &status) == 0 ? 0 : errno;
+    *time = *failure ? 0 : (int64_t)status.GPT_MTIME.tv_sec * 1000000000 + status.GPT_MTIME.tv_nsec;
     return *failure || !S_ISREG(status.st_mode) ? -1 : (int64_t)status.st_size;
 }
 

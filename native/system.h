@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Return the size of a regular file, bytes; -1 if it is none, or after a failure. */
-int64_t gpt_file_size(const char *path, int *failure);
+/* Return the size of a regular file, bytes; -1 if it is none, or after a failure. `time` becomes the time of its last
+   modification: nanoseconds, or units of 100 ns on Windows. */
+int64_t gpt_file_size(const char *path, int64_t *time, int *failure);
 
 /* Open a file for reading, without waiting for the other end of a pipe. Return a descriptor, or a handle of Windows. */
 intptr_t gpt_open_file(const char *path, int *failure);

@@ -87,10 +87,15 @@ class Bundle(ABC):
         Size of each tile in bytes, row-major; 0 where there is no tile.
     empty : bool[16384] or None
         True where a tile exists but has no bytes, so that it cannot be exported; None if there is no such tile.
+    stamp : tuple of int
+        Numbers that change when a file of the bundle is changed or replaced, also while no program runs: they are of
+        the sizes and times of the files when it was opened, not of devices and inodes, which may have other numbers
+        after a restart of the computer.
     """
 
     sizes: NDArray[np.uint32]
     empty: NDArray[np.bool_] | None = None
+    stamp: tuple[int, ...] = ()
 
     @abstractmethod
     def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
@@ -185,19 +190,6 @@ class TileCache(ABC):
             If the header or the index is corrupt.
         CacheError
             If the bundle cannot be read.
-        """
-
-    @abstractmethod
-    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
-        """Return numbers that change when a file of a bundle is changed or replaced, also while no program runs.
-
-        Unlike those of `square_stamp`, they are of the files' sizes and times alone: devices and inodes may have other
-        numbers after a restart of the computer.
-
-        Raises
-        ------
-        CacheError
-            If the cache cannot be read.
         """
 
     @abstractmethod

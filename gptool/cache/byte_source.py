@@ -45,7 +45,9 @@ def open_file(path: str | Path, where: Path) -> Iterator[FileRange]:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise CacheError("is not a regular file", where=where)
-        yield FileRange(where, file, 0, status.st_size)
+        source = FileRange(where, file, 0, status.st_size)
+        source.stamp = status.st_size, status.st_mtime_ns
+        yield source
     finally:
         os.close(file)
 
@@ -74,9 +76,12 @@ class ByteSource(ABC):
         Size of the file, bytes.
     temporary_bytes : int
         Size of the temporary file that it takes while it is open.
+    stamp : tuple of int
+        The size and the time of modification (nanoseconds) of the file on disk when it was opened.
     """
 
     temporary_bytes = 0
+    stamp: tuple[int, ...] = ()
 
     def __init__(self, where: Path, size: int) -> None:
         self.where, self.size = where, size
@@ -147,7 +152,9 @@ class FileRange(ByteSource):
     def subrange(self, where: Path, start: int, size: int) -> FileRange:
         """Return the range of `size` bytes from `start`. Raises BundleError if it is not within this range."""
         self._check_end(start + size)
-        return FileRange(where, self._file, self._start + start, size)
+        part = FileRange(where, self._file, self._start + start, size)
+        part.stamp = self.stamp
+        return part
 
     def _read(self, offset: int, size: int, buffer: ReadBuffer) -> NDArray[np.uint8]:
         # Not mapped into memory: if a mapped file shrinks, the process is killed.

@@ -63,11 +63,6 @@ class CompactCache(TileCache):
     def open_bundle(self, address: BundleAddress) -> AbstractContextManager[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
 
-    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
-        """Return the sizes and times of the files of a bundle. See `TileCache.bundle_stamp`."""
-        stamps = (self.files.file_stamp(self.find_bundle(address, suffix)) for suffix in self.suffixes)
-        return tuple(number for stamp in stamps if stamp for number in stamp[2:])
-
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the files of a bundle. See `TileCache.square_stamp`."""
         paths = [self.find_bundle(BundleAddress(*first), suffix) for suffix in self.suffixes]
@@ -151,7 +146,7 @@ class CompactBundle(Bundle):
 
     def __init__(self, source: ByteSource, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32]) -> None:
         self._source, self._offsets, self.sizes = source, offsets, sizes
-        self.tiles = OpenTiles(source, offsets, sizes)
+        self.tiles, self.stamp = OpenTiles(source, offsets, sizes), source.stamp
         total, limit = int(sizes.sum(dtype=np.int64)), max(MAX_OVERLAP_FACTOR * source.size, MIN_OVERLAP_BYTES)
         if total > limit:
             raise BundleError(

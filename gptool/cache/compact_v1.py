@@ -78,7 +78,9 @@ class CompactV1Cache(CompactCache):
         with self.files.open(self.find_bundle(address, INDEX_SUFFIX)) as index:
             entries = _read_entries(index)
         with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
-            yield CompactBundle(source, *_read_offsets_and_sizes(source, entries, address))
+            bundle = CompactBundle(source, *_read_offsets_and_sizes(source, entries, address))
+            bundle.stamp += index.stamp
+            yield bundle
 
 
 def _read_entries(index: ByteSource) -> NDArray[np.uint8]:

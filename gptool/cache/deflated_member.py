@@ -37,6 +37,7 @@ class DeflatedMember(ByteSource):
     def __init__(self, where: Path, compressed: FileRange, size: int) -> None:
         super().__init__(where, size)
         self._compressed, self._lock = compressed, Lock()
+        self.stamp = compressed.stamp
         self._restart()
 
     @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,19 +88,6 @@ class ExplodedCache(TileCache):
             bundle.add_row(row, folder, *listing.select(address.column, address.column + PACKET_SIZE))
         yield bundle
 
-    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
-        """Return the number, total size and a checksum of the times of the tiles. See `TileCache.bundle_stamp`."""
-        count = size = checksum = 0
-        for _, folder in self._row_folders(address.level, address.row, address.row + PACKET_SIZE):
-            columns, names = _list_numbered(self.files, folder, TILE)
-            selected = slice(*np.searchsorted(columns, (address.column, address.column + PACKET_SIZE)))
-            for name in names[selected].tolist():
-                stamp = self.files.file_stamp(f"{folder}/{name.decode()}")
-                if stamp is not None:
-                    count, size = count + 1, size + stamp[2]
-                    checksum = zlib.crc32(struct.pack("<2q", *stamp[2:]), checksum)
-        return count, size, checksum
-
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the file of a tile. See `TileCache.square_stamp`."""
         path = self._find_tile(first)
@@ -145,6 +131,7 @@ class ExplodedBundle(Bundle):
         self._names = np.zeros(PACKET_TILES, NAME_TYPE)
         self.sizes = np.zeros(PACKET_TILES, np.uint32)
         self.empty: NDArray[np.bool_] = np.zeros(PACKET_TILES, np.bool_)
+        self.stamp = (0, 0)
 
     def add_row(self, row: int, folder: str, columns: NDArray[np.int64], names: list[str]) -> None:
         """Add the tiles of a row by their columns and file names.
@@ -159,7 +146,7 @@ class ExplodedBundle(Bundle):
         positions = (row - self._address.row) * PACKET_SIZE + columns - self._address.column
         self._folders[row - self._address.row] = folder
         self._names[positions] = np.array(names, NAME_TYPE)
-        sizes = self._files.file_sizes(self._paths(positions))
+        sizes, times = self._files.file_states(self._paths(positions))
         if (sizes > MAX_TILE_BYTES).any():
             largest = int(sizes.argmax())
             path = self._paths(positions[largest : largest + 1])[0]
@@ -167,6 +154,8 @@ class ExplodedBundle(Bundle):
             raise _size_error(self._files, path, tile, int(sizes[largest]))
         self.sizes[positions] = sizes
         self.empty[positions] = sizes == 0
+        count, checksum = self.stamp
+        self.stamp = count + len(sizes), zlib.crc32(np.stack((sizes, times)).tobytes(), checksum)
 
     def _paths(self, positions: NDArray[np.int64]) -> list[str]:
         # Made when they are needed: the paths of all tiles would take more memory than a batch of tiles.

@@ -60,9 +60,13 @@ class FileStore(ABC):
         It is None if the folder does not exist. Raises as `list_names`.
         """
 
-    @abstractmethod
     def file_sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
-        """Return the sizes of files, bytes.
+        """Return the sizes of files, bytes. Raises as `file_states`."""
+        return self.file_states(paths)[0]
+
+    @abstractmethod
+    def file_states(self, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the sizes of files, bytes, and their times of modification, nanoseconds.
 
         Raises
         ------

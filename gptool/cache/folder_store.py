@@ -52,14 +52,14 @@ class FolderStore(FileStore):
         if not isinstance(error, FileNotFoundError) or os.path.lexists(self.where(folder)):
             raise CacheError(f"folder cannot be listed: {error.strerror}", where=self.where(folder)) from error
 
-    def file_sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
-        """Return the sizes of files, bytes. See `FileStore.file_sizes`."""
-        sizes, failure = _files.file_sizes(self._encode(paths))
+    def file_states(self, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the sizes and times of files. See `FileStore.file_states`."""
+        sizes, times, failure = _files.file_states(self._encode(paths))
         if failure:
             raise CacheError(f"cannot be opened: {os.strerror(failure)}", where=self.where(paths[len(sizes)]))
         if (sizes < 0).any():
             raise CacheError("is not a regular file", where=self.where(paths[int(sizes.argmin())]))
-        return sizes
+        return sizes, times
 
     def file_stamp(self, path: str) -> tuple[int, ...] | None:
         """Return the device, inode, size and modification time of a file. See `FileStore.file_stamp`."""

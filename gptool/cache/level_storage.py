@@ -57,10 +57,6 @@ class MixedCache(TileCache):
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         return self.reader(address.level).open_bundle(address)
 
-    def bundle_stamp(self, address: BundleAddress) -> tuple[int, ...]:
-        """Return numbers that change with the files of a bundle. See `TileCache.bundle_stamp`."""
-        return self.reader(address.level).bundle_stamp(address)
-
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the file of a square. See `TileCache.square_stamp`."""
         return self.reader(first.level).square_stamp(first)

@@ -117,9 +117,10 @@ class ZipStore(FileStore):
         """Return True if the path is that of a file."""
         return path in self.entries
 
-    def file_sizes(self, paths: Sequence[str]) -> NDArray[np.int64]:
-        """Return the sizes of files, bytes. See `FileStore.file_sizes`."""
-        return np.array([self._entry(path).size for path in paths], np.int64)
+    def file_states(self, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the sizes of files, and the time of the package for each. See `FileStore.file_states`."""
+        sizes = np.array([self._entry(path).size for path in paths], np.int64)
+        return sizes, np.full(len(sizes), self.package_stamp[-1], np.int64)
 
     def file_stamp(self, path: str) -> tuple[int, ...] | None:
         """Return the stamp of the package in which a file is. See `FileStore.file_stamp`."""

@@ -18,7 +18,7 @@ from gptool.export.report import (
 )
 from gptool.export.trial import SizeCount, Trial, TrialRejectedError
 from gptool.export.unit import Unit, UnitRunner, UnitSink
-from gptool.export.unit_record import FinishedUnit, UnitResult
+from gptool.export.unit_record import FinishedUnit, UnitResult, bundle_stamp
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Lod, Progress
@@ -135,7 +135,7 @@ class _Export:
 
     def _has_changed(self, address: BundleAddress) -> bool:
         """Return True if a bundle has changed in the cache since an earlier run has finished its unit."""
-        return self.plan.cache.bundle_stamp(address) != self.pass_.read(address).stamp
+        return bundle_stamp(self.plan.cache, address) != self.pass_.read(address).stamp
 
     def result(self, size: int, *, is_in_place: bool = False) -> ExportResult:
         total, found = LevelReport.sum(self.reports.values()), len(self.pass_.finished)

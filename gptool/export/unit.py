@@ -127,7 +127,6 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
             progress(Phase.EXPORTING, result.report.tiles, result.report.tiles)
         return result
     report, others = LevelReport(), tuple(LevelReport() for _ in unit.others)
-    stamp = unit.cache.bundle_stamp(unit.address)  # before anything is read
     writer = unit.writer(unit.address, unit.regions)
     with unit.cache.open_bundle(unit.address) as bundle, writer:
         positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
@@ -143,7 +142,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
                 figures.add_batch(unit.address, batch, *output)
             if progress:
                 progress(Phase.EXPORTING, report.tiles, len(positions))
-    return UnitResult(WrittenBundle(unit.address, writer.files), report, others, stamp)
+    return UnitResult(WrittenBundle(unit.address, writer.files), report, others, bundle.stamp)
 
 
 _of_thread = threading.local()

@@ -44,7 +44,7 @@ class UnitResult(NamedTuple):
     others : tuple of LevelReport
         Those of each of the other recompressions.
     stamp : tuple of int
-        The state of the bundle's files in the cache before they were read, see `TileCache.bundle_stamp`.
+        The state of the bundle's files in the cache, see `gptool.cache.base.Bundle`.
     is_taken_over : bool
         Whether an earlier run has finished the unit.
     """
@@ -93,7 +93,7 @@ class FinishedUnit(NamedTuple):
             If the journal cannot be read.
         """
         result = self.record.read(address)
-        if cache.bundle_stamp(address) != result.stamp:
+        if bundle_stamp(cache, address) != result.stamp:
             return None
         files = result.bundle.files
         for regions in self.places if files else ((),):
@@ -101,6 +101,12 @@ class FinishedUnit(NamedTuple):
                 found = tuple(file._replace(region=region) for file, region in zip(files, regions, strict=True))
                 return result._replace(bundle=WrittenBundle(address, found), is_taken_over=True)
         return None
+
+
+def bundle_stamp(cache: TileCache, address: BundleAddress) -> tuple[int, ...]:
+    """Return the state of a bundle's files in the cache. Raises CacheError if they cannot be read."""
+    with cache.open_bundle(address) as bundle:
+        return bundle.stamp
 
 
 _of_thread = threading.local()

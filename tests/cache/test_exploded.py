@@ -229,7 +229,7 @@ def test_unit_sees_tiles_added_after_the_cache_was_opened(one: Path, tmp_path: P
     lod, unchanged = cache.scheme.lods[0], Recompression(None, "efficient")
     selection, address = Selection(cache.scheme, (lod,), None), BundleAddress(0, 0, 0)
     regions = bundle_regions(tmp_path, CompactV2Writer, address)
-    unit = Unit(cache, selection, lod, address, unchanged, CompactV2Writer, False, regions)
+    unit = Unit(cache, selection, lod, address, unchanged, CompactV2Writer, regions)
     assert run_unit(pickle.loads(pickle.dumps(unit))).report.tiles == 3
     os.utime(row_folder(one), (1, 2))
     assert read_with_gptool(cache).keys() == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}
@@ -253,8 +253,8 @@ class ManyFiles(FileStore):
     def folder_stamp(self, folder: str) -> int | None:
         return 0
 
-    def file_sizes(self, paths: Sequence[str]) -> np.ndarray:
-        return np.ones(len(paths), np.int64)
+    def file_states(self, paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones(len(paths), np.int64), np.zeros(len(paths), np.int64)
 
     is_file = is_folder = file_stamp = read_files = open = _check_crc32 = None  # type: ignore[assignment]
 
