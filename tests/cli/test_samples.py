@@ -76,6 +76,6 @@ def test_error_is_one_line_and_leaves_nothing(
     assert (sorted(tmp_path.rglob("*")), sorted(cache.rglob("*"))) == before
 
 
-def test_help_has_an_example() -> None:
-    done = run("samples", "--help", cwd=Path())
+def test_help_has_an_example(tmp_path: Path) -> None:
+    done = run("samples", "--help", cwd=tmp_path)
     assert "gptool samples relief relief.html" in done.stdout

@@ -229,16 +229,18 @@ def test_late_task_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.posix("Dask's processes")
 class TestDask:
-    def export(self, cluster: DaskProcesses, *arguments: object, **options: Any) -> subprocess.Popen[str]:
-        """Start `gptool export-tiles` on a cluster."""
+    def export(self, cluster: DaskProcesses, folder: Path, *arguments: object) -> subprocess.Popen[str]:
+        """Start `gptool export-tiles` on a cluster, in a folder in which Python finds no other gptool."""
         command = [*GPTOOL, "export-tiles", *map(str, arguments), "--dask", cluster.address, "--json"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def test_worker_that_is_killed_half_way(self, bundles: Path, tmp_path: Path, gate: Gate) -> None:
         expected = export_tiles(bundles, tmp_path / "threads.tpkx", compression_quality=40)
         (tmp_path / "out").mkdir()
         with gate.closed(after=3), DaskProcesses(tmp_path / "dask", 2, gate.environment) as cluster:
-            program = self.export(cluster, bundles, tmp_path / "out/threads.tpkx", "--compression-quality", 40)
+            program = self.export(
+                cluster, tmp_path, bundles, tmp_path / "out/threads.tpkx", "--compression-quality", 40
+            )
             gate.wait()
             process = gate.arrivals[-1]
             os.kill(process, signal.SIGKILL)
@@ -252,7 +254,7 @@ class TestDask:
     def test_lost_scheduler(self, bundles: Path, tmp_path: Path, gate: Gate) -> None:
         (tmp_path / "out").mkdir()
         with gate.closed(after=20), DaskProcesses(tmp_path / "dask", 1, gate.environment) as cluster:
-            program = self.export(cluster, bundles, tmp_path / "out/x.tpkx", "--compression-quality", 40)
+            program = self.export(cluster, tmp_path, bundles, tmp_path / "out/x.tpkx", "--compression-quality", 40)
             gate.wait()
             [journal] = (tmp_path / "out").glob(".gptool-*/journal.jsonl")
             wait_until(lambda: b'"unit"' in journal.read_bytes())

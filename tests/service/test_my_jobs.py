@@ -57,6 +57,13 @@ class Browser:
         return RestClient(self.client.address, **SAME, **({"Cookie": self.cookie} if self.cookie else {}))
 
 
+def test_jobs_of_all_operations_are_listed(service: ServiceProcess) -> None:
+    browser = Browser(service)
+    names = ("exportTiles", "estimateExportTilesSize", "sampleCompressions")
+    started = [browser.start(f"services/World/ImageServer/{name}", levels="0") for name in names]
+    assert browser.jobs() == started[::-1]
+
+
 def test_browser_lists_the_jobs_that_it_started(service: ServiceProcess) -> None:
     first, second = Browser(service), Browser(service)
     assert first.jobs() == []

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from gptool.jobs.record import JobRecord
 from gptool.jobs.status import JobStatus
-from gptool.service.resources.gp_service import GP_SERVICE, TASKS
+from gptool.service.resources.gp_service import GP_SERVICE
+from gptool.service.resources.image_service import LABELS
 from gptool.service.resources.job_cookie import remembered_jobs
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import Representation
@@ -55,7 +56,7 @@ async def my_jobs(context: RequestContext) -> Representation:
 def _listed(context: RequestContext, job: JobRecord) -> ListedJob:
     return ListedJob(
         job.job_id,
-        TASKS[job.operation].label,
+        LABELS[operation_resource(job.operation)],
         job.service,
         context.page_path(job_location(job)),
         job.status,
