@@ -20,7 +20,7 @@ from gptool.jobs.job import Job, Redactor
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, SAMPLE_COMPRESSIONS, PlannedSize
 from gptool.jobs.report import REPORT, write_report
 from gptool.model import Message
-from gptool.output.staging import Staging, created_folder
+from gptool.output.staging import Staging, created_folder, remove_others
 from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request, unknown_notices
 from gptool.request.limits import read_limit, read_workers
@@ -70,7 +70,7 @@ def export_tiles_job(
     on_change : callable or None
         See `OnChange`. An exception that it raises ends the job, unless that has ended.
     job_id, redact
-        See `Job`.
+        See `Job`. A job of the same id and parameters, whose process was killed, is gone on with.
     service : str or None
         The service that offers the cache, `Maps/World:ImageServer`. The result is named `World` then, and the message
         about the limit names the service. By default, the cache's own name is used.
@@ -87,10 +87,15 @@ def export_tiles_job(
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
         with unit_runner(workers, dask=dask) as runner:
             request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
-            with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
+            resumable = job_id is not None
+            with (
+                created_folder(target.parent),
+                Staging(target, is_folder=True, overwrite=False, resumable=resumable) as staging,
+            ):
+                staging.check()
                 folder = staging.folder / job.job_id
                 with translate_os_errors(target):
-                    folder.mkdir()
+                    folder.mkdir(exist_ok=True)
                 _export(job, request, prepared, folder, runner)
                 job.check_cancelled()
                 staging.commit(folder)
@@ -100,15 +105,18 @@ def export_tiles_job(
 
 
 def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, runner: UnitRunner) -> None:
-    """Write the result and report.json into the job's folder."""
+    """Write the result and report.json into the job's folder, which may have what a process left that was killed."""
     kind = prepared.kind
     target = folder / f"{prepared.plan.cache.name}{kind.suffix}"
-    with Staging(target, is_folder=not kind.is_file, overwrite=False) as staging:
-        result = prepared.export(staging, runner, job.report_progress)
-    scheme = prepared.plan.cache.scheme
-    job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
     with translate_os_errors(folder):
-        job.report = write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
+        remove_others(folder, target)
+    # What is there is of this job. The staging folder stays until the report is written, too.
+    with Staging(target, is_folder=not kind.is_file, overwrite=True, resumable=True) as staging:
+        result = prepared.export(staging, runner, job.report_progress)
+        scheme = prepared.plan.cache.scheme
+        job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
+        with translate_os_errors(folder):
+            job.report = write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
 
 
 def estimate_export_tiles_size_job(

@@ -13,7 +13,7 @@ from typing import Self
 
 from gptool import system
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
-from gptool.output.staging_folder import OLD, StagingFolder, staging_path
+from gptool.output.staging_folder import OLD, StagingFolder, remove_entry, staging_path
 
 DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 """The only entries of a folder that is replaced: a mistaken output name must not delete other files."""
@@ -247,6 +247,13 @@ class Staging:
                 system.rename(old, self.target)
                 self._keep = False
             raise
+
+
+def remove_others(folder: Path, target: Path) -> None:
+    """Remove what is in a folder besides a target and its staging folder."""
+    for path in folder.iterdir():
+        if path not in (target, staging_path(target)):
+            remove_entry(path)
 
 
 def _rename_to_new(staged: Path, target: Path) -> None:

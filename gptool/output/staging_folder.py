@@ -44,6 +44,14 @@ def staging_path(target: Path) -> Path:
     return target.with_name(f"{PREFIX}{hashlib.sha256(name).hexdigest()[:DIGITS]}{SUFFIX}")
 
 
+def remove_entry(path: Path) -> None:
+    """Remove a file, or a folder and what it contains, as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        system.remove_folder(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class StagingFolder:
     """A staging folder that this process has locked.
 
@@ -132,10 +140,8 @@ class StagingFolder:
         """Remove all but the lock and entries of these names, as far as possible."""
         entries = [entry for entry in self.path.iterdir() if entry.name != LOCK and entry.name not in keep]
         folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-        for folder in folders:
-            system.remove_folder(folder)
-        for file in set(entries).difference(folders):  # last, as they say what is in the folders
-            file.unlink(missing_ok=True)
+        for entry in (*folders, *set(entries).difference(folders)):  # files say what is in the folders
+            remove_entry(entry)
 
     def remove(self) -> None:
         """Remove the folder and release the lock, as far as possible."""

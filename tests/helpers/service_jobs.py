@@ -82,6 +82,11 @@ def texts_of(job: JobRecord) -> list[str]:
     return [message.description for message in job.messages]
 
 
+def has_finished_bundles(output: Path) -> bool:
+    """Return True if the journal of a job in progress has a finished bundle."""
+    return any(b'"unit"' in journal.read_bytes() for journal in (output / "work").rglob("journal.jsonl"))
+
+
 def files_in(folder: Path) -> set[str]:
     """Return the paths of all files below a folder, relative to it."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

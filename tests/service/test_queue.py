@@ -27,6 +27,7 @@ from helpers.service_jobs import (
     end_of,
     estimate,
     files_in,
+    has_finished_bundles,
     serving,
     settings_of,
     submit,
@@ -173,18 +174,27 @@ class TestCancel:
 
 
 @pytest.mark.posix("/proc")
-def test_killed_worker_fails_only_its_own_job(cache: Path, tmp_path: Path, gate: Gate) -> None:
+def test_job_of_a_killed_worker_is_gone_on_with_once(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    """It fails when its worker is killed for the second time; other jobs are not affected."""
+    ended = "worker process ended before the job did (SIGKILL)"
+
     async def run() -> None:
         async with serving(settings_of(tmp_path, cache, jobs=1)) as queue:
             first, second = await submit(queue, RECOMPRESSED), await submit(queue, {"levels": "8"})
             await tiles_of(queue, first)
+            await wait_in_loop_until(lambda: has_finished_bundles(tmp_path))
             [worker] = workers_of()
             os.kill(worker, signal.SIGKILL)
+            await wait_in_loop_until(lambda: workers_of() not in ([], [worker]))
+            [worker] = workers_of()
+            await tiles_of(queue, first)
+            gate.let_pass(1)
+            await gate.wait_in_loop()
+            os.kill(worker, signal.SIGKILL)
             job = await end_of(queue, first)
-            assert job.status == "esriJobFailed"
-            assert texts_of(job)[-3:-1] == [
-                "worker process ended before the job did (SIGKILL)", "Failed to execute (ExportTiles).",
-            ]  # fmt: skip
+            assert (job.status, job.restarts) == ("esriJobFailed", 1)
+            assert f"The {ended}: the job is started again." in texts_of(job)
+            assert texts_of(job)[-3:-1] == [ended, "Failed to execute (ExportTiles)."]
             gate.open()
             assert (await end_of(queue, second)).status == "esriJobSucceeded"
             assert list((tmp_path / "work").iterdir()) == []

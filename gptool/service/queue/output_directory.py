@@ -109,8 +109,15 @@ class OutputDirectory:
         for job_id in job_ids:
             system.remove_folder(self.result_folder(job_id))
 
-    def remove_orphans(self, ids_with_result: set[str]) -> None:
-        """Remove what a service that was killed has left: all work, and the results of other jobs than these.
+    def remove_orphans(self, ids_with_result: set[str], unfinished_ids: set[str]) -> None:
+        """Remove what a service that was killed has left, except what jobs go on with.
+
+        Parameters
+        ----------
+        ids_with_result : set of str
+            The jobs that have a result.
+        unfinished_ids : set of str
+            The jobs that are started again. Their work stays, unless it is a whole result that is not recorded.
 
         Raises
         ------
@@ -118,7 +125,7 @@ class OutputDirectory:
             If the folders cannot be listed.
         """
         with translate_os_errors(self.path):
-            orphans = _job_folders(self._work)
+            orphans = [path / path.name if path.name in unfinished_ids else path for path in _job_folders(self._work)]
             orphans += [path for path in _job_folders(self._results) if path.name not in ids_with_result]
         for path in orphans:
             system.remove_folder(path)

@@ -70,7 +70,8 @@ class JobQueue:
             await self._store.open(self._output.path)
             recovered = await self._store.call(recover_jobs, self._settings)
             ids = await self._store.call(JobStore.ids_with_result_folder)
-            await asyncio.to_thread(self._output.remove_orphans, ids)
+            unfinished = {record.job_id for record in recovered}
+            await asyncio.to_thread(self._output.remove_orphans, ids, unfinished)
         except BaseException:
             await self._store.close()
             self._output.unlock()
@@ -244,6 +245,7 @@ class JobQueue:
             await self._recorder.save(job, lambda record: record.end_with_error(_cancelled(), now))
             pool.waiting.remove(job)
             self._release(job)
+            await asyncio.to_thread(self._output.remove_work, job.job_id)  # of a process that was killed
         finally:
             pool.start_waiting()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gptool.errors import GptoolError, OutputError
@@ -111,17 +112,27 @@ class JobRecorder:
             await asyncio.to_thread(self._output.remove_results, [job.job_id])
         LOG.info("job %s ends: %s", job.job_id, job.record.status)
 
-    async def requeue(self, job: ActiveJob) -> None:
-        """Record that a job is to be started again when the service is.
+    async def requeue(self, job: ActiveJob, message: Message = STOPPED, *, is_restart: bool = False) -> bool:
+        """Record that a job is to be started again; return False if it has been cancelled meanwhile.
+
+        It goes on with what its process has finished.
+
+        Parameters
+        ----------
+        job : ActiveJob
+        message : Message
+            Why; by default, because the service is stopped.
+        is_restart : bool
+            Whether this counts as one of the restarts that a job may have.
 
         Raises
         ------
         OutputError
             If that cannot be stored.
         """
-        await asyncio.to_thread(self._output.remove_work, job.job_id)
-        await self.save(job, _requeued)
+        await self.save(job, partial(_requeued, message=message, restarts=int(is_restart)))
         LOG.info("job %s is queued again", job.job_id)
+        return job.record.status is JobStatus.SUBMITTED
 
     def stop_waiting(self) -> None:
         """Try only once more to save the ends of jobs."""
@@ -182,6 +193,8 @@ def _ended(record: JobRecord, outcome: WorkerUpdate | GptoolError, now: float) -
     return record.end_with_error(outcome, now)
 
 
-def _requeued(record: JobRecord) -> JobRecord:
+def _requeued(record: JobRecord, message: Message, restarts: int) -> JobRecord:
     """Return the record of a job to start again, unless it has been cancelled meanwhile."""
-    return record if record.status is JobStatus.CANCELLING else record.requeue(STOPPED)
+    if record.status is JobStatus.CANCELLING:
+        return record
+    return replace(record.requeue(message), restarts=record.restarts + restarts)

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gptool.errors import GptoolError, OutputError
+from gptool.jobs.record import EXPORT_TILES
+from gptool.model import Message
 from gptool.service.queue.active_job import ActiveJob
 from gptool.service.queue.protocol import WorkerUpdate
 from gptool.service.queue.recorder import JobRecorder
+from gptool.service.queue.recovery import MAX_RESTARTS
 from gptool.service.queue.worker_process import WorkerProcess
 
 STOP_GRACE_SECONDS = 0.5
@@ -21,6 +24,10 @@ MINUTE = 60.0
 """Seconds."""
 
 LOG = logging.getLogger(__name__)
+
+
+class _WorkerEndedError(GptoolError):
+    """The reason why a job ends whose worker process has."""
 
 
 class PoolLimits(NamedTuple):
@@ -134,10 +141,13 @@ class WorkerPool:
 
     async def _execute(self, job: ActiveJob) -> None:
         timer = asyncio.get_running_loop().call_later(MINUTE * self._limits.minutes, self._stop_late_job, job)
+        is_waiting = False
         try:
             outcome = await self._safe_outcome(job)
             if self._is_stopping and job.stop_reason is None and isinstance(outcome, GptoolError):
                 await self._recorder.requeue(job)
+            elif isinstance(outcome, _WorkerEndedError) and await self._restart(job, outcome):
+                is_waiting = True
             else:
                 await self._recorder.end(job, outcome)
         except Exception:
@@ -145,8 +155,23 @@ class WorkerPool:
         finally:
             timer.cancel()
             del self._executions[job]
-            self._on_ended(job)
+            if is_waiting:
+                self.waiting.appendleft(job)
+            else:
+                self._on_ended(job)
             self.start_waiting()
+
+    async def _restart(self, job: ActiveJob, reason: GptoolError) -> bool:
+        """Queue an export again whose process has ended; return False if it is to end too."""
+        is_export = job.record.operation == EXPORT_TILES
+        if job.stop_reason is not None or not is_export or job.record.restarts >= MAX_RESTARTS:
+            return False
+        message = Message("Warning", f"The {reason}: the job is started again.")
+        try:
+            return await self._recorder.requeue(job, message, is_restart=True)
+        except OutputError as error:  # the disk may be full
+            LOG.warning("job %s: the job cannot be queued again: %s", job.job_id, error)
+            return False
 
     async def _safe_outcome(self, job: ActiveJob) -> WorkerUpdate | GptoolError:
         try:
@@ -184,7 +209,7 @@ class WorkerPool:
             # An idle process may have been killed before it received the task; then another one executes it.
             if has_answered or not idle or self._is_stopping or job.stop_reason:
                 LOG.warning("job %s: its worker process ended (%s)", job.job_id, worker.end_reason)
-                return GptoolError(f"worker process ended before the job did ({worker.end_reason})")
+                return _WorkerEndedError(f"worker process ended before the job did ({worker.end_reason})")
 
     async def _apply(self, job: ActiveJob, update: WorkerUpdate) -> None:
         was_planned = job.record.planned is not None
