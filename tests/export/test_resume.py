@@ -385,6 +385,24 @@ def test_changed_bundles_are_exported_again(tmp_path: Path, make: Callable[..., 
     assert repeated_text(found - result.resumed.bundles) in texts(result)
 
 
+@pytest.mark.posix("processes that are killed")
+def test_changed_bundles_are_searched_again(tmp_path: Path, killed: KilledExports) -> None:
+    """What results of a target size were rejected for does not count when a bundle has changed since."""
+    tiles = many_tiles()
+    cache = make_cache(tmp_path / "cache", tiles, conf=conf_text(range(LEVEL + 1)))
+    options = with_target(cache, tmp_path / "size.tpkx", RESULTS["tpkx for a target size"][1])
+    calls = killed.export(cache, tmp_path / "x.tpkx", workers=WORKERS, **options).calls
+    run = killed.export(cache, tmp_path / "out" / "x.tpkx", at=calls - 150, workers=WORKERS, **options)
+    assert (run.is_done, run.units > 2 * BUNDLES) == (False, True)
+    address = (LEVEL, 0, 7)
+    make_changed(make_cache, cache, tiles | {address: jpeg_tile(700, 30).ljust(len(tiles[address]), b"\0")})
+    for name in ("out", "whole"):
+        last = killed.export(cache, tmp_path / name / "x.tpkx", workers=WORKERS, **options)
+        assert (last.is_done, last.units >= 2 * BUNDLES) == (True, True)
+    assert contents(tmp_path / "out" / "x.tpkx") == contents(tmp_path / "whole" / "x.tpkx")
+    check_nothing_left(tmp_path / "out", "x.tpkx")
+
+
 def test_changed_plan_discards_all(tmp_path: Path) -> None:
     tiles = many_tiles()
     cache = make_cache(tmp_path / "cache", tiles, conf=conf_text(range(LEVEL + 1)))
