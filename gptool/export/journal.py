@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from gptool import system
+from gptool.cache import TileCache
 from gptool.errors import (
     CacheError,
     ExecutorError,
@@ -23,7 +25,7 @@ from gptool.errors import (
 )
 from gptool.export.fingerprint import pass_key
 from gptool.export.journal_file import END, JOURNAL, JournalFile, read_lines
-from gptool.export.unit_record import RecordPlace, UnitResult, encode_result
+from gptool.export.unit_record import RecordPlace, UnitResult, bundle_stamp, encode_result
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Message
 from gptool.output.staging import RESTART_OPTION, Staging
@@ -52,7 +54,8 @@ class Pass:
         The records of the units that earlier runs have finished, with the sizes of their files, bytes.
     end : dict or None
         How an earlier run ended the pass: `size`, the bytes of the result or None, and `stamp`, that of the result
-        (see `Staging.stamp`), or None if the result was rejected.
+        (see `Staging.stamp`), or None if the result was rejected. It counts only as long as the bundles are those that
+        were read then.
     """
 
     journal: Journal
@@ -61,15 +64,23 @@ class Pass:
     finished: dict[BundleAddress, tuple[RecordPlace, tuple[int, ...]]] = field(default_factory=dict)
     end: dict[str, Any] | None = None
 
-    @property
+    @cached_property
     def is_rejected(self) -> bool:
         """Whether an earlier run has rejected the result."""
-        return self.end is not None and self.end["stamp"] is None
+        return self.end is not None and self.end["stamp"] is None and not self._has_changed()
 
-    @property
+    @cached_property
     def is_in_place(self) -> bool:
         """Whether the target is the result of the pass: an earlier run ended when it had been put there."""
-        return self.end is not None and not self.is_rejected and self.journal.staging.has_result(self.end["stamp"])
+        stamp: list[int] | None = self.end["stamp"] if self.end else None
+        return stamp is not None and self.journal.staging.has_result(stamp) and not self._has_changed()
+
+    def _has_changed(self) -> bool:
+        return any(map(self.has_changed, self.finished))
+
+    def has_changed(self, address: BundleAddress) -> bool:
+        """Return True if a bundle has changed in the cache since an earlier run has finished its unit."""
+        return bundle_stamp(self.journal.cache, address) != self.read(address).stamp
 
     def read(self, address: BundleAddress) -> UnitResult:
         """Return the record of a unit that an earlier run has finished."""
@@ -99,7 +110,7 @@ class Pass:
         size : int or None
             Its bytes; None if it is not complete.
         """
-        if self.end is None:
+        if not self.is_rejected:
             self.journal.append({"pass": self.key, "end": {"size": size, "stamp": None}})
         system.remove_folder(self.folder)
 
@@ -110,6 +121,7 @@ class Journal:
     Attributes
     ----------
     staging : Staging
+    cache : TileCache
     messages : list of Message
         What was found when it was opened.
     has_units : bool
@@ -118,6 +130,8 @@ class Journal:
     Parameters
     ----------
     staging : Staging
+    cache : TileCache
+        The cache that is read.
     fingerprint : str
         See `gptool.export.fingerprint.export_fingerprint`.
     restart : bool
@@ -129,8 +143,8 @@ class Journal:
         If the journal cannot be read or written.
     """
 
-    def __init__(self, staging: Staging, fingerprint: str, *, restart: bool) -> None:
-        self.staging, self.messages = staging, list[Message]()
+    def __init__(self, staging: Staging, cache: TileCache, fingerprint: str, *, restart: bool) -> None:
+        self.staging, self.cache, self.messages = staging, cache, list[Message]()
         self._passes: dict[str, Pass] = {}
         header = {"format": FORMAT, "output": staging.target.name, "fingerprint": fingerprint}
         end = 0 if restart else self._read(header)
@@ -204,7 +218,7 @@ def _is_interruption(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_journal(staging: Staging, fingerprint: str, *, restart: bool) -> Iterator[Journal]:
+def open_journal(staging: Staging, cache: TileCache, fingerprint: str, *, restart: bool) -> Iterator[Journal]:
     """Open the journal of an export in the context of its staging; see `Journal`.
 
     Raises
@@ -215,7 +229,7 @@ def open_journal(staging: Staging, fingerprint: str, *, restart: bool) -> Iterat
         If the target exists, must not be replaced, and is not the result of an earlier run of the same export.
     """
     with translate_os_errors(staging.target):
-        journal = Journal(staging, fingerprint, restart=restart)
+        journal = Journal(staging, cache, fingerprint, restart=restart)
     with journal:
         if not journal.has_result_in_place:
             staging.check()

@@ -95,7 +95,7 @@ class PreparedExport:
         """
         target, name = self._target(), staging.target.stem
         fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
-        with open_journal(staging, fingerprint, restart=restart) as journal:
+        with open_journal(staging, self.plan.cache, fingerprint, restart=restart) as journal:
             if target is not None:
                 return export_to_target(target, journal, runner, progress)
             return run_export(self.plan, self.kind, self.recompression, journal, runner, progress)

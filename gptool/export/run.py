@@ -18,10 +18,10 @@ from gptool.export.report import (
 )
 from gptool.export.trial import SizeCount, Trial, TrialRejectedError
 from gptool.export.unit import Unit, UnitRunner, UnitSink
-from gptool.export.unit_record import FinishedUnit, UnitResult, bundle_stamp
+from gptool.export.unit_record import FinishedUnit, UnitResult
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
-from gptool.model import BundleAddress, Lod, Progress
+from gptool.model import Lod, Progress
 from gptool.output.bundle import UnwrittenBundle, bundle_files
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
 from gptool.plan import BundlePlan, Plan
@@ -111,7 +111,7 @@ class _Export:
             record, sizes = self.pass_.finished.get(bundle.address, UNFINISHED)
             if not self.recompression.is_requested:
                 sizes = _planned_sizes(self.kind, bundle)
-            elif is_known and record and self._has_changed(bundle.address):
+            elif is_known and record and self.pass_.has_changed(bundle.address):
                 record = sizes = None  # its new size is not known
             # Sizes of bundles behind one that is not finished do not tell their places in the result.
             is_known = is_known and sizes is not None
@@ -132,10 +132,6 @@ class _Export:
                 )
             )
         return units
-
-    def _has_changed(self, address: BundleAddress) -> bool:
-        """Return True if a bundle has changed in the cache since an earlier run has finished its unit."""
-        return bundle_stamp(self.plan.cache, address) != self.pass_.read(address).stamp
 
     def result(self, size: int, *, is_in_place: bool = False) -> ExportResult:
         total, found = LevelReport.sum(self.reports.values()), len(self.pass_.finished)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,11 @@ NUMBERS = (
     *("pngs", "pngs_optimised", "png_bytes_read", "png_bytes_written"),
 )
 COUNTERS = ("outcomes", "qualities", "capped")
-"""The figures of a `LevelReport`, besides the damaged tiles and the quality steps of unchanged ones."""
+"""The figures of a `LevelReport` in their order in a record, before the quality steps of unchanged tiles and the
+damaged tiles."""
+
+_numbers_of, _counters_of = attrgetter(*NUMBERS), attrgetter(*COUNTERS, "unchanged")
+# A record is made between two bundles, when little of this is in the processor's caches: few steps matter.
 
 CHUNK_BYTES = 1 << 20
 """Bytes that are read at a time when a CRC-32 is compared."""
@@ -145,23 +150,19 @@ def decode_result(address: BundleAddress, values: dict[str, Any]) -> UnitResult:
     return UnitResult(WrittenBundle(address, files), report, tuple(others), tuple(values["stamp"]), is_taken_over=True)
 
 
-def _encode_report(report: LevelReport) -> dict[str, Any]:
-    """Return the figures that are not 0."""
-    values = {name: number for name in NUMBERS if (number := getattr(report, name))}
-    values |= {name: list(counter.items()) for name in COUNTERS if (counter := getattr(report, name))}
-    if report.unchanged:
-        values["unchanged"] = list(report.unchanged.items())
-    if report.damaged:
-        values["damaged"] = [(*tile, tile.code) for tile in report.damaged]
-    return values
+def _encode_report(report: LevelReport) -> list[Any]:
+    counters = [list(counter.items()) for counter in _counters_of(report)]
+    return [_numbers_of(report), *counters, [(*tile, tile.code) for tile in report.damaged]]
 
 
-def _decode_report(values: dict[str, Any]) -> LevelReport:
-    numbers = {name: values.get(name, 0) for name in NUMBERS}
-    counters: dict[str, Any] = {name: Counter(dict(values.get(name, ()))) for name in COUNTERS}
-    unchanged = Counter({QualityStep(*step): count for step, count in values.get("unchanged", ())})
-    damaged = [
-        DamagedTile(level, row, column, reason, TileDamage(code))
-        for level, row, column, reason, code in values.get("damaged", ())
-    ]
-    return LevelReport(**numbers, **counters, unchanged=unchanged, damaged=damaged)
+def _decode_report(values: list[Any]) -> LevelReport:
+    numbers, *counters, unchanged, damaged = values
+    figures = dict(zip(NUMBERS, numbers, strict=True))
+    figures |= {name: Counter(dict(items)) for name, items in zip(COUNTERS, counters, strict=True)}
+    return LevelReport(
+        **figures,
+        unchanged=Counter({QualityStep(*step): count for step, count in unchanged}),
+        damaged=[
+            DamagedTile(level, row, column, reason, TileDamage(code)) for level, row, column, reason, code in damaged
+        ],
+    )

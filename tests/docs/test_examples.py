@@ -35,6 +35,7 @@ PAGES = [
     "docs/getting-started.md",
     "docs/python.md",
     "docs/rest-service.md",
+    "docs/resuming.md",
     TUTORIAL,
     "docs/verify.md",
 ]

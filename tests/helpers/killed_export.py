@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -57,9 +58,16 @@ class KilledExports:
         self._program.communicate()
 
     def export(
-        self, cache: Path, output: Path, *, at: int | None = None, misjudge: bool = False, **options: Any
+        self,
+        cache: Path,
+        output: Path,
+        *,
+        at: int | None = None,
+        after: float | None = None,
+        misjudge: bool = False,
+        **options: Any,
     ) -> Killed:
-        """Export, and kill the process before its call number `at`, if given and reached.
+        """Export, and kill the process before its call number `at`, if given and reached, or after so many seconds.
 
         With `misjudge`, the search for a target size is first misled to results that are too large and too small.
         """
@@ -67,7 +75,7 @@ class KilledExports:
         assert self._program.stdout
         self._log.write_bytes(b"")
         task = {"cache": str(cache), "output": str(output), "at": at, "misjudge": misjudge, "log": str(self._log)}
-        self._program.stdin.write(json.dumps({**task, "options": options}) + "\n")
+        self._program.stdin.write(json.dumps([after, {**task, "options": options}]) + "\n")
         self._program.stdin.flush()
         status = int(self._program.stdout.readline())
         assert status in (0, signal.SIGKILL), status
@@ -80,8 +88,12 @@ def main() -> None:
     import gptool.export.calls  # noqa: F401 - before the forks
 
     for line in sys.stdin:
+        after, task = json.loads(line)
         if (child := os.fork()) == 0:
-            _export(**json.loads(line))
+            _export(**task)
+        if after is not None:
+            time.sleep(after)
+            os.kill(child, signal.SIGKILL)
         print(os.waitpid(child, 0)[1], flush=True)
 
 
