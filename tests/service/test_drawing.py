@@ -164,6 +164,7 @@ def test_drawing_on_a_touch_screen(browser: Browser, service: ServiceProcess) ->
         tool.tap()
         page.touchscreen.tap(*first)
         page.touchscreen.tap(*second)
+        expect(page.get_by_label("Area of interest")).not_to_have_value("")
         tapped = bounds_of(page)
         tool.tap()
         session = page.context.new_cdp_session(page)
