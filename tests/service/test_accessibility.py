@@ -27,6 +27,7 @@ PAGES = (
     "/jobs",
     "/services/nowhere",
 )
+ERROR_PAGE = PAGES[-1]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,12 @@ def test_pages_violate_no_rule(
         page.get_by_role("button", name="Compare qualities").click()
         expect(ended_status(page)).to_have_text("Succeeded")
         found["samples"] = violations(page)
+        page.get_by_role("link", name="Compare the tiles").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sample compressions of World")
+        found["samples.html"] = violations(page)
         for path in PAGES:
             page.goto(root + path)
+            expect(page.locator(".error")).to_have_count(int(path == ERROR_PAGE))
             found[path] = violations(page)
         assert found == {name: [] for name in found}
 

@@ -14,6 +14,7 @@ from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
 
 START = "services/World/ImageServer/exportTiles"
+SAMPLES = "services/World/ImageServer/sampleCompressions"
 TASK = "services/ExportTiles/GPServer/EstimateExportTilesSize"
 SAME = {"Sec_Fetch_Site": "same-origin"}
 
@@ -50,8 +51,18 @@ class Browser:
 
     def jobs(self) -> list[str]:
         """Return the links of the page."""
-        page = html.document_fromstring(self._with_cookie().get("jobs").body)
-        return [str(link) for link in page.xpath("//table[@id='jobs']//td/a/@href")]
+        return [str(link.get("href")) for link in self._links()]
+
+    def labels(self) -> list[str]:
+        """Return the texts of the links of the page."""
+        return [str(link.text_content()) for link in self._links()]
+
+    def _links(self) -> list[html.HtmlElement]:
+        reply = self._with_cookie().get("jobs")
+        page = html.document_fromstring(reply.body)
+        assert page.xpath("string(//h1)") == "My jobs", reply
+        found: list[html.HtmlElement] = page.xpath("//table[@id='jobs']//td/a")
+        return found
 
     def _with_cookie(self) -> RestClient:
         return RestClient(self.client.address, **SAME, **({"Cookie": self.cookie} if self.cookie else {}))
@@ -88,6 +99,19 @@ def test_token_lists_its_own_jobs_and_no_others(service: ServiceProcess, tokens:
     stolen.cookie = f"gptool_jobs={paths['anna'].rpartition('/')[2]}.{started.rpartition('/')[2]}"
     assert stolen.jobs() == [started], "the cookie does not open jobs of a token"
     assert RestClient(service.address).json("jobs")["jobs"] == []
+
+
+def test_sample_compressions_are_listed_once(service: ServiceProcess) -> None:
+    """An equal request has the same job."""
+    browser = Browser(service)
+    export = browser.start(START, levels="0")
+    samples = [browser.start(SAMPLES, levels="0-1") for _ in range(2)]
+    assert samples[0] == samples[1]
+    assert browser.jobs() == [samples[0], export]
+    ids = [path.rpartition("/")[2] for path in (samples[0], export)]
+    assert browser.cookie == f"gptool_jobs={'.'.join(ids)}"
+    assert browser.client.wait(samples[0])["jobStatus"] == "esriJobSucceeded"
+    assert [label.split()[:2] for label in browser.labels()] == [["Compare", "qualities"], ["Export", "Tiles"]]
 
 
 @pytest.mark.parametrize("value", ["x", "." * 5000, "j" + "0" * 32, "j1.' OR 1=1 --", ".".join(["j" + "0" * 32] * 90)])

@@ -139,7 +139,7 @@ def test_any_request_is_answered(described: DescribedService, data: st.DataObjec
 def test_all_operations_are_described(described: DescribedService) -> None:
     paths = {operation.path for operation in described.operations}
     for service in ("{service}/ImageServer", "{service}/MapServer"):
-        for operation in ("exportTiles", "estimateExportTilesSize"):
+        for operation in ("exportTiles", "estimateExportTilesSize", "sampleCompressions"):
             assert f"/arcgis/rest/services/{service}/{operation}" in paths
             assert f"/arcgis/rest/services/{service}/{operation}/jobs/{{job}}/cancel" in paths
     assert "/arcgis/rest/services/ExportTiles/GPServer/ExportTiles/submitJob" in paths

@@ -21,8 +21,9 @@ def remember_job(context: RequestContext, response: Response, job_id: str) -> No
     """Let a browser without a token keep the id of a job that it has started."""
     if context.owner:
         return
-    ids = ".".join([job_id, *remembered_jobs(context)][:MAX_REMEMBERED])
-    set_cookie(context, response, COOKIE, ids, COOKIE_SECONDS)
+    others = (other for other in remembered_jobs(context) if other != job_id)  # equal requests may have the same job
+    ids = [job_id, *others][:MAX_REMEMBERED]
+    set_cookie(context, response, COOKIE, ".".join(ids), COOKIE_SECONDS)
 
 
 def remembered_jobs(context: RequestContext) -> list[str]:
