@@ -60,7 +60,7 @@ class ServiceSettings:
     port: int = _setting(6080, "Port to listen on; 0 selects a free port.")
     output_directory: Path = _setting(DEFAULT_OUTPUT_DIRECTORY, "Folder of the jobs and their results.")  # noqa: RUF009
     jobs: int = _setting(2, "Number of exports that run at the same time, each in its own process.")
-    max_queued: int = _setting(20, "Maximum number of waiting jobs; further jobs are rejected.")
+    max_queued: int = _setting(20, "Maximum number of waiting jobs of each operation; further ones are rejected.")
     max_jobs_per_token: int = _setting(10, "Maximum number of waiting and running jobs of one token.")
     keep_hours: int = _setting(24, "Hours that a job and its result are kept after they were last accessed.")
     disk_quota: int = _setting(

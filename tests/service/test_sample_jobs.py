@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gptool import sample_compressions
-from gptool.errors import ExportCancelledError
-from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
+from gptool.errors import ExportCancelledError, ServiceError
+from gptool.jobs.record import EXPORT_TILES, SAMPLE_COMPRESSIONS, JobRecord
+from gptool.jobs.status import JobStatus
 from gptool.service.queue import reuse
 from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
 from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
@@ -122,17 +123,33 @@ class TestReuse:
         others: dict[str, Any] = {"service": "World", "service_type": "ImageServer", "owner": "me", "created": 0.0}
         return JobRecord("j1", **{"operation": SAMPLE_COMPRESSIONS, "inputs": {}, "accessed": 0.0, **others, **values})
 
-    def test_key_depends_on_all_of_a_request(self) -> None:
+    def test_key_depends_on_all_of_a_request(self, cache: Path) -> None:
         inputs = {"levels": "0", "tables": "exact"}
         keys = {
-            request_key(self.record(), inputs),
-            request_key(self.record(owner="you"), inputs),
-            request_key(self.record(service="Other"), inputs),
-            request_key(self.record(), {"levels": "0"}),
+            request_key(self.record(), inputs, cache),
+            request_key(self.record(operation="ExportTiles"), inputs, cache),
+            request_key(self.record(owner="you"), inputs, cache),
+            request_key(self.record(service="Other"), inputs, cache),
+            request_key(self.record(service_type="MapServer"), inputs, cache),
+            request_key(self.record(), {"levels": "0"}, cache),
+            request_key(self.record(), inputs, cache / "nowhere"),
         }
-        assert len(keys) == 4
-        assert request_key(self.record(), dict(reversed(inputs.items()))) in keys
-        assert request_key(self.record(operation="ExportTiles"), inputs) is None
+        assert len(keys) == 7
+        assert request_key(self.record(), dict(reversed(inputs.items())), cache) in keys
+        assert request_key(self.record(), {"levels": "\ud800"}, cache) not in keys
+
+    def test_key_depends_on_the_state_of_the_cache(self, tmp_path: Path) -> None:
+        cache = make_cache(tmp_path / "world", {(0, 0, 0): jpeg_tile(1), (1, 0, 0): jpeg_tile(2)})
+        [bundle] = cache.rglob("L01/*.bundle")
+        conf = cache / "conf.xml"
+        keys = [request_key(self.record(), {}, cache)]
+        (tmp_path / "new").write_bytes(bundle.read_bytes())
+        (tmp_path / "new").replace(bundle)
+        keys.append(request_key(self.record(), {}, cache))
+        conf.write_bytes(conf.read_bytes() + b"\n")
+        keys.append(request_key(self.record(), {}, cache))
+        assert len({*keys}) == 3
+        assert request_key(self.record(), {}, conf) == keys[-1], "another name of the same cache"
 
     def test_old_and_many_jobs_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
         jobs = ReusableJobs()
@@ -155,4 +172,45 @@ class TestReuse:
                 )
                 assert len({job.job_id for job in await asyncio.gather(*submit)}) == 1
 
+        asyncio.run(run())
+
+    def test_other_requests_are_no_equals_of_one_that_is_refused(self, cache: Path, tmp_path: Path) -> None:
+        """The area of interest that is too large is not among its inputs."""
+
+        async def run() -> None:
+            settings = settings_of(tmp_path, cache, max_area_bytes=10)
+            async with asyncio.timeout(TIMEOUT), serving(settings) as queue:
+                inputs = {"levels": "0"}
+                first = await queue.submit(SAMPLE_COMPRESSIONS, "World", "ImageServer", inputs, "me")
+                inputs["areaOfInterest"] = "x" * 11
+                other = await queue.submit(SAMPLE_COMPRESSIONS, "World", "ImageServer", inputs, "me")
+                assert other.job_id != first.job_id
+                assert other.status is JobStatus.FAILED
+                assert "areaOfInterest: too many bytes" in other.messages[0].description
+
+        asyncio.run(run())
+
+
+def test_equal_request_needs_no_place_in_the_queue_and_others_wait_apart(
+    cache: Path, tmp_path: Path, gate: Gate
+) -> None:
+    async def run() -> None:
+        settings = settings_of(tmp_path, cache, jobs=1, max_queued=1, max_jobs_per_token=2)
+        async with asyncio.timeout(TIMEOUT), serving(settings) as queue:
+
+            async def submit(operation: str, levels: str, owner: str) -> JobRecord:
+                return await queue.submit(operation, "World", "ImageServer", {"levels": levels}, owner)
+
+            first, waiting = [await submit(SAMPLE_COMPRESSIONS, levels, "me") for levels in ("0-3", "0-2")]
+            for owner in ("me", "you"):
+                with pytest.raises(ServiceError, match=r"too many jobs are waiting.*found 1, expected below 1"):
+                    await submit(SAMPLE_COMPRESSIONS, "0-1", owner)
+            assert (await submit(SAMPLE_COMPRESSIONS, "0-2", "me")).job_id == waiting.job_id
+            await submit(EXPORT_TILES, "0-3", "you")
+            export = await submit(EXPORT_TILES, "0-2", "you")
+            assert export.status is JobStatus.SUBMITTED, "samples that wait do not fill the queue of exports"
+            for job in (first, waiting, export):
+                await queue.cancel(job.job_id)
+
+    with gate.closed():
         asyncio.run(run())

@@ -21,7 +21,7 @@ from gptool.service.queue.admission import area_size_error, exportable_cache
 from gptool.service.queue.output_directory import JOB_ID, OutputDirectory
 from gptool.service.queue.recorder import JobRecorder
 from gptool.service.queue.recovery import recover_jobs
-from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
+from gptool.service.queue.reuse import REUSED, ReusableJobs, is_usable, request_key
 from gptool.service.queue.statistics import QueueStatistics
 from gptool.service.queue.storage_quota import StorageQuota
 from gptool.service.queue.store import JobStore
@@ -125,7 +125,9 @@ class JobQueue:
         ServiceError
             If the service does not accept the job.
         """
-        self._check_accepted(operation, service, owner)
+        location = exportable_cache(self._settings, service).location
+        if operation not in REUSED:  # an equal request needs no place in the queue
+            self._check_limits(operation, owner)
         inputs = job_inputs(parameters)
         error = await area_size_error(inputs, self._settings)
         now = time.time()
@@ -133,10 +135,13 @@ class JobQueue:
             new_job_id(), operation, inputs, service=service, service_type=service_type, owner=owner,
             created=now, accessed=now, messages=tuple(notices),
         )  # fmt: skip
+        key = None
         if error:
             inputs.pop(AREA)
             record = record.end_with_error(error, now)
-        return await self._complete(self._accept(record, request_key(record, inputs)))
+        elif operation in REUSED:
+            key = await asyncio.to_thread(request_key, record, inputs, location)
+        return await self._complete(self._accept(record, key))
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Return a job and record the access to it; None if there is no job of this id."""
@@ -192,7 +197,7 @@ class JobQueue:
             found = await self.find(known) if known else None
             if found and is_usable(found):
                 return found
-            self._check_accepted(record.operation, record.service, record.owner)
+            self._check_limits(record.operation, record.owner)
             await self._quota.check_space_left(self._active.values())
             await self._store.call(JobStore.add, record)
             stored = await self._stored(record.job_id)
@@ -207,10 +212,10 @@ class JobQueue:
         assert record, "a job that has not ended does not expire"
         return record
 
-    def _check_accepted(self, operation: str, service: str, owner: str) -> None:
-        exportable_cache(self._settings, service)
-        limit, waiting = self._settings.max_queued, sum(len(pool.waiting) for pool in self._pools.values())
-        if self._pools[operation].is_busy and waiting >= limit:
+    def _check_limits(self, operation: str, owner: str) -> None:
+        limit, pool = self._settings.max_queued, self._pools[operation]
+        waiting = len(pool.waiting)
+        if pool.is_busy and waiting >= limit:
             raise ServiceError(
                 "too many jobs are waiting, try again later", code=429, found=waiting, expected=f"below {limit}"
             )

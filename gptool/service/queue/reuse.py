@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from gptool.cache import open_cache
+from gptool.cache.byte_source import file_stamp
+from gptool.errors import CacheError
 from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.status import JobStatus
 
+REUSED = {SAMPLE_COMPRESSIONS}
+"""The operations of such jobs."""
+
 REUSE_SECONDS = 600.0
-"""The cache may change meanwhile."""
+"""Bundles that are written in place meanwhile are not noticed."""
 
 MAX_REMEMBERED = 256
 
@@ -37,12 +43,26 @@ class ReusableJobs:
             self._jobs.popitem(last=False)
 
 
-def request_key(record: JobRecord, inputs: Mapping[str, Any]) -> bytes | None:
-    """Return a digest of the request of a job; None if its operation is always executed anew."""
-    if record.operation != SAMPLE_COMPRESSIONS:
-        return None
-    values = [record.service, record.service_type, record.owner, sorted(inputs.items())]
-    return hashlib.sha256(json.dumps(values).encode()).digest()
+def request_key(record: JobRecord, inputs: Mapping[str, Any], location: Path) -> bytes:
+    """Return a digest of the request of a job, and of the state of the cache at a location.
+
+    Inputs may have megabytes, and the cache is read: call it in a thread.
+    """
+    request = record.operation, record.service, record.service_type, record.owner, sorted(inputs.items())
+    return hashlib.sha256(repr((request, _cache_state(location))).encode()).digest()
+
+
+def _cache_state(location: Path) -> object:
+    """Return what changes when a package, the metadata of a cache, or a file in the folder of a level is replaced."""
+    try:
+        cache = open_cache(location)
+        paths = [cache.location]
+        if cache.location.is_dir():
+            tiles = cache.location / cache.tiles_folder
+            paths += [tiles, *sorted(tiles.iterdir())]
+        return cache.conf_xml, cache.root_json, [file_stamp(path.stat()) for path in paths]
+    except (CacheError, OSError):
+        return None  # the job fails by the error
 
 
 def is_usable(record: JobRecord) -> bool:
