@@ -25,6 +25,7 @@ from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request, unknown_notices
 from gptool.request.limits import read_limit, read_workers
 from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, PAGE
+from gptool.samples.page import PageLinks, make_page
 from gptool.samples.run import make_samples
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
@@ -162,10 +163,12 @@ def sample_compressions_job(
     job_id: str | None = None,
     redact: Redactor | None = None,
     service: str | None = None,
+    links: PageLinks | None = None,
 ) -> Job:
     """Make sample compressions of the tiles that the operation's own parameters select.
 
-    Parameters as for `export_tiles_job`. Those that say how tiles are recompressed are not used, except `tables`.
+    Parameters as for `export_tiles_job`, and where the page leads to. Those of the operation that say how tiles are
+    recompressed are not used, except `tables`.
 
     Returns
     -------
@@ -186,7 +189,7 @@ def sample_compressions_job(
             folder = staging.folder / job.job_id
             with translate_os_errors(target):
                 folder.mkdir()
-                (folder / PAGE).write_text(samples.to_html(), encoding="utf-8")
+                (folder / PAGE).write_text(make_page(samples, links), encoding="utf-8")
                 (folder / REPORT).write_text(json.dumps(samples.to_json()), encoding="utf-8")
             staging.commit(folder)
         job.results[OUT_SERVICE_URL] = str(target)

@@ -50,9 +50,10 @@ def make_summary_table() -> None:
 
 
 def make_pages() -> None:
-    """Take the pictures of the service's pages, from the test that uses them in a browser."""
-    test = IMAGES.parents[1] / "tests" / "service" / "test_browser.py"
-    command = [sys.executable, "-P", "-m", "pytest", "-q", str(test), "-k", "draw_estimate_export"]
+    """Take the pictures of the service's pages, from the tests that use them in a browser."""
+    tests = IMAGES.parents[1] / "tests" / "service"
+    files = [str(tests / name) for name in ("test_browser.py", "test_samples_in_browser.py")]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", *files, "-k", "draw_estimate_export or drawn_area"]
     subprocess.run(command, env={**os.environ, "GPTOOL_SCREENSHOTS": str(IMAGES)}, check=True)
 
 

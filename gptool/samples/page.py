@@ -5,11 +5,13 @@ Its policy (Content-Security-Policy) allows its own style sheet and script, by t
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 from gptool.samples.figures import WORST, QualityFigures, SampledTile, SampleFigures, TileResult
 from gptool.samples.plot import size_plot, steps_strip
@@ -24,6 +26,13 @@ SCALE = (
     "signal-to-noise ratio of luma."
 )
 
+POLICY_BYTES = 1024
+"""The policy is within the first bytes of a page."""
+
+POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([ !#-~]*)"')
+
+LEADS = '<p class="help service">Each quality leads to the form of an export with it.</p>'
+
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -36,7 +45,7 @@ PAGE = """\
 <style>{style}</style>
 </head>
 <body>
-<header>
+<header>{way_back}
 <h1>{title}</h1>
 <p>{selection}</p>
 </header>
@@ -48,7 +57,7 @@ PAGE = """\
 <p class="help">The scored tiles change where a new step begins; all qualities of one step make the same tiles.</p>
 </section>
 <section class="card" aria-labelledby="table-title"><h2 id="table-title">Qualities</h2>{table}
-<p class="help">{scale}</p></section>
+<p class="help">{scale}</p>{leads}</section>
 </div>
 <h2>Tiles</h2>
 <form class="tools" aria-label="What the tiles show">{tools}</form>
@@ -61,20 +70,43 @@ PAGE = """\
 """
 
 
-def make_page(samples: SampleFigures) -> str:
+class PageLinks(NamedTuple):
+    """Where a page leads to that a service shows; a page that is opened as a file hides the links.
+
+    Attributes
+    ----------
+    job : str
+        The URL of the job that made the page, relative to the page.
+    form : str
+        The URL of the form of an export with the inputs of the job, up to the quality that it begins with.
+    """
+
+    job: str
+    form: str
+
+
+def stated_policy(start: bytes) -> str:
+    """Return the policy that a page states, from its first bytes; if there is none, one that allows nothing."""
+    found = POLICY.search(start)
+    return found[1].decode("ascii") if found else "default-src 'none'"
+
+
+def make_page(samples: SampleFigures, links: PageLinks | None = None) -> str:
     """Return the page."""
     style, script = (STATIC.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return PAGE.format(
         policy=f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}; "
         "base-uri 'none'; form-action 'none'",
+        way_back=f'<nav class="service"><a href="{escape(links.job)}">Back to the job</a></nav>' if links else "",
         title=f"Sample compressions of {escape(samples.name)}",
         style=style,
         selection=_selection(samples),
-        advice=_advice(samples),
+        advice=_advice(samples, links),
         plot=size_plot(samples),
         strip=steps_strip(samples),
-        table=_quality_table(samples),
+        table=_quality_table(samples, links),
         scale=escape(SCALE),
+        leads=LEADS if links else "",
         tools=_tools(samples),
         tiles="".join(_figure(samples, tile, i) for i, tile in enumerate(samples.tiles)),
         footer="Made by <code>gptool samples</code>. Images are shown at one pixel of the tile for one of the page.",
@@ -95,31 +127,38 @@ def _selection(samples: SampleFigures) -> str:
     )
 
 
-def _advice(samples: SampleFigures) -> str:
+def _advice(samples: SampleFigures, links: PageLinks | None) -> str:
     best = samples.recommended
     low, high = best.interval
     about = "" if low == high else f" ({format_bytes(low)} to {format_bytes(high)})"
     notes = "".join(f"<li>{escape(message.line)}</li>" for message in samples.messages)
     listed = f'<ul class="notes">{notes}</ul>' if notes else ""
+    use = f'<p class="service">{_use(links, best.quality, f"Use quality {best.quality}")}</p>' if links else ""
     return (
         f"<p><strong>Quality {best.quality} is recommended.</strong></p><p>It is the lowest at which the worst of the "
         f"scored tiles reaches {samples.threshold:g}: it scores {best.worst_score:.1f}. The result has "
         f"{format_bytes(best.total_size)}{about}, {100 * best.total_size / samples.copied_size:.0f} % of that with "
-        f"every tile as it is.</p>{listed}"
+        f"every tile as it is.</p>{use}{listed}"
     )
 
 
-def _quality_table(samples: SampleFigures) -> str:
-    rows = (_quality_row(figures, figures == samples.recommended) for figures in samples.all_figures)
+def _use(links: PageLinks, quality: int, text: str) -> str:
+    """Return the link to the form with a quality."""
+    return f'<a href="{escape(links.form)}{quality}" aria-label="Use quality {quality}">{text}</a>'
+
+
+def _quality_table(samples: SampleFigures, links: PageLinks | None) -> str:
+    rows = (_quality_row(figures, figures == samples.recommended, links) for figures in samples.all_figures)
     size = f'<td title="{samples.copied_size:,} bytes">{format_bytes(samples.copied_size)}</td>'
     copied = f'<tr><th scope="row">as it is</th>{size}<td>100.0</td><td>100.0</td><td>-</td></tr>'
     return _table(("Quality", "Result", "Worst", "Mean", "PSNR-Y"), (*rows, copied), "Figures of the qualities")
 
 
-def _quality_row(figures: QualityFigures, is_recommended: bool) -> str:
+def _quality_row(figures: QualityFigures, is_recommended: bool, links: PageLinks | None) -> str:
     name = ' class="recommended"' if is_recommended else ""
+    quality = _use(links, figures.quality, str(figures.quality)) if links else figures.quality
     return (
-        f'<tr{name}><th scope="row">{figures.quality}</th><td title="{figures.total_size:,} bytes">'
+        f'<tr{name}><th scope="row">{quality}</th><td title="{figures.total_size:,} bytes">'
         f"{format_bytes(figures.total_size)}</td><td>{figures.worst_score:.1f}</td><td>{figures.mean_score:.1f}</td>"
         f"<td>{_decibels(figures.mean_psnr)}</td></tr>"
     )

@@ -15,6 +15,7 @@ import gptool
 from gptool.errors import OutputError, OutputExistsError
 from gptool.model import Message
 from gptool.samples.figures import QualityFigures
+from gptool.samples.page import POLICY_BYTES, PageLinks, make_page, stated_policy
 from gptool.samples.report import Samples
 
 HOSTILE = "\"><script>alert('1')</script>&amp;<img src=x onerror=alert(1)>\x00\u202e"
@@ -79,6 +80,28 @@ def test_policy_allows_the_script_and_the_style_alone(elements: Elements) -> Non
         [text] = elements.texts[name]
         assert rules[f"{name}-src"] == f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
     assert not [attributes for _, attributes in elements.found if "style" in attributes]
+
+
+def test_policy_is_in_the_first_bytes(sampled: Samples, elements: Elements) -> None:
+    page = replace(sampled, name=HOSTILE).to_html().encode()
+    [policy] = [str(meta["content"]) for meta in elements.all("meta") if "http-equiv" in meta]
+    assert stated_policy(page[:POLICY_BYTES]) == policy
+    assert "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"<html>", b'http-equiv="Content-Security-Policy" content="x', b'content="script-src *"']
+)
+def test_file_without_a_policy_is_allowed_nothing(start: bytes) -> None:
+    assert stated_policy(start) == "default-src 'none'"
+
+
+def test_links_of_a_service_are_escaped_and_lead_to_each_quality(sampled: Samples) -> None:
+    elements = Elements(make_page(sampled, PageLinks('a"><b', "form?a=1&quality=")))
+    best = sampled.recommended.quality
+    qualities = [best, *(figures.quality for figures in sampled.all_figures)]
+    assert [link["href"] for link in elements.all("a")] == ['a"><b', *(f"form?a=1&quality={q}" for q in qualities)]
+    assert elements.all("b") == []
 
 
 def test_names_of_controls_and_ids_are_complete(elements: Elements) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import gptool
+from gptool.samples.page import PageLinks, make_page
 from gptool.samples.report import Samples
 from helpers.caches import conf_text, jpeg_tile, make_cache
 
@@ -145,6 +146,15 @@ def test_print_shows_before_and_after_side_by_side(browser: Browser, file: Path)
         assert right
         assert left["x"] + left["width"] < right["x"]
         assert (left["width"], left["y"]) == (right["width"], right["y"])
+
+
+def test_saved_page_of_a_service_leads_nowhere(browser: Browser, sampled: Samples, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(make_page(sampled, PageLinks("../job", "../form?quality=")), encoding="utf-8")
+    with opened(browser, file, viewport=DESKTOP) as page:
+        assert page.locator("a").count() == page.locator(".service").count() == 0
+        shown = page.locator("#table-title ~ .scroll tbody th").all_text_contents()
+        assert shown == [*(str(figures.quality) for figures in sampled.all_figures), "as it is"]
 
 
 @needs_axe

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from lxml import html
 
 from gptool import sample_compressions
 from gptool.errors import ExportCancelledError, ServiceError
 from gptool.jobs.record import EXPORT_TILES, SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.status import JobStatus
+from gptool.samples.page import PageLinks, make_page
 from gptool.service.queue import reuse
 from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
 from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
 from helpers.gate import Gate
-from helpers.rest_client import RestClient
+from helpers.rest_client import REST, RestClient
 from helpers.service_jobs import serving, settings_of
 from helpers.service_process import ServiceProcess
 from helpers.waiting import TIMEOUT
 
 SAMPLES = "services/World/ImageServer/sampleCompressions"
 SELECTION = {"levels": "0-1", "tilePackage": "true"}
+TEXT_TAGS = "style", "script"
 IGNORED = {"compressionQuality": "20", "targetSize": "1MB", "optimizeTilesForSize": "true", "optimizePng": "true"}
 """How a person filled in the form. Some of it contradicts the rest."""
 
@@ -63,12 +70,47 @@ def test_result_is_the_page_and_its_figures(service: RestClient, cache: Path) ->
     assert report["recommended"] == expected.to_json()["recommended"]
     assert report["name"] == "World"
     page = service.get(f"directories/arcgisoutput/{job}/samples.html")
-    assert page.headers["content-disposition"] == "inline"
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert "connect-src" not in page.headers["content-security-policy"]
-    assert page.headers["x-content-type-options"] == "nosniff"
-    named = re.sub("of [Ww]orld<", "of World<", expected.to_html())
-    assert re.sub("of [Ww]orld<", "of World<", page.body.decode()) == named
+    above = "../../../services/World/ImageServer"
+    links = PageLinks(f"{above}/{SAMPLES.rpartition('/')[2]}/jobs/{job}", f"{above}/exportTiles?job={job}&quality=")
+    assert page.body.decode() == make_page(replace(expected, name="World"), links)
+
+
+def test_page_is_shown_by_its_own_policy_also_when_a_browser_has_it(service: RestClient) -> None:
+    job = start(service, **SELECTION)
+    service.wait(f"{SAMPLES}/jobs/{job}")
+    path = service.path(f"directories/arcgisoutput/{job}/samples.html")
+    page = service.ask("GET", path)
+    again = service.ask("GET", path, If_None_Match=page.headers["etag"])
+    assert (page.status, again.status, again.body) == (200, 304, b"")
+    [style], [script] = (re.findall(f"<{tag}>(.*?)</{tag}>", page.body.decode(), re.DOTALL) for tag in TEXT_TAGS)
+    sources = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script)]
+    for reply in (page, again):
+        rules = dict(rule.strip().split(" ", 1) for rule in reply.headers["content-security-policy"].split(";"))
+        assert rules == {
+            "default-src": "'none'",
+            "img-src": "data:",
+            "style-src": sources[0],
+            "script-src": sources[1],
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": "'none'",
+        }
+        assert reply.headers["content-disposition"] == "inline"
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "private"
+
+
+def test_links_of_the_page_lead_to_the_job_and_the_form(service: RestClient) -> None:
+    job = start(service, **SELECTION)
+    service.wait(f"{SAMPLES}/jobs/{job}")
+    path = f"{REST}/directories/arcgisoutput/{job}/samples.html"
+    page = html.document_fromstring(service.get(path).body)
+    back, *use = [urljoin(path, str(link)) for link in page.xpath("//a/@href")]
+    assert html.document_fromstring(service.get(back).body).get_element_by_id("recommendation") is not None
+    assert [int(url.rpartition("=")[2]) for url in use[1:]] == sorted({30, 40, 50, 60, 70, int(use[0][-2:])})
+    for url in use:
+        form = html.document_fromstring(service.get(url).body).get_element_by_id("export").fields
+        assert (form["levels"], form["compressionQuality"]) == ("0-1", url.rpartition("=")[2])
 
 
 def test_equal_request_has_the_same_job(service: RestClient) -> None:

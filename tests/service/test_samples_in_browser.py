@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gptool import sample_compressions
-from helpers.caches import conf_text, jpeg_tile, make_cache
+from gptool.demo import make_cache as make_world
 from helpers.service_process import ServiceProcess
 
 pytest.importorskip("playwright", reason="playwright is not installed (the extra browser)")
@@ -17,13 +17,12 @@ from playwright.sync_api import Page, expect
 
 from helpers.browser import area_of, click_on_map, ended_status, estimated_tiles, form_url, map_point, save_screenshot
 
-SIDE = 256
-
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tiles = {(2, row, column): jpeg_tile(4 * row + column, 90, SIDE) for row in range(4) for column in range(4)}
-    return make_cache(tmp_path_factory.mktemp("sampled") / "world", tiles, conf=conf_text(range(3), tile=SIDE))
+    folder = tmp_path_factory.mktemp("sampled") / "world"
+    make_world(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +36,13 @@ def test_compare_qualities_of_the_drawn_area_and_use_one(page: Page, service: Se
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(form_url(service, "World"))
-    expect(estimated_tiles(page)).to_have_text("16")
+    expect(estimated_tiles(page)).to_have_text("341")
     page.get_by_role("button", name="Polygon").click()
-    vertices = [map_point(page, *at) for at in ((0.45, 0.4), (0.55, 0.4), (0.5, 0.6))]
+    vertices = [map_point(page, *at) for at in ((0.34, 0.3), (0.58, 0.22), (0.72, 0.62), (0.42, 0.7))]
     click_on_map(page, *vertices, vertices[0])
     page.get_by_label("Compression quality").fill("50")
     expected = sample_compressions(sampled, area_of_interest=area_of(page), tile_package=True)
-    assert expected.total_tiles < 16
+    assert expected.total_tiles < 341
     expect(estimated_tiles(page)).to_have_text(str(expected.total_tiles))
 
     page.get_by_role("button", name="Compare qualities").click()
@@ -61,7 +60,17 @@ def test_compare_qualities_of_the_drawn_area_and_use_one(page: Page, service: Se
     expect(slider).to_have_value("51")
     assert "51%" in str(page.locator(".after:not([hidden])").first.get_attribute("style"))
 
-    page.goto(job)
+    page.reload()
+    slider.focus()
+    page.keyboard.press("End")
+    assert "100%" in str(page.locator(".after:not([hidden])").first.get_attribute("style"))
+
+    page.get_by_role("link", name="Use quality 40").click()
+    expect(page.get_by_label("Compression quality")).to_have_value("40")
+    assert area_of(page)
+    page.go_back()
+    page.get_by_role("link", name="Back to the job").click()
+    expect(page).to_have_url(job)
     page.get_by_role("link", name="Use quality").click()
     expect(page).to_have_url(re.compile("/exportTiles[?]"))
     expect(page.get_by_label("Compression quality")).to_have_value(str(quality))

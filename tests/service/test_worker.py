@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from gptool.jobs.record import JobResult, new_job_id
 from gptool.jobs.redaction import path_redactor
 from gptool.model import Message
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_update, encode_line
+from gptool.service.queue.worker import page_links
 from helpers.bundles import bundle_path
 from helpers.caches import jpeg_tile, make_cache, world
 from helpers.gate import Gate
@@ -284,3 +286,14 @@ class TestRedaction:
         text = path_redactor("World", location, Path("/out"))(str(error))
         assert text.startswith("World/conf.xml: not XML; found ")
         assert "<" not in text
+
+
+@pytest.mark.parametrize("service_type", ["ImageServer", "MapServer"])
+def test_page_of_samples_leads_to_its_job_and_to_the_form(service_type: str) -> None:
+    name = f"Maps/Wörld & 50 %:{service_type}"
+    task = make_task(Path(), Path(), {}, "SampleCompressions", "j1")._replace(full_service_name=name)
+    links = page_links(task)
+    above = f"https://x.example/tiles/arcgis/rest/services/Maps/W%C3%B6rld%20%26%2050%20%25/{service_type}"
+    page = "https://x.example/tiles/arcgis/rest/directories/arcgisoutput/j1/samples.html"
+    assert urljoin(page, links.job) == f"{above}/sampleCompressions/jobs/j1"
+    assert urljoin(page, links.form) == f"{above}/exportTiles?job=j1&quality="

@@ -46,6 +46,12 @@ all.addEventListener("input", () => {
 for (const input of document.querySelectorAll("input[name=quality]")) input.addEventListener("change", showQuality);
 for (const input of document.querySelectorAll("input[name=zoom]")) input.addEventListener("change", showZoom);
 
+/* The links of a page that a service has made lead nowhere from a saved file. */
+if (location.protocol === "file:") {
+  for (const element of document.querySelectorAll(".service")) element.remove();
+  for (const link of document.querySelectorAll("th a")) link.replaceWith(link.textContent);
+}
+
 /* A browser may keep the state of a form when the page is loaded again. */
 showQuality();
 showZoom();

@@ -24,7 +24,7 @@ class WorkerTask(NamedTuple):
     service : str
         Name of the cache in the service: `Maps/World`.
     full_service_name : str
-        The name in the message about the limit of tiles: `Maps/World:ImageServer`.
+        The name in the message about the limit of tiles, and in links: `Maps/World:ImageServer`.
     cache_location, output_directory : str
         Absolute paths of the cache, and of the service's output directory.
     work_folder : str

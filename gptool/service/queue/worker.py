@@ -11,6 +11,7 @@ when its standard input does: then the service has ended, and will execute the j
 from __future__ import annotations
 
 import os
+import posixpath
 import signal
 import sys
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import Any, NoReturn
 
 from gptool import system
 from gptool.jobs.job import Job
-from gptool.jobs.record import ESTIMATE_SIZE, OUT_SERVICE_URL, SAMPLE_COMPRESSIONS, JobResult
+from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES, OUT_SERVICE_URL, SAMPLE_COMPRESSIONS, JobResult
 from gptool.jobs.redaction import path_redactor
 from gptool.jobs.report import REPORT
 from gptool.jobs.status import JobStatus
+from gptool.samples.page import PageLinks
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
+from gptool.service.urls import OUTPUT_FILES, operation_resource, service_path
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job, sample_compressions_job
 
 
@@ -71,7 +74,11 @@ class Worker:
             return estimate_export_tiles_size_job(task.inputs, **options)
         if task.operation == SAMPLE_COMPRESSIONS:
             return sample_compressions_job(
-                task.inputs, output_directory=task.work_folder, workers=task.threads, **options
+                task.inputs,
+                output_directory=task.work_folder,
+                workers=task.threads,
+                links=page_links(task),
+                **options,
             )
         return export_tiles_job(
             task.inputs,
@@ -99,6 +106,17 @@ class Worker:
                 line = line[os.write(self._output, line) :]
         except OSError:  # the pipe is broken
             os._exit(0)  # as in `listen`, which may notice the end of the service later
+
+
+def page_links(task: WorkerTask) -> PageLinks:
+    """Return where the page of sample compressions leads to, relative to it: the service may have any public URL."""
+    service, _, service_type = task.full_service_name.rpartition(":")
+    place = f"{OUTPUT_FILES}/{task.job_id}"
+    job, form = (
+        posixpath.relpath(service_path(service, service_type, *parts), place)
+        for parts in ((operation_resource(task.operation), "jobs", task.job_id), (operation_resource(EXPORT_TILES),))
+    )
+    return PageLinks(job, f"{form}?job={task.job_id}&quality=")
 
 
 def result_of(job: Job) -> JobResult | None:

@@ -13,20 +13,13 @@ from gptool.errors import ServiceError
 from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.report import REPORT
 from gptool.samples.defaults import PAGE
+from gptool.samples.page import POLICY_BYTES, stated_policy
 from gptool.service.catalog import CURRENT_VERSION
 from gptool.service.middleware import SECURITY_HEADERS
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.request_context import RequestContext
 from gptool.service.resources.responses import etag_matches, json_response
 from gptool.service.urls import OUTPUT_FILES
-
-PAGE_HEADERS = {
-    **SECURITY_HEADERS,
-    "Content-Disposition": "inline",
-    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-}
-"""Of the page of sample compressions, which is shown. A policy of its own allows its style sheet and script only."""
 
 SAVING_AGENTS = ("arcgisutils ",)
 """The starts of the user agents of clients that save what the address of a result returns: arcgistiles, for R."""
@@ -76,14 +69,28 @@ def _is_saved(context: RequestContext) -> bool:
 def _file_response(context: RequestContext, path: Path, *, is_page: bool) -> Response:
     try:
         status = path.stat()
+        headers = {"Cache-Control": "private", **(_page_headers(path) if is_page else {})}
     except FileNotFoundError:
         raise expired_output(path.name) from None
-    response = FileResponse(path, filename=path.name, headers={"Cache-Control": "private"}, stat_result=status)
-    if is_page:
-        response.headers.update(PAGE_HEADERS)
+    response = FileResponse(path, filename=path.name, headers=headers, stat_result=status)
     if etag_matches(context.request.headers.get("if-none-match", ""), response.headers["etag"]):
-        return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+        # Browsers replace the headers of the page that they have by these.
+        return Response(status_code=304, headers={**headers, "ETag": response.headers["etag"]})
     return response
+
+
+def _page_headers(path: Path) -> dict[str, str]:
+    """Return the headers of a page of sample compressions, which is shown: its own policy, by which nothing frames it.
+
+    The policy is in the page, since another version of gptool, with another style sheet, may have written that.
+    """
+    with path.open("rb") as file:
+        policy = stated_policy(file.read(POLICY_BYTES))
+    return {
+        **SECURITY_HEADERS,
+        "Content-Disposition": "inline",
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+    }
 
 
 def expired_output(name: str) -> ServiceError:
