@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from gptool.request import Request, read_request, unknown_notices
 from gptool.request.limits import read_limit, read_workers
 from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, PAGE
 from gptool.samples.page import PageLinks, make_page
-from gptool.samples.run import make_samples
+from gptool.samples.run import make_samples, page_bytes
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
 
@@ -182,7 +183,8 @@ def sample_compressions_job(
         threads = read_workers(workers)
         target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
         others = {name: value for name, value in parameters.items() if name not in NOT_SAMPLED}
-        request, prepared = _prepare(job, others, cache, service, target=target)
+        reserved = partial(page_bytes, qualities=DEFAULT_QUALITIES)
+        request, prepared = _prepare(job, others, cache, service, target=target, reserved=reserved)
         samples = make_samples(prepared, DEFAULT_QUALITIES, DEFAULT_COUNT, request.tables, threads, job.report_progress)
         job.add_messages([*samples.messages, Message("Informative", samples.summary)])
         with created_folder(target.parent), Staging(target, is_folder=True, overwrite=False) as staging:
@@ -205,6 +207,7 @@ def _prepare(
     *,
     target: Path | None = None,
     limit: int | None = None,
+    reserved: Callable[[Plan], int] = reserved_bytes,
 ) -> tuple[Request, PreparedExport]:
     """Read the parameters and prepare the export; the job gets the notices and the planned figures."""
     if isinstance(parameters, Mapping):  # otherwise `read_request` raises an error
@@ -217,7 +220,7 @@ def _prepare(
 
     def set_planned(plan: Plan) -> None:
         levels = tuple((level.lod.level, level.tiles, level.bytes) for level in plan.filled_levels)
-        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved_bytes(plan), levels)
+        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved(plan), levels)
 
     progress = job.report_progress
     prepared = prepare(

@@ -30,6 +30,16 @@ MAX_IMAGE_BYTES = 24_000_000
 """Bytes of all images of the result, so that a page with them has at most a third more, about 32 MB."""
 
 
+TEXT_BYTES = 1024 * 1024
+"""Bytes of a page and of the figures as JSON besides the images, at most."""
+
+
+def page_bytes(plan: Plan, qualities: Sequence[int]) -> int:
+    """Return how many bytes the page and the figures as JSON have at most, before tiles are read."""
+    images = plan.bytes * (len(qualities) + 2)  # also as they are, and at the recommended quality; none gets larger
+    return min(images, MAX_IMAGE_BYTES) * 4 // 3 + TEXT_BYTES
+
+
 def make_samples(
     prepared: PreparedExport,
     qualities: Sequence[int],

@@ -25,7 +25,7 @@ from gptool.service.queue.reuse import ReusableJobs, is_usable, request_key
 from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
 from helpers.gate import Gate
 from helpers.rest_client import REST, RestClient
-from helpers.service_jobs import serving, settings_of
+from helpers.service_jobs import end_of, serving, settings_of, submit, texts_of
 from helpers.service_process import ServiceProcess
 from helpers.waiting import TIMEOUT
 
@@ -256,3 +256,26 @@ def test_equal_request_needs_no_place_in_the_queue_and_others_wait_apart(
 
     with gate.closed():
         asyncio.run(run())
+
+
+def test_page_that_does_not_fit_into_the_storage_is_not_made(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    async def run() -> None:
+        async with serving(settings_of(tmp_path, cache, disk_quota=500_000)) as queue:
+            job = await end_of(queue, await submit(queue, SELECTION, SAMPLE_COMPRESSIONS))
+        assert job.status is JobStatus.FAILED
+        assert "not enough storage for the result" in texts_of(job)[-3]
+        assert not list((tmp_path / "results").iterdir())
+
+    with gate.closed():
+        asyncio.run(run())
+
+
+def test_result_is_no_larger_than_the_storage_that_is_reserved(cache: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(settings_of(tmp_path, cache)) as queue:
+            job = await end_of(queue, await submit(queue, SELECTION, SAMPLE_COMPRESSIONS))
+        assert job.result
+        assert job.planned
+        assert job.result.size < job.planned.reserved_bytes < 34_000_000
+
+    asyncio.run(run())

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from gptool.errors import GptoolError
-from gptool.jobs.record import EXPORT_TILES, JobRecord
+from gptool.jobs.record import ESTIMATE_SIZE, JobRecord
 from gptool.service.queue.protocol import WorkerUpdate
 from gptool.service.queue.worker_process import WorkerProcess
 
@@ -54,7 +54,7 @@ class ActiveJob:
     def reserved_bytes(self) -> int:
         """Disk space that the result may need at most; 0 until that is known."""
         planned = self.record.planned
-        return planned.reserved_bytes if planned and self.record.operation == EXPORT_TILES else 0
+        return planned.reserved_bytes if planned and self.record.operation != ESTIMATE_SIZE else 0
 
     @property
     def remaining_bytes(self) -> int:

@@ -268,11 +268,11 @@ class JobQueue:
             self._written_bytes += job.record.result.size
 
     async def _reserve(self, job: ActiveJob) -> None:
-        """Stop an export whose result does not fit into the storage."""
-        if job.record.operation == EXPORT_TILES and job.stop_reason is None:
+        """Stop a job whose result does not fit into the storage."""
+        if job.reserved_bytes and job.stop_reason is None:
             error = await self._quota.reservation_error(job, self._active.values())
             if error and job.stop_reason is None:  # it may have been cancelled meanwhile
-                self._pools[EXPORT_TILES].stop_job(job, error)
+                self._pools[job.record.operation].stop_job(job, error)
 
     def _pool_limits(self) -> dict[str, PoolLimits]:
         processes, memory = self._settings.jobs, MEGABYTE * self._settings.job_memory

@@ -44,7 +44,7 @@ class StorageQuota(NamedTuple):
         )
 
     async def reservation_error(self, job: ActiveJob, active: Collection[ActiveJob]) -> GptoolError | None:
-        """Return the error of an export that does not fit beside the other active jobs; None if it fits."""
+        """Return the error of a job whose result does not fit beside the other active jobs; None if it fits."""
         stored, free = await self.store.call(self._measure)
         available = self._available([other for other in active if other is not job], stored, free)
         planned = job.record.planned
