@@ -206,6 +206,15 @@ class TileWindow(NamedTuple):
             max(self.column_max, other.column_max),
         )
 
+    def intersection(self, other: TileWindow) -> TileWindow:
+        """Return the rows and columns of both; the first one is greater than the last one if there are none."""
+        return TileWindow(
+            max(self.row_min, other.row_min),
+            min(self.row_max, other.row_max),
+            max(self.column_min, other.column_min),
+            min(self.column_max, other.column_max),
+        )
+
     def contains(self, other: TileWindow) -> bool:
         """Return True if `other` lies within this window."""
         return self.union(other) == self

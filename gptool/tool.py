@@ -31,8 +31,11 @@ from gptool.samples.run import make_samples, page_bytes
 from gptool.settings import MAX_EXPORT_TILES_COUNT
 from gptool.text import format_count
 
-NOT_SAMPLED = {"optimizeTilesForSize", "compressionQuality", "targetSize", "optimizePng"}
-"""Parameters that say how tiles are recompressed: they are compared at several qualities."""
+NOT_SAMPLED = {
+    *("optimizeTilesForSize", "compressionQuality", "targetSize", "optimizePng"),
+    *("maxPartSize", "maxPartTiles"),
+}
+"""Parameters that say how tiles are recompressed, as they are compared at several qualities, and about parts."""
 
 OnChange = Callable[[Job], None]
 """Called in the job's thread when its status, messages or progress have changed, about ten times a second at most."""
@@ -60,10 +63,11 @@ def export_tiles_job(
         a warning unless clients of ArcGIS send them.
     cache : TileCache or path
     output_directory : path
-        Where the job's folder, named by its ID, appears whole or not at all. It holds the package or dataset, which has
-        the cache's name, and report.json. The value of the result `out_service_url` is the path of the folder.
+        Where the job's folder, named by its ID, appears whole or not at all. It holds the package, the dataset, or the
+        folder of the parts, which has the cache's name, and report.json. The value of the result `out_service_url` is
+        the path of the folder.
     max_export_tiles_count : int or None
-        The maximum number of tiles; None for no limit.
+        The maximum number of tiles, or of those of each part; None for no limit.
     workers : int or None
         The number of threads, or of tasks at once on a Dask cluster. By default, the number of processors, or of the
         threads of the cluster.
@@ -108,12 +112,12 @@ def export_tiles_job(
 
 def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, runner: UnitRunner) -> None:
     """Write the result and report.json into the job's folder, which may have what a process left that was killed."""
-    kind = prepared.kind
-    target = folder / f"{prepared.plan.cache.name}{kind.suffix}"
+    name, is_file = prepared.plan.cache.name, prepared.kind.is_file and prepared.parts is None
+    target = folder / (f"{name}{prepared.kind.suffix}" if is_file else name)
     with translate_os_errors(folder):
         remove_others(folder, target)
     # What is there is of this job. The staging folder stays until the report is written, too.
-    with Staging(target, is_folder=not kind.is_file, overwrite=True, resumable=True) as staging:
+    with Staging(target, is_folder=not is_file, overwrite=True, resumable=True) as staging:
         result = prepared.export(staging, runner, job.report_progress)
         scheme = prepared.plan.cache.scheme
         job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
@@ -226,6 +230,9 @@ def _prepare(
     prepared = prepare(
         tile_cache, request, target=target, limit=limit, service=service, progress=progress, on_plan=set_planned
     )
+    if prepared.parts is not None and job.planned is not None:
+        size = sum(reserved_bytes(part.plan) for part in prepared.parts.planned)
+        job.planned = job.planned._replace(reserved_bytes=size)
     job.add_messages(prepared.notices)
     return request, prepared
 

@@ -10,8 +10,22 @@ import arcpy
 from gptool.arcgis import tools
 from gptool.arcgis.base_tool import BaseToolbox, Tool
 from gptool.arcgis.display import JobDisplay, check_succeeded, fail
-from gptool.arcgis.parameters import AREA, area_json, operation_parameters, operation_values, parameters_by_name
-from gptool.arcgis.validation import enable_parameters, find_cache, level_choices, show_messages, show_output_messages
+from gptool.arcgis.parameters import (
+    AREA,
+    area_json,
+    has_value,
+    operation_parameters,
+    operation_values,
+    parameters_by_name,
+)
+from gptool.arcgis.validation import (
+    PARTS,
+    enable_parameters,
+    find_cache,
+    level_choices,
+    show_messages,
+    show_output_messages,
+)
 from gptool.errors import GptoolError
 from gptool.export.calls import run_call, run_estimate
 from gptool.export.notices import recompression_notices
@@ -46,9 +60,11 @@ class CacheTool(Tool):
     def updateMessages(self, parameters: Parameters) -> None:
         """Show errors and warnings beside the parameters."""
         by_name = parameters_by_name(parameters)
-        show_messages(operation_parameters(self.tool, parameters), find_cache(by_name["in_cache"].valueAsText))
+        inputs = operation_parameters(self.tool, parameters)
+        show_messages(inputs, find_cache(by_name["in_cache"].valueAsText))
         if "out_tiles" in by_name:
-            show_output_messages(by_name["out_tiles"])
+            has_parts = any(has_value(inputs[name]) for name in PARTS)
+            show_output_messages(by_name["out_tiles"], has_parts=has_parts)
 
     def selection(self, parameters: Parameters) -> dict[str, Any]:
         """Return the selection by the names of Python's functions."""

@@ -33,6 +33,8 @@ CATEGORIES = {
     "compressionQuality": "Size of tiles",
     "targetSize": "Size of tiles",
     "tables": "Size of tiles",
+    "maxPartSize": "Parts",
+    "maxPartTiles": "Parts",
 }
 
 STORAGE_CHOICES = tuple(choice for choice in BY_NAME["storageFormatType"].choices if not choice.startswith(PREFIX))
@@ -50,8 +52,8 @@ DESKTOP_TEXTS = {
     "By default, the full extent of the cache. It is not used if there is an areaOfInterest.",
     "areaOfInterest": "Polygons to export, of which only the selected ones if there is a selection. All tiles that "
     "share area with them are exported whole.",
-    "storageFormatType": "Storage format of a cache raster dataset. The name of a tile package states its own: .tpkx "
-    "is compactV2, .tpk is compact.",
+    "storageFormatType": "Storage format of a cache raster dataset, or of parts. The name of a tile package states its "
+    "own: .tpkx is compactV2, .tpk is compact.",
 }
 
 
@@ -107,8 +109,9 @@ OUT_TILES = ToolParameter(
     "out_tiles",
     "Output tile package or dataset",
     ("DEFile", "DEFolder"),
-    "A tile package if the name ends in .tpkx or .tpk, otherwise the folder of a cache raster dataset. An existing one "
-    "is replaced only if the geoprocessing options allow it, and a folder only if it holds nothing but a dataset.",
+    "A tile package if the name ends in .tpkx or .tpk, otherwise the folder of a cache raster dataset, or of the parts "
+    "if there is a maximum for them. An existing one is replaced only if the geoprocessing options allow it, and a "
+    "folder only if it holds nothing but a dataset or parts.",
     "Required",
     is_output=True,
 )
@@ -212,7 +215,9 @@ SERVICE_EXPORT = ToolDescription(
     (
         CACHE_NAME,
         *map(service_parameter, INPUTS),
-        _derived("package", "Result", "DEFile", "The tile package, or a .zip of the cache raster dataset."),
+        _derived(
+            "package", "Result", "DEFile", "The tile package, or a .zip of the cache raster dataset or of the parts."
+        ),
         _derived("report", "Report", "DEFile", "The request as it was understood, and what was written, in JSON."),
     ),
 )

@@ -25,6 +25,7 @@ Inputs = dict[str, arcpy.Parameter]
 EXTENT, QUALITY, OPTIMIZE, LEVELS = "exportExtent", "compressionQuality", "optimizeTilesForSize", "levels"
 STORAGE, TABLES, EXPORT_BY, NEAREST = "storageFormatType", "tables", "exportBy", "nearestLevel"
 TARGET, PNG = "targetSize", "optimizePng"
+PARTS = "maxPartSize", "maxPartTiles"
 
 
 def find_cache(location: str | os.PathLike[str] | None) -> TileCache | None:
@@ -78,6 +79,8 @@ def show_messages(inputs: Inputs, cache: TileCache | None) -> None:
     warnings = _warnings(inputs, values, cache)
     if values[QUALITY] is not None and values[TARGET] and values[OPTIMIZE]:
         errors.setdefault(TARGET, "A target size and a compression quality are given; expected one of them.")
+    if values[TARGET] and any(values[name] for name in PARTS):
+        errors.setdefault(TARGET, "A target size and a maximum of a part are given; expected one of them.")
     if cache and values[LEVELS] and not {LEVELS, EXPORT_BY} & errors.keys():
         try:
             warnings |= _level_warnings(values, cache)
@@ -121,7 +124,7 @@ def _warnings(inputs: Inputs, values: dict[str, Any], cache: TileCache | None) -
     return warnings
 
 
-def show_output_messages(output: arcpy.Parameter) -> None:
+def show_output_messages(output: arcpy.Parameter, *, has_parts: bool) -> None:
     """Show an error if an output cannot be written, and a warning if it replaces another one.
 
     ArcGIS's own message about an existing output says whether the geoprocessing options allow to replace it.
@@ -130,9 +133,9 @@ def show_output_messages(output: arcpy.Parameter) -> None:
     if not path:
         return
     try:
-        target, kind = resolve_output(path, None)
+        target, kind = resolve_output(path, None, has_parts=has_parts)
         if os.path.lexists(target):
-            check_target(target, is_folder=not kind.is_file, overwrite=arcpy.env.overwriteOutput)
+            check_target(target, is_folder=has_parts or not kind.is_file, overwrite=arcpy.env.overwriteOutput)
             output.setWarningMessage("The output exists, and will be replaced.")
         elif output.hasError():
             output.clearMessage()  # a parameter of two data types: ArcGIS may expect a folder

@@ -33,6 +33,7 @@ Examples:
   gptool export-tiles relief north.tpkx --area-of-interest north.geojson
   gptool export-tiles relief smaller.tpkx --optimize-tiles-for-size
   gptool export-tiles relief small.tpkx --target-size 500MB
+  gptool export-tiles relief parts --max-part-size 2GB
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -94,7 +95,8 @@ def command(
     """Export tiles of CACHE into OUTPUT.
 
     CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
-    cache raster dataset. Missing folders above it are created.
+    cache raster dataset. With --max-part-size or --max-part-tiles, it is the name of a folder for tile packages and
+    their manifest.json. Missing folders above it are created.
     """
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job
@@ -102,7 +104,8 @@ def command(
     from gptool.jobs.report import write_report
     from gptool.output.registry import is_tile_package
 
-    job = Job(EXPORT_TILES, {**options, "tilePackage": is_tile_package(output)})
+    has_parts = any(options[name] is not None for name in ("max_part_size", "max_part_tiles"))
+    job = Job(EXPORT_TILES, {**options, "tilePackage": has_parts or is_tile_package(output)})
     report_path = None if report is None else prepare_report(report, cache, output)
     failure_report = None if report_path is None else partial(write_failure_report, report_path, cache, output)
     with running(job, as_json, failure_report), show_progress(hidden=quiet or no_progress) as progress:
@@ -153,6 +156,7 @@ def show_result(result: ExportResult, listed_in: str | None = None) -> None:
         f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}: "
         f"{format_bytes(result.bytes_written)} of tiles, {format_bytes(beside)} of indexes of bundles and metadata"
         + (f"; {with_options(result.target.text)}" if result.target else "")
+        + (f"; {format_count(len(result.parts), 'part')} and manifest.json" if result.parts else "")
     )
 
 

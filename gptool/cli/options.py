@@ -24,6 +24,8 @@ SELECTION = {
     "optimizeTilesForSize": None,
     "compressionQuality": "0-100",
     "targetSize": "SIZE",
+    "maxPartSize": "SIZE",
+    "maxPartTiles": "N",
     "tables": "efficient|exact",
     "optimizePng": None,
     "storageFormatType": "compactV2|compact",
@@ -72,7 +74,7 @@ def selection_options(command: CommandFunction) -> CommandFunction:
 
 def sample_options(command: CommandFunction) -> CommandFunction:
     """Add the options that select tiles, their tables and storage: tiles are recompressed to several qualities."""
-    others = "optimizeTilesForSize", "compressionQuality", "targetSize"
+    others = "optimizeTilesForSize", "compressionQuality", "targetSize", "maxPartSize", "maxPartTiles"
     return _add_options(command, {name: metavar for name, metavar in SELECTION.items() if name not in others})
 
 

@@ -55,12 +55,13 @@ def run_call(
     request = read_call(**selection)
     limit = read_limit(max_export_tiles_count)
     replaces = read_boolean(overwrite, "overwrite")
-    target, kind = resolve_output(output, request.storage)
+    target, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
+    is_folder = request.has_parts or not kind.is_file
     request = replace(request, tile_package=kind.is_file)
     with unit_runner(workers, executor, dask) as runner, created_folder(target.parent):
-        staging = Staging(target, is_folder=not kind.is_file, overwrite=replaces, resumable=True)
+        staging = Staging(target, is_folder=is_folder, overwrite=replaces, resumable=True)
         with as_progress(progress) as report:
-            prepared = prepare(cache, request, kind=kind, target=target, limit=limit, progress=report)
+            prepared = prepare(cache, request, kind=kind, target=target, name=target.name, limit=limit, progress=report)
             with staging:
                 result = prepared.export(staging, runner, report, restart=read_boolean(restart, "restart"))
     result = replace(result, messages=(*prepared.notices, *result.messages))
@@ -98,10 +99,11 @@ def prepare_estimate(
             raise ParameterError(
                 "contradicts the name of the output, whose suffix is the kind of the result", where="tilePackage"
             )
-        path, kind = resolve_output(output, request.storage)
-        name = path.stem
+        path, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
+        name = path.name if request.has_parts else path.stem
     elif tile_package is None:
-        is_package = request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
+        is_package = request.has_parts or request.storage is StorageFormat.COMPACT or TPKX.can_hold(tile_cache)
         request = replace(request, tile_package=is_package)
     limit = read_limit(max_export_tiles_count)
-    return prepare(tile_cache, request, kind=kind, target=target, limit=limit, progress=progress), name
+    prepared = prepare(tile_cache, request, kind=kind, target=target, name=name, limit=limit, progress=progress)
+    return prepared, name

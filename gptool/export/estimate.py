@@ -76,7 +76,7 @@ class Estimate:
     interval : (int, int)
         The bounds, bytes, that the size of the result lies between with a probability of 95 %.
     result : str
-        The kind of result: "a .tpkx", "a .tpk" or "a cache raster dataset".
+        The kind of result: "a .tpkx", "a .tpk", "a cache raster dataset", or as in "3 parts (.tpkx)".
     name : str
         The name of the result, without suffix, that its metadata are assumed to state.
     levels : tuple of LevelEstimate
@@ -84,6 +84,8 @@ class Estimate:
         Notices.
     target : TargetChoice or None
         What is done to tiles so that the result fits the target size, as far as the estimate says.
+    parts : int or None
+        The number of parts; None if the result is not divided. It may be higher in the end if tiles are recompressed.
     """
 
     total_tiles_to_export: int
@@ -94,6 +96,7 @@ class Estimate:
     levels: tuple[LevelEstimate, ...]
     messages: tuple[Message, ...] = ()
     target: TargetChoice | None = None
+    parts: int | None = None
 
     def __repr__(self) -> str:
         return f"<Estimate: {self.summary}{warning_counts(self.messages)}>"
@@ -128,6 +131,7 @@ class Estimate:
             "sampledTiles": self.sampled_tiles,
             "result": self.result,
             "resultName": self.name,
+            "parts": self.parts,
             "target": self.target and self.target.to_json(),
             "levels": [level.to_json() for level in self.levels],
             "messages": [message.to_json() for message in self.messages],

@@ -50,7 +50,7 @@ def _parts(
     location = str(system.real_path(cache.location))
     yield repr((cache.name, location, cache.scheme, cache.image, cache.storage, cache.declared_extent)).encode()
     yield from (document or b"" for document in (cache.conf_xml, cache.root_json))
-    yield repr((selection.lods, selection.extent)).encode()
+    yield repr((selection.lods, selection.extent, selection.clip)).encode()
     if selection.area:
         yield selection.area.edges.tobytes()
     for level in plan.levels:

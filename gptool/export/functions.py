@@ -39,6 +39,8 @@ def export_tiles(
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     target_size: int | str | None = None,
+    max_part_size: int | str | None = None,
+    max_part_tiles: int | None = None,
     tables: Tables = "efficient",
     optimize_png: bool = False,
     max_export_tiles_count: int | None = None,
@@ -56,7 +58,7 @@ def export_tiles(
         A cache folder, a `.tpkx` or a `.tpk`.
     output : path
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
-        appears whole or not at all.
+        appears whole or not at all. With parts, the name of their folder.
     levels : str, number, iterable of numbers or None
         The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
     export_by : {"LevelID", "Resolution", "Scale"}
@@ -71,7 +73,8 @@ def export_tiles(
         pyogrio also that of a shapefile, GeoPackage, KML or other file of GDAL. Or well-known text in the cache's
         spatial reference. Tiles that share area with its polygons are exported whole. It supersedes `export_extent`.
     storage_format_type : str or None
-        The storage format of a dataset: `compactV2` (the default) or `compact`, or Esri's long names for them.
+        The storage format of a dataset, or of parts: `compactV2` (the default) or `compact`, or Esri's long names for
+        them.
     optimize_tiles_for_size : bool or None
         True: JPEG tiles become smaller without loss, by Huffman tables of their own; EXIF, XMP and comments are
         removed. By default, they do if a compression quality is given, which contradicts False.
@@ -83,6 +86,12 @@ def export_tiles(
         The bytes that the result must not exceed, also as in `500MB`, `1.5 GB` or `200 MiB`. Tiles are copied if the
         result fits then, else optimised without loss, else recompressed to the highest quality whose result fits. It
         cannot be combined with `compression_quality`.
+    max_part_size : int, str or None
+        The bytes that no part of the result must exceed, as `target_size`. The output is a folder then: of tile
+        packages, each with all tiles of its area, one with the coarse levels, and of `manifest.json`, which appears
+        last. `ExportResult.parts` lists them.
+    max_part_tiles : int or None
+        The maximum number of tiles in a part of the result, which is divided as with `max_part_size`.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles: integer multiples of each tile's own (smaller at equal quality),
         or the IJG table of the requested quality.
@@ -90,7 +99,7 @@ def export_tiles(
         True: PNG tiles become smaller without loss: their pixels, bit depth and colour type stay. It takes 10 to 100 ms
         per tile of 256 x 256 pixels, and needs the extra `png`.
     max_export_tiles_count : int or None
-        The maximum number of tiles. By default, there is no limit.
+        The maximum number of tiles, or of the tiles of each part. By default, there is no limit.
     overwrite : bool
         Replace an existing output.
     resume : bool
@@ -140,6 +149,8 @@ def export_tiles(
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
         target_size=target_size,
+        max_part_size=max_part_size,
+        max_part_tiles=max_part_tiles,
         tables=tables,
         optimize_png=optimize_png,
     ).result
@@ -160,6 +171,8 @@ def estimate_export_tiles_size(
     optimize_tiles_for_size: bool | None = None,
     compression_quality: int | None = None,
     target_size: int | str | None = None,
+    max_part_size: int | str | None = None,
+    max_part_tiles: int | None = None,
     tables: Tables = "efficient",
     optimize_png: bool = False,
     max_export_tiles_count: int | None = None,
@@ -206,6 +219,8 @@ def estimate_export_tiles_size(
         optimize_tiles_for_size=optimize_tiles_for_size,
         compression_quality=compression_quality,
         target_size=target_size,
+        max_part_size=max_part_size,
+        max_part_tiles=max_part_tiles,
         tables=tables,
         optimize_png=optimize_png,
     )

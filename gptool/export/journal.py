@@ -205,12 +205,12 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         """Close the journal. An interruption keeps what is finished, and gets a note on how to go on."""
         self._file.close()
-        if error is not None and self.has_units and _is_interruption(error):
+        if error is not None and self.has_units and is_interruption(error):
             self.staging.keep()
             error.add_note(KEPT)
 
 
-def _is_interruption(error: BaseException) -> bool:
+def is_interruption(error: BaseException) -> bool:
     """Return True for what may be over when the export is started again, such as a full disk."""
     if isinstance(error, OutputExistsError | CacheError):
         return False

@@ -69,7 +69,9 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
 
 
-def resumption_notices(taken_over: TakenOver, found: int, *, is_in_place: bool = False) -> list[Message]:
+def resumption_notices(
+    taken_over: TakenOver, found: int, parts: int = 0, *, is_in_place: bool = False
+) -> list[Message]:
     """Return notices about a run that was interrupted, and is gone on with.
 
     Parameters
@@ -77,6 +79,8 @@ def resumption_notices(taken_over: TakenOver, found: int, *, is_in_place: bool =
     taken_over : TakenOver
     found : int
         The bundles that it had finished, whether they were taken over or not.
+    parts : int
+        The parts that it had finished, whose bundles are not counted.
     is_in_place : bool
         Whether it had put the result in its place.
     """
@@ -84,9 +88,11 @@ def resumption_notices(taken_over: TakenOver, found: int, *, is_in_place: bool =
         text = "An earlier run of this export had put the result in its place: nothing was left to do"
         return [Message("Informative", text)]
     notices = []
+    finished = [format_count(parts, "part")] * (parts > 0)
     if taken_over.bundles:
-        bundles, tiles = format_count(taken_over.bundles, "bundle"), format_count(taken_over.tiles, "tile")
-        text = f"Resumed an interrupted run of this export: {bundles} with {tiles} had been finished"
+        finished.append(f"{format_count(taken_over.bundles, 'bundle')} with {format_count(taken_over.tiles, 'tile')}")
+    if finished:
+        text = f"Resumed an interrupted run of this export: {' and '.join(finished)} had been finished"
         notices.append(Message("Informative", text))
     if found > taken_over.bundles:
         bundles = format_count(found - taken_over.bundles, "bundle")

@@ -13,6 +13,8 @@ from gptool.export.estimate import Estimate, estimate_plan
 from gptool.export.fingerprint import export_fingerprint
 from gptool.export.journal import open_journal
 from gptool.export.notices import plan_notices
+from gptool.export.parts import Parts, PartsRequest, check_parts_kind, part_limits
+from gptool.export.parts_run import export_parts
 from gptool.export.report import ExportResult
 from gptool.export.run import run_export
 from gptool.export.target_search import TargetRequest, choose_by_estimate, export_to_target
@@ -44,6 +46,8 @@ class PreparedExport:
         What users should know before the work.
     target_size : int or None
         Bytes that the result must not exceed; `recompression` has no quality then, which is still to be chosen.
+    parts : Parts or None
+        The parts that the result is divided into, if there are parts.
     """
 
     plan: Plan
@@ -51,6 +55,7 @@ class PreparedExport:
     recompression: Recompression
     notices: tuple[Message, ...]
     target_size: int | None = None
+    parts: Parts | None = None
 
     def estimate(self, progress: Progress | None = None, *, name: str | None = None) -> Estimate:
         """Return how many bytes the result will have, with the estimate's own notices. Nothing is written.
@@ -58,7 +63,8 @@ class PreparedExport:
         Parameters
         ----------
         name : str or None
-            The name of the result, without suffix, which its metadata state; by default that of the cache.
+            The name of the result, without suffix, which its metadata state; by default that of the cache. Parts are
+            prepared with their name.
         progress : Progress or None
             Called with the tiles of the sample that are recompressed.
 
@@ -69,6 +75,8 @@ class PreparedExport:
         TargetSizeError
             If nothing fits the target size, as far as the estimate can say.
         """
+        if self.parts is not None:
+            return self.parts.estimate()
         name, target = name or self.plan.cache.name, self._target()
         if target is None:
             return estimate_plan(self.plan, self.kind, self.recompression, name, progress)
@@ -81,7 +89,8 @@ class PreparedExport:
     ) -> ExportResult:
         """Write the result, and return it with its own notices.
 
-        See `gptool.export.run.run_export`, and for a target size `gptool.export.target_search.export_to_target`.
+        See `gptool.export.run.run_export`, for a target size `gptool.export.target_search.export_to_target`, and for
+        parts `gptool.export.parts_run.export_parts`.
 
         Parameters
         ----------
@@ -93,6 +102,8 @@ class PreparedExport:
         restart : bool
             Whether to discard what an earlier run has left.
         """
+        if self.parts is not None:
+            return export_parts(self.parts, staging, runner, progress, restart=restart)
         target, name = self._target(), staging.target.stem
         fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
         with open_journal(staging, self.plan.cache, fingerprint, restart=restart) as journal:
@@ -112,6 +123,7 @@ def prepare(
     *,
     kind: OutputKind | None = None,
     target: Path | None = None,
+    name: str | None = None,
     limit: int | None = None,
     service: str | None = None,
     progress: Progress | None = None,
@@ -127,8 +139,10 @@ def prepare(
         The kind of result; by default the one that the request asks for.
     target : Path or None
         Where the result will appear, if it is written.
+    name : str or None
+        The name with which those of parts begin; by default that of the cache.
     limit : int or None
-        The maximum number of tiles.
+        The maximum number of tiles of the result, or of each of its parts.
     service : str or None
         The service that the limit belongs to; by default the cache's name is shown.
     progress : Progress or None
@@ -140,7 +154,7 @@ def prepare(
     ------
     ParameterError
         If the request does not fit the cache, selects no tile, or the target is a part of the cache; or if PNG tiles
-        are to be optimised and the package for that is not installed.
+        are to be optimised and the package for that is not installed; or if a part cannot be as small as requested.
     TooManyTilesError
         If the request selects more tiles than the limit.
     CacheError
@@ -151,10 +165,12 @@ def prepare(
     plan = make_plan(cache, request, progress)
     if on_plan:
         on_plan(plan)
-    check_count(plan, limit, service)
+    kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
+    limits = part_limits(request, limit)
+    if limits is None or limit == 0:
+        check_count(plan, limit, service)
     if target is not None:
         _check_separate(target, plan.cache)
-    kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     quality = request.quality if request.optimize else None
     recompression = Recompression.for_cache(
         plan.cache.image,
@@ -164,7 +180,12 @@ def prepare(
         optimize_png=request.optimize_png,
     )
     notices = plan_notices(plan, kind, recompression, request)
-    return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size)
+    parts = None
+    if limits is not None:
+        check_parts_kind(request, kind)
+        parts = Parts(PartsRequest(plan, kind, recompression, limits, name or plan.cache.name), progress)
+        notices.append(Message("Informative", f"The result is divided into {parts.text}"))
+    return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size, parts)
 
 
 def _check_separate(target: Path, cache: TileCache) -> None:

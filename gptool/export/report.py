@@ -19,6 +19,7 @@ from gptool.jpeg.counts import TileCounts
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import BatchOutcomes, Recompression
 from gptool.model import BundleAddress, Message
+from gptool.output.manifest import ManifestEntry
 from gptool.plan import MAX_LISTED_TILES, Plan
 from gptool.text import format_bytes, format_count
 
@@ -220,7 +221,7 @@ class ExportResult:
     Attributes
     ----------
     path : Path
-        The package, or the folder of the dataset.
+        The package, or the folder of the dataset or of the parts.
     size : int
         Bytes of all its files.
     levels : dict of int to LevelReport
@@ -231,6 +232,8 @@ class ExportResult:
         What was done to tiles so that the result fits the target size; None if there was none.
     resumed : TakenOver
         What was taken over from a run that was interrupted.
+    parts : tuple of ManifestEntry
+        The parts in the folder, if there are parts.
     """
 
     path: Path
@@ -239,6 +242,7 @@ class ExportResult:
     messages: tuple[Message, ...] = ()
     target: TargetChoice | None = None
     resumed: TakenOver = field(default_factory=TakenOver)
+    parts: tuple[ManifestEntry, ...] = ()
 
     def __repr__(self) -> str:
         counts = warning_counts(self.messages, self.total.tiles_damaged)
@@ -309,6 +313,7 @@ class ExportResult:
             "size": self.size,
             "target": self.target and self.target.to_json(),
             "resumed": self.resumed._asdict(),
+            "parts": [part.to_json() for part in self.parts],
             **self.total.to_json(),
             "levels": [{"level": level, **report.to_json()} for level, report in self.levels.items()],
             "damagedTiles": [tile.to_json() for tile in self.damaged],

@@ -174,7 +174,7 @@ def run_export(
     OutputError
         If the result cannot be written.
     """
-    export = _Export(plan, kind, recompression, journal, trial, _initial_reports(plan))
+    export = _Export(plan, kind, recompression, journal, trial, initial_reports(plan))
     try:
         if export.pass_.is_rejected or export.pass_.is_in_place:
             return export.repeat()
@@ -229,7 +229,7 @@ def _planned_sizes(kind: OutputKind, bundle: BundlePlan) -> tuple[int, ...]:
     return tuple(file.size for file in bundle_files(kind.bundle_writer, *bundle))
 
 
-def _initial_reports(plan: Plan) -> dict[int, LevelReport]:
+def initial_reports(plan: Plan) -> dict[int, LevelReport]:
     """Return a report per level that the units' reports are added to; it lists the empty files that the plan found."""
     return {
         level.lod.level: LevelReport(

@@ -139,23 +139,25 @@ def encode_result(result: UnitResult) -> dict[str, Any]:
     return {
         "stamp": result.stamp,
         "files": [(file.name, file.size, file.crc32) for file in result.bundle.files],
-        "reports": [_encode_report(report) for report in (result.report, *result.others)],
+        "reports": [encode_report(report) for report in (result.report, *result.others)],
     }
 
 
 def decode_result(address: BundleAddress, values: dict[str, Any]) -> UnitResult:
     """Return the record that `encode_result` has encoded."""
     files = tuple(WrittenFile(name, FileRegion(Path(), 0), size, crc32) for name, size, crc32 in values["files"])
-    report, *others = map(_decode_report, values["reports"])
+    report, *others = map(decode_report, values["reports"])
     return UnitResult(WrittenBundle(address, files), report, tuple(others), tuple(values["stamp"]), is_taken_over=True)
 
 
-def _encode_report(report: LevelReport) -> list[Any]:
+def encode_report(report: LevelReport) -> list[Any]:
+    """Return the figures as JSON."""
     counters = [list(counter.items()) for counter in _counters_of(report)]
     return [_numbers_of(report), *counters, [(*tile, tile.code) for tile in report.damaged]]
 
 
-def _decode_report(values: list[Any]) -> LevelReport:
+def decode_report(values: list[Any]) -> LevelReport:
+    """Return the figures that `encode_report` has encoded."""
     numbers, *counters, unchanged, damaged = values
     figures = dict(zip(NUMBERS, numbers, strict=True))
     figures |= {name: Counter(dict(items)) for name, items in zip(COUNTERS, counters, strict=True)}

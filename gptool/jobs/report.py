@@ -5,22 +5,21 @@ report.json lies beside the result of a job; the command line writes it where it
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from gptool.export.file_digest import sha256_of
 from gptool.export.prepare import PreparedExport
 from gptool.export.report import ExportResult, LevelReport
 from gptool.jobs.record import JobRecord
-from gptool.model import Phase, Progress, StorageFormat
+from gptool.model import Progress, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
 from gptool.verification import verify
 
 REPORT = "report.json"
-CHUNK_BYTES = 4 * 1024 * 1024
 
 
 def write_report(
@@ -50,7 +49,7 @@ def write_report(
     OSError
         If the package cannot be read or the report cannot be written.
     """
-    plan = prepared.plan
+    plan, is_package = prepared.plan, request.tile_package and not result.parts
     report = {
         "jobId": record.job_id,
         "succeeded": True,
@@ -59,11 +58,14 @@ def write_report(
         "result": {
             "name": result.path.name,
             "size": result.size,
-            "sha256": _sha256(result.path, progress) if request.tile_package else None,
+            "sha256": sha256_of(result.path, progress) if is_package else None,
         },
+        "parts": [
+            {**part.to_json(), "verification": _verification_json(result.path / part.name)} for part in result.parts
+        ],
         "target": result.target and result.target.to_json(),
         "resumed": result.resumed._asdict(),
-        "verification": _verification_json(result.path) if request.tile_package else None,
+        "verification": _verification_json(result.path) if is_package else None,
         **_figures_json(plan, result),
         "damagedTiles": [tile.to_json() for tile in result.damaged],
         "messages": [message.to_json() for message in record.messages],
@@ -97,6 +99,8 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "optimizeTilesForSize": request.optimize,
         "compressionQuality": request.quality,
         "targetSize": request.target_size,
+        "maxPartSize": request.max_part_size,
+        "maxPartTiles": request.max_part_tiles,
         "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
         "optimizePng": request.optimize_png,
@@ -136,13 +140,3 @@ def _verification_json(package: Path) -> dict[str, Any]:
     """Return the result of a verification that decodes no tiles: all of them were read for the export."""
     verification = verify(package, tiles="none").to_json()
     return {name: value for name, value in verification.items() if name != "location"}
-
-
-def _sha256(path: Path, progress: Progress) -> str:
-    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            progress(Phase.HASHING, done, size)
-            digest.update(chunk)
-            done += len(chunk)
-    return digest.hexdigest()

@@ -52,7 +52,9 @@ def is_tile_package(output: str | os.PathLike[str]) -> bool:
     return any(kind.suffix == suffix for kind in TILE_PACKAGES.values())
 
 
-def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat | None) -> tuple[Path, OutputKind]:
+def resolve_output(
+    output: str | os.PathLike[str], storage_format: StorageFormat | None, *, has_parts: bool = False
+) -> tuple[Path, OutputKind]:
     """Return the absolute path of a result, and the kind of result that its name and the storage format ask for.
 
     Parameters
@@ -60,12 +62,15 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
     output : path
         A name with the suffix of one of `FILE_KINDS`, else the name of a folder: a cache raster dataset.
     storage_format : StorageFormat or None
-        The storage format of a dataset, compact V2 by default; a package has only one.
+        The storage format of a dataset or of parts, compact V2 by default; a package has only one.
+    has_parts : bool
+        Whether the result is a folder of tile packages.
 
     Raises
     ------
     ParameterError
-        If the name is empty or has the suffix of an unsupported format, or if the package has another storage format.
+        If the name is empty or has the suffix of an unsupported format, if the package has another storage format, or
+        if the name of a folder of parts has the suffix of a package.
     OutputError
         If the working folder no longer exists.
     """
@@ -82,6 +87,11 @@ def resolve_output(output: str | os.PathLike[str], storage_format: StorageFormat
         raise ParameterError(
             "unsupported output format" if has_name else "output has no name", where=target, expected=EXPECTED_NAME
         )
+    if has_parts:
+        if kind is not None:
+            expected = f"the name of a folder such as {target.stem}, in which the parts appear"
+            raise ParameterError("is not the name of a folder of parts", where=target, expected=expected)
+        return target, TILE_PACKAGES[storage_format or DEFAULT_STORAGE_FORMAT]
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]
     if storage_format not in (None, kind.storage_format):

@@ -13,6 +13,7 @@ from typing import Self
 
 from gptool import system
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
+from gptool.output.manifest import MANIFEST, listed_files
 from gptool.output.staging_folder import OLD, StagingFolder, remove_entry, staging_path
 
 DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
@@ -57,20 +58,25 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
             if not overwrite:
                 raise _exists_error(target)
             if is_folder:
-                _check_only_dataset(target)
+                _check_only_result(target)
         if not target.parent.is_dir():
             raise OutputError("parent of the output is not a folder", where=target.parent)
 
 
-def _check_only_dataset(folder: Path) -> None:
-    others = sorted(path.name for path in folder.iterdir() if path.name.lower() not in DATASET_ENTRIES)
-    others += islice(_other_files(folder), max(MAX_LISTED - len(others), 0))
+def _check_only_result(folder: Path) -> None:
+    """Raise an error if a folder holds anything but a dataset, or but parts with their manifest."""
+    parts = {name for name, _ in listed_files(folder)}
+    if parts:
+        others = sorted(path.name for path in folder.iterdir() if path.name not in {MANIFEST, *parts})
+    else:
+        others = sorted(path.name for path in folder.iterdir() if path.name.lower() not in DATASET_ENTRIES)
+        others += islice(_other_files(folder), max(MAX_LISTED - len(others), 0))
     if others:
         raise OutputExistsError(
             "cannot replace a folder that holds other files",
             where=folder,
             found=", ".join(others),
-            expected="only the files of a cache raster dataset",
+            expected="only the files of a cache raster dataset, or parts and their manifest",
         )
 
 
@@ -132,6 +138,8 @@ class Staging:
     ----------
     target : Path
         Where the result appears.
+    overwrite : bool
+        Whether it may be replaced if it exists.
     folder : Path
         The staging folder; set when the context is entered.
 
@@ -146,7 +154,7 @@ class Staging:
     folder: Path
 
     def __init__(self, target: Path, *, is_folder: bool, overwrite: bool, resumable: bool = False) -> None:
-        self.target, self._is_folder, self._overwrite = target, is_folder, overwrite
+        self.target, self._is_folder, self.overwrite = target, is_folder, overwrite
         self._resumable, self._keep = resumable, False
         try:
             self.check()
@@ -180,7 +188,7 @@ class Staging:
 
     def check(self) -> None:
         """Raise OutputExistsError if the target exists and must not be replaced."""
-        check_target(self.target, is_folder=self._is_folder, overwrite=self._overwrite)
+        check_target(self.target, is_folder=self._is_folder, overwrite=self.overwrite)
 
     def keep(self) -> None:
         """Leave the folder to the next run when the context is left."""
@@ -220,11 +228,11 @@ class Staging:
             If the target cannot be written.
         """
         with translate_os_errors(self.target):
-            if self._overwrite and os.path.lexists(self.target):
+            if self.overwrite and os.path.lexists(self.target):
                 _flush_all(staged)
             if self._is_folder:
                 self._replace_folder(staged)
-            elif self._overwrite:
+            elif self.overwrite:
                 system.replace(staged, self.target)
             else:
                 _rename_to_new(staged, self.target)

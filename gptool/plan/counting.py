@@ -49,7 +49,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     selection, notices = select(request, tile_cache.scheme, lambda lod: bool(tile_cache.bundles(lod)))
     levels: list[LevelPlan] = []
     for lod in selection.lods:
-        levels.append(_plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
+        levels.append(plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
     skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
     notices += [Message("Warning", text) for text in _degree_warnings(tile_cache, request)]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
@@ -124,10 +124,21 @@ def _skipped_bundles(cache: TileCache, selection: Selection) -> list[str]:
     return [warning for lod in selection.lods for warning in cache.skipped_bundles(lod, selection.window(lod))]
 
 
-def _plan_level(
+def plan_level(
     cache: TileCache, selection: Selection, lod: Lod, tiles_before: int, progress: Progress | None
 ) -> LevelPlan:
-    """Return the plan of one level; `tiles_before` are the tiles of the levels that are counted already."""
+    """Return the plan of one level.
+
+    Parameters
+    ----------
+    tiles_before : int
+        The tiles of the levels that are counted already, for the progress.
+
+    Raises
+    ------
+    CacheError
+        If a bundle is corrupt.
+    """
     window: TileWindow | None = None
     bundles: list[BundlePlan] = []
     empty, empty_listed = 0, list[TileAddress]()

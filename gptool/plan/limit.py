@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from gptool.errors import TooManyTilesError
+from gptool.errors import ParameterError, TooManyTilesError
+from gptool.plan.division import divide
+from gptool.plan.part_limits import PartLimits
 from gptool.plan.tile_plan import LevelPlan, Plan
 from gptool.text import format_count
 
@@ -46,7 +48,7 @@ def check_count(plan: Plan, limit: int | None, service: str | None = None) -> No
     raise TooManyTilesError(
         f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
         f"to be exported for service {service or plan.cache.name}.",
-        advice=(_tiles_per_level(plan), _fitting_levels(plan, limit)),
+        advice=(_tiles_per_level(plan), _fitting_levels(plan, limit), *_fitting_parts(plan, limit)),
     )
 
 
@@ -66,6 +68,17 @@ def _fitting_levels(plan: Plan, limit: int) -> str:
     if deepest[0] is not levels[0] and coarsest:
         text += f", the coarsest are {levels_parameter(plan, coarsest)}"
     return f"{text}; deeper levels require a smaller exportExtent or areaOfInterest."
+
+
+def _fitting_parts(plan: Plan, limit: int) -> list[str]:
+    """Return a sentence that says how many parts within the limit have all tiles, unless there would be too many."""
+    if not limit:
+        return []
+    try:
+        parts = len(divide(plan, PartLimits(limit)))
+    except ParameterError:
+        return []
+    return [f"All tiles fit into {format_count(parts, 'tile package')} with maxPartTiles={limit}."]
 
 
 def levels_parameter(plan: Plan, levels: Sequence[LevelPlan]) -> str:

@@ -113,7 +113,8 @@ class Plan:
 
         Tiles of a coarse level extend far beyond the area that has content, so the extent is that of the deepest
         level's tiles. A coarser level enlarges it only if it has tiles that do not intersect it: such tiles show places
-        that the deeper levels do not.
+        that the deeper levels do not, but not beyond the tiles of the deepest level that are selected, whether they
+        exist or not. That of a part of a selection is clipped to the extent of the part, too.
         """
         scheme = self.cache.scheme
         extent: Extent | None = None
@@ -125,8 +126,12 @@ class Plan:
             elif not scheme.window(level.lod, extent).contains(level.window):
                 extent = extent.union(scheme.extent(level.lod, level.window))
         assert extent is not None, "the plan has no tiles"
-        declared = self.cache.declared_extent
-        return (extent.intersection(declared) or extent) if declared else extent
+        deepest = self.filled_levels[-1].lod
+        selected = self.selection.window(deepest)
+        within = selected and scheme.extent(deepest, selected)
+        for clip in (self.cache.declared_extent, self.selection.clip, within):
+            extent = (clip and extent.intersection(clip)) or extent
+        return extent
 
 
 def enclosing_window(present: NDArray[np.bool_], address: BundleAddress) -> TileWindow:

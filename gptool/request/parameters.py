@@ -32,6 +32,8 @@ RESPONSE_FORMATS = "html", "json", "pjson"
 EXPORT_BY = "LevelID", "Resolution", "Scale"
 TABLES: tuple[Tables, ...] = get_args(Tables)
 MIN_QUALITY, MAX_QUALITY = 0, 100
+PART_TILES = 1, 2**31 - 1
+"""The limits of the tiles of a part; GPLong has 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,22 @@ PARAMETERS: tuple[Parameter, ...] = (
         "if the result fits then, else optimised without loss, else recompressed to the highest quality whose result "
         "fits. It takes the place of compressionQuality.",
         lambda value: read_size(value, "targetSize"),
+    ),
+    Parameter(
+        "maxPartSize",
+        "GPString",
+        "Maximum size of a part",
+        "Divide the result into tile packages of which none exceeds this size, such as 1GB. Each has all tiles of its "
+        "area, one the coarse levels, and manifest.json lists them. It cannot be combined with targetSize.",
+        lambda value: read_size(value, "maxPartSize"),
+    ),
+    Parameter(
+        "maxPartTiles",
+        "GPLong",
+        "Maximum tiles of a part",
+        "Divide the result into tile packages, as maxPartSize does, of which none has more tiles than this.",
+        lambda value: read_integer(value, "maxPartTiles", *PART_TILES),
+        limits=PART_TILES,
     ),
     Parameter(
         "tables",

@@ -62,6 +62,10 @@ class Request:
         0..100; used if `optimize` is True.
     target_size : int or None
         Bytes that the result must not exceed, in place of `quality`.
+    max_part_size : int or None
+        Bytes that no part of the result must exceed.
+    max_part_tiles : int or None
+        The maximum number of tiles in a part of the result.
     tables : {"efficient", "exact"}
         The quantisation tables of recompressed tiles.
     optimize_png : bool
@@ -78,8 +82,15 @@ class Request:
     optimize: bool
     quality: int | None
     target_size: int | None
+    max_part_size: int | None
+    max_part_tiles: int | None
     tables: Tables
     optimize_png: bool
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the result is divided into parts."""
+        return self.max_part_size is not None or self.max_part_tiles is not None
 
 
 def read_request(values: Mapping[str, Any]) -> Request:
@@ -88,17 +99,18 @@ def read_request(values: Mapping[str, Any]) -> Request:
     Raises
     ------
     ParameterError
-        If a value is invalid, or a target size is given with a compression quality.
+        If a value is invalid, or a target size is given with a compression quality or with parts.
     """
     inputs = read_inputs(values)
     quality, target_size = inputs["compressionQuality"], inputs["targetSize"]
-    if quality is not None and target_size is not None:
-        raise ParameterError(
-            "contradicts compressionQuality",
-            where="targetSize",
-            found=f"targetSize {target_size} and compressionQuality {quality}",
-            expected="one of them",
-        )
+    for other in ("compressionQuality", "maxPartSize", "maxPartTiles") if target_size is not None else ():
+        if inputs[other] is not None:
+            raise ParameterError(
+                f"contradicts {other}",
+                where="targetSize",
+                found=f"targetSize {target_size} and {other} {inputs[other]}",
+                expected="one of them",
+            )
     return Request(
         levels=inputs["levels"],
         export_by=inputs["exportBy"],
@@ -110,6 +122,8 @@ def read_request(values: Mapping[str, Any]) -> Request:
         optimize=inputs["optimizeTilesForSize"],
         quality=quality,
         target_size=target_size,
+        max_part_size=inputs["maxPartSize"],
+        max_part_tiles=inputs["maxPartTiles"],
         tables=inputs["tables"],
         optimize_png=inputs["optimizePng"],
     )

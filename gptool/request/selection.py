@@ -119,18 +119,38 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Levels, and at each level the tiles that share area with an area or an extent; without either, all tiles."""
+    """Levels, and at each level the tiles that share area with an area or an extent; without either, all tiles.
+
+    Attributes
+    ----------
+    scheme : TilingScheme
+    lods : tuple of Lod
+    extent : Extent or None
+    area : Area or None
+    clip : Extent or None
+        The extent of a part of the selection: of the tiles, only those that share area with it.
+    """
 
     scheme: TilingScheme
     lods: tuple[Lod, ...]
     extent: Extent | None = None
     area: Area | None = None
+    clip: Extent | None = None
 
     def window(self, lod: Lod) -> TileWindow | None:
-        """Return a window that contains the selected tiles of a level, or None if all tiles are selected."""
+        """Return a window that contains the selected tiles of a level, or None if all tiles are selected.
+
+        The first row or column of the window is greater than the last one if no tiles are selected.
+        """
+        window = None
         if self.area is not None:
-            return self.scheme.window(lod, self.area.bounds, tolerance=0)
-        return None if self.extent is None else self.scheme.window(lod, self.extent)
+            window = self.scheme.window(lod, self.area.bounds, tolerance=0)
+        elif self.extent is not None:
+            window = self.scheme.window(lod, self.extent)
+        if self.clip is None:
+            return window
+        clip = self.scheme.window(lod, self.clip)
+        return clip if window is None else window.intersection(clip)
 
     def selected(self, lod: Lod, bundle: BundleAddress) -> NDArray[np.bool_]:
         """Return a mask of the selected tiles of a bundle, whether they exist or not: bool[16384], row-major."""
@@ -139,14 +159,20 @@ class Selection:
             return ALL_TILES
         if not window.intersects_bundle(bundle):
             return NO_TILES
-        if self.area is not None:
-            return self.area.covered_tiles(self.scheme, lod, bundle)
-        selected = np.zeros((PACKET_SIZE, PACKET_SIZE), bool)
-        rows = slice(max(window.row_min - bundle.row, 0), window.row_max - bundle.row + 1)
-        columns = slice(max(window.column_min - bundle.column, 0), window.column_max - bundle.column + 1)
-        selected[rows, columns] = True
-        return selected.ravel()
+        if self.area is None:
+            return _within(window, bundle)
+        covered = self.area.covered_tiles(self.scheme, lod, bundle)
+        return covered if self.clip is None else covered & _within(window, bundle)
 
     def positions(self, lod: Lod, bundle: BundleAddress, sizes: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Return the positions in the bundle, 0..16383, of the selected tiles that exist (size above 0)."""
         return np.flatnonzero(self.selected(lod, bundle) & (sizes > 0))
+
+
+def _within(window: TileWindow, bundle: BundleAddress) -> NDArray[np.bool_]:
+    """Return a mask of the tiles of a bundle that lie in a window: bool[16384], row-major."""
+    inside = np.zeros((PACKET_SIZE, PACKET_SIZE), bool)
+    rows = slice(max(window.row_min - bundle.row, 0), max(window.row_max - bundle.row + 1, 0))
+    columns = slice(max(window.column_min - bundle.column, 0), max(window.column_max - bundle.column + 1, 0))
+    inside[rows, columns] = True
+    return inside.ravel()

@@ -105,6 +105,7 @@ def test_area_of_interest_has_a_polygon_schema(export: Any) -> None:
         ("storageFormatType", "exploded", "storageFormatType: .*found 'exploded'"),
         ("tables", "best", "tables: .*found 'best', expected efficient or exact"),
         ("compressionQuality", 101, "compressionQuality: .*found 101, expected an integer from 0 to 100"),
+        ("maxPartSize", "5 pounds", "maxPartSize: value is not a size; found '5 pounds', expected a size"),
         ("targetSize", "5 pounds", "targetSize: value is not a size; found '5 pounds', expected a size"),
     ],
 )
@@ -149,6 +150,8 @@ def test_categories_group_the_rarer_parameters(export: Any) -> None:
         "optimizeTilesForSize": "Size of tiles",
         "compressionQuality": "Size of tiles",
         "targetSize": "Size of tiles",
+        "maxPartSize": "Parts",
+        "maxPartTiles": "Parts",
         "tables": "Size of tiles",
         "optimizePng": "Size of tiles",
     }
@@ -290,6 +293,8 @@ def test_values_are_passed_to_the_operation(
         "optimizeTilesForSize": False,
         "compressionQuality": 50,
         "targetSize": None,
+        "maxPartSize": None,
+        "maxPartTiles": None,
         "tables": "efficient",
         "optimizePng": False,
         "cache": cache,

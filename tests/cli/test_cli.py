@@ -192,13 +192,14 @@ def test_nearest_level_is_used_and_named(cache: Path, tmp_path: Path) -> None:
 def test_exceeded_limit_is_explained(cache: Path, tmp_path: Path) -> None:
     done = run("export-tiles", cache, "x.tpkx", "--max-export-tiles-count", "30", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    error, tiles, fitting = errors_and_notes(done)
+    error, tiles, fitting, parts = errors_and_notes(done)
     assert error == (
         "Error: ERROR 001564: Requested tile count(165) exceeds the maximum allowed number of tiles(30) to be exported "
         f"for service {cache.name}."
     )
     assert tiles == "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144."
     assert "within the limit are --levels 0-2 (--export-by LevelID) with 21 tiles" in fitting
+    assert parts == "All tiles fit into 9 tile packages with --max-part-tiles 30."
 
 
 @pytest.fixture(scope="module")

@@ -174,9 +174,10 @@ class TestFailure:
             "Tiles per level: 0: 1, 1: 4, 2: 16, 8: 144.",
             "The deepest levels within the limit are levels=0-2 (exportBy=LevelID) with 21 tiles; deeper levels "
             "require a smaller exportExtent or areaOfInterest.",
+            "All tiles fit into 9 tile packages with maxPartTiles=30.",
             "Failed to execute (ExportTiles).",
         ]
-        assert [job.messages[i].type for i in (1, 4)] == ["Error", "Error"]
+        assert [job.messages[i].type for i in (1, 5)] == ["Error", "Error"]
         assert re.fullmatch(f"Failed at {TIME} {ELAPSED}", job.messages[-1].description)
         assert list(job.to_json()) == ["jobId", "jobStatus", "messages"]
         with pytest.raises(KeyError):

@@ -30,22 +30,32 @@ gptool.tool.export_tiles_job(json.loads(sent), cache=cache, output_directory=out
 """
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files of a job, by relative path, without its report."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "report.json")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 @pytest.mark.posix("processes that are killed")
-def test_job_that_is_killed_before_its_report_is_written(cache: Path, tmp_path: Path) -> None:
-    """The package is not written again; the result is that of a job that was not killed."""
-    command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(SENT), str(cache), str(tmp_path / "killed"), JOB]
+@pytest.mark.parametrize(
+    ("sent", "name"), [(SENT, "world.tpkx"), ({**SENT, "maxPartTiles": "40"}, "world")], ids=["package", "parts"]
+)
+def test_job_that_is_killed_before_its_report_is_written(
+    cache: Path, tmp_path: Path, sent: dict[str, str], name: str
+) -> None:
+    """The result is not written again; it is that of a job that was not killed."""
+    command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sent), str(cache), str(tmp_path / "killed"), JOB]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     options: dict[str, Any] = {"cache": cache, "job_id": JOB}
-    job = export_tiles_job(SENT, output_directory=tmp_path / "killed", **options)
-    whole = export_tiles_job(SENT, output_directory=tmp_path / "whole", **options)
+    job = export_tiles_job(sent, output_directory=tmp_path / "killed", **options)
+    whole = export_tiles_job(sent, output_directory=tmp_path / "whole", **options)
     assert job.status is JobStatus.SUCCEEDED
     text = "An earlier run of this export had put the result in its place: nothing was left to do"
     assert text in [message.description for message in job.messages]
-    for name in ("killed", "whole"):
-        check_nothing_left(tmp_path / name, JOB)
-        check_nothing_left(tmp_path / name / JOB, "report.json", "world.tpkx")
-    packages = [(tmp_path / name / JOB / "world.tpkx").read_bytes() for name in ("killed", "whole")]
-    assert packages[0] == packages[1]
+    for folder in ("killed", "whole"):
+        check_nothing_left(tmp_path / folder, JOB)
+        check_nothing_left(tmp_path / folder / JOB, "report.json", name)
+    assert contents(tmp_path / "killed" / JOB) == contents(tmp_path / "whole" / JOB)
     assert job.report
     assert whole.report
     assert job.report["resumed"]["tiles"] == whole.report["written"]["tiles"]

@@ -17,6 +17,8 @@ def test_names_in_python_and_on_the_command_line() -> None:
         ("optimizeTilesForSize", "optimize_tiles_for_size", "--optimize-tiles-for-size"),
         ("compressionQuality", "compression_quality", "--compression-quality"),
         ("targetSize", "target_size", "--target-size"),
+        ("maxPartSize", "max_part_size", "--max-part-size"),
+        ("maxPartTiles", "max_part_tiles", "--max-part-tiles"),
         ("tables", "tables", "--tables"),
         ("optimizePng", "optimize_png", "--optimize-png"),
     ]

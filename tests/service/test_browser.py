@@ -113,6 +113,26 @@ def test_estimate_follows_the_form(page: Page, service: ServiceProcess) -> None:
     expect(page.locator("#estimate[data-state=failed] p")).to_contain_text("levels")
 
 
+def test_form_offers_parts_above_the_limit(page: Page, service: ServiceProcess) -> None:
+    page.goto(form_url(service, FEW))
+    text, button = page.locator("#estimate-text"), page.locator("#use-parts")
+    expect(button).to_have_text("Divide into 4 or more parts")
+    page.get_by_label("Tile package").uncheck()
+    button.click()
+    expect(button).to_be_hidden()
+    expect(page.get_by_label("Maximum tiles of a part")).to_have_value("100")
+    expect(page.get_by_label("Tile package")).to_be_checked()
+    expect(text).to_have_text("The result is divided into 5 parts (.tpkx)")
+    page.get_by_role("button", name="Export tiles").click()
+    expect(ended_status(page)).to_have_text("Succeeded")
+    expect(page.get_by_role("link", name=f"{FEW}-overview.tpkx")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(6)
+    page.get_by_role("link", name="Edit and run again").click()
+    expect(text).to_have_text("The result is divided into 5 parts (.tpkx)")
+    page.get_by_label("Maximum tiles of a part").fill("")
+    expect(button).to_be_visible()
+
+
 def test_sliders_choose_levels_and_show_the_tiles_of_the_area_at_each(page: Page, service: ServiceProcess) -> None:
     page.goto(form_url(service, WORLD))
     expect(estimated_tiles(page)).to_have_text("341")

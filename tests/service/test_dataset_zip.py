@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -38,3 +40,19 @@ def test_packages_estimates_and_unknown_jobs_have_no_zip(client: RestClient) -> 
     estimate, _ = client.run("services/World/ImageServer/estimateExportTilesSize", levels="0")
     for job in (package, estimate, f"{EXPORT}/jobs/j0"):
         assert client.get(zip_of(job), f="json").error()["code"] == 404
+
+
+def test_parts_are_listed_one_by_one_and_as_one_zip(client: RestClient, tmp_path: Path) -> None:
+    job, _ = client.run(EXPORT, tilePackage="true", maxPartTiles="40")
+    folder = f"directories/arcgisoutput/{job.rpartition('/')[2]}"
+    assert [url.rpartition("/")[2] for url in client.json(folder)["folders"]] == ["World"]
+    files = {file["name"]: file for file in client.json(f"{folder}/World")["files"]}
+    manifest = json.loads(client.get(f"{folder}/World/manifest.json").body)
+    parts = {part["name"]: part for part in manifest["parts"]}
+    assert files.keys() == {"manifest.json", *parts}
+    for name, part in parts.items():
+        data = client.get(f"{folder}/World/{name}").body
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (part["bytes"], part["sha256"])
+        assert files[name]["size"] == part["bytes"]
+    with zipfile.ZipFile(io.BytesIO(client.get(zip_of(job)).body)) as package:
+        assert set(package.namelist()) == {f"World/{name}" for name in files}

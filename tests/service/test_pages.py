@@ -76,6 +76,7 @@ def job_context(status: str = "esriJobExecuting", **changes: Any) -> dict[str, A
         "estimate": None,
         "verification": None,
         "samples": None,
+        "parts": None,
         "files": [],
         "folder": None,
         "report": None,

@@ -12,7 +12,7 @@ export_tiles.html  service, tiles_url, parameters, folded (names of parameters),
                    levels (`Lod`), form_url, export_url, estimate_url, preview_url
 job.html           job (its JSON), task, service_name, is_active, elapsed, planned, download (bytes or None), estimate,
                    files: (name, url, size), folder, report, job_url, cancel_url, results: (name, url),
-                   job_id, form_url, inputs: (name, url, value)
+                   job_id, form_url, inputs: (name, url, value), parts: those of the manifest with url, or None
 result.html        result: values by name
 jobs.html          jobs: `ListedJob`, owner (name of the token or user, or an empty string), hours
 gp_service.html    service (its JSON), tasks: (name, url)

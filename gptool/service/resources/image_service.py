@@ -31,7 +31,9 @@ LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items() if task i
     SAMPLES: "Compare qualities"
 }
 
-FOLDED = {"exportBy", "nearestLevel", "exportExtent", "storageFormatType", "tables", "f"}
+FOLDED = {
+    *("exportBy", "nearestLevel", "exportExtent", "storageFormatType", "maxPartSize", "maxPartTiles", "tables", "f"),
+}
 """Parameters that few people need: they are in a fold of the form."""
 
 

@@ -17,6 +17,7 @@ from gptool.service.resources.cross_site import check_same_site
 from gptool.service.resources.job_cookie import remember_job
 from gptool.service.resources.job_lookup import find_job
 from gptool.service.resources.job_page import job_breadcrumbs, job_page, job_path
+from gptool.service.resources.job_parts import read_parts
 from gptool.service.resources.job_samples import read_samples
 from gptool.service.resources.job_verification import read_verification
 from gptool.service.resources.output_files import output_url
@@ -104,6 +105,7 @@ class JobResources:
                 **job_page(context, job, value, list(results), inputs),
                 "verification": verification,
                 "samples": await read_samples(context, job),
+                "parts": await read_parts(context, job),
             }
         return Representation(value, "job.html", page)
 

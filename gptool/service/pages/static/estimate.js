@@ -7,6 +7,7 @@ const POLL_INTERVAL_MS = 300;
 
 const text = document.getElementById("estimate-text");
 const meter = document.getElementById("estimate-meter");
+const partsButton = document.getElementById("use-parts");
 
 // The number of tiles relative to the limit, in words.
 function describeShare(tiles, limit) {
@@ -21,13 +22,22 @@ function showState(panel, state, description) {
   text.textContent = description;
 }
 
+// The message about the parts that a result is divided into; undefined if it is not divided. The limit is that of each
+// part then.
+function partsOf(job) {
+  return job.messages?.map(({ description }) => description).find((text) => text.startsWith("The result is divided"));
+}
+
 // amounts: the element with the numbers of an estimate, taken from the page of its job.
-function showAmounts(panel, amounts) {
+function showAmounts(panel, amounts, parts) {
   const [tiles, limit] = [Number(amounts.dataset.tiles), Number(panel.dataset.limit)];
+  const isOver = tiles > limit && !parts;
   panel.querySelector(".amounts").replaceWith(amounts);
-  meter.value = Math.min(tiles, limit);
-  panel.classList.toggle("over", tiles > limit);
-  showState(panel, "done", describeShare(tiles, limit));
+  meter.value = parts ? 0 : Math.min(tiles, limit);
+  panel.classList.toggle("over", isOver);
+  partsButton.textContent = `Divide into ${Math.ceil(tiles / Math.max(limit, 1)).toLocaleString("en")} or more parts`;
+  partsButton.hidden = !isOver || limit === 0;
+  showState(panel, "done", parts ?? describeShare(tiles, limit));
 }
 
 // The first error message of a failed job states the cause; later ones state that the job failed.
@@ -77,7 +87,7 @@ class Estimate {
     if (this.outdated) return;
     const amounts = page?.querySelector(".amounts");
     if (page) this.onPage(page, this.fields);
-    if (amounts) showAmounts(this.panel, amounts);
+    if (amounts) showAmounts(this.panel, amounts, partsOf(job));
     else showState(this.panel, "failed", causeOf(job));
   }
 

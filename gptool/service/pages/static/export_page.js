@@ -7,13 +7,23 @@ import { showMap } from "./map.js";
 import { QualityPreview } from "./quality.js";
 
 const form = document.getElementById("export");
-const { areaOfInterest, optimizeTilesForSize, compressionQuality } = form.elements;
+const { areaOfInterest, optimizeTilesForSize, compressionQuality, tilePackage, maxPartTiles } = form.elements;
+const panel = document.getElementById("estimate");
 const shown = showMap();
 const { drawing, showArea } = connectArea(areaOfInterest, shown);
 
 // A compression quality has no effect unless tiles are optimised for size.
 function checkOptimizeTiles() {
   if (compressionQuality.value) optimizeTilesForSize.checked = true;
+}
+
+// Parts are tile packages, each within the limit of an export.
+function useParts({ currentTarget: button }) {
+  button.hidden = true;
+  tilePackage.checked = true;
+  maxPartTiles.value = panel.dataset.limit;
+  maxPartTiles.closest("details").open = true;
+  maxPartTiles.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 // The middle of the area, or of the map, at the level that the map shows.
@@ -26,6 +36,7 @@ function previewPosition() {
 
 areaOfInterest.addEventListener("input", showArea);
 compressionQuality.addEventListener("input", checkOptimizeTiles);
+document.getElementById("use-parts").addEventListener("click", useParts);
 const levelRange = new LevelRange(form);
 new QualityPreview(form, previewPosition);
-followForm(form, document.getElementById("estimate"), (page, fields) => levelRange.showPage(page, fields));
+followForm(form, panel, (page, fields) => levelRange.showPage(page, fields));
