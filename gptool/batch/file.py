@@ -112,7 +112,7 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
         # Without a file, which is read when the export starts.
         request = read_call(**{**parameters, PARAMETERS[AREA]: None if isinstance(area, Path) else area})
     with _errors_of(path, f"{prefix}output: "):
-        target, _ = resolve_output(output, request.storage)
+        target, _ = resolve_output(output, request.storage, has_parts=request.has_parts)
     others = {argument: table[key] for key, (argument, _) in OTHERS.items() if key in table}
     return BatchExport(name, cache, target, {**parameters, PARAMETERS[AREA]: area, **others})
 

@@ -12,7 +12,7 @@ from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate, estimate_plan
 from gptool.export.report import expected_quality
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Extent, Progress
+from gptool.model import Extent, Phase, Progress
 from gptool.output.esri_json import spatial_reference_json
 from gptool.output.kind import OutputKind, ResultInfo, collect_result_info
 from gptool.output.manifest import Manifest, ManifestEntry
@@ -67,6 +67,11 @@ class PartsRequest:
     limits: PartLimits
     name: str
 
+    @property
+    def has_exact_sizes(self) -> bool:
+        """Whether sizes are known before tiles are written."""
+        return not self.recompression.is_requested
+
     def info(self, plan: Plan, name: str) -> ResultInfo:
         """Return the information for the metadata of a part. Raises CacheError if its thumbnail cannot be drawn."""
         return collect_result_info(self.kind, plan, name, expected_quality(plan, self.recompression))
@@ -96,10 +101,12 @@ class Parts:
 
     def __init__(self, request: PartsRequest, progress: Progress | None = None) -> None:
         self.request, self._progress = request, progress
+        self._info = request.info(request.plan, request.name)
+        self._counted = 0
         self._estimate: Estimate | None = None
         self._ratios: dict[int, float] = {}
         self._names: set[str] = set()
-        if request.recompression.is_requested and request.limits.size is not None:
+        if not request.has_exact_sizes and request.limits.size is not None:
             self._sample()
         sizes = self._sizes()
         areas = divide(request.plan, request.limits, sizes, progress=progress)
@@ -131,7 +138,7 @@ class Parts:
         """
         request = self.request
         base = self._estimate or self._sample()
-        sizes = [self._size(part.plan, part.name) for part in self.planned]
+        sizes = list(map(self._measured, self.planned))
         entries = [self.entry(part, size, UNKNOWN_SHA256) for part, size in zip(self.planned, sizes, strict=True)]
         total = sum(sizes) + len(self.manifest(entries).to_bytes())
         low, high = (total + bound - base.total_size for bound in base.interval)
@@ -143,7 +150,7 @@ class Parts:
     def text(self) -> str:
         """The number and kind of the parts, as in `3 parts (.tpkx)`."""
         count = len(self.planned)
-        about = "about " if self.request.recompression.is_requested and self.request.limits.size is not None else ""
+        about = "" if self.request.has_exact_sizes or self.request.limits.size is None else "about "
         return f"{about}{count:,} part{'s' * (count != 1)} ({self.request.kind.suffix})"
 
     def entry(self, part: PlannedPart, size: int, sha256: str) -> ManifestEntry:
@@ -173,10 +180,9 @@ class Parts:
         if request.limits.size is None:
             return PartSizes()
         address = request.plan.filled_levels[-1].bundles[-1].address
-        info = request.info(request.plan, request.name)
 
         def size(*bundles: BundlePlan) -> int:
-            return request.kind.result_size(info, bundles)
+            return request.kind.result_size(self._info, bundles)
 
         metadata, empty, one = size(), size(BundlePlan(address, 0, 0)), size(BundlePlan(address, 1, 0))
         ratios = {level: min(SAFETY * ratio, 1.0) for level, ratio in self._ratios.items()}
@@ -187,14 +193,16 @@ class Parts:
         request, limits = self.request, self.request.limits
         own = select_part(plan, area)
         name = self._unique_name(area)
-        size = self._size(own, name) if limits.size is not None else 0
-        # What recompression makes of a single tile is not known before.
-        is_tried = own.tiles == 1 and request.recompression.is_requested
-        if not is_tried and (own.tiles > (limits.tiles or math.inf) or size > (limits.size or math.inf)):
+        needs_size = limits.size is not None and request.has_exact_sizes
+        size = self._size(own, name) if needs_size else 0
+        if own.tiles > (limits.tiles or math.inf) or size > (limits.size or math.inf):
             self._names.discard(name)
             yield from self._divided(own, area, size, sizes)
-        else:
-            yield PlannedPart(area, own, name)
+            return
+        self._counted += own.tiles
+        if self._progress:
+            self._progress(Phase.COUNTING, self._counted, 0)
+        yield PlannedPart(area, own, name)
 
     def _divided(self, plan: Plan, area: PartArea, needed: int, sizes: PartSizes) -> Iterator[PlannedPart]:
         limits = self.request.limits
@@ -205,10 +213,17 @@ class Parts:
         for part in divide(plan, limits, sizes, has_overview=area.is_overview, progress=self._progress):
             yield from self._fitting(plan, part, sizes)
 
+    def _measured(self, part: PlannedPart) -> int:
+        """Return the size of a part, bytes; see `_size`."""
+        if self._progress:
+            self._progress(Phase.ESTIMATING, 0, 0)
+        return self._size(part.plan, part.name)
+
     def _size(self, plan: Plan, name: str) -> int:
         """Return the size of a part, bytes: exact if its tiles are copied, else estimated."""
-        bundles = chain.from_iterable(map(self._written, plan.levels))
-        return self.request.kind.result_size(self.request.info(plan, name), bundles)
+        is_exact = self.request.has_exact_sizes
+        info = self.request.info(plan, name) if is_exact else replace(self._info, plan=plan, name=name)
+        return self.request.kind.result_size(info, chain.from_iterable(map(self._written, plan.levels)))
 
     def _written(self, level: LevelPlan) -> Iterator[BundlePlan]:
         ratio = self._ratios.get(level.lod.level, 1.0)

@@ -60,6 +60,11 @@ WRONG = {
         f'{EXPORT}targetSize = "5MB"\n[defaults]\ncompressionQuality = 50',
         "exports.a.targetSize: contradicts compressionQuality; found targetSize 5000000 and compressionQuality 50",
     ),
+    "parts beside a target size": (
+        f'{EXPORT}maxPartTiles = 9\n[defaults]\ntargetSize = "5MB"',
+        "exports.a.targetSize: contradicts maxPartTiles; found targetSize 5000000 and maxPartTiles 9",
+    ),
+    "parts in a package": (f"{EXPORT}maxPartTiles = 9", "exports.a.output: "),
     "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
     "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
     "null character": (f'{SECOND}"b\\u0000.tpkx"', "exports.b.output is not a path; found 'b\\x00"),
