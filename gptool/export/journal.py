@@ -25,6 +25,7 @@ from gptool.errors import (
 )
 from gptool.export.fingerprint import pass_key
 from gptool.export.journal_file import END, JOURNAL, JournalFile, read_lines
+from gptool.export.left_parts import LeftParts
 from gptool.export.unit_record import RecordPlace, UnitResult, bundle_stamp, encode_result
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Message
@@ -139,6 +140,8 @@ class Journal:
 
     Raises
     ------
+    OutputExistsError
+        If the output holds parts of an interrupted export.
     OSError
         If the journal cannot be read or written.
     """
@@ -147,7 +150,10 @@ class Journal:
         self.staging, self.cache, self.messages = staging, cache, list[Message]()
         self._passes: dict[str, Pass] = {}
         header = {"format": FORMAT, "output": staging.target.name, "fingerprint": fingerprint}
-        end = 0 if restart else self._read(header)
+        parts = LeftParts.read(staging.folder)
+        if parts is not None:
+            self.messages = parts.discard(staging, restart=restart)
+        end = 0 if restart or parts is not None else self._read(header)
         self.has_units = any(each.finished for each in self._passes.values())
         # Also what a run on other machines has left: they stop when its description is gone.
         staging.clear(keep=(JOURNAL, *self._passes) if end else ())
@@ -226,7 +232,8 @@ def open_journal(staging: Staging, cache: TileCache, fingerprint: str, *, restar
     OutputError
         If it cannot be read or written.
     OutputExistsError
-        If the target exists, must not be replaced, and is not the result of an earlier run of the same export.
+        If the target exists, must not be replaced, and is not the result of an earlier run of the same export; or if
+        it holds parts of an interrupted export.
     """
     with translate_os_errors(staging.target):
         journal = Journal(staging, cache, fingerprint, restart=restart)

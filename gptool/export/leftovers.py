@@ -11,6 +11,7 @@ from typing import Any
 
 from gptool.errors import OutputError, translate_os_errors
 from gptool.export.journal_file import JOURNAL, read_lines
+from gptool.export.left_parts import LeftParts
 from gptool.output.staging_folder import LOCK, OLD, PREFIX, SUFFIX, StagingFolder
 
 NAMES = f"{PREFIX}*{SUFFIX}"
@@ -28,7 +29,7 @@ class Leftover:
     bundles : int
         The finished bundles that the next run of the export could take over.
     size : int
-        Bytes of all its files.
+        Bytes of all its files, with those of finished parts in the output.
     modified : float
         When it was changed last, seconds since the epoch.
     is_in_use : bool
@@ -73,7 +74,8 @@ def list_leftovers(folder: Path) -> list[Leftover]:
 def remove_leftover(leftover: Leftover, *, before: float) -> bool:
     """Remove a leftover, unless a process uses it or has changed it since; return whether it was removed.
 
-    An old dataset in it, which an overwrite had moved aside, is put back first if there is no new one.
+    An old dataset in it, which an overwrite had moved aside, is put back first if there is no new one. Finished parts
+    in the output are removed, unless the output is complete.
 
     Parameters
     ----------
@@ -92,11 +94,21 @@ def remove_leftover(leftover: Leftover, *, before: float) -> bool:
             return False
         try:
             if _modified(leftover.path) < before:
+                _remove_parts(leftover.path)
                 staged.restore()
                 staged.remove()
         finally:
             staged.release()
     return not leftover.path.exists()
+
+
+def _remove_parts(path: Path) -> None:
+    """Remove the finished parts that are in the output of a leftover."""
+    parts = LeftParts.read(path)
+    if parts is not None and parts.is_in_output:
+        output = path.with_name(Path(parts.header["output"]).name)
+        if not parts.is_complete(output):
+            parts.remove(output)
 
 
 def _describe(path: Path) -> Leftover:
@@ -108,6 +120,10 @@ def _describe(path: Path) -> Leftover:
     with suppress(OSError):
         output = output or next((entry.name for entry in (path / OLD).iterdir()), None)
     size = sum(state.st_size for state in _states(path))
+    with suppress(OSError):
+        if parts := LeftParts.read(path):
+            bundles += sum(part["bundles"] for part in parts.finished.values())
+            size += sum(part["entry"]["bytes"] for part in parts.finished.values()) if parts.is_in_output else 0
     modified = _modified(path) or path.stat().st_mtime
     return Leftover(path, output, bundles, size, modified, _is_in_use(path))
 

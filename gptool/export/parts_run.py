@@ -12,9 +12,10 @@ from gptool.errors import translate_os_errors
 from gptool.export.file_digest import sha256_of
 from gptool.export.fingerprint import export_fingerprint
 from gptool.export.journal import open_journal
+from gptool.export.left_parts import remove_leftover
 from gptool.export.notices import resumption_notices, tile_notices
 from gptool.export.parts import Parts, PlannedPart
-from gptool.export.parts_journal import FinishedPart, PartsJournal, remove_leftover
+from gptool.export.parts_journal import FinishedPart, PartsJournal
 from gptool.export.report import ExportResult, LevelReport, TakenOver
 from gptool.export.run import initial_reports, run_export
 from gptool.export.trial import SizeCount, Trial, TrialRejectedError, overhead
@@ -135,7 +136,8 @@ class _PartsExport:
                     return exported
                 entry = self.parts.entry(part, exported.size, sha256_of(target, self._count_hashed))
                 self.taken_over = _sum((self.taken_over, exported.resumed))
-                finished = FinishedPart(entry, source, exported.levels, exported.resumed)
+                bundles = _taken_over(part.plan).bundles
+                finished = FinishedPart(entry, source, bundles, exported.levels, exported.resumed)
                 self.journal.add(finished)
         return finished
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +15,8 @@ import pytest
 
 from gptool import estimate_export_tiles_size, export_tiles
 from gptool.errors import CacheError, OutputExistsError, ParameterError, TooManyTilesError
-from gptool.export.journal_file import read_lines
+from gptool.export.journal_file import JOURNAL, JournalFile, read_lines
+from gptool.export.leftovers import list_leftovers, remove_leftover
 from gptool.model import Phase
 from helpers.bundles import Address, bundle_path
 from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile, square
@@ -298,7 +301,7 @@ def test_other_request_needs_a_restart(cache: Path, tmp_path: Path) -> None:
     output = tmp_path / "x"
     found = interrupt(cache, output, **TILES)
     (output / "notes.txt").write_text("mine")
-    with pytest.raises(OutputExistsError, match="x: output holds parts of an interrupted export of another request"):
+    with pytest.raises(OutputExistsError, match="x: output holds parts of an interrupted export, whose request"):
         export_tiles(cache, output, max_part_tiles=100)
     assert packages(output) == found
     with pytest.raises(OutputExistsError, match="output already exists"):  # the parts are removed, other files are not
@@ -309,6 +312,62 @@ def test_other_request_needs_a_restart(cache: Path, tmp_path: Path) -> None:
     export_tiles(cache, output, max_part_tiles=100, resume=False)
     assert contents(output) == contents(export_tiles(cache, tmp_path / "whole" / "x", max_part_tiles=100).path)
     check_nothing_left(tmp_path, "x", "whole")
+
+
+@pytest.mark.parametrize("replaces", [{"overwrite": True}, {"resume": False}], ids=["overwrite", "restart"])
+def test_dataset_in_place_of_interrupted_parts(cache: Path, tmp_path: Path, replaces: dict[str, bool]) -> None:
+    output = tmp_path / "x"
+    found = interrupt(cache, output, **TILES)
+    with pytest.raises(OutputExistsError, match="x: output holds parts of an interrupted export, whose request"):
+        export_tiles(cache, output)
+    assert "Resumed" in texts(export_tiles(cache, output, **TILES))
+    shutil.rmtree(output)
+    assert interrupt(cache, output, **TILES) == found
+    result = export_tiles(cache, output, **replaces)  # type: ignore[arg-type]
+    assert ("Parts that an interrupted run had finished were discarded" in texts(result)) == ("overwrite" in replaces)
+    assert contents(output) == contents(export_tiles(cache, tmp_path / "whole" / "x").path)
+    check_nothing_left(tmp_path, "x", "whole")
+
+
+def test_complete_parts_stay_when_the_process_died_before_it_removed_the_journal(cache: Path, tmp_path: Path) -> None:
+    output, kept = tmp_path / "x", tmp_path / "kept"
+    interrupt(cache, output, **TILES)
+    [staging] = tmp_path.glob(".gptool-*.part")
+    shutil.copytree(staging, kept)
+    export_tiles(cache, output, **TILES)
+    journal = JournalFile(kept / JOURNAL, (kept / JOURNAL).stat().st_size)
+    journal.append({"end": hashlib.sha256((output / "manifest.json").read_bytes()).hexdigest()})
+    journal.close()
+    before = contents(output)
+    for arguments in ({"resume": False}, {"resume": False, **TILES}, {"max_part_tiles": 100}, {}):
+        shutil.copytree(kept, staging)
+        with pytest.raises(OutputExistsError, match="output already exists"):
+            export_tiles(cache, output, **arguments)
+        assert contents(output) == before
+        check_nothing_left(tmp_path, "x", "kept")
+    shutil.copytree(kept, staging)
+    [leftover] = list_leftovers(tmp_path)
+    assert remove_leftover(leftover, before=math.inf)
+    assert contents(output) == before
+    shutil.copytree(kept, staging)
+    assert "nothing was left to do" in texts(export_tiles(cache, output, **TILES))
+    assert contents(output) == before
+    check_nothing_left(tmp_path, "x", "kept")
+
+
+def test_interrupted_parts_are_listed_and_removed_with_their_journal(cache: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x"
+    found = interrupt(cache, output, **TILES)
+    size = sum((output / name).stat().st_size for name in found)
+    bundles = sum(len({level for level, _, _ in read_package(output / name)}) for name in found)
+    [leftover] = list_leftovers(tmp_path)
+    [staging] = tmp_path.glob(".gptool-*.part")
+    assert (leftover.path, leftover.output, leftover.bundles) == (staging, "x", bundles)
+    assert leftover.size == size + (staging / JOURNAL).stat().st_size
+    assert not remove_leftover(leftover, before=leftover.modified)
+    assert packages(output) == found
+    assert remove_leftover(leftover, before=math.inf)
+    check_nothing_left(tmp_path)
 
 
 def test_failure_leaves_nothing(cache: Path, tmp_path: Path) -> None:
