@@ -168,7 +168,7 @@ def prepare(
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     limits = part_limits(request, limit)
     if limits is None or limit == 0:
-        check_count(plan, limit, service)
+        check_count(plan, limit, service, progress)
     if target is not None:
         _check_separate(target, plan.cache)
     quality = request.quality if request.optimize else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from gptool.errors import ParameterError, TooManyTilesError
+from gptool.model import Progress
 from gptool.plan.division import divide
 from gptool.plan.part_limits import PartLimits
 from gptool.plan.tile_plan import LevelPlan, Plan
@@ -27,7 +28,7 @@ def reserved_bytes(plan: Plan) -> int:
     return plan.bytes + TILE_OVERHEAD * plan.tiles + BUNDLE_OVERHEAD * bundles + METADATA_OVERHEAD
 
 
-def check_count(plan: Plan, limit: int | None, service: str | None = None) -> None:
+def check_count(plan: Plan, limit: int | None, service: str | None = None, progress: Progress | None = None) -> None:
     """Check that a plan does not exceed the tile limit.
 
     Parameters
@@ -37,6 +38,8 @@ def check_count(plan: Plan, limit: int | None, service: str | None = None) -> No
         The maximum number of tiles; None for no limit.
     service : str, optional
         The service that sets the limit, for the message; by default the name of the cache.
+    progress : Progress or None
+        Called while tiles are counted for the number of parts that would do.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def check_count(plan: Plan, limit: int | None, service: str | None = None) -> No
     raise TooManyTilesError(
         f"ERROR 001564: Requested tile count({plan.tiles}) exceeds the maximum allowed number of tiles({limit}) "
         f"to be exported for service {service or plan.cache.name}.",
-        advice=(_tiles_per_level(plan), _fitting_levels(plan, limit), *_fitting_parts(plan, limit)),
+        advice=(_tiles_per_level(plan), _fitting_levels(plan, limit), *_fitting_parts(plan, limit, progress)),
     )
 
 
@@ -70,12 +73,12 @@ def _fitting_levels(plan: Plan, limit: int) -> str:
     return f"{text}; deeper levels require a smaller exportExtent or areaOfInterest."
 
 
-def _fitting_parts(plan: Plan, limit: int) -> list[str]:
+def _fitting_parts(plan: Plan, limit: int, progress: Progress | None) -> list[str]:
     """Return a sentence that says how many parts within the limit have all tiles, unless there would be too many."""
     if not limit:
         return []
     try:
-        parts = len(divide(plan, PartLimits(limit)))
+        parts = len(divide(plan, PartLimits(limit), progress=progress))
     except ParameterError:
         return []
     return [f"All tiles fit into {format_count(parts, 'tile package')} with maxPartTiles={limit}."]
