@@ -27,7 +27,7 @@ FORMAT = 1
 NEW = "parts"
 """The folder in the staging folder with parts that replace another result."""
 
-KEPT = f"Finished parts are kept in the output: the same export goes on with them, or anew with {RESTART_OPTION}."
+KEPT = f"Finished parts are kept: the same export goes on with them, or anew with {RESTART_OPTION}."
 """The note of an interruption."""
 
 

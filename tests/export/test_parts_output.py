@@ -244,7 +244,7 @@ def test_interruption_keeps_finished_parts(cache: Path, tmp_path: Path, options:
     with pytest.raises(Interrupted) as caught:
         export_tiles(cache, output, workers=1, progress=raise_after(200, Interrupted), **options)
     assert caught.value.__notes__ == [
-        "Finished parts are kept in the output: the same export goes on with them, or anew with resume=False."
+        "Finished parts are kept: the same export goes on with them, or anew with resume=False."
     ]
     kept = {name: (output / name).stat() for name in packages(output)}
     assert kept
@@ -396,6 +396,11 @@ def test_existing_output(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         export_tiles(cache, output, progress=raise_after(200, Interrupted), overwrite=True, **TILES)
     assert contents(output) == before
+    with pytest.raises(OutputExistsError, match="output already exists"):
+        export_tiles(cache, output)
+    assert contents(output) == before
+    with pytest.raises(Interrupted):
+        export_tiles(cache, output, progress=raise_after(200, Interrupted), overwrite=True, **TILES)
     export_tiles(cache, output, overwrite=True, **TILES)
     after = contents(output)
     assert after == contents(export_tiles(cache, tmp_path / "whole" / "x", **TILES).path)
