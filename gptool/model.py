@@ -76,6 +76,7 @@ class Phase(StrEnum):
     ESTIMATING = "estimating"
     EXPORTING = "exporting"
     HASHING = "hashing"
+    VERIFYING = "verifying"
 
 
 class Progress(Protocol):
@@ -88,7 +89,7 @@ class Progress(Protocol):
         ----------
         phase : Phase
         done, total : int
-            The tiles (HASHING: bytes) processed so far, and in total; `total` is 0 while it is unknown.
+            The tiles (HASHING: bytes, VERIFYING: parts) processed so far, and in total; `total` is 0 while unknown.
         """
 
 

@@ -19,6 +19,20 @@ SAMPLE_COMPRESSIONS = "SampleCompressions"
 OUT_SERVICE_URL = "out_service_url"
 """The name of the result of each operation."""
 
+PROGRESS = {
+    None: "Executing...",
+    Phase.COUNTING: "Counting tiles: {done:,}",
+    Phase.SCORING: "Scoring tiles: {done:,} of {total:,}",
+    Phase.ESTIMATING: "Estimating size",
+    Phase.EXPORTING: "Exporting tiles: {done:,} of {total:,}",
+    Phase.HASHING: "Computing SHA-256 of the package",
+    Phase.VERIFYING: "Verifying parts: {done:,} of {total:,}",
+}
+"""Descriptions of the progress by phase."""
+
+AFTER_EXPORT = Phase.HASHING, Phase.VERIFYING
+"""Phases in which all tiles are exported."""
+
 
 class JobProgress(NamedTuple):
     """The progress of an executing job.
@@ -44,29 +58,17 @@ class JobProgress(NamedTuple):
     @property
     def type(self) -> Literal["default", "step"]:
         """Whether the progress has a percentage (step) or not (default)."""
-        return "step" if self.phase in (Phase.EXPORTING, Phase.HASHING) else "default"
+        return "step" if self.phase in (Phase.EXPORTING, *AFTER_EXPORT) else "default"
 
     @property
     def message(self) -> str:
         """A description of the progress."""
-        match self.phase:
-            case Phase.COUNTING:
-                return f"Counting tiles: {self.done:,}"
-            case Phase.SCORING:
-                return f"Scoring tiles: {self.done:,} of {self.total:,}"
-            case Phase.ESTIMATING:
-                return "Estimating size"
-            case Phase.EXPORTING:
-                return f"Exporting tiles: {self.done:,} of {self.total:,}"
-            case Phase.HASHING:
-                return "Computing SHA-256 of the package"
-            case None:
-                return "Executing..."
+        return PROGRESS[self.phase].format(done=self.done, total=self.total)
 
     @property
     def percent(self) -> int:
         """The percentage of exported tiles, 0 to 100."""
-        if self.phase is Phase.HASHING:  # all tiles are exported by then
+        if self.phase in AFTER_EXPORT:
             return 100
         return 100 * self.done // max(self.total, 1) if self.phase is Phase.EXPORTING else 0
 

@@ -6,6 +6,7 @@ report.json lies beside the result of a job; the command line writes it where it
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from gptool.export.file_digest import sha256_of
 from gptool.export.prepare import PreparedExport
 from gptool.export.report import ExportResult, LevelReport
 from gptool.jobs.record import JobRecord
-from gptool.model import Progress, StorageFormat
+from gptool.model import Phase, Progress, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
@@ -42,7 +43,7 @@ def write_report(
     prepared : PreparedExport
     result : ExportResult
     progress : Progress
-        Called while the SHA-256 of a package is computed.
+        Called while the SHA-256 of a package is computed, or parts are verified.
 
     Raises
     ------
@@ -60,9 +61,7 @@ def write_report(
             "size": result.size,
             "sha256": sha256_of(result.path, progress) if is_package else None,
         },
-        "parts": [
-            {**part.to_json(), "verification": _verification_json(result.path / part.name)} for part in result.parts
-        ],
+        "parts": list(_parts_json(result, progress)),
         "target": result.target and result.target.to_json(),
         "resumed": result.resumed._asdict(),
         "verification": _verification_json(result.path) if is_package else None,
@@ -134,6 +133,13 @@ def _outcomes_json(report: LevelReport) -> dict[str, Any]:
     """Return what happened to the tiles, by the names in the JSON of the report itself."""
     sizes = "tiles", "bytesRead", "bytesWritten"
     return {name: value for name, value in report.to_json().items() if name not in sizes}
+
+
+def _parts_json(result: ExportResult, progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yield the entries of the manifest, each with the verification of the part."""
+    for done, part in enumerate(result.parts):
+        progress(Phase.VERIFYING, done, len(result.parts))
+        yield {**part.to_json(), "verification": _verification_json(result.path / part.name)}
 
 
 def _verification_json(package: Path) -> dict[str, Any]:

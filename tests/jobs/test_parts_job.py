@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gptool import export_tiles, export_tiles_job
+from gptool import export_tiles, export_tiles_job, verify
 from gptool.jobs.job import Job
 from gptool.jobs.status import JobStatus
 from gptool.tool import estimate_export_tiles_size_job
+from gptool.verification import Verification
+from helpers.checks import check_nothing_left
 from helpers.tile_readers import read_tiles
 
 
@@ -43,6 +46,20 @@ def test_folder_has_the_parts_their_manifest_and_a_report(cache: Path, tmp_path:
         assert (part["bytes"], part["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
         assert part["verification"]["passed"]
     assert f"The result is divided into {len(names)} parts (.tpk)" in texts(job)
+
+
+def test_verification_of_parts_can_be_cancelled(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[Job] = []
+
+    def verify_and_cancel(package: Path, **options: Any) -> Verification:
+        jobs[0].cancel()
+        return verify(package, **options)
+
+    monkeypatch.setattr("gptool.jobs.report.verify", verify_and_cancel)
+    sent = {"tilePackage": "true", "maxPartTiles": "40"}
+    job = export_tiles_job(sent, cache=cache, output_directory=tmp_path / "jobs", on_change=jobs.append)
+    assert job.status is JobStatus.CANCELLED
+    check_nothing_left(tmp_path)
 
 
 def test_limit_is_that_of_each_part(cache: Path, tmp_path: Path) -> None:

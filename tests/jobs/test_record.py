@@ -35,6 +35,10 @@ PROGRESS: dict[str, tuple[JobProgress, dict[str, Any]]] = {
         JobProgress(Phase.HASHING, 1, 9),
         {"type": "step", "message": "Computing SHA-256 of the package", "percent": 100},
     ),
+    "verifying": (
+        JobProgress(Phase.VERIFYING, 3, 1234),
+        {"type": "step", "message": "Verifying parts: 3 of 1,234", "percent": 100},
+    ),
 }
 
 
