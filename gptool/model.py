@@ -100,6 +100,12 @@ class StorageFormat(StrEnum):
     COMPACT = "esriMapCacheStorageModeCompact"
     COMPACT_V2 = "esriMapCacheStorageModeCompactV2"
 
+    @property
+    def short_name(self) -> str:
+        """The name without prefix that parameters accept, too: `compactV2`."""
+        name = self.removeprefix("esriMapCacheStorageMode")
+        return name[0].lower() + name[1:]
+
 
 @dataclass(frozen=True, slots=True)
 class NumberText:

@@ -24,7 +24,7 @@ from gptool.model import Message
 from gptool.output.staging import Staging, created_folder, remove_others
 from gptool.plan import Plan, reserved_bytes
 from gptool.request import Request, read_request, unknown_notices
-from gptool.request.limits import read_limit, read_workers
+from gptool.request.limits import read_folder, read_limit, read_workers
 from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, PAGE
 from gptool.samples.page import PageLinks, make_page
 from gptool.samples.run import make_samples, page_bytes
@@ -90,7 +90,7 @@ def export_tiles_job(
 
     def work() -> None:
         limit = read_limit(max_export_tiles_count)
-        target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
+        target = read_folder(output_directory, "output_directory") / job.job_id
         with unit_runner(workers, dask=dask) as runner:
             request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
             resumable = job_id is not None
@@ -185,7 +185,7 @@ def sample_compressions_job(
 
     def work() -> None:
         threads = read_workers(workers)
-        target = Path(os.path.abspath(output_directory)) / job.job_id  # noqa: PTH100 - symbolic links stay
+        target = read_folder(output_directory, "output_directory") / job.job_id
         others = {name: value for name, value in parameters.items() if name not in NOT_SAMPLED}
         reserved = partial(page_bytes, qualities=DEFAULT_QUALITIES)
         request, prepared = _prepare(job, others, cache, service, target=target, reserved=reserved)

@@ -16,6 +16,7 @@ from gptool.arcgis.tools import SERVICE as SERVICE_TOOLBOX
 from gptool.cache import open_cache
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import Staging
+from gptool.request.limits import read_folder
 from gptool.settings import NAME_PATTERN, NAME_RULE, CacheSettings, write_settings
 
 TEMPLATE_FOLDER = Path(__file__).parent / "toolbox"
@@ -137,7 +138,7 @@ def register(
     settings = {name: _cache_settings(name, location) for name, location in caches.items()}
     if not settings:
         raise ParameterError("no cache is given", where="caches", expected="at least one")
-    target = Path(output).absolute()
+    target = read_folder(output, "output")
     with translate_os_errors(target), _staged_files(target, overwrite=overwrite) as staged:
         shutil.copyfile(TEMPLATE_FOLDER / TOOLBOX, staged / TOOLBOX)
         write_settings(staged / SETTINGS, settings)

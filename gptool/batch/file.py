@@ -111,8 +111,11 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     with _errors_of(path, prefix):
         # Without a file, which is read when the export starts.
         request = read_call(**{**parameters, PARAMETERS[AREA]: None if isinstance(area, Path) else area})
-    with _errors_of(path, f"{prefix}output: "):
+    try:
         target, _ = resolve_output(output, request.storage, has_parts=request.has_parts)
+    except ParameterError as error:
+        key = "" if error.where in PARAMETERS else "output: "
+        raise SettingsError(f"{prefix}{key}{error}", where=path) from None
     others = {argument: table[key] for key, (argument, _) in OTHERS.items() if key in table}
     return BatchExport(name, cache, target, {**parameters, PARAMETERS[AREA]: area, **others})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import stat
 from pathlib import Path
 
@@ -68,11 +69,19 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     return _open_conf_xml(files, conf_xml)
 
 
-def open_store(location: str | os.PathLike[str]) -> FileStore:
-    """Return the store of the files of a cache. Raises as `open_cache`."""
-    path = Path(location)
+def check_path(location: object) -> None:
+    """Raise CacheNotFoundError unless a location is a path that is not empty."""
+    if not isinstance(location, str | os.PathLike):
+        found = reprlib.repr(location)
+        raise CacheNotFoundError("value is not a path", where="cache", found=found, expected=CACHE_DESCRIPTION)
     if not os.fspath(location):
         raise CacheNotFoundError("path is empty", where="cache", expected=CACHE_DESCRIPTION)
+
+
+def open_store(location: str | os.PathLike[str]) -> FileStore:
+    """Return the store of the files of a cache. Raises as `open_cache`."""
+    check_path(location)
+    path = Path(location)
     if foreign := system.foreign_path(location):
         raise CacheNotFoundError(foreign[0], where=location, expected=foreign[1])
     try:

@@ -14,7 +14,7 @@ import click
 
 from gptool.cli.console import INTERRUPTED, print_json, print_table, show_progress
 from gptool.cli.options import json_option
-from gptool.cli.usage import Command, Integer
+from gptool.cli.usage import Command, Integer, Location
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ was exported.
 
 
 @click.command("batch", cls=Command, epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Location(Path))
 @click.option(
     "--jobs",
     type=Integer(1),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gptool.cli.console import print_json, print_table
-from gptool.cli.usage import AGE_UNITS, Age, Command, check_location
+from gptool.cli.usage import AGE_UNITS, Age, Command, Location
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Examples:
 
 
 @click.command("clean", cls=Command, epilog=EPILOG)
-@click.argument("folder", type=click.Path(), callback=check_location)
+@click.argument("folder", type=Location())
 @click.option(
     "--older-than",
     type=Age(),

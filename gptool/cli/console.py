@@ -43,8 +43,8 @@ INTERRUPTED = 130
 def fail(error: GptoolError | OSError) -> NoReturn:
     """Print an error in one line and exit with 2 for wrong usage, 1 for a failed job."""
     text = str(error)
-    if not isinstance(error, GptoolError) and error.filename is None:  # other writing and reading names its file
-        text = f"standard output: {error.strerror or error}"
+    if not isinstance(error, GptoolError):  # what writes and reads files names them otherwise
+        text = f"{error.filename or 'standard output'}: {error.strerror or error}"
     if not isinstance(error, SettingsError):  # the keys of files have the operation's names
         text = with_options(text)
     click.echo(f"Error: {text}", err=True)
@@ -66,6 +66,8 @@ def with_options(text: str) -> str:
     from gptool.request.renaming import with_names
 
     text = with_names(text, {parameter.name: parameter.option for parameter in INPUTS}, equals=" ")
+    for flag, option in (("--tile-package true", "--tile-package"), ("--tile-package false", "--no-tile-package")):
+        text = text.replace(flag, option)
     text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
     return text.replace(OVERWRITE_OPTION, "--overwrite").replace(RESTART_OPTION, "--restart")
 

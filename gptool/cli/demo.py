@@ -8,7 +8,7 @@ import click
 
 from gptool.cli.console import show_progress
 from gptool.cli.export_tiles import show_result
-from gptool.cli.usage import Command
+from gptool.cli.usage import Command, Location
 
 EPILOG = """\b
 Example:
@@ -17,7 +17,7 @@ Example:
 
 
 @click.command("demo", cls=Command, epilog=EPILOG)
-@click.argument("folder", type=click.Path(path_type=Path), default="gptool-demo")
+@click.argument("folder", type=Location(Path), default="gptool-demo")
 @click.option("--overwrite", is_flag=True, help="Export again if FOLDER holds a package.")
 def command(folder: Path, overwrite: bool) -> None:
     """Draw a small JPEG cache of an invented world in FOLDER and export it with quality 50.
@@ -26,7 +26,7 @@ def command(folder: Path, overwrite: bool) -> None:
     """
     from gptool.demo import make_cache
     from gptool.errors import translate_os_errors
-    from gptool.export.functions import export_tiles
+    from gptool.export.calls import run_call
     from gptool.output.staging import created_folder
 
     cache, package = folder / "world", folder / "world.tpkx"
@@ -35,5 +35,13 @@ def command(folder: Path, overwrite: bool) -> None:
             click.echo(f"Drawing a world: {cache}", err=True)
             make_cache(cache)
     with show_progress() as progress:
-        result = export_tiles(cache, package, compression_quality=50, overwrite=overwrite, progress=progress)
-    show_result(result)
+        done = run_call(
+            cache,
+            package,
+            area_of_interest=None,
+            optimize_tiles_for_size=None,
+            compression_quality=50,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    show_result(done.result)

@@ -8,7 +8,7 @@ import click
 
 from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
 from gptool.cli.options import cache_argument, json_option, limit_option, selection_options, tile_package_option
-from gptool.cli.usage import Command, check_location
+from gptool.cli.usage import Command, Location
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ Examples:
 @tile_package_option
 @click.option(
     "--output",
-    type=click.Path(),
+    type=Location(),
     metavar="OUTPUT",
-    callback=check_location,
     help="OUTPUT of the export: its suffix and name. Nothing is written.",
 )
 @limit_option

@@ -19,7 +19,7 @@ from gptool.cli.console import (
 )
 from gptool.cli.options import cache_argument, json_option, limit_option, reject_empty, selection_options
 from gptool.cli.report_file import prepare_report, write_failure_report
-from gptool.cli.usage import Command, Integer, check_location
+from gptool.cli.usage import Command, Integer, Location
 from gptool.errors import CacheError, translate_os_errors
 from gptool.request.limits import MAX_WORKERS
 from gptool.text import format_bytes, format_count
@@ -43,7 +43,7 @@ MAX_LISTED = 10
 
 @click.command("export-tiles", cls=Command, epilog=EPILOG)
 @cache_argument
-@click.argument("output", type=click.Path(), callback=check_location)
+@click.argument("output", type=Location())
 @selection_options
 @limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
@@ -68,10 +68,9 @@ MAX_LISTED = 10
 )
 @click.option(
     "--report",
-    type=click.Path(),
+    type=Location(),
     metavar="FILE",
     help="Write a report, FILE.json, also if the export fails.",
-    callback=check_location,
 )
 @click.option(
     "--fail-on-damaged",
@@ -94,9 +93,9 @@ def command(
 ) -> None:
     """Export tiles of CACHE into OUTPUT.
 
-    CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder for a
-    cache raster dataset. With --max-part-size or --max-part-tiles, it is the name of a folder for tile packages and
-    their manifest.json. Missing folders above it are created.
+    CACHE is a cache folder, a .tpkx or a .tpk. OUTPUT is a tile package, x.tpkx or x.tpk, or the name of a folder,
+    without suffix, for a cache raster dataset. With --max-part-size or --max-part-tiles, it is the name of a folder for
+    tile packages and their manifest.json. Missing folders above it are created.
     """
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job
@@ -124,7 +123,11 @@ def command(
     elif not quiet:
         show_result(result, report)
     if fail_on_damaged and result.total.tiles_damaged:
-        raise CacheError(f"{format_count(result.total.tiles_damaged, 'damaged tile')} in the result", where=result.path)
+        what = f"{format_count(result.total.tiles_damaged, 'damaged tile')} in the result"
+        if quiet and result.damaged:
+            first = result.damaged[0]
+            what += f"; the first is level {first.level}, row {first.row}, column {first.column}: {first.reason}"
+        raise CacheError(what, where=result.path)
 
 
 def show_result(result: ExportResult, listed_in: str | None = None) -> None:

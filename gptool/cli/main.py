@@ -99,6 +99,9 @@ def _one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("Interrupted; nothing half-written is left.", err=True)
         sys.exit(INTERRUPTED)
+    except click.Abort:  # of a prompt
+        click.echo("\nInterrupted; nothing is changed.", err=True)
+        sys.exit(INTERRUPTED)
     except click.UsageError as error:
         _refuse(error)
     except BrokenPipeError:

@@ -10,10 +10,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from gptool.cli.console import with_options
-from gptool.cli.usage import Integer, check_location
+from gptool.cli.usage import Integer, Location
 from gptool.request.parameters import BY_NAME, Parameter
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+Value = TypeVar("Value", str | None, tuple[str, ...])
 
 SELECTION = {
     "levels": "LIST",
@@ -40,7 +42,7 @@ MORE = {
 }
 """What the help of an option says besides the documentation of its parameter."""
 
-cache_argument = click.argument("cache", type=click.Path(), callback=check_location)
+cache_argument = click.argument("cache", type=Location())
 
 json_option = click.option(
     "--json",
@@ -60,9 +62,10 @@ tile_package_option = click.option(
 )
 
 
-def reject_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Return the value, unless it is empty: that of a shell variable that is not set would select everything."""
-    if value is not None and not value.strip():
+def reject_empty(_context: click.Context, option: click.Parameter, value: Value) -> Value:
+    """Return the value or values, unless one is empty: that of a variable that is not set would select everything."""
+    values = value if isinstance(value, tuple) else (value,)
+    if any(each is not None and not each.strip() for each in values):
         raise click.BadParameter(f"is empty; expected {option.metavar}, or no {option.opts[0]} at all")
     return value
 

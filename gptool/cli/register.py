@@ -36,7 +36,7 @@ def command(server: str, folder: str, caches: tuple[str, ...], more: tuple[str, 
     output, *others = [argument for argument in more if "=" not in argument] or ["ExportTiles"]
     if others:
         raise click.UsageError(f"more than one OUTPUT: {output} and {others[0]}")
-    named = read_named([*caches, *(argument for argument in more if "=" in argument)])
+    named = read_named([*caches, *(argument for argument in more if "=" in argument)], "--caches")
     registration = register(server, folder, named, output, overwrite=overwrite)
     click.echo(TRIED)
     click.echo(f"{registration.output}: the toolbox, its settings and the script that publishes it. Next:\n")

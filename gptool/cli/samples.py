@@ -15,7 +15,7 @@ from gptool.cli.options import (
     sample_options,
     tile_package_option,
 )
-from gptool.cli.usage import Command, Integer, check_location
+from gptool.cli.usage import Command, Integer, Location
 from gptool.errors import ParameterError
 from gptool.samples.defaults import DEFAULT_COUNT, DEFAULT_QUALITIES, MAX_COUNT
 from gptool.text import format_bytes
@@ -35,7 +35,7 @@ SUFFIXES = ".html", ".htm"
 
 @click.command("samples", cls=Command, epilog=EPILOG)
 @cache_argument
-@click.argument("output", type=click.Path(), metavar="OUTPUT.html", callback=check_location)
+@click.argument("output", type=Location(), metavar="OUTPUT.html")
 @click.option(
     "--qualities",
     metavar="LIST",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gptool.cli.usage import Command, Integer
+from gptool.cli.usage import Command, Integer, Location
 
 MAX_DAYS = 36_500
 
@@ -20,7 +20,7 @@ Examples:
 
 
 @click.command("token", cls=Command, epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Location(Path))
 @click.argument("name", required=False)
 @click.option("--days", type=Integer(1, MAX_DAYS), metavar="N", help="Let the token expire after N days.")
 @click.option("--list", "lists", is_flag=True, help="List the names of the tokens, and when they expire.")

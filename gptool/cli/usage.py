@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,9 +35,17 @@ class Command(click.Command):
         if not ctx.resilient_parsing:  # as for the completion in a shell
             _, _, order = self.make_parser(ctx).parse_args(args=list(args))
             for parameter, count in Counter(order).items():
-                if isinstance(parameter, click.Option) and count > 1 and not (parameter.multiple or parameter.is_flag):
-                    raise click.UsageError(f"{parameter.opts[0]}: is given {count} times; expected one value", ctx)
+                if isinstance(parameter, click.Option) and count > 1:
+                    _check_repeated(parameter, count, ctx)
         return super().parse_args(ctx, args)
+
+
+def _check_repeated(option: click.Option, count: int, context: click.Context) -> None:
+    if option.is_flag and option.secondary_opts:
+        both = f"{option.opts[0]} and {option.secondary_opts[0]}"
+        raise click.UsageError(f"{option.opts[0]}: is given {count} times; expected one of {both}", context)
+    if not (option.multiple or option.is_flag):
+        raise click.UsageError(f"{option.opts[0]}: is given {count} times; expected one value", context)
 
 
 class Integer(IntegerType):
@@ -73,6 +82,23 @@ class Age(IntegerType):
         return int(match[1]) * AGE_UNITS[match[2]]
 
 
+class Location(click.Path):
+    """A path, which is neither empty nor that of another system: the variable of a script may not be set."""
+
+    def __init__(self, path_type: type[str | Path] = str) -> None:
+        # Whether it can be read is found out by whoever reads it: one error has one message.
+        super().__init__(readable=False, path_type=path_type)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Raises BadParameter if it is empty or means nothing on this system."""
+        foreign = system.foreign_path(value) if value else None
+        if foreign:
+            self.fail(f"{foreign[0]}; found {value}, expected {foreign[1]}", param, ctx)
+        if not str(value).strip():
+            self.fail("is empty; expected a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Choice(KeywordType):
     """One of several keywords."""
 
@@ -83,15 +109,6 @@ class Choice(KeywordType):
         return str(value)
 
 
-def check_location(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Return the location of a cache or of a result, unless it is empty or means nothing on this system."""
-    foreign = system.foreign_path(value) if value else None
-    if value == "" or foreign:
-        what, expected = foreign or ("is empty", "a path")
-        raise click.BadParameter(f"{what}; {f'found {value}, ' if value else ''}expected {expected}")
-    return value
-
-
 def usage_text(error: click.UsageError) -> str:
     """Return the line for an error of usage: the option or argument, what is wrong, found and expected."""
     if isinstance(error, click.NoSuchOption):
@@ -99,7 +116,7 @@ def usage_text(error: click.UsageError) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"{_name(error.param)}: is missing{_hint(error.ctx)}"
     if isinstance(error, click.BadOptionUsage):
-        return f"{error.option_name}: has no value"
+        return f"{error.option_name}: {'takes' if 'does not take' in error.message else 'has'} no value"
     if isinstance(error, click.BadParameter) and error.param is not None:
         return f"{_name(error.param)}: {error.message}"
     return EXTRA_ARGUMENTS.sub(r"unexpected argument: \1", error.message)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gptool.cli.usage import Command
+from gptool.cli.usage import Command, Location
 
 EPILOG = """\b
 Examples:
@@ -20,7 +20,7 @@ Examples:
 
 
 @click.command("user", cls=Command, epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Location(Path))
 @click.argument("name", required=False)
 @click.option("--list", "lists", is_flag=True, help="List the names of the users.")
 @click.option("--remove", metavar="NAME", help="Remove the user of this name.")

@@ -58,6 +58,9 @@ class LonLatBox(NamedTuple):
     east: float
     north: float
 
+    def __str__(self) -> str:
+        return f"longitude {self.west:g} to {self.east:g} and latitude {self.south:g} to {self.north:g}"
+
     @property
     def centre(self) -> tuple[float, float]:
         """The longitude and latitude of the centre."""

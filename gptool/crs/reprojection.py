@@ -98,7 +98,13 @@ def reproject(
         reprojector = Reprojector(source_projection, target_projection, domain, transform, tolerance, parameter)
         result = reprojector.reproject(unwrap(shapely.force_2d(polygon), source))
     if result.is_empty:
-        raise ParameterError(f"geometry lies outside the valid area of {describe_reference(target)}", where=parameter)
+        bounds = ",".join(f"{side:g}" for side in polygon.bounds)
+        raise ParameterError(
+            f"geometry lies outside the valid area of {describe_reference(target)}",
+            where=parameter,
+            found=None if polygon.is_empty else f"{bounds} in {describe_reference(source)}",
+            expected=domain and f"a part of it within {domain}",
+        )
     return result
 
 

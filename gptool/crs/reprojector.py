@@ -133,15 +133,21 @@ class Reprojector:
     def _check_on_source_map(self, points: Points) -> None:
         """Raise an error for points that are not on the source's map: they would get the degrees of other points."""
         if self.source.world_width is None and not self.source.is_on_map(points).all():
-            raise self._beyond_valid_area(self.source)
+            raise self._beyond_valid_area(self.source, points)
 
-    def _beyond_valid_area(self, projection: Projection) -> ParameterError:
-        return ParameterError(f"geometry extends beyond the valid area of {projection.crs.name}", where=self.parameter)
+    def _beyond_valid_area(self, projection: Projection, points: Points) -> ParameterError:
+        bounds = ",".join(f"{side:g}" for side in (*points.min(axis=0), *points.max(axis=0)))
+        return ParameterError(
+            f"geometry extends beyond the valid area of {projection.crs.name}",
+            where=self.parameter,
+            found=bounds,
+            expected=projection.domain and f"places within {projection.domain}",
+        )
 
     def _to_degrees(self, xy: Points) -> Points:
         lonlat = self.transform.to_degrees(xy)
         if not np.isfinite(lonlat).all():
-            raise self._beyond_valid_area(self.source)
+            raise self._beyond_valid_area(self.source, xy)
         return lonlat
 
     def _count_parts_in_degrees(self, samples: Points) -> Points:
@@ -268,7 +274,7 @@ class Reprojector:
         def to_target(lonlat: Points) -> Points:
             xy = self.target.forward(lonlat)
             if not np.isfinite(xy).all():
-                raise self._beyond_valid_area(self.target)
+                raise self._beyond_valid_area(self.target, lonlat)
             return xy
 
         def count_parts(samples: Points) -> Points:
@@ -280,7 +286,7 @@ class Reprojector:
             points, offsets, to_target, count_parts, period=None, max_gap=float(gap[0]), parameter=self.parameter
         )
         if self.target.world_width is None and not self.target.is_invertible(rings.points).all():
-            raise self._beyond_valid_area(self.target)
+            raise self._beyond_valid_area(self.target, rings.points)
         projected: NDArray[np.object_] = shapely.from_ragged_array(
             shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, first_rings)
         )

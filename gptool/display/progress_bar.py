@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
+
+from gptool.errors import ParameterError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -17,7 +20,13 @@ def as_progress(progress: Progress | bool | None) -> AbstractContextManager[Prog
     """Return a context of the callback that a caller asks for: a bar for True, none for False and None."""
     if progress is True:
         return progress_bar()
-    return nullcontext(None if progress is False else progress)
+    if progress is None or progress is False:
+        return nullcontext(None)
+    if not callable(progress):
+        raise ParameterError(
+            "value is no progress", where="progress", found=reprlib.repr(progress), expected="True, False or a callable"
+        )
+    return nullcontext(progress)
 
 
 @contextmanager

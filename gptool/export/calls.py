@@ -97,7 +97,10 @@ def prepare_estimate(
     if output is not None:
         if tile_package is not None:
             raise ParameterError(
-                "contradicts the name of the output, whose suffix is the kind of the result", where="tilePackage"
+                "contradicts the name of the output, whose suffix is the kind of the result",
+                where="tilePackage",
+                found=f"tilePackage={str(tile_package).lower()} and output {output}",
+                expected="one of them",
             )
         path, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
         name = path.name if request.has_parts else path.stem

@@ -67,7 +67,8 @@ def list_leftovers(folder: Path) -> list[Leftover]:
     if not folder.is_dir():
         raise OutputError("is not a folder", where=folder, expected="the folder of outputs")
     with translate_os_errors(folder):
-        paths = [path for path in folder.glob(NAMES) if path.is_dir() and not path.is_symlink()]
+        found = [path for path in folder.iterdir() if path.match(NAMES)]  # `glob` takes a folder for empty if it fails
+        paths = [path for path in found if path.is_dir() and not path.is_symlink()]
         return sorted(map(_describe, paths), key=lambda leftover: leftover.modified)
 
 

@@ -6,6 +6,8 @@ To add a kind, write one module with its `OutputKind` and add that to `FILE_KIND
 from __future__ import annotations
 
 import os
+import re
+import reprlib
 from pathlib import Path
 
 from gptool import system
@@ -21,7 +23,7 @@ FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 
 SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
 
-EXPECTED_NAME = f"a name that ends in {SUFFIXES}, or the name of a folder for a cache raster dataset"
+EXPECTED_NAME = f"a name that ends in {SUFFIXES}, or the name of a folder, without suffix, for a cache raster dataset"
 
 TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
 """Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
@@ -34,10 +36,9 @@ DATASETS: dict[StorageFormat, OutputKind] = {
 
 DEFAULT_STORAGE_FORMAT = StorageFormat.COMPACT_V2
 
-OTHER_FILE_SUFFIXES = frozenset(
-    {".vtpk", ".zip", ".mbtiles", ".pmtiles", ".gpkg", ".mmpk", ".slpk", ".tif", ".tiff", ".xml", ".json"}
-)
-"""Suffixes of other file formats: an output of such a name is rejected, since it is not meant to be a folder."""
+FILE_SUFFIX = re.compile(r"\.(?:[a-z]{2,8}|[a-z]*tpk.*|mp4|7z|jp2)\s*", re.IGNORECASE)
+"""A suffix like those of file formats, of letters: an output of such a name is rejected, since it is not meant to be a
+folder. Folders may have the names of versions, such as world.2024 and world.v2."""
 
 
 def kind_for_request(storage_format: StorageFormat | None, *, tile_package: bool) -> OutputKind:
@@ -74,7 +75,9 @@ def resolve_output(
     OutputError
         If the working folder no longer exists.
     """
-    if not os.fspath(output):
+    if not isinstance(output, str | os.PathLike):
+        raise ParameterError("value is not a path", where="output", found=reprlib.repr(output), expected=EXPECTED_NAME)
+    if not os.fspath(output).strip():
         raise ParameterError("name is empty", where="output", expected=EXPECTED_NAME)
     if foreign := system.foreign_path(output):
         raise ParameterError(foreign[0], where=output, expected=foreign[1])
@@ -83,10 +86,11 @@ def resolve_output(
     suffix = target.suffix.lower()
     kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
     has_name = target.name and all(kind.suffix != target.name.lower() for kind in FILE_KINDS)
-    if not has_name or (kind is None and suffix in OTHER_FILE_SUFFIXES):
-        raise ParameterError(
-            "unsupported output format" if has_name else "output has no name", where=target, expected=EXPECTED_NAME
+    if not has_name or (kind is None and FILE_SUFFIX.fullmatch(suffix)):
+        what, found = (
+            ("unsupported output format", f"the suffix {suffix}") if has_name else ("output has no name", None)
         )
+        raise ParameterError(what, where=target, found=found, expected=EXPECTED_NAME)
     if has_parts:
         if kind is not None:
             expected = f"the name of a folder such as {target.stem}, in which the parts appear"
@@ -94,11 +98,11 @@ def resolve_output(
         return target, TILE_PACKAGES[storage_format or DEFAULT_STORAGE_FORMAT]
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]
-    if storage_format not in (None, kind.storage_format):
+    if storage_format is not None and storage_format is not kind.storage_format:
         raise ParameterError(
             f"not the storage format of a {suffix}",
             where="storageFormatType",
-            found=storage_format,
-            expected=f"{kind.storage_format}, or the name of a folder as output",
+            found=storage_format.short_name,
+            expected=f"{kind.storage_format.short_name}, or the name of a folder as output",
         )
     return target, kind

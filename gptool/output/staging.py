@@ -103,8 +103,9 @@ def created_folder(folder: Path) -> Iterator[None]:
     OutputError
         If a folder cannot be created.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+    with translate_os_errors(folder):  # a folder above it may not be one that can be entered
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
     if file is not None:
         raise OutputError("is not a folder, and so cannot hold the output", where=file)
     try:

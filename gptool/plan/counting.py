@@ -15,6 +15,7 @@ from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan,
 from gptool.request import (
     Request,
     Selection,
+    check_degrees,
     degree_warnings,
     format_extent,
     reference_text,
@@ -46,12 +47,13 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
         If the cache cannot be read, or a bundle is corrupt.
     """
     tile_cache = as_tile_cache(cache)
+    beyond = check_degrees(request, tile_cache.scheme)
     selection, notices = select(request, tile_cache.scheme, lambda lod: bool(tile_cache.bundles(lod)))
     levels: list[LevelPlan] = []
     for lod in selection.lods:
         levels.append(plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
     skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
-    notices += [Message("Warning", text) for text in _degree_warnings(tile_cache, request)]
+    notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, request))]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 

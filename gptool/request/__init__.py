@@ -3,7 +3,13 @@
 from gptool.request.limits import read_limit, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
-from gptool.request.requested_boxes import degree_warnings, format_extent, reference_text, requested_boxes
+from gptool.request.requested_boxes import (
+    check_degrees,
+    degree_warnings,
+    format_extent,
+    reference_text,
+    requested_boxes,
+)
 from gptool.request.selection import Area, Selection
 from gptool.request.unknown import unknown_notices
 
@@ -14,6 +20,7 @@ __all__ = (
     "Parameter",
     "Request",
     "Selection",
+    "check_degrees",
     "degree_warnings",
     "format_extent",
     "invalid_inputs",

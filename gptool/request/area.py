@@ -10,6 +10,7 @@ from gptool.request.area_files import read_json_file, read_other_file
 from gptool.request.area_members import EXPECTED, PARAMETER, Member, RequestedPolygon, SkippedMember, format_members
 from gptool.request.esri_geometry import read_esri
 from gptool.request.geojson import read_geojson
+from gptool.request.misspelt import misspelt_warnings
 from gptool.request.values import read_json
 from gptool.text import format_count
 
@@ -27,10 +28,10 @@ MAX_LISTED_MEMBERS = 10
 
 
 class RequestedArea(NamedTuple):
-    """The polygons of a value, at least one, and a warning for each of its members that is skipped."""
+    """The polygons of a value, at least one, and warnings about members that are skipped or not understood."""
 
     polygons: tuple[RequestedPolygon, ...]
-    skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_area(value: Any) -> RequestedArea:
@@ -49,11 +50,11 @@ def read_area(value: Any) -> RequestedArea:
         If the value contains no polygon, or a polygon that is invalid.
     """
     if not isinstance(value, os.PathLike):
-        return _select_polygons(*_read_members(value))
+        return _read_json_area(value)
     try:
         text = read_json_file(value)
         if text is not None:
-            return _select_polygons(*_read_members(text))
+            return _read_json_area(text)
         area = _select_polygons(list(read_other_file(value)), "no features")
     except ParameterError as error:
         within = str(error.where or "").removeprefix(PARAMETER)
@@ -62,17 +63,18 @@ def read_area(value: Any) -> RequestedArea:
     if all(polygon.reference is not None for polygon in area.polygons):
         return area
     unreferenced = f"{PARAMETER}: {value}: states no spatial reference, so that its coordinates are those of the cache"
-    return area._replace(skipped=(unreferenced, *area.skipped))
+    return area._replace(warnings=(unreferenced, *area.warnings))
 
 
-def _read_members(value: Any) -> tuple[list[Member], str]:
-    """Return the members of a value of JSON, and the names of those of its object, for messages."""
+def _read_json_area(value: Any) -> RequestedArea:
+    """Return the polygons of a value of JSON."""
     area = read_json(value, PARAMETER, EXPECTED)
     try:
         members = list(read_geojson(area, "") if isinstance(area.get("type"), str) else read_esri(area))
     except RecursionError:
         raise ParameterError("geometries are nested too deeply", where=PARAMETER, expected=EXPECTED) from None
-    return members, "no features" if area.get("features") == [] else format_members(area)
+    found = _select_polygons(members, "no features" if area.get("features") == [] else format_members(area))
+    return found._replace(warnings=(*misspelt_warnings(area), *found.warnings))
 
 
 def _select_polygons(members: list[Member], found: str) -> RequestedArea:

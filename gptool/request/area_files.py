@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +25,8 @@ WELL_KNOWN_TEXT = re.compile(
 
 OTHER_TEXT = re.compile(r"\s*(?:SRID=\d+;\s*)?([A-Z]{5,})\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY$)", re.IGNORECASE)
 """The start of well-known text in general, with the type of its geometry."""
+
+SRID = re.compile(r"\s*SRID\s*=", re.IGNORECASE)
 
 BOX = re.compile(r"(?:[-+0-9.eE\s]+,){3}[-+0-9.eE\s]+")
 
@@ -63,6 +66,10 @@ def path_or_json(value: Any) -> Any:
         raise ParameterError(
             "well-known text is no polygon", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
         )
+    if SRID.match(value):
+        raise ParameterError(
+            "well-known text has an invalid SRID", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
+        )
     return Path(value)
 
 
@@ -78,19 +85,42 @@ def read_json_file(path: os.PathLike[str]) -> str | None:
         if Path(path).is_dir():
             return None  # as a file geodatabase is
         with Path(path).open("rb") as file:
-            start = file.read(MAX_START).removeprefix(b"\xef\xbb\xbf").lstrip()
-        if start and not start.startswith(tuple(map(str.encode, JSON_START))):
-            return None
-        with Path(path).open(encoding="utf-8-sig") as text:
-            return text.read(MAX_JSON_LENGTH + 1)
+            return _read_text(file)
     except FileNotFoundError:
         raise ParameterError(
             "file not found", expected="the path of a file of polygons, JSON, or well-known text"
         ) from None
     except OSError as error:
         raise ParameterError(f"file cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise ParameterError(f"file cannot be read: {error}", expected="JSON in UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            f"file is no valid {error.encoding} at byte {error.start}", expected="JSON in UTF-8"
+        ) from None
+
+
+def _read_text(file: BinaryIO) -> str | None:
+    """Return the text of a file of JSON; None if it does not start as JSON does. A pipe can be read only once."""
+    start = file.read(MAX_START)
+    if not start.strip():
+        raise ParameterError("file is empty", expected="JSON, or another format with polygons")
+    encoding = json.detect_encoding(start)
+    if _seems_json(start, encoding):
+        return (start + file.read(4 * MAX_JSON_LENGTH)).decode(encoding)
+    if not file.seekable():
+        raise ParameterError("is no JSON", found="a pipe", expected="JSON: other formats cannot be read from a pipe")
+    return None
+
+
+def _seems_json(start: bytes, encoding: str) -> bool:
+    """Return True for the start of an object or a list, and for a whole JSON text of another kind."""
+    text = start.decode(encoding, errors="ignore").lstrip()
+    if text.startswith(JSON_START):
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
@@ -118,9 +148,16 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
                 yield from _read_layer(f"layer {format_value(layer)}", geometries, _reference_of(meta["crs"]))
     except (DataSourceError, DataLayerError, GeometryError) as error:
         raise ParameterError(
-            f"file cannot be read: {str(error).partition('; It might help')[0]}",
+            _gdal_text(str(error), is_folder=Path(path).is_dir()),
             expected="JSON, or a format of GDAL with polygons, such as a shapefile, GeoPackage or KML",
         ) from None
+
+
+def _gdal_text(error: str, *, is_folder: bool) -> str:
+    """Return what is wrong with a file or folder that GDAL cannot read."""
+    if "not recognized as being in a supported file format" in error:
+        return "is a folder without areas" if is_folder else "is neither JSON nor in another format that GDAL reads"
+    return f"file cannot be read: {error.partition('; It might help')[0]}"
 
 
 def _check_shapefile(path: Path) -> None:
@@ -177,7 +214,7 @@ def _read_rings(text: str) -> list[list[list[float]]]:
         geometry = shapely.from_wkt(text)
     except shapely.errors.GEOSException as error:
         raise ParameterError(
-            f"invalid well-known text: {error}",
+            f"invalid well-known text: {str(error).partition(': ')[2]}",
             where=PARAMETER,
             found=format_value(text),
             expected=EXPECTED_TEXT,

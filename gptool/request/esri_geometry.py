@@ -89,5 +89,9 @@ def _read_polygon(polygon: Mapping[str, Any], name: str, reference: SpatialRefer
 
 def _read_envelope(envelope: Mapping[str, Any], name: str) -> Ring:
     """Return an envelope as a ring that runs clockwise."""
-    xmin, ymin, xmax, ymax = (envelope.get(side) for side in SIDES)
+    for side in SIDES:
+        if envelope.get(side) is None:
+            where = f"{PARAMETER}: {name}, envelope"
+            raise ParameterError(f"{side} is missing", where=where, expected="xmin, ymin, xmax and ymax")
+    xmin, ymin, xmax, ymax = (envelope[side] for side in SIDES)
     return read_ring([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]], f"{name}, envelope")

@@ -128,8 +128,7 @@ def select_levels(
         lods = _levels_by_id(requested, scheme) if by_id else _levels_by_value(requested, export_by, scheme)
         if not lods and not nearest:
             suggested = _by_distance(requested, export_by, scheme)[:SUGGESTED_LEVELS]
-            suggested.sort(key=lambda lod: lod.resolution.value)
-            raise _unknown_level_error(requested, requested.first, suggested, f"a {export_by.lower()}", HINT)
+            raise _unknown_level_error(requested.text, suggested, f"a {export_by.lower()}", HINT)
         selected.update(lod.level for lod in lods or _by_distance(requested, export_by, scheme)[:1])
     return tuple(lod for lod in scheme.lods if lod.level in selected)
 
@@ -143,6 +142,9 @@ def level_notices(
     the nearest level if that is used.
     """
     notices = []
+    if ranges is None and (nearest or export_by != "LevelID"):
+        name = "nearestLevel" if nearest else "exportBy"
+        return [Message("Warning", f"{name} has no effect without levels: all levels with tiles are exported")]
     if nearest and export_by == "LevelID":
         notices.append(Message("Warning", "nearestLevel has no effect on level IDs, only on resolutions and scales"))
     for requested in ranges or ():
@@ -168,10 +170,11 @@ def _levels_by_id(requested: LevelRange, scheme: TilingScheme) -> list[Lod]:
     lods = [lod for lod in scheme.lods if low <= lod.level <= high]
     broken = next((level for level in (requested.first, requested.last) if not level.is_integer()), None)
     if broken is not None or not lods:
-        level = requested.first if broken is None else broken
-        suggested = sorted(scheme.lods, key=lambda lod: abs(lod.level - level))[:SUGGESTED_LEVELS]
-        suggested.sort(key=lambda lod: lod.level)
-        raise _unknown_level_error(requested, level, suggested, "a level ID")
+        is_single = broken is None or low == high
+        found = requested.text if is_single else f"{broken:g} in {requested.text}"
+        low, high = (low, high) if broken is None else (broken, broken)
+        suggested = sorted(scheme.lods, key=lambda lod: max(low - lod.level, lod.level - high))[:SUGGESTED_LEVELS]
+        raise _unknown_level_error(found, suggested, "a level ID")
     return lods
 
 
@@ -203,13 +206,11 @@ def _by_distance(requested: LevelRange, export_by: ExportBy, scheme: TilingSchem
     return sorted(scheme.lods, key=ratio)
 
 
-def _unknown_level_error(
-    requested: LevelRange, value: float, suggested: list[Lod], kind: str, hint: str = ""
-) -> ParameterError:
+def _unknown_level_error(found: str, suggested: list[Lod], kind: str, hint: str = "") -> ParameterError:
     return ParameterError(
         "level is not in the tiling scheme",
         where="levels",
-        found=requested.text if requested.first == requested.last else f"{value:g} in {requested.text}",
+        found=found,
         expected=f"{kind} of the tiling scheme; the nearest levels are {', '.join(map(_lod_text, suggested))}{hint}",
     )
 

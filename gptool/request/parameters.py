@@ -263,15 +263,29 @@ def read_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        If a value is invalid. The message names the parameter, the value, and what a valid value is.
+        If a value is invalid, or a name is given in two spellings with different values. The message names the
+        parameter, the value, and what a valid value is.
     """
     if not isinstance(values, Mapping):
         raise ParameterError("parameters are not a mapping", found=format_value(values), expected="names and values")
+    _check_spellings(values)
     inputs = known_inputs(values)
     return {
         parameter.name: parameter.read(inputs[parameter.name]) if parameter.name in inputs else parameter.default
         for parameter in INPUTS
     }
+
+
+def _check_spellings(values: Mapping[str, Any]) -> None:
+    """Raise an error if a name is given in two spellings, such as `levels` and `LEVELS`, with different values."""
+    first: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(name, str) and normalise_name(name) in INPUT_NAMES and not is_absent(value):
+            other = first.setdefault(normalise_name(name), name)
+            if format_value(values[other]) != format_value(value):
+                found = f"{other} {format_value(values[other])} and {name} {format_value(value)}"
+                where = INPUT_NAMES[normalise_name(name)]
+                raise ParameterError("is given twice", where=where, found=found, expected="one value")
 
 
 def invalid_inputs(values: Mapping[str, Any]) -> dict[str, str]:

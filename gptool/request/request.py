@@ -163,10 +163,10 @@ def read_call(
     for name, value in reasons.items():
         if value is not None and optimize_tiles_for_size is not None and not request.optimize:
             raise ParameterError(
-                f"cannot be False if {name} is given",
+                f"contradicts {name}, which implies it",
                 where="optimizeTilesForSize",
-                found=f"False and {name} {value}",
-                expected="True or None",
+                found=f"{str(optimize_tiles_for_size).lower()} and {name} {value}",
+                expected=f"one of them: {name} alone, or no {name}",
             )
     return request
 
@@ -195,7 +195,7 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
         if has_curves(requested):
             requested, target = flatten_curves(requested, target.curve_tolerances), target._replace(error_shares=2)
         polygons, repairs = build_polygons(requested)
-        messages += [Message("Warning", text) for text in (*request.area.skipped, *repairs)]
+        messages += [Message("Warning", text) for text in (*request.area.warnings, *repairs)]
         if request.extent:
             ignored = f"{area_members.PARAMETER} supersedes {extent.PARAMETER}, which is ignored"
             messages.append(Message("Informative", ignored))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptool.crs.reference import describe_reference, esri_unit
+from gptool.errors import ParameterError
 from gptool.model import Extent, SpatialReference, TilingScheme
 from gptool.request import area_members, extent
 from gptool.request.curve_flattening import outline
+from gptool.request.spatial_reference import MAX_COORDINATE
 
 if TYPE_CHECKING:
     from gptool.request.request import Request
@@ -18,6 +20,12 @@ MAX_LONGITUDE, MAX_LATITUDE = 361.0, 90.0
 """Degrees: boxes across the antimeridian go beyond 180, and clients write the edge of the world as 180.0000001."""
 
 FOR_DEGREES = "for degrees, the JSON or file must state the spatialReference of wkid 4326"
+
+POLE = MAX_LATITUDE + 1e-6
+"""Degrees: clients round the edge of the world up."""
+
+TURN = 360.0
+"""Degrees of longitude, enough for polygons that cross the antimeridian. Views that show the world twice go beyond."""
 
 MIN_REACH = 3600.0
 """Metres or feet that a cache reaches beyond, from the origin of its coordinates, if values of degrees are unlikely:
@@ -91,6 +99,34 @@ def degree_warnings(request: Request, scheme: TilingScheme, declared: Extent | N
         f"coordinates of the cache ({reference_text(scheme.reference)}); {FOR_DEGREES}"
         for box in boxes
     ]
+
+
+def check_degrees(request: Request, scheme: TilingScheme) -> list[str]:
+    """Return a warning for each side of boxes in degrees that is beyond the world, as in views of clients.
+
+    Raises
+    ------
+    ParameterError
+        If values cannot be degrees: the world is repeated in x, so that they would select tiles anywhere.
+    """
+    warnings = []
+    for box in requested_boxes(request):
+        sides = {side: value for side, value in box.extent._asdict().items() if abs(value) < MAX_COORDINATE}
+        beyond = [side for side, value in sides.items() if abs(value) > (TURN if side[0] == "x" else POLE)]
+        if not beyond or esri_unit(box.reference or scheme.reference) != "esriDecimalDegrees":
+            continue
+        impossible = [side for side in beyond if abs(sides[side]) > 2 * (TURN if side[0] == "x" else MAX_LATITUDE)]
+        if impossible:
+            raise ParameterError(
+                "coordinates are not longitude and latitude",
+                where=box.parameter,
+                found=f"{impossible[0]} {sides[impossible[0]]:g} in {reference_text(box.reference)}",
+                expected="degrees: x from -720 to 720, y from -90 to 90",
+            )
+        for side in beyond:
+            meaning = "is taken around the world once" if side[0] == "x" else "lies beyond the pole, where no tiles are"
+            warnings.append(f"{box.parameter}: {side} {sides[side]:g} {meaning}")
+    return warnings
 
 
 def _is_in_degrees(box: Extent) -> bool:

@@ -48,6 +48,6 @@ def check_deployment(settings: ServiceSettings) -> None:
         # Browsers send origins in lower case, and without a path.
         if not ORIGIN.fullmatch(origin) or origin != origin.lower():
             raise SettingsError(
-                "allowed origin is invalid", found=repr(origin),
+                "allowOrigins has an invalid value", found=repr(origin),
                 expected="* or scheme, host and port in lower case, such as https://maps.example.com",
             )  # fmt: skip

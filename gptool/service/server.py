@@ -140,7 +140,7 @@ def _check_settings(settings: ServiceSettings) -> None:
     if not (_is_loopback(settings.host) or settings.token_file or settings.user_file or settings.allow_anonymous):
         raise SettingsError(
             "host is reachable from other machines", found=settings.host,
-            expected="a loopback address, a token file, a user file, or anonymous access to be allowed",
+            expected="a loopback address such as 127.0.0.1, or tokenFile, userFile or allowAnonymous beside it",
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
-from gptool.cache.open import TPK_FOLDER, open_store
+from gptool.cache.open import TPK_FOLDER, check_path, open_store
 from gptool.cache.paths import find_entry
 from gptool.cache.zip_store import ZipStore
 from gptool.errors import CacheError, CacheNotFoundError, GptoolError
@@ -70,6 +70,7 @@ def open_target(location: str | os.PathLike[str]) -> Target:
     CacheNotFoundError
         If the location does not exist.
     """
+    check_path(location)
     path = Path(location).absolute()
     try:
         files = open_store(location)

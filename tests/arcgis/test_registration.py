@@ -98,7 +98,7 @@ BAD = {
     "invalid cache name": ([*GOOD, "a b=CACHE"], 2, "--caches: invalid cache name; found 'a b', expected letters"),
     "missing cache name": ([*GOOD, "CACHE"], 2, "expected NAME=CACHE"),
     "missing location": ([*GOOD, "W="], 2, "expected NAME=CACHE"),
-    "duplicate cache name": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "two caches have the name 'W'"),
+    "duplicate cache name": ([*GOOD, "W=CACHE", "W=CACHE"], 2, "--caches: two caches have the same name; found 'W'"),
     "two outputs": ([*GOOD, "W=CACHE", "one", "two"], 2, "more than one OUTPUT: one and two"),
     "nonexistent cache": ([*GOOD, "W=nowhere"], 1, "nowhere: cache not found"),
     "file as output": ([*GOOD, "W=CACHE", "taken"], 1, "taken: cannot replace a file with a folder"),

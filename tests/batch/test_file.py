@@ -54,7 +54,7 @@ WRONG = {
     "overwrite": (f'{EXPORT}overwrite = "no"', "exports.a.overwrite has an invalid value; found 'no', expected true"),
     "contradiction": (
         f"{EXPORT}optimizeTilesForSize = false\n[defaults]\ncompressionQuality = 50",
-        "exports.a.optimizeTilesForSize: cannot be False if compressionQuality is given",
+        "exports.a.optimizeTilesForSize: contradicts compressionQuality, which implies it",
     ),
     "target size beside a quality": (
         f'{EXPORT}targetSize = "5MB"\n[defaults]\ncompressionQuality = 50',
@@ -66,7 +66,7 @@ WRONG = {
     ),
     "parts in a package": (f"{EXPORT}maxPartTiles = 9", "exports.a.output: "),
     "suffix": (f'{SECOND}"b.zip"', "exports.b.output: "),
-    "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.output: storageFormatType: not the"),
+    "storage format": (f'{EXPORT}storageFormatType = "compact"', "exports.a.storageFormatType: not the"),
     "null character": (f'{SECOND}"b\\u0000.tpkx"', "exports.b.output is not a path; found 'b\\x00"),
     "same output": (f'{EXPORT}{SECOND}"x/../a.tpkx"', "exports.b.output is that of exports.a.output; found "),
     "output in an output": (f'{SECOND}"x"\n{EXPORT.replace("a.tpkx", "x/a")}', "exports.a.output lies in exports.b."),

@@ -217,6 +217,9 @@ def damaged_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TOO_LONG = {
     "long name of a cache": (f"info {'a' * 5000}", 1, "cannot be opened: File name too long"),
     "long name of an output": (f"export-tiles good {'a' * 300}.tpkx", 1, "File name too long"),
+    "long name above an output": (f"export-tiles good {'a' * 300}/x.tpkx", 1, "cannot be written: File name too long"),
+    "long name above a report": (f"export-tiles good x.tpkx --report {'a' * 300}/x.json", 1, "x.json: File name too"),
+    "long name of a demo": (f"demo {'a' * 300}", 1, "cannot be written: File name too long"),
 }
 TOO_LONG_ON_POSIX = [pytest.param(*case, id=name, marks=POSIX_MESSAGE) for name, case in TOO_LONG.items()]
 
@@ -231,6 +234,7 @@ def test_error_is_one_line_and_an_exit_status(damaged_caches: Path, command: str
     [error] = errors_and_notes(done)
     assert error.startswith("Error: ")
     assert message in error
+    assert "[Errno" not in error
     check_nothing_left(damaged_caches, "good", "broken", "cut", "taken.tpkx")
 
 
@@ -260,6 +264,24 @@ USAGE = {
     "batch x --jobs 0": "--jobs: value is out of range; found 0, expected an integer of 1 or more",
     "info EMPTY": "CACHE: is empty; expected a path",
     "export-tiles x EMPTY": "OUTPUT: is empty; expected a path",
+    "demo EMPTY": "FOLDER: is empty; expected a path",
+    "clean EMPTY": "FOLDER: is empty; expected a path",
+    "batch EMPTY": "FILE: is empty; expected a path",
+    "token EMPTY crew": "FILE: is empty; expected a path",
+    "user EMPTY anna": "FILE: is empty; expected a path",
+    "register --server https://a.b/c --folder d --caches W=C:/x EMPTY": "output: is empty; found '', expected the path",
+    "serve --config EMPTY": "--config: is empty; expected a path",
+    "serve W=x --output-directory EMPTY": "--output-directory: is empty; expected a path",
+    "serve W=x --token-file EMPTY": "--token-file: is empty; expected a path",
+    "serve W=x --access-log EMPTY": "--access-log: is empty; expected a path",
+    "serve W=x --host EMPTY": "--host: is empty; expected ADDRESS, or no --host at all",
+    "serve W=x --public-url EMPTY": "--public-url: is empty; expected URL, or no --public-url at all",
+    "serve W=x --allow-origin * --allow-origin EMPTY": "--allow-origin: is empty; expected ORIGIN, or no",
+    "serve world": "NAME=CACHE: invalid cache; found 'world', expected NAME=CACHE",
+    "register --server https://a.b/c --folder d --caches x": "--caches: invalid cache; found 'x', expected NAME=CACHE",
+    "serve W=x W=y": "NAME=CACHE: two caches have the same name; found 'W' twice, expected one name for each",
+    "estimate x --json=5": "--json: takes no value",
+    "estimate x --tile-package --no-tile-package": "--tile-package: is given 2 times; expected one of --tile-",
     "export-tiles x s3://bucket/x.tpkx": "OUTPUT: is a URL, not a path; found s3://bucket/x.tpkx, expected the path",
     "estimate x --export-by Size": "--export-by: invalid choice; found 'Size', expected LevelID, Resolution or Scale",
     "estimate x --storage-format-type a": "--storage-format-type: invalid choice; found 'a', expected compactV2 or",

@@ -166,6 +166,13 @@ class TestDamage:
         if "--json" in options:
             assert json.loads(done.stdout)["damaged"] == DAMAGED
 
+    def test_quiet_error_names_the_first_damaged_tile(self, damaged: Path, tmp_path: Path) -> None:
+        done = run("export-tiles", damaged, "x.tpkx", "--fail-on-damaged", "--quiet", cwd=tmp_path)
+        [line] = done.stderr.splitlines()
+        start, _, place = line.partition("; the first is ")
+        assert start == f"Error: {tmp_path / 'x.tpkx'}: 12 damaged tiles in the result"
+        assert place.startswith("level 4, row 0, column ")
+
     def test_no_damage_is_no_failure(self, cache: Path, tmp_path: Path) -> None:
         assert run("export-tiles", cache, "x.tpkx", "--fail-on-damaged", cwd=tmp_path).returncode == 0
 

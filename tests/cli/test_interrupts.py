@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from gptool.cli.main import main
+from helpers.command_line import GPTOOL
 
 COMMANDS = {
     "verify": (["verify", "CACHE"], "gptool.verification.verify"),
@@ -43,6 +45,29 @@ def test_interrupted_command_leaves_nothing(
     done = CliRunner().invoke(main, [argument.replace("CACHE", str(cache)) for argument in arguments])
     assert (done.exit_code, list(tmp_path.iterdir())) == (130, [])
     assert re.fullmatch("Interrupted.*; nothing half-written is left.", done.stderr.splitlines()[-1])
+
+
+@pytest.mark.posix("terminals")
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"])
+def test_interrupted_question_for_a_password(tmp_path: Path, key: bytes) -> None:
+    """Ctrl-C, and Ctrl-D, while the terminal asks."""
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    own_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"  # its keys send signals
+    command = [sys.executable, "-c", f"{own_terminal}; {GPTOOL[-1]}", "user", "users", "anna"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(master, 1024)
+        os.write(master, key)
+        while b"Interrupted; nothing is changed." not in shown:
+            shown += os.read(master, 1024)
+    os.close(master)
+    assert (process.returncode, list(tmp_path.iterdir())) == (130, [])
+    assert b"Abort" not in shown
 
 
 IMPORT = """

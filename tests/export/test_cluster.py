@@ -263,7 +263,7 @@ class TestDask:
             out, errors = program.communicate()
         assert program.returncode == 1
         assert json.loads(out)["jobStatus"] == "esriJobFailed", errors
-        assert errors.splitlines() == [
+        assert [line for line in errors.splitlines() if "tiles" not in line] == [  # of progress
             "Error: --dask: its tasks were cancelled, or its scheduler was lost",
             "Finished bundles are kept beside the output: the same export goes on with them, or anew with --restart.",
         ]

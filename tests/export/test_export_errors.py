@@ -29,7 +29,7 @@ class TestInvalidRequest:
     @pytest.mark.parametrize(
         ("request_", "error", "message"),
         [
-            ({"levels": "9-12"}, errors.ParameterError, "levels: level is not in the tiling scheme; found 9 in 9-12"),
+            ({"levels": "9-12"}, errors.ParameterError, "levels: level is not in the tiling scheme; found 9-12"),
             ({"levels": "3"}, errors.ParameterError, "selection contains no tiles"),
             (
                 {"compression_quality": 101},

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gptool import estimate_export_tiles_size, export_tiles, open_cache, verify
-from gptool.errors import OutputExistsError, ParameterError, TooManyTilesError
+from gptool import estimate_export_tiles_size, export_tiles, export_tiles_job, info, open_cache, verify
+from gptool.errors import CacheNotFoundError, OutputExistsError, ParameterError, TooManyTilesError
+from gptool.tool import sample_compressions_job
 from helpers.caches import make_cache, square
 
 NAMES: dict[str, tuple[dict[str, Any], str]] = {
@@ -17,7 +18,7 @@ NAMES: dict[str, tuple[dict[str, Any], str]] = {
     "quality": ({"compression_quality": 101}, "compression_quality: value is out of range; found 101"),
     "contradiction": (
         {"compression_quality": 50, "optimize_tiles_for_size": False},
-        "optimize_tiles_for_size: cannot be False if compression_quality is given",
+        "optimize_tiles_for_size: contradicts compression_quality, which implies it",
     ),
     "scale": ({"levels": "37000000", "export_by": "Scale"}, "with nearest_level the nearest one is used"),
     "area": ({"area_of_interest": "1,2,3,4"}, "expected polygons; export_extent takes a box"),
@@ -90,6 +91,54 @@ def test_text_is_not_a_flag(cache: Path, tmp_path: Path) -> None:
 def test_client_is_not_a_list_of_letters(cache: Path) -> None:
     with pytest.raises(ParameterError, match=r"clients: is a text, not a list; found gdal, expected \['gdal'\]"):
         verify(cache, clients="gdal")
+
+
+class NoPath:
+    def __repr__(self) -> str:
+        return "no path"
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", NoPath()])
+def test_values_that_are_no_paths(cache: Path, tmp_path: Path, value: Any) -> None:
+    for call in (
+        lambda: export_tiles(value, tmp_path / "x"),
+        lambda: estimate_export_tiles_size(value),
+        lambda: info(value),
+        lambda: verify(value),
+        lambda: open_cache(value),
+    ):
+        with pytest.raises(CacheNotFoundError) as caught:
+            call()
+        assert str(caught.value).startswith(f"cache: value is not a path; found {value!r}, expected a cache folder")
+    with pytest.raises(ParameterError) as refused:
+        export_tiles(cache, value)
+    assert str(refused.value).startswith(f"output: value is not a path; found {value!r}, expected a name that ends in")
+
+
+@pytest.mark.parametrize("value", [5, "yes"])
+def test_progress_is_a_flag_or_a_callable(cache: Path, value: Any) -> None:
+    with pytest.raises(ParameterError, match=f"progress: value is no progress; found {value!r}, expected True, False"):
+        estimate_export_tiles_size(cache, progress=value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("", "output_directory: is empty; found '', expected the path of a folder"),
+        (" ", "output_directory: is empty; found ' ', expected the path of a folder"),
+        (None, "output_directory: value is not a path; found None, expected the path of a folder"),
+        ("s3://bucket/x", "output_directory: is a URL, not a path; found s3://bucket/x"),
+    ],
+)
+def test_output_directory_of_a_job(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in (export_tiles_job, sample_compressions_job):
+        job = run({}, cache=cache, output_directory=folder)
+        assert job.status == "esriJobFailed"
+        assert message in [each.description[: len(message)] for each in job.messages]
+    assert not list(tmp_path.iterdir())
 
 
 def test_empty_location_is_not_the_current_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

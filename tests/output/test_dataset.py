@@ -179,8 +179,8 @@ def test_spellings_of_a_storage_format(one_tile_cache: Path, tmp_path: Path, nam
 @pytest.mark.parametrize(
     ("output", "name", "message"),
     [
-        ("x.tpkx", "compact", r"storage_format_type: not the storage format of a \.tpkx; found esri\w+Compact,"),
-        ("x.tpk", "compactV2", r"not the storage format of a \.tpk; found esri\w+CompactV2, expected esri\w+Compact,"),
+        ("x.tpkx", "compact", r"storage_format_type: not the storage format of a \.tpkx; found compact,"),
+        ("x.tpk", "compactV2", r"not the storage format of a \.tpk; found compactV2, expected compact,"),
         ("x", "exploded", "storage_format_type: invalid choice; found 'exploded', expected compactV2 or compact"),
         ("x", "esriMapCacheStorageModeExploded", "storage_format_type: invalid choice"),
         ("x.tpkx", "v2", "storage_format_type: invalid choice"),

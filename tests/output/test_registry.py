@@ -25,6 +25,21 @@ from helpers.checks import check_nothing_left
 COMPACT, COMPACT_V2 = StorageFormat.COMPACT, StorageFormat.COMPACT_V2
 
 
+MISTAKEN = (
+    "/x.tpxk",
+    "/x.tpkz",
+    "/x.tpkx ",
+    "/x.tpkx2",
+    "/x.tpkx.bak",
+    "/x.txt",
+    "/x.png",
+    "/x.kml",
+    "/x.mp4",
+    "/x.7z",
+)
+"""Names that nobody means a folder by."""
+
+
 @pytest.mark.parametrize(
     ("name", "storage_format", "kind"),
     [
@@ -34,6 +49,8 @@ COMPACT, COMPACT_V2 = StorageFormat.COMPACT, StorageFormat.COMPACT_V2
         ("x.Tpk", COMPACT, TPK),
         ("x", None, COMPACT_V2_DATASET),
         ("x.y", COMPACT_V2, COMPACT_V2_DATASET),
+        ("world.2024", None, COMPACT_V2_DATASET),
+        ("world.v2", None, COMPACT_V2_DATASET),
         ("tpkx", COMPACT, COMPACT_DATASET),
     ],
 )
@@ -57,9 +74,10 @@ def test_relative_output_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ("/", "/: output has no name; expected a name that ends in .tpkx or .tpk, or the name of a folder"),
         (
             "/x.mbtiles",
-            "/x.mbtiles: unsupported output format; expected a name that ends in .tpkx or .tpk, or the name",
+            "/x.mbtiles: unsupported output format; found the suffix .mbtiles, expected a name that ends in .tpkx or ",
         ),
         ("/x.TIF", "/x.TIF: unsupported output format"),
+        *((name, f"{name}: unsupported output format") for name in MISTAKEN),
     ],
 )
 @pytest.mark.posix("paths with slashes in messages")

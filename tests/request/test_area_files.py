@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,7 @@ class TestFormats:
         path = tmp_path / "area.kml"
         path.write_text(KML.format(shell=coordinates(SHELL), hole=coordinates(HOLE)))
         area = read_area(path)
-        assert area.skipped == ("areaOfInterest: layer 'areas', feature 1: skipped, as it is no area; found a Point",)
+        assert area.warnings == ("areaOfInterest: layer 'areas', feature 1: skipped, as it is no area; found a Point",)
         assert shapes_of(area)[4326].equals(DONUT)
 
     def test_all_layers_of_a_geopackage(self, tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ class TestFormats:
             "layer 'one', feature 0",
             "layer 'two\\x1b[31m', feature 0",
         ]
-        assert [text.rpartition("found ")[2] for text in area.skipped] == ["no geometry", "a Point"]
+        assert [text.rpartition("found ")[2] for text in area.warnings] == ["no geometry", "a Point"]
         assert list(shapes_of(area)) == [4326, 3857]
 
     @pytest.mark.filterwarnings("ignore:'crs' was not provided")
@@ -92,9 +94,9 @@ class TestFormats:
         path = self.write(tmp_path / "area.shp", [shapely.box(1, 1, 5e6, 5e6)], None)
         assert list(shapes_of(read_area(path))) == [None]
         warning = f"areaOfInterest: {path}: states no spatial reference, so that its coordinates are those of the cache"
-        assert read_area(path).skipped == (warning,)
+        assert read_area(path).warnings == (warning,)
         (tmp_path / "area.prj").write_text("unreadable")
-        assert read_area(path).skipped == (warning,)
+        assert read_area(path).warnings == (warning,)
         estimate = estimate_export_tiles_size(cache, area_of_interest=str(path))
         assert any("states no spatial reference" in message.description for message in estimate.messages)
         box = estimate_export_tiles_size(cache, export_extent=(1, 1, 5e6, 5e6))
@@ -151,7 +153,11 @@ class TestWithoutPyogrio:
     ("content", "message"),
     [
         ("{", "value is not valid JSON"),
-        ("", "value is not valid JSON"),
+        ("", "file is empty; expected JSON"),
+        (" \n", "file is empty; expected JSON"),
+        ("42", "value is not a JSON object; found '42'"),
+        ("null\n", "value is not a JSON object"),
+        ('{"xmin": 0, "ymin": 0, "xmax": 1}', "geometry, envelope: ymax is missing; expected xmin, ymin, xmax and"),
         ("[]", "value is not a JSON object"),
         (
             '{"type": "Polygon", "coordinates": [[[500, 91]]]}',
@@ -167,6 +173,39 @@ def test_errors_in_json_name_the_file(tmp_path: Path, content: str, message: str
     with pytest.raises(ParameterError) as caught:
         read_area(path)
     assert str(caught.value).startswith(f"areaOfInterest: {path}: {message}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_encodings_of_json(tmp_path: Path, encoding: str) -> None:
+    """PowerShell writes UTF-16."""
+    (tmp_path / "area.json").write_bytes(json.dumps({"rings": [[[0, 0], [0, 1], [1, 1]]]}).encode(encoding))
+    assert len(read_area(tmp_path / "area.json").polygons) == 1
+
+
+@pytest.mark.posix("named pipes")
+class TestPipes:
+    """A pipe can be read only once: `--area-of-interest <(ogr2ogr ...)`."""
+
+    def read(self, path: Path, data: bytes) -> RequestedArea:
+        os.mkfifo(path)
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(path.write_bytes, data)
+            try:
+                return read_area(path)
+            finally:
+                writing.result(timeout=60)
+
+    @pytest.mark.parametrize("vertices", [3, 100_000])
+    def test_json_is_read_to_the_end(self, tmp_path: Path, vertices: int) -> None:
+        ring = [[i, i % 7] for i in range(vertices)]
+        area = self.read(tmp_path / "pipe", json.dumps({"rings": [ring]}).encode())
+        assert len(area.polygons[0].rings[0]) == vertices
+
+    def test_other_formats_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            ParameterError, match=r"pipe: is no JSON; found a pipe, expected JSON: other formats cannot"
+        ):
+            self.read(tmp_path / "pipe", b"SQLite format 3")
 
 
 class TestWellKnownText:
@@ -212,6 +251,8 @@ class TestWellKnownText:
         ("text", "what"),
         [
             ("POINT (1 2)", "well-known text is no polygon"),
+            ("SRID=abc;POLYGON ((0 0, 1 1, 2 0, 0 0))", "well-known text has an invalid SRID"),
+            ("SRID=4326 POLYGON ((0 0, 1 1, 2 0, 0 0))", "well-known text has an invalid SRID"),
             ("SRID=4326;POINT (1 2)", "well-known text is no polygon"),
             ("GEOMETRYCOLLECTION (POLYGON ((0 0, 1 1, 2 0, 0 0)))", "well-known text is no polygon"),
             ("linestring z(0 0 0, 1 1 1)", "well-known text is no polygon"),

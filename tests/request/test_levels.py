@@ -99,13 +99,13 @@ def test_invalid_levels_are_rejected(levels: object) -> None:
 @pytest.mark.parametrize(
     ("levels", "found", "nearest"),
     [
-        ("7", "7", "6 .*, 9 "),
-        ("7-8", "7 in 7-8", "5 .*, 6 .*, 9 "),
-        ("0-1", "0 in 0-1", "2 .*, 3 .*, 4 "),
-        ("2-6.5", "6.5 in 2-6.5", "4 .*, 5 .*, 6 "),
-        ("2,8", "8", "5 .*, 6 .*, 9 "),
-        ("99", "99", "5 .*, 6 .*, 9 "),
-        ("2.5", "2.5", "2 .*, 3 "),
+        ("7", "7", "6 .*, 5 .*, 9 "),
+        ("7-8", "7-8", "6 .*, 9 .*, 5 "),
+        ("0-1", "0-1", "2 .*, 3 .*, 4 "),
+        ("2-6.5", "6.5 in 2-6.5", "6 .*, 5 .*, 4 "),
+        ("2,8", "8", "9 .*, 6 .*, 5 "),
+        ("99", "99", "9 .*, 6 .*, 5 "),
+        ("2.5", "2.5", "2 .*, 3 .*, 4 "),
     ],
 )
 def test_error_of_an_unknown_level_suggests_the_nearest(
@@ -215,6 +215,12 @@ class TestNearestLevel:
         notices = level_notices(levels, "Scale", scheme, nearest=True)
         assert len(notices) == 11
         assert notices[-1].description == "levels: 1,490 more values or ranges not read literally"
+
+    def test_without_levels_there_is_a_warning(self, scheme: TilingScheme) -> None:
+        for export_by, nearest, name in (("Scale", False, "exportBy"), ("LevelID", True, "nearestLevel")):
+            [notice] = level_notices(None, export_by, scheme, nearest=nearest)
+            assert notice == ("Warning", f"{name} has no effect without levels: all levels with tiles are exported")
+        assert level_notices(None, "LevelID", scheme) == []
 
     def test_error_names_the_parameter(self, scheme: TilingScheme) -> None:
         message = r"found 37000000, expected a scale .* 4 \(.*; with nearestLevel the nearest one is used$"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gptool.errors import ParameterError
 from gptool.request.parameters import INPUTS, invalid_inputs, known_inputs, read_inputs
 
 
@@ -49,3 +52,21 @@ def test_every_invalid_input_has_a_message() -> None:
     messages = invalid_inputs({"levels": "x", "tilePackage": "maybe", "exportExtent": "1,2", "exportBy": "scale"})
     assert list(messages) == ["levels", "tilePackage", "exportExtent"]
     assert messages["tilePackage"] == "tilePackage: invalid choice; found 'maybe', expected true or false"
+
+
+@pytest.mark.parametrize("names", [("levels", "LEVELS"), ("LeVeLs", "levels"), ("export_by", "exportBy")])
+def test_two_spellings_of_a_name_have_one_value(names: tuple[str, str]) -> None:
+    first, second = names
+    parameter = "levels" if first.lower() == "levels" else "exportBy"
+    one, other = ("0", "3") if parameter == "levels" else ("LevelID", "Scale")
+    read_inputs({first: one, second: one})
+    read_inputs({first: one, second: ""})
+    with pytest.raises(ParameterError) as caught:
+        read_inputs({first: one, second: other})
+    found = f"{first} {one!r} and {second} {other!r}"
+    assert str(caught.value) == f"{parameter}: is given twice; found {found}, expected one value"
+
+
+def test_own_name_precedes_an_alias() -> None:
+    area = {"rings": [[[0, 0], [0, 1], [1, 1]]]}
+    assert read_inputs({"areaOfInterest": area, "polygon": "nonsense"})["areaOfInterest"] is not None

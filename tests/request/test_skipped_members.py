@@ -88,7 +88,7 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
 def test_other_members_are_used(value: dict[str, Any], names: list[str], warnings: list[str]) -> None:
     area = read_area(value)
     assert [polygon.name for polygon in area.polygons] == names
-    assert list(area.skipped) == warnings
+    assert list(area.warnings) == warnings
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -123,5 +123,5 @@ def test_damaged_polygons_are_not_skipped(value: dict[str, Any]) -> None:
 
 def test_only_some_skipped_members_are_listed() -> None:
     area = read_area(features(POLYGON, *[None] * 25))
-    assert len(area.skipped) == 11
-    assert area.skipped[-1] == "areaOfInterest: 15 more members skipped or mended"
+    assert len(area.warnings) == 11
+    assert area.warnings[-1] == "areaOfInterest: 15 more members skipped or mended"

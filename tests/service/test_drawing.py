@@ -162,11 +162,13 @@ def test_drawing_on_a_touch_screen(browser: Browser, service: ServiceProcess) ->
         tool = page.get_by_role("button", name="Rectangle")
         first, second = map_point(page, 0.4, 0.3), map_point(page, 0.7, 0.6)
         tool.tap()
+        expect(tool).to_have_attribute("aria-pressed", "true")  # the click follows the tap later
         page.touchscreen.tap(*first)
         page.touchscreen.tap(*second)
         expect(page.get_by_label("Area of interest")).not_to_have_value("")
         tapped = bounds_of(page)
         tool.tap()
+        expect(tool).to_have_attribute("aria-pressed", "true")
         session = page.context.new_cdp_session(page)
         for kind, place in (("touchStart", first), ("touchMove", second), ("touchEnd", None)):
             points = [{"x": place[0], "y": place[1]}] if place else []

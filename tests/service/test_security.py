@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from gptool.cli import main
+from helpers.command_line import run
 from helpers.rest_client import RestClient
 from helpers.service_process import ServiceProcess
 
@@ -195,14 +196,24 @@ class TestLimits:
         assert "jobId" in reply.json()
 
 
+def test_settings_of_a_file_are_named_with_it(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(f"[service]\njobs = 0\n[caches.World]\nlocation = '{cache}'\n")
+    done = run("serve", "--config", "service.toml", cwd=tmp_path)
+    message = "service.toml: service.jobs has an invalid value; found 0, expected an integer from 1"
+    assert (done.returncode, done.stderr.splitlines()) == (2, [f"Error: {message}"])
+    done = run("serve", "--config", "service.toml", "--jobs", "1", "--job-minutes", "0", cwd=tmp_path)
+    assert done.stderr.startswith("Error: --job-minutes has an invalid value; found 0")
+
+
 INVALID_SETTINGS = {
     "no caches": ([], "no cache is given; expected at least one", 2),
     "missing cache": (["World=nowhere"], "nowhere: cache not found", 1),
     "invalid name": (["a;b=w"], "invalid cache name; found 'a;b', expected letters", 2),
-    "missing name": (["w"], "invalid cache 'w'; expected NAME=CACHE", 2),
+    "missing name": (["w"], "NAME=CACHE: invalid cache; found 'w', expected NAME=CACHE", 2),
     "public address": (
         ["World={cache}", "--host", "0.0.0.0"],
-        "found 0.0.0.0, expected a loopback address, a token file, a user file, or anonymous access to be allowed",
+        "--host is reachable from other machines; found 0.0.0.0, expected a loopback address such as 127.0.0.1, or "
+        "--token-file, --user-file or --allow-anonymous beside it",
         2,
     ),
     "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: ", 2),
@@ -261,12 +272,12 @@ INVALID_SETTINGS = {
     ),
     "origin with a path": (
         ["World={cache}", "--allow-origin", "https://maps.example.com/"],
-        "allowed origin is invalid; found 'https://maps.example.com/', expected * or scheme, host and port in lower ",
+        "--allow-origin has an invalid value; found 'https://maps.example.com/', expected * or scheme, host and",
         2,
     ),
     "origin in capitals": (
         ["World={cache}", "--allow-origin", "*", "--allow-origin", "https://Maps.example.com"],
-        "allowed origin is invalid; found 'https://Maps.example.com'",
+        "--allow-origin has an invalid value; found 'https://Maps.example.com'",
         2,
     ),
     "invalid output directory": (["World={cache}", "--output-directory", "{cache}/conf.xml"], "conf.xml", 1),

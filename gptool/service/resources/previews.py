@@ -90,5 +90,7 @@ def _number(context: RequestContext, name: str) -> float:
     except ValueError:
         number = math.nan
     if not abs(number) <= MAX_NUMBER:
-        raise ParameterError("not a number", where=name, found=repr(text), expected=f"at most {MAX_NUMBER:g}")
+        expected = f"a number from {-MAX_NUMBER:g} to {MAX_NUMBER:g}"
+        what, found = ("value is not a number", repr(text)) if text.strip() else ("is missing", None)
+        raise ParameterError(what, where=name, found=found, expected=expected)
     return number
