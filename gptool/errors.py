@@ -137,6 +137,10 @@ class CacheNotFoundError(CacheError, FileNotFoundError):
     """Raised if a location contains no cache."""
 
 
+class CacheUnavailableError(CacheError):
+    """Raised if the store of a cache does not answer, or is overloaded: the same request may succeed later."""
+
+
 class ConfError(CacheError, ValueError):
     """Raised if conf.xml, conf.cdi or root.json is invalid, or states too little for an export."""
 

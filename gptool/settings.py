@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from gptool.errors import ParameterError, SettingsError
+from gptool.system.store_url import Location, is_store_url, location_text, read_store_url
 from gptool.text import nearest_name
 
 MAX_EXPORT_TILES_COUNT = 100_000
@@ -69,8 +70,8 @@ class CacheSettings:
 
     Attributes
     ----------
-    location : Path
-        Path of the cache folder or tile package.
+    location : Path or StoreUrl
+        Path or URL of the cache folder or tile package.
     export_tiles_allowed : bool
         Whether tiles can be exported from the cache.
     max_export_tiles_count : int
@@ -79,7 +80,7 @@ class CacheSettings:
         Texts about the cache for people, which a service shows; empty if there are none.
     """
 
-    location: Path
+    location: Location
     export_tiles_allowed: bool = True
     max_export_tiles_count: int = MAX_EXPORT_TILES_COUNT
     title: str = ""
@@ -207,11 +208,21 @@ def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], ru
 def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> CacheSettings:
     check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount", *TEXT_KEYS))
     return CacheSettings(
-        location=path.parent / read_value(path, prefix, table, "location", str),
+        location=_read_location(path, read_value(path, prefix, table, "location", str)),
         export_tiles_allowed=read_value(path, prefix, table, "exportTilesAllowed", bool, True),
         max_export_tiles_count=read_value(path, prefix, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
         **{key: read_value(path, prefix, table, key, str) for key in TEXT_KEYS if key in table},
     )
+
+
+def _read_location(path: Path, text: str) -> Location:
+    """Return a location, which is relative to the folder of the settings file if it is a relative path."""
+    if not is_store_url(text):
+        return path.parent / text
+    try:
+        return read_store_url(text)
+    except ValueError as error:
+        raise SettingsError(f"location has an invalid value: {error}", where=path) from None
 
 
 def read_value(path: Path, prefix: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:
@@ -280,7 +291,7 @@ def write_settings(path: str | os.PathLike[str], caches: Mapping[str, CacheSetti
     for name, cache in caches.items():
         key = name if BARE_KEY.fullmatch(name) else _toml_string(name)
         text += (
-            f"\n[caches.{key}]\nlocation = {_toml_string(str(cache.location))}\n"
+            f"\n[caches.{key}]\nlocation = {_toml_string(location_text(cache.location))}\n"
             f"exportTilesAllowed = {str(cache.export_tiles_allowed).lower()}\n"
             f"maxExportTilesCount = {cache.max_export_tiles_count}\n"
         )

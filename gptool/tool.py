@@ -61,7 +61,7 @@ def export_tiles_job(
     parameters : mapping
         Names and values as clients send them, see `gptool.request.PARAMETERS`; unknown names are ignored, with
         a warning unless clients of ArcGIS send them.
-    cache : TileCache or path
+    cache : TileCache, path or URL
     output_directory : path
         Where the job's folder, named by its ID, appears whole or not at all. It holds the package, the dataset, or the
         folder of the parts, which has the cache's name, and report.json. The value of the result `out_service_url` is

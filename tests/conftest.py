@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from gptool.cache.object_client import make_client
 from helpers.arcpy_stand_in import ArcPy, forget_arcpy
 from helpers.caches import make_cache, make_wide_cache, world
 from helpers.gate import Gate
+from helpers.object_server import ObjectServer, object_server
 from helpers.service_process import ServiceProcess
 
 # The time of an example depends on the machine.
@@ -166,3 +168,22 @@ def service(
     (folder / "service.toml").write_text(config)
     with ServiceProcess(folder, "--config", "service.toml", environment=service_gate.environment) as process:
         yield process
+
+
+@pytest.fixture
+def store_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    """A server of the bucket `tiles`, which is also where S3 is."""
+    pytest.importorskip("obstore", reason="obstore is not installed (the extra cloud)")
+    (tmp_path / "server" / "tiles").mkdir(parents=True)
+    with object_server(tmp_path / "server") as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        make_client.cache_clear()
+        yield running
+    make_client.cache_clear()
+
+
+@pytest.fixture
+def bucket(store_server: ObjectServer) -> Path:
+    """The folder of the bucket of the server."""
+    return store_server.root / "tiles"

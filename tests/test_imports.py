@@ -43,6 +43,7 @@ PLACES = {
     "click": ["cli"],
     "distributed": ["export"],
     "jinja2": ["service"],
+    "obstore": ["cache"],
     "oxipng": ["png"],
     "prometheus_client": ["service"],
     "pyogrio": ["request"],

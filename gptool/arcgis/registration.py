@@ -18,6 +18,7 @@ from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import Staging
 from gptool.request.limits import read_folder
 from gptool.settings import NAME_PATTERN, NAME_RULE, CacheSettings, write_settings
+from gptool.system.store_url import AnyLocation, Location, StoreUrl, absolute_location, read_location
 
 TEMPLATE_FOLDER = Path(__file__).parent / "toolbox"
 """The folder of the toolbox and of the template of the publishing script."""
@@ -62,7 +63,7 @@ class Registration:
 
     output: Path
     url: str
-    locations: tuple[Path, ...]
+    locations: tuple[Location, ...]
 
     @property
     def steps(self) -> list[str]:
@@ -96,7 +97,7 @@ class Registration:
 def register(
     server: str,
     folder: str,
-    caches: Mapping[str, str | os.PathLike[str]],
+    caches: Mapping[str, AnyLocation],
     output: str | os.PathLike[str],
     *,
     overwrite: bool = False,
@@ -160,7 +161,7 @@ def _site_url(server: str) -> str:
     return server.rstrip("/")
 
 
-def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSettings:
+def _cache_settings(name: str, location: AnyLocation) -> CacheSettings:
     """Return the settings of a cache with an absolute location. A Windows path elsewhere is that of the site.
 
     Raises
@@ -172,10 +173,10 @@ def _cache_settings(name: str, location: str | os.PathLike[str]) -> CacheSetting
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ParameterError("invalid cache name", where="caches", found=repr(name), expected=NAME_RULE)
-    if not system.IS_WINDOWS and PureWindowsPath(location).drive:
+    if not isinstance(location, StoreUrl) and not system.IS_WINDOWS and PureWindowsPath(location).drive:
         return CacheSettings(Path(location))
     open_cache(location)
-    return CacheSettings(Path(location).absolute())
+    return CacheSettings(absolute_location(read_location(location)))
 
 
 def _script(server: str, folder: str, cache: str) -> str:

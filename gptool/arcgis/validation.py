@@ -18,6 +18,7 @@ from gptool.output.registry import is_tile_package, resolve_output
 from gptool.output.staging import check_target
 from gptool.request import invalid_inputs
 from gptool.request.levels import ExportBy, level_notices, read_levels, select_levels
+from gptool.system.store_url import AnyLocation
 
 Inputs = dict[str, arcpy.Parameter]
 """Parameters by the operation's names."""
@@ -28,7 +29,7 @@ TARGET, PNG = "targetSize", "optimizePng"
 PARTS = "maxPartSize", "maxPartTiles"
 
 
-def find_cache(location: str | os.PathLike[str] | None) -> TileCache | None:
+def find_cache(location: AnyLocation | None) -> TileCache | None:
     """Return the cache at a location, or None if it cannot be read, which the tool reports when it runs."""
     try:
         return open_cache(location) if location else None

@@ -26,6 +26,7 @@ from gptool.request.area_files import path_or_json
 from gptool.request.parameters import BY_NAME
 from gptool.request.values import is_absent
 from gptool.settings import NAME_PATTERN, NAME_RULE, check_keys, read_tables, read_value
+from gptool.system.store_url import Location, StoreUrl, hide_secrets, is_store_url, read_store_url
 
 PARAMETERS = {parameter.name: parameter.python_name for parameter in INPUTS if parameter.name != "tilePackage"}
 """The parameters of an export by their keys; the suffix of the output stands for `tilePackage`."""
@@ -51,14 +52,16 @@ class BatchExport:
     Attributes
     ----------
     name : str
-    cache, output : Path
-        Absolute paths.
+    cache : Path or StoreUrl
+        Absolute path or URL.
+    output : Path
+        Absolute path.
     arguments : mapping
         The further arguments of `gptool.export.calls.run_call`.
     """
 
     name: str
-    cache: Path
+    cache: Location
     output: Path
     arguments: Mapping[str, Any]
 
@@ -103,7 +106,7 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     check_keys(path, prefix, own, EXPORT_KEYS)
     _check_values(path, prefix, own)
     table = {**defaults, **own}
-    cache, output = (_read_path(path, prefix, table, key) for key in ("cache", "output"))
+    cache, output = _read_cache(path, prefix, table), _read_path(path, prefix, table, "output")
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
     area = path_or_json(parameters[PARAMETERS[AREA]])
     if isinstance(area, Path):
@@ -120,6 +123,16 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     return BatchExport(name, cache, target, {**parameters, PARAMETERS[AREA]: area, **others})
 
 
+def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> Location:
+    text: str = read_value(path, prefix, table, "cache", str)
+    if not is_store_url(text):
+        return _read_path(path, prefix, table, "cache")
+    try:
+        return read_store_url(text)
+    except ValueError as error:
+        raise SettingsError(f"{prefix}cache has an invalid value: {error}", where=path) from None
+
+
 def _read_path(path: Path, prefix: str, table: dict[str, Any], key: str) -> Path:
     text: str = read_value(path, prefix, table, key, str)
     try:
@@ -129,7 +142,7 @@ def _read_path(path: Path, prefix: str, table: dict[str, Any], key: str) -> Path
     foreign = system.foreign_path(text)
     if not valid or foreign:
         what, expected = foreign or ("is not a path", None)
-        raise SettingsError(f"{prefix}{key} {what}", where=path, found=repr(text), expected=expected)
+        raise SettingsError(f"{prefix}{key} {what}", where=path, found=repr(hide_secrets(text)), expected=expected)
     return path.parent / text
 
 
@@ -166,6 +179,8 @@ def _check_outputs(path: Path, exports: tuple[BatchExport, ...]) -> None:
         for folder in system.real_path(export.output).parents:
             if folder in outputs:
                 raise _shared_error(path, f"exports.{export.name}.output lies in {outputs[folder]}", export.output)
+        if isinstance(export.cache, StoreUrl):
+            continue
         cache = system.real_path(export.cache)
         for folder in (cache, *cache.parents):
             if folder in outputs:

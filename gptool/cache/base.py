@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from gptool.model import (
     TileWindow,
     TilingScheme,
 )
+from gptool.system.store_url import Location
 
 BATCH_BYTES = 512 * 1024
 """Approximate number of tile bytes that are read and processed together.
@@ -145,7 +145,7 @@ class TileCache(ABC):
         Path of the folder of level folders in `files`.
     name : str
         Name of the cache: that of its folder or package.
-    location : Path
+    location : Path or StoreUrl
         The folder or package.
     declared_extent : Extent or None
         The full extent stated by conf.cdi or root.json.
@@ -158,7 +158,7 @@ class TileCache(ABC):
     files: FileStore
     tiles_folder: str
     name: str
-    location: Path
+    location: Location
     scheme: TilingScheme
     image: ImageInfo
     storage: StorageFormat
@@ -181,8 +181,16 @@ class TileCache(ABC):
         """
 
     @abstractmethod
-    def open_bundle(self, address: BundleAddress) -> AbstractContextManager[Bundle]:
+    def open_bundle(
+        self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None
+    ) -> AbstractContextManager[Bundle]:
         """Open a bundle and read its index.
+
+        Parameters
+        ----------
+        address : BundleAddress
+        wanted : bool[16384], optional
+            The tiles that matter. The sizes of others may be 0 where it takes long to read them, in a store.
 
         Raises
         ------

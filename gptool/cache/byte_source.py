@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from gptool import _files, system
 from gptool.errors import BundleError, CacheError
+from gptool.system.store_url import Location
+
+MAX_GAP_BYTES = 64 * 1024
+"""Maximum number of unused bytes between two tiles that are read in one go, which is faster than skipping them."""
 
 
 def file_stamp(status: os.stat_result) -> tuple[int, ...]:
@@ -70,7 +74,7 @@ class ByteSource(ABC):
 
     Attributes
     ----------
-    where : Path
+    where : Path or StoreUrl
         The path that error messages state.
     size : int
         Size of the file, bytes.
@@ -78,12 +82,14 @@ class ByteSource(ABC):
         Size of the temporary file that it takes while it is open.
     stamp : tuple of int
         The size and the time of modification (nanoseconds) of the file on disk when it was opened.
+    request_bytes : int
+        Bytes next to each other that are worth reading at once, if that is more than a batch.
     """
 
-    temporary_bytes = 0
+    temporary_bytes = request_bytes = 0
     stamp: tuple[int, ...] = ()
 
-    def __init__(self, where: Path, size: int) -> None:
+    def __init__(self, where: Location, size: int) -> None:
         self.where, self.size = where, size
 
     def read(self, offset: int, size: int, buffer: ReadBuffer | None = None) -> NDArray[np.uint8]:
@@ -107,6 +113,29 @@ class ByteSource(ABC):
             raise BundleError("read offset is negative", where=self.where, found=offset, expected="0 or more")
         self._check_end(offset + size)
         return self._read(offset, size, buffer or ReadBuffer())
+
+    def read_head(self, size: int) -> NDArray[np.uint8]:
+        """Read the first `size` bytes, which are likely to be read again. Raises as `read`."""
+        return self.read(0, size)
+
+    def read_ranges(
+        self, ranges: Iterable[tuple[int, int]], buffer: ReadBuffer | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Read ranges, given by offset and size, one after the other. The buffer and errors are as in `read`."""
+        for offset, size in ranges:
+            yield self.read(offset, size, buffer)
+
+    def max_gap(self, gaps: NDArray[np.int64], needed: int) -> int:
+        """Return the maximum number of unused bytes between tiles that are read in one go.
+
+        Parameters
+        ----------
+        gaps : int64[n]
+            The bytes between the tiles.
+        needed : int
+            The bytes of the tiles.
+        """
+        return MAX_GAP_BYTES
 
     def read_resident(self, offset: int, size: int) -> bytes | None:
         """Return `size` bytes at `offset` if they are in memory; None if reading them may have to wait for a disk."""
@@ -134,10 +163,18 @@ class ByteSource(ABC):
             )
 
 
-class FileRange(ByteSource):
+class RangeSource(ByteSource):
+    """The bytes of a file of which parts are files too: a package."""
+
+    @abstractmethod
+    def subrange(self, where: Location, start: int, size: int) -> RangeSource:
+        """Return the range of `size` bytes from `start`. Raises BundleError if it is not within this range."""
+
+
+class FileRange(RangeSource):
     """A range of an open file, which it does not close: a whole file, or a stored member of a zip."""
 
-    def __init__(self, where: Path, file: int, start: int, size: int) -> None:
+    def __init__(self, where: Location, file: int, start: int, size: int) -> None:
         super().__init__(where, size)
         self._file, self._start = file, start
 
@@ -149,8 +186,8 @@ class FileRange(ByteSource):
         """Return bytes that are in memory. See `ByteSource.read_resident`."""
         return system.read_resident(self._file, self._start + offset, size)
 
-    def subrange(self, where: Path, start: int, size: int) -> FileRange:
-        """Return the range of `size` bytes from `start`. Raises BundleError if it is not within this range."""
+    def subrange(self, where: Location, start: int, size: int) -> FileRange:
+        """Return a part of the range. See `RangeSource.subrange`."""
         self._check_end(start + size)
         part = FileRange(where, self._file, self._start + start, size)
         part.stamp = self.stamp

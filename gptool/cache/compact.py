@@ -29,9 +29,6 @@ SIZE_FIELD_BYTES = 4
 BUFFERED_BATCH_BYTES = 4 * BATCH_BYTES
 """As `BATCH_BYTES`, for tiles that are only copied: the time per batch is then mostly that of Python."""
 
-MAX_GAP_BYTES = 64 * 1024
-"""Maximum number of unused bytes between two tiles that are read in one go, which is faster than skipping them."""
-
 MAX_OVERLAP_FACTOR, MIN_OVERLAP_BYTES = 16, 1 << 30
 """Limits of tiles that share bytes: total size of a bundle's tiles as a multiple of the size of its file, and total
 size that is always accepted, bytes.
@@ -60,7 +57,9 @@ class CompactCache(TileCache):
     """The suffixes of the files of a bundle."""
 
     @abstractmethod
-    def open_bundle(self, address: BundleAddress) -> AbstractContextManager[CompactBundle]:
+    def open_bundle(
+        self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None
+    ) -> AbstractContextManager[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
@@ -164,13 +163,22 @@ class CompactBundle(Bundle):
         starts, sizes = self._offsets[positions], self.sizes[positions]
         ends = starts + sizes
         batch_bytes = BATCH_BYTES if buffer is None else BUFFERED_BATCH_BYTES
-        for first, last in pairwise(_batch_bounds(starts.astype(np.int64), sizes, batch_bytes)):
-            begin = int(starts[first]) - SIZE_FIELD_BYTES  # with the size field, which bundles are written with
-            data = self._source.read(begin, int(ends[first:last].max()) - begin, buffer)
-            yield TileBatch(positions[first:last], data, starts[first:last] - np.uint64(begin), sizes[first:last])
+        read_bytes = max(batch_bytes, self._source.request_bytes)
+        bounds = list(pairwise(_batch_bounds(self._source, starts.astype(np.int64), sizes, read_bytes)))
+        # With the size field of the first tile, which bundles are written with.
+        begins = [int(starts[first]) - SIZE_FIELD_BYTES for first, _ in bounds]
+        ranges = ((begin, int(ends[slice(*part)].max()) - begin) for begin, part in zip(begins, bounds, strict=True))
+        for begin, (first, last), data in zip(begins, bounds, self._source.read_ranges(ranges, buffer), strict=True):
+            batch = TileBatch(positions[first:last], data, starts[first:last] - np.uint64(begin), sizes[first:last])
+            if read_bytes > batch_bytes:
+                yield from batch.split(max((last - first) * batch_bytes // len(data), 1))
+            else:
+                yield batch
 
 
-def _batch_bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32], batch_bytes: int) -> list[int]:
+def _batch_bounds(
+    source: ByteSource, starts: NDArray[np.int64], sizes: NDArray[np.uint32], batch_bytes: int
+) -> list[int]:
     """Return the indices where batches of tiles begin, and where the last one ends.
 
     The tiles, in the order of their offsets, of a batch start within `batch_bytes` of each other, and their total size
@@ -178,7 +186,9 @@ def _batch_bounds(starts: NDArray[np.int64], sizes: NDArray[np.uint32], batch_by
     all tiles share the same bytes, or be far apart.
     """
     ends, filled = np.maximum.accumulate(starts + sizes), np.cumsum(sizes, dtype=np.int64)
-    gaps = [*(np.flatnonzero(starts[1:] - ends[:-1] > MAX_GAP_BYTES) + 1).tolist(), len(starts)]
+    distances = starts[1:] - ends[:-1]
+    max_gap = source.max_gap(distances, int(filled[-1]))
+    gaps = [*(np.flatnonzero(distances > max_gap) + 1).tolist(), len(starts)]
     bounds = [0]
     for gap in gaps:
         while bounds[-1] < gap:

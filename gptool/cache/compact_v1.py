@@ -73,12 +73,12 @@ class CompactV1Cache(CompactCache):
         ]
 
     @contextmanager
-    def open_bundle(self, address: BundleAddress) -> Iterator[CompactBundle]:
+    def open_bundle(self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None) -> Iterator[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         with self.files.open(self.find_bundle(address, INDEX_SUFFIX)) as index:
             entries = _read_entries(index)
         with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
-            bundle = CompactBundle(source, *_read_offsets_and_sizes(source, entries, address))
+            bundle = CompactBundle(source, *_read_offsets_and_sizes(source, entries, address, wanted))
             bundle.stamp += index.stamp
             yield bundle
 
@@ -92,7 +92,7 @@ def _read_entries(index: ByteSource) -> NDArray[np.uint8]:
             found=f"{index.size} bytes",
             expected=f"at least {INDEX_END} bytes",
         )
-    data = index.read(0, INDEX_END)
+    data = index.read_head(INDEX_END)
     found = INDEX_HEADER.unpack_from(data.data)
     if found != INDEX_FIELDS:
         raise BundleError(
@@ -105,14 +105,14 @@ def _read_entries(index: ByteSource) -> NDArray[np.uint8]:
 
 
 def _read_offsets_and_sizes(
-    source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress
+    source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress, wanted: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
-    fields = source.read(HEADER.size, TILES_OFFSET - HEADER.size) if source.size >= TILES_OFFSET else b""
+    fields = source.read_head(TILES_OFFSET)[HEADER.size :] if source.size >= TILES_OFFSET else b""
     offsets, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
-    present = np.flatnonzero(offsets)
+    present = np.flatnonzero(offsets if wanted is None or not source.request_bytes else wanted & (offsets > 0))
     present = present[np.argsort(offsets[present], kind="stable")]
     sizes = np.zeros(len(offsets), np.uint32)
     sizes[present] = source.read_uint32(offsets[present])

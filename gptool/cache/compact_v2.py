@@ -39,7 +39,7 @@ class CompactV2Cache(CompactCache):
         return select_bundles(self.bundle_paths(lod.level, BUNDLE_SUFFIX), window)
 
     @contextmanager
-    def open_bundle(self, address: BundleAddress) -> Iterator[CompactBundle]:
+    def open_bundle(self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None) -> Iterator[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
             yield CompactBundle(source, *read_index(source, address))
@@ -67,7 +67,7 @@ def read_index(source: ByteSource, address: BundleAddress) -> tuple[NDArray[np.u
             found=f"{source.size} bytes",
             expected=f"at least {TILES_OFFSET} bytes",
         )
-    head = source.read(0, TILES_OFFSET)
+    head = source.read_head(TILES_OFFSET)
     fields = HEADER.unpack_from(head.data)
     found = fields[0], fields[3], fields[6], fields[12]
     expected = VERSION, OFFSET_BYTES, USER_HEADER_OFFSET, INDEX_BYTES

@@ -5,7 +5,6 @@ Elements are found by their local names, as the namespaces differ by release.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from lxml import etree
@@ -22,6 +21,7 @@ from gptool.cache.description import (
 )
 from gptool.errors import ConfError
 from gptool.model import Domain, Extent, StorageFormat, TilingScheme
+from gptool.system.store_url import Location
 
 NAMES = FieldNames(
     origin="TileOrigin",
@@ -51,7 +51,7 @@ NAMES = FieldNames(
 )
 
 
-def read_conf_xml(data: bytes, where: Path) -> CacheDescription:
+def read_conf_xml(data: bytes, where: Location) -> CacheDescription:
     """Read a conf.xml of any release from 9.2 to Pro 3.
 
     Raises
@@ -71,7 +71,7 @@ def read_conf_xml(data: bytes, where: Path) -> CacheDescription:
     return CacheDescription(scheme, read_image(image, NAMES), storage, conf_xml=data, warnings=warnings)
 
 
-def read_conf_cdi(data: bytes, where: Path, scheme: TilingScheme) -> tuple[Extent | None, Domain]:
+def read_conf_cdi(data: bytes, where: Location, scheme: TilingScheme) -> tuple[Extent | None, Domain]:
     """Read a conf.cdi.
 
     Returns
@@ -88,14 +88,14 @@ def read_conf_cdi(data: bytes, where: Path, scheme: TilingScheme) -> tuple[Exten
     return read_extent(root, node, NAMES, scheme), read_reference(node, NAMES).domain
 
 
-def parse_xml(data: bytes, where: Path, *, comments: bool = False) -> etree._Element:
+def parse_xml(data: bytes, where: Location, *, comments: bool = False) -> etree._Element:
     """Return the root element of a document. Entities are not resolved and the network is not used.
 
     Parameters
     ----------
     data : bytes
         The document.
-    where : Path
+    where : Path or StoreUrl
         Its path, as stated in error messages.
     comments : bool
         Keep comments and processing instructions.
@@ -130,7 +130,7 @@ def children(element: etree._Element, name: str) -> list[etree._Element]:
 class _Element(DocumentNode):
     """An XML element. Its fields are the texts of its child elements."""
 
-    def __init__(self, element: etree._Element, where: Path) -> None:
+    def __init__(self, element: etree._Element, where: Location) -> None:
         self.element, self.where = element, where
 
     def children(self, name: str) -> list[Self]:

@@ -6,7 +6,6 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from gptool.cache.byte_source import ByteSource, FileRange, ReadBuffer
 from gptool.errors import BundleError
+from gptool.system.store_url import Location
 
 CHUNK_BYTES = 256 * 1024
 """Number of compressed bytes read at a time, and of unneeded bytes decompressed at a time."""
@@ -22,7 +22,7 @@ CHUNK_BYTES = 256 * 1024
 class InflatedMember(FileRange):
     """A deflated member of a zip that was decompressed to a temporary file."""
 
-    def __init__(self, where: Path, file: int, size: int) -> None:
+    def __init__(self, where: Location, file: int, size: int) -> None:
         super().__init__(where, file, 0, size)
         self.temporary_bytes = size
 
@@ -34,7 +34,7 @@ class DeflatedMember(ByteSource):
     before it decompresses the member from the beginning.
     """
 
-    def __init__(self, where: Path, compressed: FileRange, size: int) -> None:
+    def __init__(self, where: Location, compressed: ByteSource, size: int) -> None:
         super().__init__(where, size)
         self._compressed, self._lock = compressed, Lock()
         self.stamp = compressed.stamp

@@ -9,7 +9,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple, Self
 
 from gptool.crs.reference import metres_per_unit
@@ -27,6 +26,7 @@ from gptool.model import (
     StorageFormat,
     TilingScheme,
 )
+from gptool.system.store_url import Location
 
 MAX_LEVEL = 99
 
@@ -72,11 +72,11 @@ class DocumentNode(ABC):
 
     Attributes
     ----------
-    where : Path
+    where : Path or StoreUrl
         The document, as stated in error messages.
     """
 
-    where: Path
+    where: Location
 
     @abstractmethod
     def text(self, name: str) -> str | None:

@@ -72,19 +72,17 @@ class ExplodedCache(TileCache):
         first, end = 0, 1 << 32
         if window is not None:
             first, end = (row // PACKET_SIZE * PACKET_SIZE for row in (window.row_min, window.row_max + PACKET_SIZE))
-        for row, folder in self._row_folders(lod.level, first, end):
-            columns = _list_numbered(self.files, folder, TILE).numbers
+        for (row, _), listing in self._list_rows(lod.level, first, end):
             first_row = row // PACKET_SIZE * PACKET_SIZE
-            for packet in np.unique(columns // PACKET_SIZE).tolist():
+            for packet in np.unique(listing.numbers // PACKET_SIZE).tolist():
                 found.add(BundleAddress(lod.level, first_row, packet * PACKET_SIZE))
         return sorted(address for address in found if window is None or window.intersects_bundle(address))
 
     @contextmanager
-    def open_bundle(self, address: BundleAddress) -> Iterator[Bundle]:
+    def open_bundle(self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None) -> Iterator[Bundle]:
         """Find the tiles of a bundle. See `TileCache.open_bundle`."""
         bundle = ExplodedBundle(self.files, address)
-        for row, folder in self._row_folders(address.level, address.row, address.row + PACKET_SIZE):
-            listing = _list_numbered(self.files, folder, TILE)
+        for (row, folder), listing in self._list_rows(address.level, address.row, address.row + PACKET_SIZE):
             bundle.add_row(row, folder, *listing.select(address.column, address.column + PACKET_SIZE))
         yield bundle
 
@@ -113,6 +111,12 @@ class ExplodedCache(TileCache):
             for name in _list_numbered(self.files, folder, TILE).select(tile.column, tile.column + 1)[1]:
                 return f"{folder}/{name}"
         return None
+
+    def _list_rows(self, level: int, first: int, end: int) -> Iterator[tuple[tuple[int, str], NumberedNames]]:
+        """Yield the rows of `_row_folders`, each with the listing of its tiles."""
+        rows = list(self._row_folders(level, first, end))
+        listings = self.files.map(lambda row: _list_numbered(self.files, row[1], TILE), rows)
+        return zip(rows, listings, strict=True)
 
     def _row_folders(self, level: int, first: int, end: int) -> Iterator[tuple[int, str]]:
         """Yield the rows from `first` up to but not including `end`, each with its folder."""

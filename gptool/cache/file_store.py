@@ -1,13 +1,16 @@
-"""The interface of a file store: where the bytes of a cache are. Implemented in `folder_store` and `zip_store`."""
+"""The interface of a file store: where the bytes of a cache are.
+
+Implemented in `folder_store`, `zip_store`, `object_store` and `object_zip`.
+"""
 
 from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +18,13 @@ from numpy.typing import NDArray
 from gptool.cache.byte_source import ByteSource
 from gptool.cache.listing_cache import Listing, ListingCache
 from gptool.errors import ConfError
+from gptool.system.store_url import Location
 
 MAX_SMALL_FILE = 16 * 1024 * 1024
 """Maximum size of a file that is read whole (conf.xml, conf.cdi, root.json), bytes."""
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,36 @@ class FileStore(ABC):
 
     Attributes
     ----------
-    location : Path
+    location : Path or StoreUrl
         The folder or package.
     """
 
-    location: Path
+    location: Location
+
+    concurrency: ClassVar[int] = 1
+    """Units of work that read at once for each thread: more than one if answers take long."""
+
     listings: ListingCache = field(default_factory=ListingCache, compare=False, repr=False, kw_only=True)
+
+    @property
+    def package_bytes(self) -> int | None:
+        """The size of the package, bytes; None for a folder."""
+        return None
+
+    def signature(self, folder: str) -> tuple[int, ...]:
+        """Return numbers that change when the documents of a cache in a store are replaced; none for one on a disk.
+
+        Parameters
+        ----------
+        folder : str
+            The folder of the documents.
+
+        Raises
+        ------
+        CacheError
+            If the store cannot be asked.
+        """
+        return ()
 
     @abstractmethod
     def list_names(self, folder: str) -> Sequence[str]:
@@ -129,13 +160,37 @@ class FileStore(ABC):
         stamp = self.folder_stamp(folder)
         return absent if stamp is None else self.listings.get((folder, kind), stamp, make_listing)
 
+    def first_names(self, folder: str) -> Sequence[str]:
+        """Return the names in a folder, or the first thousand of very many. Raises as `list_names`."""
+        return self.list_names(folder)
+
+    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+        """Apply a function that reads from the store to items, and yield results in order.
+
+        Stores whose answers take long work on several items at once, on other threads.
+        """
+        return map(function, items)
+
     def decompressed_once(self) -> FileStore:
         """Return the store for files that are kept open: compressed ones are decompressed when they are opened."""
         return self
 
-    def where(self, path: str) -> Path:
+    def where(self, path: str) -> Location:
         """Return the full path of a file, as stated in error messages."""
         return self.location / path
+
+    def read_part(self, path: str, offset: int, size: int) -> bytes:
+        """Return `size` bytes of a file at `offset`; none if it is no file, or is too short.
+
+        Raises
+        ------
+        CacheError
+            If they cannot be read.
+        """
+        if not self.is_file(path):
+            return b""
+        with self.open(path) as source:
+            return source.read(offset, size).tobytes() if source.size >= offset + size else b""
 
     def read_small_file(self, path: str) -> bytes:
         """Return the bytes of a whole file.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,12 @@ from gptool.errors import CacheError
 @dataclass(frozen=True)
 class FolderStore(FileStore):
     """The files of a folder."""
+
+    location: Path
+
+    def where(self, path: str) -> Path:
+        """Return the full path of a file. See `FileStore.where`."""
+        return self.location / path
 
     def list_names(self, folder: str) -> Sequence[str]:
         """Return the names in a folder. See `FileStore.list_names`."""

@@ -9,6 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gptool.cache.base import Bundle, OpenTiles, TileCache
 from gptool.cache.compact import BUNDLE_SUFFIX
@@ -53,9 +57,11 @@ class MixedCache(TileCache):
         """Return the sorted addresses of bundles. See `TileCache.bundles`."""
         return self.reader(lod.level).bundles(lod, window)
 
-    def open_bundle(self, address: BundleAddress) -> AbstractContextManager[Bundle]:
+    def open_bundle(
+        self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None
+    ) -> AbstractContextManager[Bundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
-        return self.reader(address.level).open_bundle(address)
+        return self.reader(address.level).open_bundle(address, wanted)
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the file of a square. See `TileCache.square_stamp`."""
@@ -78,7 +84,9 @@ class MixedCache(TileCache):
 
 def as_stored(cache: TileCache) -> TileCache:
     """Return the cache with the readers that its files require, and a warning for what conf.xml says otherwise."""
-    found = {lod.level: storage for lod in cache.scheme.lods if (storage := _find_storage(cache, lod.level))}
+    levels = [lod.level for lod in cache.scheme.lods]
+    storages = cache.files.map(partial(_find_storage, cache), levels)
+    found = {level: storage for level, storage in zip(levels, storages, strict=True) if storage}
     others = {level: storage for level, storage in found.items() if storage is not cache.storage}
     if not others:
         return cache
@@ -105,7 +113,7 @@ def _find_storage(cache: TileCache, level: int) -> StorageFormat | None:
     """Return the storage format of a level by its files; None if it has no tiles, or is damaged or unreadable."""
     files, folder = cache.files, cache.level_folder(level)
     try:
-        names = files.list_names(folder)
+        names = files.first_names(folder)
     except CacheError:
         return None  # an error when the level is read
     bundle = next((name for name in names if name.lower().endswith(BUNDLE_SUFFIX)), None)
@@ -115,10 +123,4 @@ def _find_storage(cache: TileCache, level: int) -> StorageFormat | None:
 
 
 def _read_bundle_format(files: FileStore, path: str) -> StorageFormat | None:
-    if not files.is_file(path):
-        return None
-    with files.open(path) as source:
-        if source.size < USER_HEADER_SIZE_OFFSET + 4:
-            return None
-        data = source.read(USER_HEADER_SIZE_OFFSET, 4).tobytes()
-    return USER_HEADER_SIZES.get(int.from_bytes(data, "little"))
+    return USER_HEADER_SIZES.get(int.from_bytes(files.read_part(path, USER_HEADER_SIZE_OFFSET, 4), "little"))

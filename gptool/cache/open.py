@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import reprlib
 import stat
-from pathlib import Path
 
 from gptool import system
 from gptool.cache.base import TileCache
@@ -14,29 +13,32 @@ from gptool.cache.description import CacheDescription
 from gptool.cache.file_store import FileStore
 from gptool.cache.folder_store import FolderStore
 from gptool.cache.level_storage import STORAGES, as_stored
+from gptool.cache.object_store import open_object_store
 from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
 from gptool.cache.root_json import read_root_json, vector_tiles_error
-from gptool.cache.zip_store import CACHE_DESCRIPTION, open_zip
+from gptool.cache.zip_store import CACHE_DESCRIPTION, ZipStore, open_zip
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.model import Extent
+from gptool.system.store_url import AnyLocation, Location, StoreUrl, read_location
 
 TILES_FOLDER = "_alllayers"
 TPK_FOLDER = "v101"
 VTPK_FOLDER = "p12"
 
 
-def as_tile_cache(cache: TileCache | str | os.PathLike[str]) -> TileCache:
+def as_tile_cache(cache: TileCache | AnyLocation) -> TileCache:
     """Return a tile cache, opened if it is given by its location. Raises as `open_cache`."""
     return cache if isinstance(cache, TileCache) else open_cache(cache)
 
 
-def open_cache(location: str | os.PathLike[str]) -> TileCache:
+def open_cache(location: AnyLocation) -> TileCache:
     """Open a tile cache for reading.
 
     Parameters
     ----------
-    location : path
+    location : path or str
         A `.tpkx`, a `.tpk`, or a cache folder: one that contains conf.xml, a folder above it, or the conf.xml itself.
+        Or the URL of one in an object store or on a web server.
 
     Returns
     -------
@@ -69,20 +71,12 @@ def open_cache(location: str | os.PathLike[str]) -> TileCache:
     return _open_conf_xml(files, conf_xml)
 
 
-def check_path(location: object) -> None:
-    """Raise CacheNotFoundError unless a location is a path that is not empty."""
-    if not isinstance(location, str | os.PathLike):
-        found = reprlib.repr(location)
-        raise CacheNotFoundError("value is not a path", where="cache", found=found, expected=CACHE_DESCRIPTION)
-    if not os.fspath(location):
-        raise CacheNotFoundError("path is empty", where="cache", expected=CACHE_DESCRIPTION)
-
-
-def open_store(location: str | os.PathLike[str]) -> FileStore:
+def open_store(location: AnyLocation) -> FileStore:
     """Return the store of the files of a cache. Raises as `open_cache`."""
-    check_path(location)
-    path = Path(location)
-    if foreign := system.foreign_path(location):
+    path = cache_location(location)
+    if isinstance(path, StoreUrl):
+        return open_object_store(path)
+    if foreign := system.foreign_path(path):
         raise CacheNotFoundError(foreign[0], where=location, expected=foreign[1])
     try:
         mode = path.stat().st_mode
@@ -99,6 +93,25 @@ def open_store(location: str | os.PathLike[str]) -> FileStore:
     if stat.S_ISREG(mode):
         return open_zip(path.absolute())
     raise CacheError("is neither a file nor a folder", where=path)
+
+
+def cache_location(location: AnyLocation) -> Location:
+    """Return the path or URL of a cache.
+
+    Raises
+    ------
+    CacheNotFoundError
+        If it is neither, is empty, or is a URL without a bucket or host.
+    """
+    if not isinstance(location, str | os.PathLike | StoreUrl):
+        found = reprlib.repr(location)
+        raise CacheNotFoundError("value is not a path", where="cache", found=found, expected=CACHE_DESCRIPTION)
+    if not isinstance(location, StoreUrl) and not os.fspath(location):
+        raise CacheNotFoundError("path is empty", where="cache", expected=CACHE_DESCRIPTION)
+    try:
+        return read_location(location)
+    except ValueError as error:
+        raise CacheNotFoundError(str(error), where="cache", expected=CACHE_DESCRIPTION) from None
 
 
 def _open_root_json(files: FileStore, path: str) -> TileCache:
@@ -127,14 +140,14 @@ def _open_conf_xml(files: FileStore, path: str) -> TileCache:
     if cdi := find_entry(files, folder, "conf.cdi"):
         extent, domain = read_conf_cdi(files.read_small_file(cdi), files.where(cdi), description.scheme)
         description = description.with_domain(domain)
-    location = files.where(folder) if isinstance(files, FolderStore) else files.location
+    location = files.location if isinstance(files, ZipStore) else files.where(folder)
     return _make_cache(files, location, description, extent, tiles_folder)
 
 
 def _make_cache(
-    files: FileStore, location: Path, description: CacheDescription, extent: Extent | None, tiles_folder: str
+    files: FileStore, location: Location, description: CacheDescription, extent: Extent | None, tiles_folder: str
 ) -> TileCache:
-    name = location.name if isinstance(files, FolderStore) else location.stem
+    name = location.stem if isinstance(files, ZipStore) else location.name
     cache = STORAGES[description.storage](
         files,
         tiles_folder,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gptool.cache.description import (
@@ -19,6 +18,7 @@ from gptool.cache.description import (
 from gptool.cache.paths import split_path
 from gptool.errors import CacheError, ConfError
 from gptool.model import DOMAIN_KEYS, Extent, StorageFormat
+from gptool.system.store_url import Location
 
 NAMES = FieldNames(
     origin="origin",
@@ -61,7 +61,7 @@ class RootJson(NamedTuple):
     tiles_folder: str
 
 
-def read_root_json(data: bytes, where: Path) -> RootJson:
+def read_root_json(data: bytes, where: Location) -> RootJson:
     """Read a root.json.
 
     Raises
@@ -89,7 +89,7 @@ def read_root_json(data: bytes, where: Path) -> RootJson:
     )
 
 
-def vector_tiles_error(where: Path) -> CacheError:
+def vector_tiles_error(where: Location) -> CacheError:
     """Return the error of a vector tile package."""
     return CacheError(
         "vector tile packages are not supported, as they contain vector tiles and styles but no images",
@@ -106,7 +106,7 @@ def _tiles_folder(root: _Object) -> str:
     return "/".join(parts)
 
 
-def _parse(data: bytes, where: Path) -> dict[str, Any]:
+def _parse(data: bytes, where: Location) -> dict[str, Any]:
     try:
         # Numbers keep their text; `DocumentNode` converts those that are needed.
         value = json.loads(data, parse_float=str, parse_int=str, parse_constant=str)
@@ -136,7 +136,7 @@ def _describe(value: object) -> str:
 class _Object(DocumentNode):
     """A JSON object; `name` is the path to it."""
 
-    def __init__(self, fields: dict[str, Any], name: str, where: Path) -> None:
+    def __init__(self, fields: dict[str, Any], name: str, where: Location) -> None:
         self.fields, self.name, self.where = fields, name, where
 
     def children(self, name: str) -> list[Self]:

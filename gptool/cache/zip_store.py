@@ -20,11 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.byte_source import ByteSource, FileRange, file_stamp, open_file
+from gptool.cache.byte_source import ByteSource, RangeSource, file_stamp, open_file
 from gptool.cache.deflated_member import DeflatedMember
 from gptool.cache.file_store import FileStore
 from gptool.cache.paths import split_path
 from gptool.errors import CacheError, CacheNotFoundError
+from gptool.system.store_url import Location
 
 CACHE_DESCRIPTION = "a cache folder, a .tpkx or a .tpk"
 """What is expected where a cache is to be."""
@@ -76,6 +77,39 @@ class ZipEntry(NamedTuple):
     method: int
     encrypted: bool
 
+    def start(self, header: NDArray[np.uint8], where: Location) -> int:
+        """Return the offset of the member, which follows its local file header.
+
+        Parameters
+        ----------
+        header : uint8[30]
+            The header without the name and the extra field, whose lengths it states.
+        where : Path or StoreUrl
+            The path that error messages state.
+
+        Raises
+        ------
+        CacheError
+            If it is not a header, or the member overlaps the next one.
+        """
+        signature, *lengths = LOCAL_HEADER.unpack(header.tobytes())
+        if signature != LOCAL_SIGNATURE:
+            raise CacheError(
+                "zip entry points to no local file header",
+                where=where,
+                found=f"{signature!r} at offset {self.offset}",
+                expected=repr(LOCAL_SIGNATURE),
+            )
+        start = self.offset + LOCAL_HEADER.size + sum(lengths)
+        if start + self.compressed_size > self.end:
+            raise CacheError(
+                "zip entry overlaps the next one",
+                where=where,
+                found=f"its end at offset {start + self.compressed_size}",
+                expected=f"at most {self.end}",
+            )
+        return int(start)
+
 
 @dataclass(frozen=True)
 class ZipStore(FileStore):
@@ -100,6 +134,11 @@ class ZipStore(FileStore):
 
     def __hash__(self) -> int:
         return hash((self.location, self.package_stamp))
+
+    @property
+    def package_bytes(self) -> int | None:
+        """The size of the package. See `FileStore.package_bytes`."""
+        return self.package_stamp[2]
 
     def list_names(self, folder: str) -> Sequence[str]:
         """Return the names in a folder. See `FileStore.list_names`."""
@@ -149,10 +188,8 @@ class ZipStore(FileStore):
         entry, where = self._entry(path), self.where(path)
         if entry.encrypted:
             raise CacheError("is encrypted", where=where, expected="a package without encryption")
-        with open_file(self.location, self.location) as package:
-            if file_stamp(package.status()) != self.package_stamp:
-                raise CacheError("package was modified or replaced while it was read", where=self.location)
-            data = self._locate(package, entry, where)
+        with self.open_package() as package:
+            data = self._locate(package, path, entry)
             if entry.method == zipfile.ZIP_STORED:
                 yield data
             elif entry.method == zipfile.ZIP_DEFLATED:
@@ -170,30 +207,25 @@ class ZipStore(FileStore):
                     expected="0 (stored) or 8 (deflated)",
                 )
 
+    @contextmanager
+    def open_package(self) -> Iterator[RangeSource]:
+        """Open the package itself. Raises CacheError if it cannot be opened, or was modified or replaced."""
+        assert isinstance(self.location, Path)
+        with open_file(self.location, self.location) as package:
+            if file_stamp(package.status()) != self.package_stamp:
+                raise CacheError("package was modified or replaced while it was read", where=self.location)
+            yield package
+
     def _entry(self, path: str) -> ZipEntry:
         if path not in self.entries:
             raise CacheError("file not found in the package", where=self.where(path))
         return self.entries[path]
 
-    def _locate(self, package: FileRange, entry: ZipEntry, where: Path) -> FileRange:
+    def _locate(self, package: RangeSource, path: str, entry: ZipEntry) -> ByteSource:
         """Return the bytes of an entry as they are in the package, after its local file header."""
-        signature, *lengths = LOCAL_HEADER.unpack(package.read(entry.offset, LOCAL_HEADER.size).tobytes())
-        if signature != LOCAL_SIGNATURE:
-            raise CacheError(
-                "zip entry points to no local file header",
-                where=where,
-                found=f"{signature!r} at offset {entry.offset}",
-                expected=repr(LOCAL_SIGNATURE),
-            )
-        start = entry.offset + LOCAL_HEADER.size + sum(lengths)
-        if start + entry.compressed_size > entry.end:
-            raise CacheError(
-                "zip entry overlaps the next one",
-                where=where,
-                found=f"its end at offset {start + entry.compressed_size}",
-                expected=f"at most {entry.end}",
-            )
-        return package.subrange(where, start, entry.compressed_size)
+        header = package.read(entry.offset, LOCAL_HEADER.size)
+        where = self.where(path)
+        return package.subrange(where, entry.start(header, where), entry.compressed_size)
 
     def _check_crc32(self, path: str, crc32: int) -> None:
         expected = self.entries[path].crc32
@@ -203,12 +235,17 @@ class ZipStore(FileStore):
             )
 
 
+def check_directory_size(size: int | None) -> None:
+    """Raise BadZipFile for a read that only a zip directory that is too large needs."""
+    if size is not None and size > MAX_DIRECTORY:
+        raise zipfile.BadZipFile(f"zip directory of {size} bytes exceeds the limit of {MAX_DIRECTORY} bytes")
+
+
 class _BoundedFile(io.FileIO):
     """A file that refuses to read more at once than a zip directory may have."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_DIRECTORY:
-            raise zipfile.BadZipFile(f"zip directory of {size} bytes exceeds the limit of {MAX_DIRECTORY} bytes")
+        check_directory_size(size)
         return super().read(size) or b""
 
 
@@ -223,15 +260,30 @@ def open_zip(location: Path) -> ZipStore:
         If the file cannot be read, is not a zip file, or has a corrupt directory.
     """
     try:
-        with _BoundedFile(location, "rb") as file, zipfile.ZipFile(file) as package:
-            infos, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
-            stamp = file_stamp(os.fstat(file.fileno()))
+        with _BoundedFile(location, "rb") as file:
+            entries, folders = read_directory(file, location)
+            return ZipStore(location, file_stamp(os.fstat(file.fileno())), entries, folders)
     except FileNotFoundError:
         raise CacheNotFoundError("cache not found", where=location, expected=CACHE_DESCRIPTION) from None
     except OSError as error:
         raise CacheError(f"cannot be opened: {error.strerror or error}", where=location) from error
+
+
+def read_directory(file: io.RawIOBase, location: Location) -> tuple[dict[str, ZipEntry], dict[str, tuple[str, ...]]]:
+    """Return the entries and the folders of a zip, as in `ZipStore`.
+
+    Raises
+    ------
+    CacheError
+        If the file is not a zip file, or has a corrupt directory.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(file) as package:
+            infos, end = sorted(package.infolist(), key=lambda info: info.header_offset), package.start_dir
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, zlib.error) as error:
-        is_zip = zipfile.is_zipfile(location)
+        is_zip = zipfile.is_zipfile(file)
         what = f"cannot be read as a zip file: {error}" if is_zip else "not a zip file, or only the start of one"
         raise CacheError(what, where=location, expected=CACHE_DESCRIPTION) from None
     entries: dict[str, ZipEntry] = {}
@@ -250,10 +302,10 @@ def open_zip(location: Path) -> ZipStore:
             )
         entries[path] = _read_entry(info, end, location / path)
         end = info.header_offset
-    return ZipStore(location, stamp, entries, {path: tuple(sorted(names)) for path, names in folders.items()})
+    return entries, {path: tuple(sorted(names)) for path, names in folders.items()}
 
 
-def _entry_path(name: str, location: Path) -> str:
+def _entry_path(name: str, location: Location) -> str:
     """Return the path of an entry in the store. Raises CacheError if its name is not acceptable."""
     if len(name) > MAX_NAME:
         raise CacheError(
@@ -277,7 +329,7 @@ def _entry_path(name: str, location: Path) -> str:
     return "/".join(parts)
 
 
-def _add_to_folders(folders: dict[str, set[str]], path: str, location: Path) -> None:
+def _add_to_folders(folders: dict[str, set[str]], path: str, location: Location) -> None:
     """Add a path to its folder, and each folder to the one above it."""
     if len(folders) > MAX_FOLDERS:
         raise CacheError(
@@ -289,7 +341,7 @@ def _add_to_folders(folders: dict[str, set[str]], path: str, location: Path) -> 
         path = above
 
 
-def _read_entry(info: zipfile.ZipInfo, end: int, where: Path) -> ZipEntry:
+def _read_entry(info: zipfile.ZipInfo, end: int, where: Location) -> ZipEntry:
     """Return an entry.
 
     It must end at or before byte `end`: if entries could overlap, a small package could decompress to any size.

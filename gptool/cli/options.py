@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gptool.cli.console import with_options
-from gptool.cli.usage import Integer, Location
+from gptool.cli.usage import CacheLocation, Integer
 from gptool.request.parameters import BY_NAME, Parameter
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ MORE = {
 }
 """What the help of an option says besides the documentation of its parameter."""
 
-cache_argument = click.argument("cache", type=Location())
+cache_argument = click.argument("cache", type=CacheLocation())
 
 json_option = click.option(
     "--json",

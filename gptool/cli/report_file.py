@@ -13,6 +13,7 @@ import click
 from gptool import system
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.output.staging import created_folder
+from gptool.system.store_url import hide_secrets, is_store_url
 
 if TYPE_CHECKING:
     from gptool.jobs.job import Job
@@ -40,6 +41,8 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
         raise ParameterError(what, where=OPTION, found=report, expected=f"a name that ends in {SUFFIX}")
     place = system.real_path(path)
     for name, location in (("CACHE", cache), ("OUTPUT", output)):
+        if is_store_url(location):
+            continue
         folder = system.real_path(Path(location))
         folder = folder.parent if folder.name.lower() == "conf.xml" else folder
         if place == folder or folder in place.parents:
@@ -55,7 +58,8 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
 
 def write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
     """Write the report of a job without a result, with the paths of cache and output, which its parameters lack."""
-    paths = {"cache": str(Path(cache).absolute()), "output": str(Path(output).absolute())}
+    shown = hide_secrets(cache) if is_store_url(cache) else str(Path(cache).absolute())
+    paths = {"cache": shown, "output": str(Path(output).absolute())}
     try:
         path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool import system
+from gptool.system.store_url import hide_secrets, is_store_url
 from gptool.text import format_choices, nearest_name
 
 if TYPE_CHECKING:
@@ -93,10 +94,18 @@ class Location(click.Path):
         """Return the path. Raises BadParameter if it is empty or means nothing on this system."""
         foreign = system.foreign_path(value) if value else None
         if foreign:
-            self.fail(f"{foreign[0]}; found {value}, expected {foreign[1]}", param, ctx)
+            self.fail(f"{foreign[0]}; found {hide_secrets(str(value))}, expected {foreign[1]}", param, ctx)
         if not str(value).strip():
             self.fail("is empty; expected a path", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class CacheLocation(Location):
+    """The path of a cache, or its URL in a store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path or URL. Raises BadParameter as `Location.convert`."""
+        return value if is_store_url(value) else super().convert(value, param, ctx)
 
 
 class Choice(KeywordType):

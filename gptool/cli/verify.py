@@ -9,7 +9,7 @@ import click
 
 from gptool.cli.console import WIDE, output_width, print_json, print_table
 from gptool.cli.options import json_option
-from gptool.cli.usage import Choice, Command, Location
+from gptool.cli.usage import CacheLocation, Choice, Command
 from gptool.errors import CacheError, ParameterError
 from gptool.verification.profiles import PROFILES
 
@@ -31,7 +31,7 @@ MAX_LISTED = 100
 
 
 @click.command("verify", cls=Command, epilog=EPILOG)
-@click.argument("package", type=Location(), metavar="PACKAGE|CACHE")
+@click.argument("package", type=CacheLocation(), metavar="PACKAGE|CACHE")
 @click.option(
     "--client",
     "clients",
@@ -49,7 +49,7 @@ MAX_LISTED = 100
 )
 @click.option(
     "--source",
-    type=Location(),
+    type=CacheLocation(),
     metavar="CACHE",
     help="The cache that the package was exported from: each tile must be its tile or a coarser quantisation of it, "
     "and none may be missing within the levels and the full extent.",

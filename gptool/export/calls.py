@@ -25,6 +25,7 @@ from gptool.output.tpkx import TPKX
 from gptool.request import Request, read_call
 from gptool.request.limits import read_limit
 from gptool.request.values import read_boolean
+from gptool.system.store_url import AnyLocation
 
 
 class FinishedExport(NamedTuple):
@@ -36,7 +37,7 @@ class FinishedExport(NamedTuple):
 
 
 def run_call(
-    cache: TileCache | str | os.PathLike[str],
+    cache: TileCache | AnyLocation,
     output: str | os.PathLike[str],
     *,
     max_export_tiles_count: int | None = None,
@@ -69,7 +70,7 @@ def run_call(
 
 
 def run_estimate(
-    cache: TileCache | str | os.PathLike[str], *, progress: Progress | bool | None = None, **arguments: Any
+    cache: TileCache | AnyLocation, *, progress: Progress | bool | None = None, **arguments: Any
 ) -> Estimate:
     """Run `estimate_export_tiles_size`, with the same parameters."""
     with as_progress(progress) as report:
@@ -79,7 +80,7 @@ def run_estimate(
 
 
 def prepare_estimate(
-    cache: TileCache | str | os.PathLike[str],
+    cache: TileCache | AnyLocation,
     *,
     tile_package: bool | None = None,
     output: str | os.PathLike[str] | None = None,

@@ -274,8 +274,9 @@ def sample_level(
         first += bundle_bytes
         if level.tiles > size and len(here) == 0:
             continue
-        with plan.cache.open_bundle(address) as bundle:
-            positions = plan.selection.positions(level.lod, address, bundle.sizes)
+        wanted = plan.selection.selected(level.lod, address)
+        with plan.cache.open_bundle(address, wanted) as bundle:
+            positions = np.flatnonzero(wanted & (bundle.sizes > 0))
             hits = np.ones(len(positions), np.intp)
             if level.tiles > size:
                 hits = count_hits(here, bundle.sizes[positions])

@@ -13,6 +13,7 @@ from gptool.jpeg.recompression import Recompression
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.png.optimisation import PACKAGE
+from gptool.system.store_url import StoreUrl
 
 
 def export_fingerprint(
@@ -47,7 +48,7 @@ def _parts(
         programs.append(version(PACKAGE))
     yield repr((programs, name, kind, recompression, target_size)).encode()
     cache, selection = plan.cache, plan.selection
-    location = str(system.real_path(cache.location))
+    location = str(cache.location if isinstance(cache.location, StoreUrl) else system.real_path(cache.location))
     yield repr((cache.name, location, cache.scheme, cache.image, cache.storage, cache.declared_extent)).encode()
     yield from (document or b"" for document in (cache.conf_xml, cache.root_json))
     yield repr((selection.lods, selection.extent, selection.clip)).encode()

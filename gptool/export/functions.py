@@ -54,8 +54,8 @@ def export_tiles(
 
     Parameters
     ----------
-    cache : TileCache or path
-        A cache folder, a `.tpkx` or a `.tpk`.
+    cache : TileCache, path or URL
+        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
     output : path
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
         appears whole or not at all. With parts, the name of their folder.

@@ -18,6 +18,7 @@ from gptool import system
 from gptool.cache import TileCache
 from gptool.errors import (
     CacheError,
+    CacheUnavailableError,
     ExecutorError,
     ExportInterruptedError,
     OutputExistsError,
@@ -219,7 +220,7 @@ class Journal:
 def is_interruption(error: BaseException) -> bool:
     """Return True for what may be over when the export is started again, such as a full disk."""
     if isinstance(error, OutputExistsError | CacheError):
-        return False
+        return isinstance(error, CacheUnavailableError)
     return isinstance(error, KeyboardInterrupt | SystemExit | OSError | ExecutorError | ExportInterruptedError)
 
 

@@ -28,6 +28,7 @@ from gptool.plan import Plan, make_plan
 from gptool.plan.limit import check_count
 from gptool.png.optimisation import require_oxipng
 from gptool.request import Request
+from gptool.system.store_url import AnyLocation, StoreUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class PreparedExport:
 
 
 def prepare(
-    cache: TileCache | str | os.PathLike[str],
+    cache: TileCache | AnyLocation,
     request: Request,
     *,
     kind: OutputKind | None = None,
@@ -190,8 +191,10 @@ def prepare(
 
 def _check_separate(target: Path, cache: TileCache) -> None:
     """Reject a target that would replace the cache or lie among its tiles."""
+    if isinstance(cache.location, StoreUrl):
+        return
     # Not Path.resolve: a cycle of symbolic links makes it raise.
-    paths = (cache.location, cache.files.where(cache.tiles_folder), target)
+    paths = (str(cache.location), str(cache.files.where(cache.tiles_folder)), target)
     source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache or a part of it", where=target, expected="another location")

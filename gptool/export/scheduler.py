@@ -99,10 +99,11 @@ class Threads:
     def run_units(self, units: list[Unit], total: int, sink: UnitSink) -> None:
         """Run units of work; see `UnitRunner.run_units`."""
         threads = self.threads
-        at_once = max(min(threads, len(units)), 1)
+        concurrency = max((unit.cache.files.concurrency for unit in units[:1]), default=1)
+        at_once = max(min(threads * concurrency, len(units)), 1)
         monitor, waiting = _Monitor(sink.record), iter(units)
         with ExitStack() as pools:
-            if threads > 1 and any(unit.recompression.is_requested for unit in units):
+            if threads * concurrency > 1 and any(unit.recompression.is_requested for unit in units):
                 workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
                 # The fewer units are running, the more batches each may have in progress.
                 monitor.ordered_map = partial(_map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))

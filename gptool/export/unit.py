@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+import numpy as np
+
 from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.export.report import LevelReport
 from gptool.export.unit_record import FinishedUnit, UnitResult
@@ -128,8 +130,9 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
         return result
     report, others = LevelReport(), tuple(LevelReport() for _ in unit.others)
     writer = unit.writer(unit.address, unit.regions)
-    with unit.cache.open_bundle(unit.address) as bundle, writer:
-        positions = unit.selection.positions(unit.lod, unit.address, bundle.sizes)
+    wanted = unit.selection.selected(unit.lod, unit.address)
+    with unit.cache.open_bundle(unit.address, wanted) as bundle, writer:
+        positions = np.flatnonzero(wanted & (bundle.sizes > 0))
         batches: Iterable[TileBatch]
         if unit.recompression.is_requested:
             batches = split_batches(bundle.batches(positions), unit.recompression)

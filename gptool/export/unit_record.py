@@ -13,13 +13,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from isal import isal_zlib
 
 from gptool.cache import TileCache
 from gptool.export.report import DamagedTile, LevelReport
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.quality_steps import QualityStep
-from gptool.model import BundleAddress
+from gptool.model import PACKET_SIZE, BundleAddress
 from gptool.output.bundle import FileRegion, WrittenBundle, WrittenFile
 
 NUMBERS = (
@@ -110,7 +111,7 @@ class FinishedUnit(NamedTuple):
 
 def bundle_stamp(cache: TileCache, address: BundleAddress) -> tuple[int, ...]:
     """Return the state of a bundle's files in the cache. Raises CacheError if they cannot be read."""
-    with cache.open_bundle(address) as bundle:
+    with cache.open_bundle(address, np.zeros(PACKET_SIZE**2, np.bool_)) as bundle:
         return bundle.stamp
 
 

@@ -17,6 +17,7 @@ from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
 from gptool.output.kind import OutputKind
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
+from gptool.system.store_url import hide_secrets
 
 FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 """Kinds that are one file, chosen by the suffix of the output's name."""
@@ -80,7 +81,7 @@ def resolve_output(
     if not os.fspath(output).strip():
         raise ParameterError("name is empty", where="output", expected=EXPECTED_NAME)
     if foreign := system.foreign_path(output):
-        raise ParameterError(foreign[0], where=output, expected=foreign[1])
+        raise ParameterError(foreign[0], where=hide_secrets(os.fspath(output)), expected=foreign[1])
     with translate_os_errors(Path(output)):
         target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
     suffix = target.suffix.lower()

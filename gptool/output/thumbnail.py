@@ -98,8 +98,9 @@ def _tiles(plan: Plan, level: LevelPlan, window: TileWindow) -> Iterator[tuple[T
     for address, _, _ in level.bundles:
         if not window.intersects_bundle(address):
             continue
-        with plan.cache.open_bundle(address) as bundle:
-            positions = plan.selection.positions(level.lod, address, bundle.sizes)
+        wanted = plan.selection.selected(level.lod, address)
+        with plan.cache.open_bundle(address, wanted) as bundle:
+            positions = np.flatnonzero(wanted & (bundle.sizes > 0))
             rows, columns = address.rows_and_columns(positions)
             shown = (rows >= window.row_min) & (rows <= window.row_max)
             shown &= (columns >= window.column_min) & (columns <= window.column_max)

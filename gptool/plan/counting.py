@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptool.cache import TileCache, as_tile_cache
 from gptool.cache.paths import join_path
 from gptool.errors import CacheError, GptoolError, ParameterError
-from gptool.model import Lod, Message, Phase, Progress, TileAddress, TileWindow
+from gptool.model import BundleAddress, Lod, Message, Phase, Progress, TileAddress, TileWindow
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
 from gptool.request import (
     Request,
@@ -22,12 +24,13 @@ from gptool.request import (
     requested_boxes,
     select,
 )
+from gptool.system.store_url import AnyLocation
 from gptool.text import format_levels
 
 LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
 
-def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, progress: Progress | None = None) -> Plan:
+def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Progress | None = None) -> Plan:
     """Return the plan of a request, which may select no tile.
 
     Only the indexes of bundles that intersect the selection are read.
@@ -57,7 +60,7 @@ def count_tiles(cache: TileCache | str | os.PathLike[str], request: Request, pro
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 
-def make_plan(cache: TileCache | str | os.PathLike[str], request: Request, progress: Progress | None = None) -> Plan:
+def make_plan(cache: TileCache | AnyLocation, request: Request, progress: Progress | None = None) -> Plan:
     """Return the plan of a request as `count_tiles` does, and check that it selects at least one tile.
 
     Raises
@@ -126,6 +129,36 @@ def _skipped_bundles(cache: TileCache, selection: Selection) -> list[str]:
     return [warning for lod in selection.lods for warning in cache.skipped_bundles(lod, selection.window(lod))]
 
 
+class _Counted(NamedTuple):
+    """The selected tiles of a bundle.
+
+    Attributes
+    ----------
+    plan : BundlePlan
+    window : TileWindow or None
+        The smallest window that contains the tiles; None if there are none.
+    empty : int64[n]
+        Positions of selected tiles that have no bytes.
+    """
+
+    plan: BundlePlan
+    window: TileWindow | None
+    empty: NDArray[np.int64]
+
+
+def _count_bundle(cache: TileCache, candidate: tuple[BundleAddress, NDArray[np.bool_]]) -> _Counted:
+    """Count the tiles of a bundle that are selected."""
+    address, selected = candidate
+    empty = np.empty(0, np.int64)
+    with cache.open_bundle(address, selected) as bundle:
+        present = selected & (bundle.sizes > 0)
+        if bundle.empty is not None:
+            empty = np.flatnonzero(selected & bundle.empty)
+    tiles = int(np.count_nonzero(present))
+    window = enclosing_window(present, address) if tiles else None
+    return _Counted(BundlePlan(address, tiles, int(bundle.sizes[present].sum(dtype=np.int64))), window, empty)
+
+
 def plan_level(
     cache: TileCache, selection: Selection, lod: Lod, tiles_before: int, progress: Progress | None
 ) -> LevelPlan:
@@ -145,23 +178,16 @@ def plan_level(
     bundles: list[BundlePlan] = []
     empty, empty_listed = 0, list[TileAddress]()
     counted = tiles_before
-    for address in cache.bundles(lod, selection.window(lod)):
-        selected = selection.selected(lod, address)
-        if not selected.any():
-            continue
-        with cache.open_bundle(address) as bundle:
-            present = selected & (bundle.sizes > 0)
-            if bundle.empty is not None:
-                positions = np.flatnonzero(selected & bundle.empty)
-                empty += len(positions)
-                empty_listed += map(address.tile, positions[: MAX_LISTED_TILES - len(empty_listed)].tolist())
-        tiles = int(np.count_nonzero(present))
-        counted += tiles
+    selected = ((address, selection.selected(lod, address)) for address in cache.bundles(lod, selection.window(lod)))
+    candidates = (candidate for candidate in selected if candidate[1].any())
+    for found in cache.files.map(partial(_count_bundle, cache), candidates):
+        empty += len(found.empty)
+        empty_listed += map(found.plan.address.tile, found.empty[: MAX_LISTED_TILES - len(empty_listed)].tolist())
+        counted += found.plan.tiles
         if progress:
             progress(Phase.COUNTING, counted, 0)
-        if tiles == 0:
+        if found.window is None:
             continue
-        enclosing = enclosing_window(present, address)
-        window = enclosing if window is None else window.union(enclosing)
-        bundles.append(BundlePlan(address, tiles, int(bundle.sizes[present].sum(dtype=np.int64))))
+        window = found.window if window is None else window.union(found.window)
+        bundles.append(found.plan)
     return LevelPlan(lod, window, tuple(bundles), empty, tuple(empty_listed))

@@ -124,8 +124,7 @@ class CacheInfo:
     @property
     def package_size(self) -> int | None:
         """Bytes of a package; None for a folder."""
-        location = self.plan.cache.location
-        return location.stat().st_size if location.is_file() else None
+        return self.plan.cache.files.package_bytes
 
     @property
     def full_extent(self) -> Extent | None:
@@ -196,8 +195,8 @@ def info(location: TileCache | str | os.PathLike[str], *, progress: Progress | N
 
     Parameters
     ----------
-    location : TileCache or path
-        A cache folder, a `.tpkx` or a `.tpk`.
+    location : TileCache, path or URL
+        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
     progress : Progress or None
         Called with the tiles that are counted.
 

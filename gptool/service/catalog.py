@@ -12,12 +12,14 @@ from typing import Any
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.byte_source import file_stamp
+from gptool.cache.paths import parent_folder
 from gptool.errors import CacheError, CacheNotFoundError, ServiceError
 from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
 from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
 from gptool.output.json_text import Json
 from gptool.plan import enclosing_window
 from gptool.settings import CacheSettings
+from gptool.system.store_url import StoreUrl
 
 CURRENT_VERSION = 11.3
 """Version of ArcGIS's REST API that the responses follow."""
@@ -169,6 +171,8 @@ def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
 
 def _signature(cache: TileCache) -> tuple[int, ...]:
     """Return numbers that change when a package, a conf.xml or a level is replaced."""
+    if isinstance(cache.location, StoreUrl):
+        return cache.files.signature(parent_folder(cache.tiles_folder))
     paths = (cache.location, cache.location / cache.tiles_folder) if cache.location.is_dir() else (cache.location,)
     try:
         return tuple(number for path in paths for number in file_stamp(path.stat()))

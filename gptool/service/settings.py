@@ -31,6 +31,7 @@ from gptool.settings import (
     read_tables,
     read_value,
 )
+from gptool.system.store_url import Location, absolute_location
 
 SERVICE_NAME = re.compile(rf"(?:({NAME_PATTERN.pattern})/)?({NAME_PATTERN.pattern})")
 SERVICE_NAME_RULE = f"{NAME_RULE}, optionally preceded by a folder name as in Maps/World"
@@ -134,7 +135,7 @@ def read_service_settings(path: str | os.PathLike[str]) -> ServiceSettings:
     return ServiceSettings(caches, **{SERVICE_KEYS[key].name: _read_setting(path, table, key) for key in table})
 
 
-def named_caches(locations: Mapping[str, Path]) -> dict[str, CacheSettings]:
+def named_caches(locations: Mapping[str, Location]) -> dict[str, CacheSettings]:
     """Return the default settings of caches that are given by name and location only.
 
     Raises
@@ -145,7 +146,7 @@ def named_caches(locations: Mapping[str, Path]) -> dict[str, CacheSettings]:
     for name in locations:
         if not SERVICE_NAME.fullmatch(name):
             raise SettingsError("invalid cache name", found=repr(name), expected=SERVICE_NAME_RULE)
-    return {name: CacheSettings(location.absolute()) for name, location in locations.items()}
+    return {name: CacheSettings(absolute_location(location)) for name, location in locations.items()}
 
 
 def _read_setting(path: Path, table: dict[str, Any], key: str) -> Any:

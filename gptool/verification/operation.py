@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from gptool.cache import TileCache, as_tile_cache
 from gptool.errors import CacheError, ParameterError
+from gptool.system.store_url import StoreUrl
 from gptool.verification.container import KIND, MISSING, check_container
 from gptool.verification.contents import Contents
 from gptool.verification.extent import check_cdi, check_tile_extent, check_tpk_extents, check_tpkx_extents
@@ -39,8 +40,8 @@ def verify(
 
     Parameters
     ----------
-    location : path
-        A `.tpkx`, a `.tpk` or a cache folder, from any producer.
+    location : path or URL
+        A `.tpkx`, a `.tpk` or a cache folder, from any producer, on a disk or in an object store.
     clients : sequence of str
         Names of clients, whose rules are checked: `fieldmaps`, `survey123`, `arcgis-online`, `maps-sdk`, `gdal`,
         `qgis`. By default, the rules that all packages of Esri's programs keep.
@@ -73,7 +74,8 @@ def verify(
     recorder = Recorder(rules, target.path)
     contents = _check(target, tiles, original, recorder, names)
     counts = recorder.omitted, contents.tiles, contents.tiles_checked
-    return Verification(os.fspath(location), target.kind, names, tuple(rules), recorder.sorted(), *counts)
+    shown = str(target.path) if isinstance(target.path, StoreUrl) else os.fspath(location)
+    return Verification(shown, target.kind, names, tuple(rules), recorder.sorted(), *counts)
 
 
 def _check(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import NamedTuple
 
-from gptool.cache.byte_source import ByteSource, open_file
+from gptool.cache.byte_source import ByteSource
 from gptool.cache.zip_store import MAX_DIRECTORY
 from gptool.errors import CacheError
 
@@ -82,7 +81,7 @@ class RawZip(NamedTuple):
     prefix: int
 
 
-def read_raw_zip(path: Path) -> RawZip:
+def read_raw_zip(file: ByteSource) -> RawZip:
     """Read the records of a zip.
 
     Raises
@@ -90,18 +89,17 @@ def read_raw_zip(path: Path) -> RawZip:
     CacheError
         If they are invalid.
     """
-    with open_file(path, path) as file:
-        end, comment = _find_end(file)
-        values = END_RECORD.unpack(_read(file, end, END_RECORD.size))
-        count, size, start = values[4:7]
-        directory_end, zip64 = end, _read_zip64_end(file, end)
-        if zip64 is not None:
-            directory_end, count, size, start = zip64
-        if size > min(MAX_DIRECTORY, directory_end):
-            raise CacheError("zip directory is too large", where=path, found=f"{size} bytes")
-        prefix = directory_end - size - start
-        members = _read_members(file, _read(file, directory_end - size, size), count, prefix)
-        return RawZip(members, comment, zip64 is not None, prefix)
+    end, comment = _find_end(file)
+    values = END_RECORD.unpack(_read(file, end, END_RECORD.size))
+    count, size, start = values[4:7]
+    directory_end, zip64 = end, _read_zip64_end(file, end)
+    if zip64 is not None:
+        directory_end, count, size, start = zip64
+    if size > min(MAX_DIRECTORY, directory_end):
+        raise CacheError("zip directory is too large", where=file.where, found=f"{size} bytes")
+    prefix = directory_end - size - start
+    members = _read_members(file, _read(file, directory_end - size, size), count, prefix)
+    return RawZip(members, comment, zip64 is not None, prefix)
 
 
 def extra_fields(extra: bytes) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptool.errors import MAX_FOUND
+from gptool.system.store_url import Location
 from gptool.verification.finding import Finding, Group, Severity, Where
 from gptool.verification.rule import Rule
 
@@ -24,14 +25,14 @@ class Recorder:
     ----------
     clients : mapping of str to tuple of str
         The rules that are checked, by name, with the clients that are affected.
-    location : Path
+    location : Path or StoreUrl
         The package or cache, whose path is not repeated in findings: clients of a service must not learn it.
     omitted : int
         Findings beyond `MAX_FINDINGS`.
     """
 
     clients: Mapping[str, tuple[str, ...]]
-    location: Path
+    location: Location
     omitted: int = 0
     _findings: list[Finding] = field(default_factory=list)
 
@@ -73,7 +74,8 @@ class Recorder:
     def _text(self, value: object) -> str:
         """Return a value as a line of limited length: it may come from a file, and be anything."""
         text = str(value) if isinstance(value, str | Exception) else repr(value)
-        for path in (self.location, self.location.absolute()):
+        absolute = self.location.absolute() if isinstance(self.location, Path) else self.location
+        for path in (self.location, absolute):
             text = text.replace(f"{path}/", "").replace(str(path), path.name)
         text = "".join(c if c.isprintable() else "?" for c in text[: MAX_FOUND + 1])
         return text if len(text) <= MAX_FOUND else text[:MAX_FOUND] + "..."

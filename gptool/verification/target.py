@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
-from gptool.cache.open import TPK_FOLDER, check_path, open_store
+from gptool.cache.open import TPK_FOLDER, cache_location, open_store
 from gptool.cache.paths import find_entry
 from gptool.cache.zip_store import ZipStore
 from gptool.errors import CacheError, CacheNotFoundError, GptoolError
 from gptool.model import StorageFormat
+from gptool.system.store_url import AnyLocation, Location
 from gptool.verification.raw_zip import RawZip, read_raw_zip
 from gptool.verification.rule import Kind
 
@@ -29,7 +29,7 @@ class Target:
 
     Attributes
     ----------
-    path : Path
+    path : Path or StoreUrl
     kind : Kind
     files : FileStore or None
         None if the package cannot be read at all.
@@ -41,7 +41,7 @@ class Target:
         Why the files or the cache cannot be opened.
     """
 
-    path: Path
+    path: Location
     kind: Kind
     files: FileStore | None
     records: RawZip | None
@@ -62,7 +62,7 @@ class Target:
             return None
 
 
-def open_target(location: str | os.PathLike[str]) -> Target:
+def open_target(location: AnyLocation) -> Target:
     """Open a package or cache, as far as that is possible.
 
     Raises
@@ -70,11 +70,11 @@ def open_target(location: str | os.PathLike[str]) -> Target:
     CacheNotFoundError
         If the location does not exist.
     """
-    check_path(location)
-    path = Path(location).absolute()
+    path = cache_location(location)
+    path = path.absolute() if isinstance(path, Path) else path
     try:
         files = open_store(location)
-        records = read_raw_zip(files.location) if isinstance(files, ZipStore) else None
+        records = _read_records(files) if isinstance(files, ZipStore) else None
     except CacheNotFoundError:
         raise
     except GptoolError as error:
@@ -87,7 +87,12 @@ def open_target(location: str | os.PathLike[str]) -> Target:
     return Target(path, _kind(path, files, cache), files, records, cache, failure)
 
 
-def _kind(location: Path, files: FileStore, cache: TileCache | None) -> Kind:
+def _read_records(files: ZipStore) -> RawZip:
+    with files.open_package() as package:
+        return read_raw_zip(package)
+
+
+def _kind(location: Location, files: FileStore, cache: TileCache | None) -> Kind:
     try:
         if find_entry(files, "", "root.json") and not find_entry(files, "", "conf.xml"):
             return Kind.TPKX
@@ -98,5 +103,5 @@ def _kind(location: Path, files: FileStore, cache: TileCache | None) -> Kind:
     return FOLDER_KINDS[cache.storage] if cache else Kind.COMPACT_V2
 
 
-def _kind_by_name(location: Path) -> Kind:
+def _kind_by_name(location: Location) -> Kind:
     return Kind.TPK if location.suffix.lower() == ".tpk" else Kind.TPKX

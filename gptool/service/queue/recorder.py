@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from gptool.errors import GptoolError, OutputError
 from gptool.jobs.record import JobRecord
@@ -24,6 +22,7 @@ from gptool.service.queue.protocol import WorkerTask, WorkerUpdate
 from gptool.service.queue.store import JobStore
 from gptool.service.queue.store_thread import StoreThread
 from gptool.service.settings import ServiceSettings
+from gptool.system.store_url import absolute_location, location_text
 
 SAVE_DELAY_SECONDS = 0.25
 """Delay of a save after an update: updates that follow within it are saved together."""
@@ -57,7 +56,7 @@ class JobRecorder:
             inputs,
             record.service,
             f"{record.service}:{'MapServer' if record.service_type == 'MapServer' else 'ImageServer'}",
-            os.path.abspath(cache.location),  # noqa: PTH100 - symbolic links are kept
+            location_text(absolute_location(cache.location)),
             str(self._output.path),
             str(self._output.work_folder(record.job_id)),
             cache.max_export_tiles_count,
@@ -151,7 +150,7 @@ class JobRecorder:
         except OutputError as error:
             self._output.remove_work(job.job_id)
             service = job.record.service
-            location = Path(os.path.abspath(self._settings.caches[service].location))  # noqa: PTH100
+            location = absolute_location(self._settings.caches[service].location)
             return OutputError(path_redactor(service, location, self._output.path)(str(error)))
         return None
 

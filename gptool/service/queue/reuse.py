@@ -6,14 +6,15 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from gptool.cache import open_cache
+from gptool.cache import TileCache, open_cache
 from gptool.cache.byte_source import file_stamp
+from gptool.cache.paths import parent_folder
 from gptool.errors import CacheError
 from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.status import JobStatus
+from gptool.system.store_url import Location, StoreUrl
 
 REUSED = {SAMPLE_COMPRESSIONS}
 """The operations of such jobs."""
@@ -43,7 +44,7 @@ class ReusableJobs:
             self._jobs.popitem(last=False)
 
 
-def request_key(record: JobRecord, inputs: Mapping[str, Any], location: Path) -> bytes:
+def request_key(record: JobRecord, inputs: Mapping[str, Any], location: Location) -> bytes:
     """Return a digest of the request of a job, and of the state of the cache at a location.
 
     Inputs may have megabytes, and the cache is read: call it in a thread.
@@ -52,17 +53,23 @@ def request_key(record: JobRecord, inputs: Mapping[str, Any], location: Path) ->
     return hashlib.sha256(repr((request, _cache_state(location))).encode()).digest()
 
 
-def _cache_state(location: Path) -> object:
+def _cache_state(location: Location) -> object:
     """Return what changes when a package, the metadata of a cache, or a file in the folder of a level is replaced."""
     try:
         cache = open_cache(location)
-        paths = [cache.location]
-        if cache.location.is_dir():
-            tiles = cache.location / cache.tiles_folder
-            paths += [tiles, *sorted(tiles.iterdir())]
-        return cache.conf_xml, cache.root_json, [file_stamp(path.stat()) for path in paths]
+        return cache.conf_xml, cache.root_json, _stamps(cache)
     except (CacheError, OSError):
         return None  # the job fails by the error
+
+
+def _stamps(cache: TileCache) -> tuple[int, ...] | list[tuple[int, ...]]:
+    if isinstance(cache.location, StoreUrl):
+        return cache.files.signature(parent_folder(cache.tiles_folder))
+    paths = [cache.location]
+    if cache.location.is_dir():
+        tiles = cache.location / cache.tiles_folder
+        paths += [tiles, *sorted(tiles.iterdir())]
+    return [file_stamp(path.stat()) for path in paths]
 
 
 def is_usable(record: JobRecord) -> bool:

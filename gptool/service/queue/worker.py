@@ -28,6 +28,7 @@ from gptool.jobs.status import JobStatus
 from gptool.samples.page import PageLinks
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate, decode_task, encode_line
 from gptool.service.urls import OUTPUT_FILES, operation_resource, service_path
+from gptool.system.store_url import read_location
 from gptool.tool import estimate_export_tiles_size_job, export_tiles_job, sample_compressions_job
 
 
@@ -67,7 +68,7 @@ class Worker:
             "cache": task.cache_location,
             "on_change": self._report,
             "job_id": task.job_id,
-            "redact": path_redactor(task.service, Path(task.cache_location), Path(task.output_directory)),
+            "redact": path_redactor(task.service, read_location(task.cache_location), Path(task.output_directory)),
             "service": task.full_service_name,
         }
         if task.operation == ESTIMATE_SIZE:

@@ -1,0 +1,90 @@
+"""Errors of stores as one sentence, without what the store's own text may show: URLs with queries, and credentials."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from http.client import responses
+
+from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError
+from gptool.system.store_url import StoreUrl
+
+STATUS = re.compile(r"status code: ([0-9]{3})")
+
+NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential|no.*credential", re.I)
+"""Credentials were looked for where only machines in a cloud have them."""
+
+DENIED = HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN
+
+TEMPORARY = HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS
+"""Statuses below 500 of requests that may succeed later."""
+
+NO_BUCKET = "NoSuchBucket", "ContainerNotFound", "bucket does not exist"
+
+CUT = re.compile(r"IncompleteBody|Interrupted|kind: Body|body error|error decoding|IncompleteMessage", re.I)
+
+CAUSES = (
+    (re.compile(r"kind: Timeout|TimedOut|timed out", re.I), "the store did not answer in time"),
+    (re.compile(r"certificate", re.I), "the certificate of the store is not trusted"),
+    (re.compile(r"dns error|failed to lookup", re.I), "the host of the store is not known"),
+    (re.compile(r"kind: Connect"), "the store cannot be reached"),
+    (CUT, "the connection was cut"),
+    (re.compile(r"error sending request"), "the store cannot be reached, or cut the connection"),
+)
+"""What is wrong, by what the text of an error contains; the first that fits."""
+
+
+class ObjectNotFoundError(CacheNotFoundError):
+    """Raised if there is no object of a name."""
+
+
+def cut_error(error: Exception) -> bool:
+    """Return True if a read that failed may succeed when it is repeated: obstore repeats only the request itself."""
+    return type(error).__name__ == "GenericError" and CUT.search(str(error)) is not None
+
+
+def store_error(error: Exception, where: StoreUrl) -> CacheError:
+    """Return the error of a request to a store as one of the cache."""
+    text, kind = str(error), type(error).__name__
+    found = STATUS.search(text)
+    status = int(found[1]) if found else None
+    if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
+        is_bucket = any(code in text for code in NO_BUCKET)
+        place = "container" if where.scheme == "az" else "bucket"
+        what = f"{place} {where.authority} does not exist" if is_bucket else "object not found"
+        return (CacheNotFoundError if is_bucket else ObjectNotFoundError)(what, where=where)
+    # Only for some kinds of requests, obstore has exceptions of its own for it.
+    if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in DENIED:
+        return CacheError(
+            "access is denied by the store",
+            where=where,
+            found=f"status {status}" if status else None,
+            expected="credentials that may read and list it",
+        )
+    if kind == "NotSupportedError" and "ange" in text:
+        return CacheError(
+            "the server does not send ranges of files", where=where, expected="a server that answers range requests"
+        )
+    return _connection_error(text, where) if status is None else _status_error(status, where)
+
+
+def _connection_error(text: str, where: StoreUrl) -> CacheError:
+    if NO_CREDENTIALS.search(text):
+        return CacheError(
+            "no credentials were found", where=where, expected="those of the usual environment or of a profile"
+        )
+    cause = next((cause for pattern, cause in CAUSES if pattern.search(text)), "the request failed")
+    return CacheUnavailableError(f"cannot be read: {cause}", where=where)
+
+
+def _status_error(status: int, where: StoreUrl) -> CacheError:
+    if 300 <= status < 400:
+        return CacheError(
+            "the bucket is at another address",
+            where=where,
+            found=f"status {status}",
+            expected="the region of the bucket in AWS_REGION",
+        )
+    phrase = responses.get(status, "unknown")
+    kind = CacheUnavailableError if status in TEMPORARY or status >= 500 else CacheError
+    return kind(f"cannot be read: the store answers with status {status}, {phrase}", where=where)
