@@ -22,7 +22,7 @@ from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
 from helpers.checks import check_nothing_left
 from helpers.tile_readers import read_tiles
 
-EXAMPLES = int(os.environ.get("GPTOOL_PARTS_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("GPTOOL_PARTS_EXAMPLES", "10"))
 """Random selections; 200 are run by hand."""
 
 LEVELS = range(9)
@@ -95,7 +95,7 @@ def selections(draw: st.DrawFn) -> dict[str, Any]:
     if limits != "size":
         arguments["max_part_tiles"] = draw(st.integers(20, 1000))
     if limits != "tiles":
-        arguments["max_part_size"] = draw(st.integers(450_000, 2_500_000))
+        arguments["max_part_size"] = draw(st.integers(600_000, 2_500_000))
     return arguments
 
 
