@@ -160,9 +160,9 @@ def test_drawing_on_a_touch_screen(browser: Browser, service: ServiceProcess) ->
     with opened(browser, PHONE, **TOUCH) as page:
         page.goto(form_url(service, WORLD))
         tool = page.get_by_role("button", name="Rectangle")
-        first, second = map_point(page, 0.4, 0.3), map_point(page, 0.7, 0.6)
         tool.tap()
         expect(tool).to_have_attribute("aria-pressed", "true")  # the click follows the tap later
+        first, second = map_point(page, 0.4, 0.15), map_point(page, 0.7, 0.45)  # further down there is the estimate
         page.touchscreen.tap(*first)
         page.touchscreen.tap(*second)
         expect(page.get_by_label("Area of interest")).not_to_have_value("")
