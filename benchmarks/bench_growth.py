@@ -7,7 +7,6 @@ of the logarithms of the shortest times. With --benchmark-disable everything is 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import time
@@ -17,14 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from inputs import SIDE
+from inputs import SIDE, repeat_bundles
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Tables
 
 import gptool
 from gptool.plan import make_plan
 from gptool.request import read_request
-from helpers.bundles import bundle_bytes, bundle_path, bundle_v1_bytes
+from helpers.bundles import bundle_bytes, bundle_v1_bytes
 from helpers.caches import ORIGIN, conf_text, jpeg_tile, lod_text, write_documents
 
 LEVEL = 16
@@ -50,36 +49,20 @@ class Dimension(NamedTuple):
 # ---- caches ----
 
 
-def _link_bundles(folder: Path, count: int, files: dict[str, bytes], rename: Callable[[str], str] = str) -> Path:
-    """Make so many bundles of three tiles, which are links to the files of the first."""
-    side = math.isqrt(count - 1) + 1
-    for suffix, content in files.items():
-        first = folder / f"first{suffix}"
-        folder.mkdir(exist_ok=True)
-        first.write_bytes(content)
-        for i in range(count):
-            path = bundle_path(folder / "_alllayers", LEVEL, 128 * (i // side), 128 * (i % side)).with_suffix(suffix)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.link(first, path.with_name(rename(path.name)))
-        first.unlink()
-    storage = "esriMapCacheStorageModeCompact" + ("" if ".bundlx" in files else "V2")
-    return write_documents(folder, conf_text([LEVEL], tile=SIDE, storage=storage))
-
-
 TILES = {(0, column): jpeg_tile(column) for column in range(3)}
 
 
 def _v2(folder: Path, count: int) -> Path:
-    return _link_bundles(folder, count, {".bundle": bundle_bytes(TILES)})
+    return repeat_bundles(folder, count, {".bundle": bundle_bytes(TILES)})
 
 
 def _v2_in_capitals(folder: Path, count: int) -> Path:
-    return _link_bundles(folder, count, {".bundle": bundle_bytes(TILES)}, str.upper)
+    return repeat_bundles(folder, count, {".bundle": bundle_bytes(TILES)}, str.upper)
 
 
 def _v1(folder: Path, count: int) -> Path:
     bundle, index = bundle_v1_bytes(TILES)
-    return _link_bundles(folder, count, {".bundle": bundle, ".bundlx": index})
+    return repeat_bundles(folder, count, {".bundle": bundle, ".bundlx": index})
 
 
 def _exploded(folder: Path, columns: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
@@ -19,7 +20,7 @@ from gptool.demo.relief import draw_shaded_relief
 from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE
 from helpers.bundles import bundle_path
-from helpers.caches import conf_text, make_cache
+from helpers.caches import conf_text, make_cache, write_documents
 
 CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
 INPUTS = (
@@ -140,3 +141,19 @@ def _spans(places: range) -> Iterator[tuple[int, range]]:
     """Yield the start of each bundle that a square meets, and the rows or columns of the square within it."""
     for start in range(places.start // PACKET_SIZE * PACKET_SIZE, places.stop, PACKET_SIZE):
         yield start, range(max(places.start - start, 0), min(places.stop - start, PACKET_SIZE))
+
+
+def repeat_bundles(folder: Path, count: int, files: dict[str, bytes], rename: Callable[[str], str] = str) -> Path:
+    """Make a cache of so many bundles of level 16, which are links to the files of the first, by their suffixes."""
+    side = math.isqrt(count - 1) + 1
+    for suffix, content in files.items():
+        first = folder / f"first{suffix}"
+        folder.mkdir(exist_ok=True)
+        first.write_bytes(content)
+        for i in range(count):
+            path = bundle_path(folder / "_alllayers", 16, 128 * (i // side), 128 * (i % side)).with_suffix(suffix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(first, path.with_name(rename(path.name)))
+        first.unlink()
+    storage = "esriMapCacheStorageModeCompact" + ("" if ".bundlx" in files else "V2")
+    return write_documents(folder, conf_text([16], tile=SIDE, storage=storage))

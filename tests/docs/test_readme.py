@@ -25,7 +25,7 @@ def test_two_commands_install_everything_and_run_the_tests() -> None:
     assert len(install.splitlines()) == len(test.splitlines()) == 1
     assert "apt-get install" in install
     assert install.endswith(".venv/bin/gptool demo\n")
-    assert test == ".venv/bin/pytest\n"
+    assert test == ".venv/bin/pytest -n auto --dist loadfile\n"
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
