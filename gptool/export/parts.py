@@ -44,6 +44,12 @@ class PlannedPart:
     plan: Plan
     name: str
 
+    @property
+    def key(self) -> str:
+        """What tells it from a part of the same name that turned out too large, whose first part it is."""
+        levels = "-".join(str(lod.level) for lod in self.area.lods)
+        return f"{self.name}, levels {levels}, window {'-'.join(map(str, self.area.window))}"
+
 
 @dataclass(frozen=True)
 class PartsRequest:

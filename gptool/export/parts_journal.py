@@ -7,6 +7,8 @@ one; if they replace another result, in a folder that takes its place at the end
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 from gptool import system
@@ -20,6 +22,7 @@ from gptool.export.unit_record import decode_report, encode_report
 from gptool.model import Message, Progress
 from gptool.output.manifest import MANIFEST, ManifestEntry
 from gptool.output.staging import RESTART_OPTION, Staging
+from gptool.output.staging_folder import staging_path
 
 FORMAT = 1
 """The version of the format of journals."""
@@ -29,6 +32,9 @@ NEW = "parts"
 
 KEPT = f"Finished parts are kept: the same export goes on with them, or anew with {RESTART_OPTION}."
 """The note of an interruption."""
+
+COMPLETE = "The result is complete."
+"""The note of an interruption that came too late."""
 
 
 class FinishedPart(NamedTuple):
@@ -142,16 +148,30 @@ class PartsJournal:
         path.unlink(missing_ok=True)
         return None
 
+    @contextmanager
+    def unrecorded(self, name: str) -> Iterator[None]:
+        """Remove the file of a part if the context ends by an exception between its appearance and its record.
+
+        If its own staging folder is still there, the next run finds out what the file is.
+        """
+        path = self.folder / name
+        try:
+            yield
+        except BaseException:
+            if name not in self.finished and not staging_path(path).is_dir():
+                path.unlink(missing_ok=True)
+            raise
+
     def add(self, part: FinishedPart) -> None:
         """Record a part that is in its place. Raises OSError if it cannot be recorded."""
         name, value = part.entry.name, part.to_json()
         self._file.append({"part": value})
         self.finished[name], self._left.finished[name] = part, value
 
-    def reject(self, name: str, needed: int) -> None:
-        """Record that a part turned out too large. Raises as `add`."""
-        self._file.append({"tooLarge": name, "needed": needed})
-        self.too_large[name] = needed
+    def reject(self, key: str, needed: int) -> None:
+        """Record that the part of a key turned out too large. Raises as `add`."""
+        self._file.append({"tooLarge": key, "needed": needed})
+        self.too_large[key] = needed
 
     def finish(self, manifest: bytes) -> None:
         """Put the manifest in its place, and the folder if it replaces another result.
@@ -179,7 +199,9 @@ class PartsJournal:
         self._file.close()
         if error is None:
             return
-        if is_interruption(error) and (self.finished or notes(error)):
+        if is_interruption(error) and self.is_in_place:
+            error.__notes__ = [COMPLETE]
+        elif is_interruption(error) and (self.finished or notes(error)):
             self.staging.keep()
             error.__notes__ = [KEPT]
         elif self._left.is_in_output:

@@ -119,8 +119,8 @@ class _PartsExport:
         """Return a part that is in its place, or its size as far as it is known if that is too large."""
         name = f"{part.name}{self.parts.request.kind.suffix}"
         target = self.journal.folder / name
-        if name in self.journal.too_large:
-            return self.journal.too_large[name]
+        if part.key in self.journal.too_large:
+            return self.journal.too_large[part.key]
         source = _source_digest(part.plan)
         with translate_os_errors(target):
             if found := self.journal.find(name, source, self._count_hashed):
@@ -128,11 +128,14 @@ class _PartsExport:
                     remove_leftover(staging_path(target))
                 self.kept += 1
                 return found._replace(resumed=_taken_over(part.plan))
-        with Staging(target, is_folder=False, overwrite=False, resumable=True) as staging:
+        with (
+            self.journal.unrecorded(name),
+            Staging(target, is_folder=False, overwrite=False, resumable=True) as staging,
+        ):
             exported = self._export(part, staging)
             with translate_os_errors(target):
                 if isinstance(exported, int):
-                    self.journal.reject(name, exported)
+                    self.journal.reject(part.key, exported)
                     return exported
                 entry = self.parts.entry(part, exported.size, sha256_of(target, self._count_hashed))
                 self.taken_over = _sum((self.taken_over, exported.resumed))

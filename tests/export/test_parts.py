@@ -165,3 +165,11 @@ def test_grids_that_are_not_nested(
 ) -> None:
     parts = check_parts(foreign_cache, tmp_path, {"compression_quality": quality, **limits}, is_nested=False)
     assert len(parts) > 3
+
+
+@pytest.mark.parametrize("quality", [20, 40, 60])
+def test_parts_that_turn_out_too_large_have_the_name_of_their_first_part(
+    cache: Path, tmp_path: Path, quality: int
+) -> None:
+    """A part of several levels in one cell, and its own first part, begin at the same tile."""
+    check_parts(cache, tmp_path, {"compression_quality": quality, "max_part_size": 500_000})

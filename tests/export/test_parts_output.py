@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from gptool import estimate_export_tiles_size, export_tiles
+from gptool import estimate_export_tiles_size, export_tiles, system
 from gptool.errors import CacheError, OutputExistsError, ParameterError, TooManyTilesError
+from gptool.export import parts_run
+from gptool.export.file_digest import sha256_of
 from gptool.export.journal_file import JOURNAL, JournalFile, read_lines
 from gptool.export.leftovers import list_leftovers, remove_leftover
 from gptool.model import Phase
@@ -261,6 +264,49 @@ def test_interruption_keeps_finished_parts(cache: Path, tmp_path: Path, options:
     }
     assert result.size == whole.size
     check_nothing_left(tmp_path, "x", "whole")
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_interruption_between_a_part_and_its_record(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """While the digest of a part is computed that is in its place already."""
+    calls, output = itertools.count(1), tmp_path / "out" / "parts"
+
+    def hash_or_interrupt(path: Path, progress: Any) -> str:
+        if next(calls) == call:
+            raise Interrupted
+        return sha256_of(path, progress)
+
+    monkeypatch.setattr(parts_run, "sha256_of", hash_or_interrupt)
+    with pytest.raises(Interrupted):
+        export_tiles(cache, output, **TILES)
+    kept = [path.name for path in output.iterdir()] if output.exists() else []
+    assert len(kept) == call - 1
+    assert bool(list(tmp_path.glob("out/.gptool-*"))) == bool(kept)
+    export_tiles(cache, output, **TILES)
+    export_tiles(cache, tmp_path / "whole/parts", **TILES)
+    assert contents(output) == contents(tmp_path / "whole/parts")
+    check_nothing_left(tmp_path / "out", "parts")
+
+
+def test_interruption_after_the_manifest_says_that_the_result_is_complete(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace_and_interrupt(source: Path, target: Path) -> None:
+        replace(source, target)
+        if target.name == "manifest.json":
+            raise Interrupted
+
+    replace = system.replace
+    monkeypatch.setattr(system, "replace", replace_and_interrupt)
+    with pytest.raises(Interrupted) as caught:
+        export_tiles(cache, tmp_path / "parts", **TILES)
+    assert caught.value.__notes__ == ["The result is complete."]
+    monkeypatch.undo()
+    export_tiles(cache, tmp_path / "whole/parts", **TILES)
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole/parts")
+    check_nothing_left(tmp_path, "parts", "whole")
 
 
 def interrupt(cache: Path, output: Path, **options: Any) -> list[str]:
