@@ -263,7 +263,9 @@ def _open_store(root: StoreUrl) -> ObjectStore:
         client["default_headers"] = settings.headers
     try:
         return _make_store(stores, root, settings, client)
-    except Exception:  # the text may show what it is about
+    except BaseException as error:  # the text may show what it is about
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of obstore's Rust
+            raise
         raise CacheError(
             "the credentials or settings of the store in the environment are invalid",
             where=root,

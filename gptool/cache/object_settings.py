@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gptool.errors import CacheError
-from gptool.system.store_url import StoreUrl
+from gptool.system.store_url import StoreUrl, hide_secrets
 
 ALLOW_HTTP = "GPTOOL_ALLOW_HTTP"
 """The variable of the environment that allows `http://` to other hosts than this one, if it is `1`."""
@@ -49,6 +50,12 @@ AZURE_NAMES = {
 }
 """Variables of Azure's command line that obstore does not read, or only under other names."""
 
+
+PREFIXES = {"s3": ("AWS_",), "az": ("AZURE_",), "gs": ("GOOGLE_",)}
+"""The starts of the variables that obstore reads."""
+
+ADDRESS = re.compile(r"https?://(?:[^\s/?#@]*@)?[\w.-]+(?::[0-9]{1,5})?(?:/\S*|\?\S*)?|https?://\[[0-9a-fA-F:.]+\]\S*")
+REGION = re.compile(r"[\w-]+", re.ASCII)
 
 AZURE_ACCOUNTS = "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"
 
@@ -82,7 +89,9 @@ def store_settings(url: StoreUrl) -> StoreSettings:
     CacheError
         If they are incomplete or contradictory, or name a host by plain HTTP without permission.
     """
+    _check_environment(url)
     settings = _READERS[url.scheme](url)
+    _check_address(url, settings)
     if settings.endpoint.startswith("http:") and not _is_plain_allowed(settings.endpoint):
         raise CacheError(
             "plain HTTP would show tiles and credentials to everybody on the way",
@@ -91,6 +100,32 @@ def store_settings(url: StoreUrl) -> StoreSettings:
             expected=f"https://, or {ALLOW_HTTP}=1 in the environment",
         )
     return settings
+
+
+def _check_environment(url: StoreUrl) -> None:
+    """Raise an error for variables that obstore cannot read: it would end the program."""
+    names = [name for name in os.environ if name.startswith(PREFIXES.get(url.scheme, ()))]
+    for name in sorted(names):
+        value = os.environ[name]
+        if not value.isprintable():
+            raise CacheError(f"{name} in the environment has a control character", where=url.root, expected="none")
+        if not value and name in AWS_ENDPOINTS:
+            raise CacheError(f"{name} in the environment is empty", where=url.root, expected="a URL, or no variable")
+
+
+def _check_address(url: StoreUrl, settings: StoreSettings) -> None:
+    if settings.endpoint and not ADDRESS.fullmatch(settings.endpoint):
+        raise CacheError(
+            "the address of the store is invalid",
+            where=url.root,
+            found=hide_secrets(settings.endpoint),
+            expected="a URL such as https://storage.example.com:9000",
+        )
+    region = settings.config.get("region")
+    if region is not None and not REGION.fullmatch(region):
+        raise CacheError(
+            "the region of the store is invalid", where=url.root, found=region, expected="a name such as eu-west-1"
+        )
 
 
 def _is_plain_allowed(endpoint: str) -> bool:

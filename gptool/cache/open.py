@@ -19,7 +19,7 @@ from gptool.cache.root_json import read_root_json, vector_tiles_error
 from gptool.cache.zip_store import CACHE_DESCRIPTION, ZipStore, open_zip
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.model import Extent
-from gptool.system.store_url import AnyLocation, Location, StoreUrl, read_location
+from gptool.system.store_url import LOCATIONS, AnyLocation, Location, StoreUrl, hide_secrets, read_location
 
 TILES_FOLDER = "_alllayers"
 TPK_FOLDER = "v101"
@@ -62,6 +62,10 @@ def open_cache(location: AnyLocation) -> TileCache:
         return _open_root_json(files, root_json)
     top = find_entry(files, "", TPK_FOLDER) or ""
     conf_xml = find_entry_or_below(files, top, "conf.xml")
+    if conf_xml is None and find_entry(files, "", "manifest.json") is not None:
+        raise CacheNotFoundError(
+            "is no cache, but a folder of parts", where=files.location, expected="one of the packages in it"
+        )
     if conf_xml is None:
         raise CacheNotFoundError(
             "not a cache: it has no root.json, and neither it nor a folder directly in it has a conf.xml",
@@ -77,7 +81,8 @@ def open_store(location: AnyLocation) -> FileStore:
     if isinstance(path, StoreUrl):
         return open_object_store(path)
     if foreign := system.foreign_path(path):
-        raise CacheNotFoundError(foreign[0], where=location, expected=foreign[1])
+        expected = LOCATIONS if system.is_url(path) else foreign[1]
+        raise CacheNotFoundError(foreign[0], where=hide_secrets(str(location)), expected=expected)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from gptool import system
 from gptool.cli.console import with_options
 from gptool.cli.usage import CacheLocation, Integer
 from gptool.request.parameters import BY_NAME, Parameter
+from gptool.system.store_url import hide_secrets
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
@@ -70,6 +72,13 @@ def reject_empty(_context: click.Context, option: click.Parameter, value: Value)
     return value
 
 
+def reject_url(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return the area of interest, unless it is empty or a URL, which may have a password, and would be in reports."""
+    if value and system.is_url(value):
+        raise click.BadParameter(f"is a URL, not a path; found {hide_secrets(value)}, expected {option.metavar}")
+    return reject_empty(context, option, value)
+
+
 def selection_options(command: CommandFunction) -> CommandFunction:
     """Add the options that select tiles, and set their recompression and storage."""
     return _add_options(command, SELECTION)
@@ -89,7 +98,7 @@ def _add_options(command: CommandFunction, options: Mapping[str, str | None]) ->
             parameter.option,
             metavar=metavar,
             is_flag=is_flag,
-            callback=None if is_flag else reject_empty,
+            callback=None if is_flag else reject_url if name == "areaOfInterest" else reject_empty,
             default=default,
             show_default=default is not None,
             help=with_options(parameter.documentation) + MORE.get(name, ""),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool import system
-from gptool.system.store_url import hide_secrets, is_store_url
+from gptool.system.store_url import LOCATIONS, hide_secrets, is_store_url
 from gptool.text import format_choices, nearest_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ class Integer(IntegerType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the integer that a text states. Raises BadParameter if it does not state one within the limits."""
         upper = f"{self.low} or more" if self.high is None else f"from {self.low} to {self.high}"
-        expected = f"found {value}, expected an integer {'of ' * (self.high is None)}{upper}"
+        expected = f"expected an integer {'of ' * (self.high is None)}{upper}"
+        if not str(value).strip():
+            self.fail(f"is empty; {expected}", param, ctx)
+        expected = f"found {value}, {expected}"
         try:
             number = int(value)
         except ValueError:
@@ -77,6 +80,8 @@ class Age(IntegerType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds of a text such as `7d`. Raises BadParameter if it is no age."""
+        if not str(value).strip():
+            self.fail("is empty; expected an age such as 7d, 12h or 90m", param, ctx)
         match = AGE.fullmatch(str(value).strip().lower())
         if match is None:
             self.fail(f"value is not an age; found {value}, expected one such as 7d, 12h or 90m", param, ctx)
@@ -105,7 +110,11 @@ class CacheLocation(Location):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path or URL. Raises BadParameter as `Location.convert`."""
-        return value if is_store_url(value) else super().convert(value, param, ctx)
+        if is_store_url(value):
+            return value
+        if value and system.is_url(value):
+            self.fail(f"is a URL of another kind; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Choice(KeywordType):
@@ -113,6 +122,8 @@ class Choice(KeywordType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the keyword. Raises BadParameter for another one."""
+        if not str(value).strip():
+            self.fail(f"is empty; expected {format_choices(self.choices)}", param, ctx)
         if value not in self.choices:
             self.fail(f"invalid choice; found {value}, expected {format_choices(self.choices)}", param, ctx)
         return str(value)
@@ -133,6 +144,8 @@ def usage_text(error: click.UsageError) -> str:
 
 def unknown_command_text(name: str, known: Iterable[str]) -> str:
     """Return the line for a command that does not exist."""
+    if not name.strip():
+        return "command is empty; gptool --help lists them"
     nearest = nearest_name(name, known)
     return f"unknown command {name}; " + (f"did you mean {nearest}?" if nearest else "gptool --help lists them")
 

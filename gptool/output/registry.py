@@ -26,6 +26,8 @@ SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
 
 EXPECTED_NAME = f"a name that ends in {SUFFIXES}, or the name of a folder, without suffix, for a cache raster dataset"
 
+EXPECTED_FOLDER = "the name of a folder, without a suffix, in which the parts appear"
+
 TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
 """Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
 
@@ -87,11 +89,11 @@ def resolve_output(
     suffix = target.suffix.lower()
     kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
     has_name = target.name and all(kind.suffix != target.name.lower() for kind in FILE_KINDS)
-    if not has_name or (kind is None and FILE_SUFFIX.fullmatch(suffix)):
-        what, found = (
-            ("unsupported output format", f"the suffix {suffix}") if has_name else ("output has no name", None)
-        )
-        raise ParameterError(what, where=target, found=found, expected=EXPECTED_NAME)
+    meant = Path(target.name.rstrip(". ")).suffix.lower()
+    if not has_name or (kind is None and FILE_SUFFIX.fullmatch(meant)):
+        what, found = ("unsupported output format", f"the suffix {meant}") if has_name else ("output has no name", None)
+        expected = EXPECTED_FOLDER if has_parts else EXPECTED_NAME
+        raise ParameterError(what, where=target, found=found, expected=expected)
     if has_parts:
         if kind is not None:
             expected = f"the name of a folder such as {target.stem}, in which the parts appear"

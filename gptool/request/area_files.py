@@ -11,11 +11,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gptool import system
 from gptool.errors import ParameterError
 from gptool.model import SpatialReference
 from gptool.request.area_members import PARAMETER, Member, RequestedPolygon, SkippedMember, read_ring, signed_area
 from gptool.request.spatial_reference import read_spatial_reference
 from gptool.request.values import MAX_JSON_LENGTH, format_value, is_absent
+from gptool.system.store_url import hide_secrets
 
 WELL_KNOWN_TEXT = re.compile(
     r"\s*(?:SRID=(?P<srid>\d{1,9});\s*)?(?P<text>(?:MULTI)?POLYGON\s*(?:Z|M|ZM)?\s*(?:\(|EMPTY).*)",
@@ -33,6 +35,7 @@ BOX = re.compile(r"(?:[-+0-9.eE\s]+,){3}[-+0-9.eE\s]+")
 JSON_START = "{", "["
 
 EXPECTED_TEXT = "POLYGON or MULTIPOLYGON, in the spatial reference of the cache or with SRID=WKID; before it"
+EXPECTED_FILE = "the path of a file, JSON, or well-known text"
 BOX_OPTION = "polygons; exportExtent takes a box"
 
 MAX_START = 1024
@@ -66,6 +69,8 @@ def path_or_json(value: Any) -> Any:
         raise ParameterError(
             "well-known text is no polygon", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT
         )
+    if foreign := system.foreign_path(value):
+        raise ParameterError(foreign[0], where=PARAMETER, found=hide_secrets(value), expected=EXPECTED_FILE)
     if SRID.match(value):
         raise ParameterError(
             "well-known text has an invalid SRID", where=PARAMETER, found=format_value(value), expected=EXPECTED_TEXT

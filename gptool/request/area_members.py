@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.errors import ParameterError
-from gptool.model import SpatialReference
+from gptool.model import Extent, SpatialReference
 from gptool.request.curves import Curve
 from gptool.request.spatial_reference import MAX_COORDINATE
 from gptool.request.values import format_value
@@ -56,6 +56,8 @@ class RequestedPolygon(NamedTuple):
         Rings without vertices, which are left out.
     curves : tuple of tuple of (int, Curve)
         For each ring, its curved segments with the index of the vertex that each starts at; empty without curves.
+    envelope : Extent or None
+        If it is an envelope that crosses the antimeridian: its sides, of which `xmin` is greater than `xmax`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class RequestedPolygon(NamedTuple):
     reference: SpatialReference | None
     empty_rings: int = 0
     curves: tuple[tuple[tuple[int, Curve], ...], ...] = ()
+    envelope: Extent | None = None
 
 
 Member = RequestedPolygon | SkippedMember

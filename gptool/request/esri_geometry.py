@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gptool.errors import ParameterError
-from gptool.model import SpatialReference
+from gptool.model import Extent, SpatialReference
 from gptool.request.area_members import (
     PARAMETER,
     Member,
     RequestedPolygon,
-    Ring,
     SkippedMember,
     format_members,
     read_list,
@@ -19,6 +18,7 @@ from gptool.request.area_members import (
     read_rings,
 )
 from gptool.request.curve_rings import read_curve_rings
+from gptool.request.extent import empty_extent_error
 from gptool.request.spatial_reference import read_spatial_reference
 from gptool.request.values import format_value, is_empty
 
@@ -70,7 +70,7 @@ def _read_esri_geometry(geometry: Any, name: str, reference: Any) -> Member:
     own = geometry.get("spatialReference")
     stated = read_spatial_reference(reference if is_empty(own) else own, f"{PARAMETER}: {name}")
     if "xmin" in geometry:
-        return RequestedPolygon(name, [_read_envelope(geometry, name)], stated)
+        return _read_envelope(geometry, name, stated)
     if "rings" not in geometry and "curveRings" not in geometry:
         return SkippedMember(name, format_members(geometry))
     polygon = _read_polygon(geometry, name, stated)
@@ -87,11 +87,17 @@ def _read_polygon(polygon: Mapping[str, Any], name: str, reference: SpatialRefer
     return RequestedPolygon(name, [ring.vertices for ring in curved], reference, empty, curves)
 
 
-def _read_envelope(envelope: Mapping[str, Any], name: str) -> Ring:
+def _read_envelope(envelope: Mapping[str, Any], name: str, reference: SpatialReference | None) -> RequestedPolygon:
     """Return an envelope as a ring that runs clockwise."""
+    where = f"{name}, envelope"
     for side in SIDES:
         if envelope.get(side) is None:
-            where = f"{PARAMETER}: {name}, envelope"
-            raise ParameterError(f"{side} is missing", where=where, expected="xmin, ymin, xmax and ymax")
+            raise ParameterError(
+                f"{side} is missing", where=f"{PARAMETER}: {where}", expected="xmin, ymin, xmax and ymax"
+            )
     xmin, ymin, xmax, ymax = (envelope[side] for side in SIDES)
-    return read_ring([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]], f"{name}, envelope")
+    ring = read_ring([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]], where)
+    extent = Extent(*ring[0].tolist(), *ring[2].tolist())
+    if extent.ymin > extent.ymax:
+        raise empty_extent_error(extent, f"{PARAMETER}: {where}")
+    return RequestedPolygon(name, [ring], reference, envelope=extent if extent.xmin > extent.xmax else None)

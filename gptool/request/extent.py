@@ -77,11 +77,11 @@ def _read_sides(numbers: Any, value: Any) -> Extent:
     return extent
 
 
-def empty_extent_error(extent: Extent) -> ParameterError:
+def empty_extent_error(extent: Extent, where: str = PARAMETER) -> ParameterError:
     """Return the error for an extent without area."""
     return ParameterError(
         "ymin is greater than ymax" if extent.ymin > extent.ymax else "extent has no area",
-        where=PARAMETER,
+        where=where,
         found=",".join(f"{side!r}" for side in extent),
         expected="xmin < xmax and ymin < ymax",
     )

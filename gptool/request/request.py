@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gptool.crs.map_scale import map_scales
 from gptool.crs.reprojection import is_same, reproject, unwrap, world_width
 from gptool.errors import ParameterError
-from gptool.model import Lod, Message, SpatialReference, StorageFormat, Tables, TilingScheme
+from gptool.model import Extent, Lod, Message, SpatialReference, StorageFormat, Tables, TilingScheme
 from gptool.request import area_members, extent
 from gptool.request.area import RequestedArea
 from gptool.request.area_files import path_or_json
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 PIXEL_TOLERANCE = 0.01
 """Tolerance of reprojected edges, in pixels of the deepest level with tiles."""
+
+MAX_CROSSINGS = 10
+"""Envelopes across the antimeridian that warnings tell of one by one."""
 
 HasTiles = Callable[[Lod], bool]
 """Returns True if the cache has tiles at a level."""
@@ -147,9 +150,12 @@ def read_call(
         If a value is invalid, if a compression quality or a target size is given although `optimize_tiles_for_size` is
         False, or if both are given.
     """
-    for name in ("levels", "export_extent"):
-        _refuse_empty_text(name, others.get(name))
-    _refuse_empty_text("area_of_interest", area_of_interest)
+    for name, value in {
+        **others,
+        "area_of_interest": area_of_interest,
+        "compression_quality": compression_quality,
+    }.items():
+        _refuse_empty_text(name, value)
     has_quality = not is_absent(compression_quality)
     request = read_request(
         {
@@ -191,7 +197,8 @@ def select(request: Request, scheme: TilingScheme, has_tiles: HasTiles) -> tuple
     messages = level_notices(request.levels, by, scheme, nearest=nearest)
     if request.area is not None:
         target = _Target(scheme, lods, has_tiles, area_members.PARAMETER)
-        requested: Sequence[RequestedPolygon] = request.area.polygons
+        requested, others = _across_antimeridian(request.area.polygons, target)
+        messages += others
         if has_curves(requested):
             requested, target = flatten_curves(requested, target.curve_tolerances), target._replace(error_shares=2)
         polygons, repairs = build_polygons(requested)
@@ -212,19 +219,49 @@ def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selecti
 
     sides, messages = requested.extent, []
     if sides.xmin > sides.xmax:
-        width = world_width(requested.reference or target.scheme.reference)
-        worlds = math.ceil((sides.xmin - sides.xmax) / width) if width else 0
-        xmax = sides.xmax + worlds * (width or 0.0)
-        if xmax <= sides.xmin:
-            raise extent.empty_extent_error(sides)
-        crossing = f"{extent.PARAMETER}: xmin is greater than xmax, interpreted as an extent across the antimeridian"
-        messages.append(Message("Warning", crossing))
-        sides = sides._replace(xmax=xmax)
+        sides = _unrolled(sides, requested.reference, target)
+        messages.append(_crossing_warning(extent.PARAMETER))
     polygon = polygonal(shapely.box(*sides))
     reprojected = target.reproject(polygon, requested.reference)
     if reprojected == polygon:
         return Selection(target.scheme, target.lods, extent=sides), messages
     return Selection(target.scheme, target.lods, area=Area.from_polygon(reprojected)), messages
+
+
+def _across_antimeridian(
+    polygons: Sequence[RequestedPolygon], target: _Target
+) -> tuple[Sequence[RequestedPolygon], list[Message]]:
+    """Return polygons of which envelopes across the antimeridian are continuous, and warnings about them."""
+    if not any(polygon.envelope for polygon in polygons):
+        return polygons, []
+    found, messages = list(polygons), []
+    for i, polygon in enumerate(polygons):
+        if polygon.envelope:
+            xmin, ymin, xmax, ymax = _unrolled(polygon.envelope, polygon.reference, target)
+            ring = np.array([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]])
+            found[i] = polygon._replace(rings=[ring], envelope=None)
+            messages.append(_crossing_warning(f"{area_members.PARAMETER}: {polygon.name}"))
+    return found, messages[:MAX_CROSSINGS]
+
+
+def _unrolled(sides: Extent, reference: SpatialReference | None, target: _Target) -> Extent:
+    """Return the sides of an extent whose `xmin` is greater than its `xmax`, continued beyond the antimeridian.
+
+    Raises
+    ------
+    ParameterError
+        If x is not periodic in the spatial reference, or the extent has no area.
+    """
+    width = world_width(reference or target.scheme.reference)
+    worlds = math.ceil((sides.xmin - sides.xmax) / width) if width else 0
+    xmax = sides.xmax + worlds * (width or 0.0)
+    if xmax <= sides.xmin:
+        raise extent.empty_extent_error(sides, target.parameter)
+    return sides._replace(xmax=xmax)
+
+
+def _crossing_warning(where: str) -> Message:
+    return Message("Warning", f"{where}: xmin is greater than xmax, interpreted as an extent across the antimeridian")
 
 
 class _Target(NamedTuple):

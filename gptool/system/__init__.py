@@ -63,6 +63,7 @@ __all__ = (
     "flush",
     "foreign_path",
     "is_own",
+    "is_url",
     "library_path",
     "limit_memory",
     "lock_file",
@@ -115,10 +116,15 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Return True if a text or path is that of a URL."""
+    return URL.match(os.fspath(path).lstrip()) is not None
+
+
 def foreign_path(path: str | os.PathLike[str]) -> tuple[str, str] | None:
     """Return what is wrong with a path of another system or a URL, and what is expected; None for other paths."""
     text = os.fspath(path)
-    if URL.match(text):
+    if is_url(path):
         return "is a URL, not a path", "the path of a file or folder"
     if IS_WINDOWS:
         return None

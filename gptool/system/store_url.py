@@ -12,8 +12,11 @@ from urllib.parse import quote, unquote, urlsplit
 SCHEMES = ("s3", "gs", "az", "https", "http")
 """The stores that can be named, by the schemes of their URLs."""
 
-URL = re.compile(r"(\w+://)(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL)
-"""A URL at the end of a text: its scheme, user and password, host and path, and query."""
+LOCATIONS = "the path of a file or folder, or a URL that begins with s3://, gs://, az:// or https://"
+"""Where caches can be."""
+
+URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]+:[\\/]{1,2})(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL)
+"""A URL at the end of a text: its scheme, user and password, host and path, and query. A Path has lost a slash."""
 
 BUCKET = re.compile(r"[\w.$-]+", re.ASCII)
 """The names of buckets and containers: what else stands in their place, such as a user and password, is not shown."""
@@ -119,7 +122,7 @@ def read_store_url(location: str | StoreUrl) -> StoreUrl:
     """
     if isinstance(location, StoreUrl):
         return location
-    scheme = _scheme(location)
+    scheme, location = _scheme(location), location.strip()
     if scheme not in ("https", "http"):  # names of objects may contain any character
         bucket, _, path = location.partition("://")[2].partition("/")
         if not BUCKET.fullmatch(bucket):
@@ -155,5 +158,5 @@ def hide_secrets(text: str) -> str:
 
 
 def _scheme(text: str) -> str:
-    scheme, separator, _ = text.partition("://")
+    scheme, separator, _ = text.strip().partition("://")
     return scheme.lower() if separator else ""

@@ -20,6 +20,45 @@ from helpers.caches import world
 from helpers.object_server import ObjectServer
 from helpers.packages import make_tpkx
 
+INVALID = {
+    "no scheme": ("AWS_ENDPOINT_URL", "127.0.0.1:9000", "the address of the store is invalid; found 127.0.0.1:9000"),
+    "a name": ("AWS_ENDPOINT_URL", "nonsense", "the address of the store is invalid; found nonsense, expected a URL"),
+    "a blank": ("AWS_ENDPOINT_URL", "http://127.0.0.1:1/ a", "the address of the store is invalid; found http://127"),
+    "a password": (
+        "AWS_ENDPOINT_URL",
+        "ftp://me:pw@x/",
+        "the address of the store is invalid; found ftp://x/, expected",
+    ),
+    "empty": ("AWS_ENDPOINT_URL", "", "AWS_ENDPOINT_URL in the environment is empty; expected a URL, or no variable"),
+    "region": (
+        "AWS_REGION",
+        "bad region",
+        "the region of the store is invalid; found bad region, expected a name such",
+    ),
+    "line break": (
+        "AWS_SESSION_TOKEN",
+        "a\nb",
+        "AWS_SESSION_TOKEN in the environment has a control character; expected",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), INVALID.values(), ids=INVALID)
+def test_variables_that_would_end_obstore(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CacheError) as caught:
+        store_settings(read_store_url("s3://bucket/x.tpkx"))
+    assert str(caught.value).startswith(f"s3://bucket/: {message}")
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://s3.example.com", "http://localhost:9000/", "http://[::1]:9000", "https://a.b:1/c?d=e"]
+)
+def test_valid_addresses(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert store_settings(read_store_url("s3://bucket/x.tpkx")).endpoint == endpoint
+
+
 CREDENTIALS = """\
 [default]
 aws_access_key_id = DEFAULT

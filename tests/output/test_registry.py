@@ -29,6 +29,7 @@ MISTAKEN = (
     "/x.tpxk",
     "/x.tpkz",
     "/x.tpkx ",
+    "/x.tpkx.",
     "/x.tpkx2",
     "/x.tpkx.bak",
     "/x.txt",

@@ -76,6 +76,17 @@ def test_extent_along_the_antimeridian_is_rejected(mercator: Path, extent: dict[
 def test_interpretation_across_the_antimeridian_is_reported(mercator: Path) -> None:
     plan = make_plan(mercator, make_request(export_extent="19e6,-1e6,-19e6,1e6"))
     assert ["xmin is greater than xmax" in message.description for message in plan.notices] == [True]
+    plan = make_plan(mercator, make_request(area_of_interest=box(19e6, -1e6, -19e6, 1e6)))
+    assert [message.description for message in plan.notices] == [
+        "areaOfInterest: geometry: xmin is greater than xmax, interpreted as an extent across the antimeridian"
+    ]
+
+
+def test_envelope_whose_rows_are_reversed(mercator: Path) -> None:
+    with pytest.raises(
+        ParameterError, match=r"^areaOfInterest: geometry, envelope: ymin is greater than ymax; found 0"
+    ):
+        make_plan(mercator, make_request(area_of_interest=box(0, 9, 1, 2)))
 
 
 AREAS_ACROSS: dict[str, dict[str, Any]] = {
@@ -90,6 +101,8 @@ AREAS_ACROSS: dict[str, dict[str, Any]] = {
     "Esri JSON beyond the edge, metres": {
         "rings": [[[19e6, -1e6], [19e6, 1e6], [21e6, 1e6], [21e6, -1e6], [19e6, -1e6]]]
     },
+    **{f"envelope, {name}": envelope for name, envelope in ACROSS.items()},
+    "feature set of an envelope": {"features": [{"geometry": ACROSS["xmin greater than xmax, degrees"]}]},
 }
 
 

@@ -24,7 +24,7 @@ async def dataset_zip(context: RequestContext) -> Response:
             "job has no dataset",
             code=404,
             found=f"{job.operation} with status {job.status}",
-            expected="a succeeded export without tilePackage",
+            expected="a succeeded export of a dataset, or in parts",
         )
     folder = await context.state.queue.result_folder(job) / result.name
     try:
