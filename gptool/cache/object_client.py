@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptool.cache.object_errors import cut_error, store_error
+from gptool.cache.object_errors import cut_error, has_cause, store_error
 from gptool.cache.object_settings import StoreSettings, store_settings
 from gptool.errors import CacheError
 from gptool.system.store_url import StoreUrl
@@ -173,7 +173,8 @@ class ObjectClient:
         return [name for name in folders if name], [each for each in objects if each.name]
 
     def _listing_error(self, error: Exception, url: StoreUrl) -> CacheError:
-        if self._root.is_web and "PROPFIND" in str(error) and type(error).__name__ == "GenericError":
+        is_answer = type(error).__name__ == "GenericError" and not has_cause(error)
+        if self._root.is_web and is_answer and "PROPFIND" in str(error):
             return CacheError(
                 "is no package, and the web server does not list folders",
                 where=url,

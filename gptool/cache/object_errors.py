@@ -43,6 +43,11 @@ def cut_error(error: Exception) -> bool:
     return type(error).__name__ == "GenericError" and CUT.search(str(error)) is not None
 
 
+def has_cause(error: Exception) -> bool:
+    """Return True if a request failed because of the connection, rather than by an answer."""
+    return any(pattern.search(str(error)) for pattern, _ in CAUSES)
+
+
 def store_error(error: Exception, where: StoreUrl) -> CacheError:
     """Return the error of a request to a store as one of the cache."""
     text, kind = str(error), type(error).__name__

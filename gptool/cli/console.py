@@ -164,14 +164,14 @@ def _interruptible(last: Callable[[], str]) -> Iterator[None]:
     """Exit after Ctrl-C with a line that says how far the work was; after signals too, with what is left of it."""
     try:
         yield
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, SystemExit) as error:  # SystemExit: of signals
+        is_key = isinstance(error, KeyboardInterrupt)
         after = f" after {last()}" if last() else ""
         left = "." if notes(error) else "; nothing half-written is left."
-        click.echo(f"Interrupted{after}{left}", err=True)
+        click.echo(f"{'Interrupted' if is_key else 'Terminated'}{after}{left}", err=True)
         _show_notes(error)
-        sys.exit(INTERRUPTED)
-    except SystemExit as error:
-        _show_notes(error)
+        if is_key:
+            sys.exit(INTERRUPTED)
         raise
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool import system
-from gptool.system.store_url import LOCATIONS, hide_secrets, is_store_url
+from gptool.system.store_url import LOCATIONS, hide_secrets, is_store_url, read_store_url
 from gptool.text import format_choices, nearest_name
 
 if TYPE_CHECKING:
@@ -111,6 +111,10 @@ class CacheLocation(Location):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path or URL. Raises BadParameter as `Location.convert`."""
         if is_store_url(value):
+            try:
+                read_store_url(value)
+            except ValueError as error:
+                self.fail(f"{error}; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
             return value
         if value and system.is_url(value):
             self.fail(f"is a URL of another kind; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)

@@ -12,6 +12,9 @@ from gptool.service.urls import ROOT
 HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 ORIGIN = re.compile(rf"\*|https?://{HOST}")
 PUBLIC_URL = re.compile(rf"https?://{HOST}(?:/[A-Za-z0-9._~-]+)*/?")
+USER = re.compile(r"(?<=://)[^/@]*@")
+"""User and password in a URL, which messages do not show."""
+
 
 OWN_FOLDER = f"{ROOT.rpartition('/')[0]}/"
 
@@ -27,7 +30,7 @@ def check_deployment(settings: ServiceSettings) -> None:
     if settings.public_url and not PUBLIC_URL.fullmatch(settings.public_url):
         raise SettingsError(
             "publicUrl is invalid",
-            found=repr(settings.public_url),
+            found=repr(USER.sub("", settings.public_url)),
             expected="a URL such as https://gis.example.com/tiles",
         )
     if OWN_FOLDER in f"{settings.public_path}/":

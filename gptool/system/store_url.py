@@ -127,6 +127,7 @@ def read_store_url(location: str | StoreUrl) -> StoreUrl:
         bucket, _, path = location.partition("://")[2].partition("/")
         if not BUCKET.fullmatch(bucket):
             what = "an invalid name of a bucket or container" if bucket else "no bucket or container"
+            what = "keys, which are taken from the environment only" if "@" in bucket else what
             raise ValueError(f"{scheme}:// URL has {what}")
         if QUERY.search(path):
             raise ValueError(f"{scheme}:// URL has a query; signed URLs begin with https://")

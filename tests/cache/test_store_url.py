@@ -76,7 +76,10 @@ def test_others_are_paths(text: str) -> None:
         ("az:///x", "cache: az:// URL has no bucket or container; expected a cache folder"),
         ("https:///x", "cache: https:// URL has no valid host; expected a cache folder"),
         ("https://me:se/cret@host/x", "cache: https:// URL has no valid host; expected a cache folder"),
-        ("s3://key:se-cret@bucket/x", "cache: s3:// URL has an invalid name of a bucket or container; expected a"),
+        (
+            "s3://key:se-cret@bucket/x",
+            "cache: s3:// URL has keys, which are taken from the environment only; expected a",
+        ),
         ("s3://key:se/cret@bucket/x", "cache: s3:// URL has an invalid name of a bucket or container; expected a"),
         (
             "az://container/x?sv=1&sig=se-cret",

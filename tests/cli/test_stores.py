@@ -121,7 +121,7 @@ def test_nothing_secret_is_shown_or_written(tmp_path: Path, store_server: Object
         ["verify", url],
         ["samples", url, "samples.html", "--count", "2"],
         ["export-tiles", url, "z.tpkx", "--report", "failed-too.json", "--max-export-tiles-count", "1"],
-        ["export-tiles", "s3://AKIDEXAMPLE:se-cret@tiles/World", "z.tpkx", "--report", "failed-again.json"],
+        ["export-tiles", "s3://AKIDEXAMPLE:se-cret@tiles/World", "z.tpkx", "--report", "refused.json"],
         ["export-tiles", "az://tiles/World?sv=2024-11-04&sig=se-cret", "z.tpkx"],
         ["info", url.replace("World", "none")],
         ["info", url.replace("127.0.0.1", "192.0.2.1")],
@@ -135,7 +135,7 @@ def test_nothing_secret_is_shown_or_written(tmp_path: Path, store_server: Object
         assert "Traceback" not in done.stderr
     (tmp_path / "batch.toml").unlink()
     files = [path for path in tmp_path.rglob("*") if path.is_file() and "server" not in path.parts]
-    assert {"x.tpkx", "a.tpkx", "samples.html", "failed.json", "failed-again.json"} <= {path.name for path in files}
+    assert {"x.tpkx", "a.tpkx", "samples.html", "failed.json"} <= {path.name for path in files}
     written = b"".join(path.read_bytes() for path in files)
     for secret in ("pass-word", "se-cret", SECRET):
         assert secret not in shown
