@@ -85,7 +85,7 @@ class MixedCache(TileCache):
 def as_stored(cache: TileCache) -> TileCache:
     """Return the cache with the readers that its files require, and a warning for what conf.xml says otherwise."""
     levels = [lod.level for lod in cache.scheme.lods]
-    storages = cache.files.map(partial(_find_storage, cache), levels)
+    storages = cache.files.map(partial(find_storage, cache), levels)
     found = {level: storage for level, storage in zip(levels, storages, strict=True) if storage}
     others = {level: storage for level, storage in found.items() if storage is not cache.storage}
     if not others:
@@ -109,7 +109,7 @@ def _describe(cache: TileCache, others: Mapping[int, StorageFormat]) -> Iterator
         )
 
 
-def _find_storage(cache: TileCache, level: int) -> StorageFormat | None:
+def find_storage(cache: TileCache, level: int) -> StorageFormat | None:
     """Return the storage format of a level by its files; None if it has no tiles, or is damaged or unreadable."""
     files, folder = cache.files, cache.level_folder(level)
     try:

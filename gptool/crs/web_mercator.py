@@ -59,10 +59,14 @@ def is_web_mercator(scheme: TilingScheme) -> bool:
 
 
 def package_reference(scheme: TilingScheme) -> SpatialReference:
-    """Return the spatial reference that a tile package states: 102100 and 3857 for web Mercator's tiling scheme."""
+    """Return the spatial reference that a tile package states: 102100 and 3857 for web Mercator's tiling scheme.
+
+    Web Mercator without a domain, in any tiling scheme, gets that of ArcGIS Server.
+    """
     reference = scheme.reference
     if not is_web_mercator(scheme):
-        return reference
+        is_mercator = {well_known_id(reference), reference.latest_wkid} & ALIASES
+        return replace(reference, domain=DEFAULT_DOMAIN) if is_mercator and not reference.domain else reference
     keeps_text = {reference.wkid, reference.latest_wkid} <= {WKID, LATEST_WKID, None} and reference.wkt
     domain = reference.domain or DEFAULT_DOMAIN
     return replace(

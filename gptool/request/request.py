@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 PIXEL_TOLERANCE = 0.01
 """Tolerance of reprojected edges, in pixels of the deepest level with tiles."""
 
+NEVER_EMPTY = (
+    *("levels", "export_extent", "area_of_interest", "compression_quality"),
+    *("target_size", "max_part_size", "max_part_tiles"),
+)
+"""Arguments of Python calls whose empty text would stand for everything, or for no limit."""
+
 MAX_CROSSINGS = 10
 """Envelopes across the antimeridian that warnings tell of one by one."""
 
@@ -150,12 +156,9 @@ def read_call(
         If a value is invalid, if a compression quality or a target size is given although `optimize_tiles_for_size` is
         False, or if both are given.
     """
-    for name, value in {
-        **others,
-        "area_of_interest": area_of_interest,
-        "compression_quality": compression_quality,
-    }.items():
-        _refuse_empty_text(name, value)
+    values = {**others, "area_of_interest": area_of_interest, "compression_quality": compression_quality}
+    for name in NEVER_EMPTY:
+        _refuse_empty_text(name, values.get(name))
     has_quality = not is_absent(compression_quality)
     request = read_request(
         {

@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from gptool.cache.conf_xml import children, parse_xml
+from gptool.cache.level_storage import find_storage
 from gptool.cache.paths import join_path, parent_folder
 from gptool.errors import CacheError, GptoolError
 from gptool.model import PACKET_SIZE, StorageFormat
@@ -146,7 +147,10 @@ def _check_storage(target: Target, path: str, conf: etree._Element, recorder: Re
 
 
 def _storage_of_files(target: Target) -> StorageFormat | None:
-    """Return the storage format that the names in the level folders show; None if there are no tiles."""
+    """Return the storage format that the headers of bundles, or else the names in the level folders, show.
+
+    None if there are no tiles.
+    """
     files, cache = target.files, target.cache
     if files is None or cache is None:
         return None
@@ -156,7 +160,9 @@ def _storage_of_files(target: Target) -> StorageFormat | None:
             names = [name.lower() for name in files.list_names(cache.level_folder(lod.level))]
         except CacheError:
             continue
-        if any(name.endswith(".bundlx") for name in names):
+        if stored := find_storage(cache, lod.level):
+            found.add(stored)
+        elif any(name.endswith(".bundlx") for name in names):
             found.add(StorageFormat.COMPACT)
         elif any(name.endswith(".bundle") for name in names):
             found.add(StorageFormat.COMPACT_V2)

@@ -130,6 +130,15 @@ def test_level_of_another_storage_format_is_found(tmp_path: Path) -> None:
     assert "level 3 has compact V1 bundles" in finding.found
 
 
+def test_v1_cache_without_indexes_is_no_v2_cache(tmp_path: Path) -> None:
+    folder = make_v1_cache(tmp_path / "cache", TILES)
+    for index in folder.rglob("*.bundlx"):
+        index.unlink()
+    rules = {finding.rule for finding in verify(folder).findings}
+    assert "bundles.pair" in rules
+    assert "metadata.storage" not in rules
+
+
 def test_empty_file_of_an_exploded_cache_is_found(tmp_path: Path) -> None:
     folder = make_exploded_cache(tmp_path / "cache", TILES)
     (folder / "_alllayers" / "L02" / "R00000001" / "C00000003.jpg").write_bytes(b"")
