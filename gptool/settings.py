@@ -208,21 +208,21 @@ def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], ru
 def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> CacheSettings:
     check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount", *TEXT_KEYS))
     return CacheSettings(
-        location=_read_location(path, read_value(path, prefix, table, "location", str)),
+        location=_read_location(path, prefix, read_value(path, prefix, table, "location", str)),
         export_tiles_allowed=read_value(path, prefix, table, "exportTilesAllowed", bool, True),
         max_export_tiles_count=read_value(path, prefix, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
         **{key: read_value(path, prefix, table, key, str) for key in TEXT_KEYS if key in table},
     )
 
 
-def _read_location(path: Path, text: str) -> Location:
+def _read_location(path: Path, prefix: str, text: str) -> Location:
     """Return a location, which is relative to the folder of the settings file if it is a relative path."""
     if not is_store_url(text):
         return path.parent / text
     try:
         return read_store_url(text)
     except ValueError as error:
-        raise SettingsError(f"location has an invalid value: {error}", where=path) from None
+        raise SettingsError(f"{prefix}location is not valid: {error}", where=path) from None
 
 
 def read_value(path: Path, prefix: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:

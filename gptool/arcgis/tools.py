@@ -110,8 +110,8 @@ OUT_TILES = ToolParameter(
     "Output tile package or dataset",
     ("DEFile", "DEFolder"),
     "A tile package if the name ends in .tpkx or .tpk, otherwise the folder of a cache raster dataset, or of the parts "
-    "if there is a maximum for them. An existing one is replaced only if the geoprocessing options allow it, and a "
-    "folder only if it holds nothing but a dataset or parts.",
+    "if a maximum size or number of tiles of a part is given. An existing one is replaced only if the geoprocessing "
+    "options allow it, and a folder only if it holds nothing but a dataset or parts.",
     "Required",
     is_output=True,
 )

@@ -81,7 +81,9 @@ def show_messages(inputs: Inputs, cache: TileCache | None) -> None:
     if values[QUALITY] is not None and values[TARGET] and values[OPTIMIZE]:
         errors.setdefault(TARGET, "A target size and a compression quality are given; expected one of them.")
     if values[TARGET] and any(values[name] for name in PARTS):
-        errors.setdefault(TARGET, "A target size and a maximum of a part are given; expected one of them.")
+        errors.setdefault(
+            TARGET, "A target size and a maximum size or number of tiles of a part are given; expected one of them."
+        )
     if cache and values[LEVELS] and not {LEVELS, EXPORT_BY} & errors.keys():
         try:
             warnings |= _level_warnings(values, cache)

@@ -108,7 +108,8 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     table = {**defaults, **own}
     cache, output = _read_cache(path, prefix, table), _read_path(path, prefix, table, "output")
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
-    area = path_or_json(parameters[PARAMETERS[AREA]])
+    with _errors_of(path, prefix):
+        area = path_or_json(parameters[PARAMETERS[AREA]])
     if isinstance(area, Path):
         area = path.parent / area
     with _errors_of(path, prefix):
@@ -152,9 +153,9 @@ def _check_values(path: Path, prefix: str, table: dict[str, Any]) -> None:
         if key in table:
             read_value(path, prefix, table, key, kind)
     for key in PARAMETERS.keys() & table.keys():
-        value = path_or_json(table[key]) if key == AREA else table[key]
-        if not is_absent(value) and not isinstance(value, Path):
-            with _errors_of(path, prefix):
+        with _errors_of(path, prefix):
+            value = path_or_json(table[key]) if key == AREA else table[key]
+            if not is_absent(value) and not isinstance(value, Path):
                 BY_NAME[key].read(value)
 
 

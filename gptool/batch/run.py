@@ -169,7 +169,11 @@ class BatchRun:
         except ExportInterruptedError:
             return Status.INTERRUPTED, None, None
         except GptoolError as error:
-            error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite = true"))
+            error.change_texts(
+                lambda text: text.replace(OVERWRITE_OPTION, "overwrite = true").replace(
+                    RESTART_OPTION, "restart = true"
+                )
+            )
             error.__notes__ = [note.replace(RESTART_OPTION, "restart = true") for note in notes(error)]
             return Status.FAILED, None, error
         except OSError as error:

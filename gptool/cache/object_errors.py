@@ -26,7 +26,7 @@ CUT = re.compile(r"IncompleteBody|Interrupted|kind: Body|body error|error decodi
 CAUSES = (
     (re.compile(r"kind: Timeout|TimedOut|timed out", re.I), "the store did not answer in time"),
     (re.compile(r"certificate", re.I), "the certificate of the store is not trusted"),
-    (re.compile(r"dns error|failed to lookup", re.I), "the host of the store is not known"),
+    (re.compile(r"dns error|failed to lookup", re.I), "the host name of the store cannot be resolved"),
     (re.compile(r"kind: Connect"), "the store cannot be reached"),
     (CUT, "the connection was cut"),
     (re.compile(r"error sending request"), "the store cannot be reached, or cut the connection"),
@@ -56,7 +56,7 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
         is_bucket = any(code in text for code in NO_BUCKET)
         place = "container" if where.scheme == "az" else "bucket"
-        what = f"{place} {where.authority} does not exist" if is_bucket else "object not found"
+        what = f"{place} not found" if is_bucket else "object not found"
         return (CacheNotFoundError if is_bucket else ObjectNotFoundError)(what, where=where)
     # Only for some kinds of requests, obstore has exceptions of its own for it.
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in DENIED:
@@ -84,12 +84,10 @@ def _connection_error(text: str, where: StoreUrl) -> CacheError:
 
 def _status_error(status: int, where: StoreUrl) -> CacheError:
     if 300 <= status < 400:
-        return CacheError(
-            "the bucket is at another address",
-            where=where,
-            found=f"status {status}",
-            expected="the region of the bucket in AWS_REGION",
-        )
+        is_s3 = where.scheme == "s3"
+        what = "the bucket is in another region" if is_s3 else "the server redirects the request"
+        expected = "its region in AWS_REGION" if is_s3 else "the URL that it leads to"
+        return CacheError(what, where=where, found=f"status {status}", expected=expected)
     phrase = responses.get(status, "unknown")
     kind = CacheUnavailableError if status in TEMPORARY or status >= 500 else CacheError
     return kind(f"cannot be read: the store answers with status {status}, {phrase}", where=where)

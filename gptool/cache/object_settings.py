@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gptool.errors import CacheError
-from gptool.system.store_url import StoreUrl, hide_secrets
+from gptool.system.store_url import StoreUrl
 
 ALLOW_HTTP = "GPTOOL_ALLOW_HTTP"
 """The variable of the environment that allows `http://` to other hosts than this one, if it is `1`."""
@@ -94,9 +94,8 @@ def store_settings(url: StoreUrl) -> StoreSettings:
     _check_address(url, settings)
     if settings.endpoint.startswith("http:") and not _is_plain_allowed(settings.endpoint):
         raise CacheError(
-            "plain HTTP would show tiles and credentials to everybody on the way",
+            "the store is addressed by unencrypted HTTP",
             where=url,
-            found=f"http://{urlsplit(settings.endpoint).hostname}",
             expected=f"https://, or {ALLOW_HTTP}=1 in the environment",
         )
     return settings
@@ -116,9 +115,8 @@ def _check_environment(url: StoreUrl) -> None:
 def _check_address(url: StoreUrl, settings: StoreSettings) -> None:
     if settings.endpoint and not ADDRESS.fullmatch(settings.endpoint):
         raise CacheError(
-            "the address of the store is invalid",
+            "the address of the store in the environment or its profile is no valid URL",
             where=url.root,
-            found=hide_secrets(settings.endpoint),
             expected="a URL such as https://storage.example.com:9000",
         )
     region = settings.config.get("region")
@@ -183,13 +181,13 @@ def _read_profile(url: StoreUrl) -> Mapping[str, str]:
         try:
             parser.read(path, encoding="utf-8")
         except (ConfigError, ValueError):
-            raise CacheError("is not a file of profiles of AWS", where=path, expected="sections of keys") from None
+            raise CacheError(
+                "is not an AWS configuration file", where=path, expected="[profile NAME] sections with keys"
+            ) from None
         if parser.has_section(section):
             found |= dict(parser.items(section))
     if not found and name != "default":
-        raise CacheError(
-            "the profile of AWS does not exist", where=url, found=repr(name), expected="a profile of ~/.aws/config"
-        )
+        raise CacheError("AWS profile not found", where=url, found=repr(name), expected="a profile of ~/.aws/config")
     return found
 
 
@@ -199,7 +197,7 @@ def _boto3_credentials(url: StoreUrl) -> Any:
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ModuleNotFoundError:
         raise CacheError(
-            "the profile of AWS gets its credentials from a program, a role or a login, for which boto3 is missing",
+            "the AWS profile uses a role, a login or a credential process, which requires boto3",
             where=url,
             expected="pip install boto3",
         ) from None

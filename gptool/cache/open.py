@@ -64,7 +64,9 @@ def open_cache(location: AnyLocation) -> TileCache:
     conf_xml = find_entry_or_below(files, top, "conf.xml")
     if conf_xml is None and find_entry(files, "", "manifest.json") is not None:
         raise CacheNotFoundError(
-            "is no cache, but a folder of parts", where=files.location, expected="one of the packages in it"
+            "is not a cache, but has a manifest of parts",
+            where=files.location,
+            expected="the path of one of its packages, such as NAME-overview.tpkx",
         )
     if conf_xml is None:
         raise CacheNotFoundError(
@@ -116,7 +118,7 @@ def cache_location(location: AnyLocation) -> Location:
     try:
         return read_location(location)
     except ValueError as error:
-        raise CacheNotFoundError(str(error), where="cache", expected=CACHE_DESCRIPTION) from None
+        raise CacheNotFoundError(str(error), where="cache", expected=LOCATIONS) from None
 
 
 def _open_root_json(files: FileStore, path: str) -> TileCache:

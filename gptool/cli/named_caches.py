@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import click
 
-from gptool.system.store_url import Location, hide_secrets, read_location
+from gptool.system.store_url import LOCATIONS, Location, hide_secrets, read_location
 
 
 def read_named(arguments: Iterable[str], where: str) -> dict[str, Location]:
@@ -31,5 +31,5 @@ def read_named(arguments: Iterable[str], where: str) -> dict[str, Location]:
         try:
             named[name] = read_location(location)
         except ValueError as error:
-            raise click.UsageError(f"{where}: invalid cache of {name!r}: {error}") from None
+            raise click.UsageError(f"{where}: invalid cache of {name!r}: {error}; expected {LOCATIONS}") from None
     return named

@@ -54,7 +54,11 @@ json_option = click.option(
 )
 
 limit_option = click.option(
-    "--max-export-tiles-count", type=Integer(0), metavar="N", help="Fail if more than N tiles are selected."
+    "--max-export-tiles-count",
+    type=Integer(0),
+    metavar="N",
+    help="Fail if more than N tiles are selected. With --max-part-size or --max-part-tiles, N is the maximum number of "
+    "tiles of each part.",
 )
 
 tile_package_option = click.option(

@@ -117,7 +117,7 @@ class CacheLocation(Location):
                 self.fail(f"{error}; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
             return value
         if value and system.is_url(value):
-            self.fail(f"is a URL of another kind; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
+            self.fail(f"unsupported URL; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -98,7 +98,7 @@ def prepare_estimate(
     if output is not None:
         if tile_package is not None:
             raise ParameterError(
-                "contradicts the name of the output, whose suffix is the kind of the result",
+                "cannot be combined with output, whose name is the kind of the result",
                 where="tilePackage",
                 found=f"tilePackage={str(tile_package).lower()} and output {output}",
                 expected="one of them",

@@ -232,7 +232,9 @@ def call_for_python(function: Callable[..., T], *arguments: Any, **selection: An
     try:
         return _call(function, *arguments, **selection)
     except OutputExistsError as error:
-        error.change_texts(lambda text: text.replace(OVERWRITE_OPTION, "overwrite=True"))
+        error.change_texts(
+            lambda text: text.replace(OVERWRITE_OPTION, "overwrite=True").replace(RESTART_OPTION, "resume=False")
+        )
         raise
     except ParameterError as error:
         error.change_texts(partial(with_names, names=PYTHON_NAMES))

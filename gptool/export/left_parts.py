@@ -11,7 +11,7 @@ from gptool.export.file_digest import sha256_of
 from gptool.export.journal_file import END, JOURNAL, read_lines
 from gptool.model import Message
 from gptool.output.manifest import MANIFEST
-from gptool.output.staging import RESTART_OPTION, Staging
+from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION, Staging
 from gptool.output.staging_folder import PREFIX, SUFFIX, StagingFolder
 
 DISCARDED = (
@@ -101,9 +101,9 @@ class LeftParts:
         if self.is_in_output and self.finished and not (restart or staging.overwrite):
             staging.keep()
             raise OutputExistsError(
-                "output holds parts of an interrupted export, whose request, cache or version of gptool is another one",
+                "output holds parts of an interrupted export with another request, cache or version of gptool",
                 where=staging.target,
-                expected=f"a new name, or {RESTART_OPTION}",
+                expected=f"a new name, {RESTART_OPTION} or {OVERWRITE_OPTION}",
             )
         if self.is_in_output:
             self.remove(staging.target)

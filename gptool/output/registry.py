@@ -24,9 +24,11 @@ FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 
 SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
 
-EXPECTED_NAME = f"a name that ends in {SUFFIXES}, or the name of a folder, without suffix, for a cache raster dataset"
+EXPECTED_NAME = (
+    f"a name that ends in {SUFFIXES}, or the name of a folder, without a suffix of a file, for a cache raster dataset"
+)
 
-EXPECTED_FOLDER = "the name of a folder, without a suffix, in which the parts appear"
+EXPECTED_FOLDER = "the name of a folder, without a suffix of a file, in which the parts appear"
 
 TILE_PACKAGES: dict[StorageFormat, OutputKind] = {StorageFormat.COMPACT_V2: TPKX, StorageFormat.COMPACT: TPK}
 """Esri's tile packages, which `tilePackage=true` asks for, by storage format."""
@@ -96,8 +98,10 @@ def resolve_output(
         raise ParameterError(what, where=target, found=found, expected=expected)
     if has_parts:
         if kind is not None:
-            expected = f"the name of a folder such as {target.stem}, in which the parts appear"
-            raise ParameterError("is not the name of a folder of parts", where=target, expected=expected)
+            what = "output has the suffix of a tile package, but the export is divided into parts"
+            raise ParameterError(
+                what, where=target, found=suffix, expected=f"the name of a folder such as {target.stem}"
+            )
         return target, TILE_PACKAGES[storage_format or DEFAULT_STORAGE_FORMAT]
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]

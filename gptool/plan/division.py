@@ -90,10 +90,10 @@ def divide(
     levels, areas = plan.filled_levels, list[PartArea]()
     if limits.size is not None and limits.size < sizes.metadata + sizes.bundle:
         raise ParameterError(
-            "no part is so small",
+            "limit is smaller than the indexes and metadata of a part",
             where="maxPartSize",
             found=f"{limits.size:,} bytes",
-            expected=f"more than {format_bytes(sizes.metadata + sizes.bundle)}, the size of a part without tiles",
+            expected=f"more than {format_bytes(sizes.metadata + sizes.bundle)}",
         )
     least = _load(plan.tiles, sizes.of_levels(levels), limits)
     if least > MAX_PARTS:
@@ -187,9 +187,11 @@ def _cut(cells: Cells, limits: PartLimits, sizes: PartSizes) -> Iterator[TileWin
 
 
 def _too_many_error(parts: int, limits: PartLimits) -> ParameterError:
+    counts = [f"{limits.tiles:,} tiles"] if limits.tiles is not None else []
+    sizes = [format_bytes(limits.size)] if limits.size is not None else []
     return ParameterError(
         "makes too many parts",
         where="maxPartTiles" if limits.size is None else "maxPartSize",
-        found=f"{parts:,} parts or more",
+        found=f"at least {parts:,} parts of at most {' and '.join(counts + sizes)}",
         expected=f"at most {MAX_PARTS:,}: a higher limit, fewer levels or a smaller exportExtent or areaOfInterest",
     )

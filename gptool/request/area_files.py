@@ -99,7 +99,7 @@ def read_json_file(path: os.PathLike[str]) -> str | None:
         raise ParameterError(f"file cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ParameterError(
-            f"file is no valid {error.encoding} at byte {error.start}", expected="JSON in UTF-8"
+            f"file is not valid {error.encoding.upper()} at byte {error.start}", expected="JSON in UTF-8"
         ) from None
 
 
@@ -112,7 +112,7 @@ def _read_text(file: BinaryIO) -> str | None:
     if _seems_json(start, encoding):
         return (start + file.read(4 * MAX_JSON_LENGTH)).decode(encoding)
     if not file.seekable():
-        raise ParameterError("is no JSON", found="a pipe", expected="JSON: other formats cannot be read from a pipe")
+        raise ParameterError("input is a pipe without JSON", expected="JSON, or a file for other formats")
     return None
 
 
@@ -161,7 +161,11 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
 def _gdal_text(error: str, *, is_folder: bool) -> str:
     """Return what is wrong with a file or folder that GDAL cannot read."""
     if "not recognized as being in a supported file format" in error:
-        return "is a folder without areas" if is_folder else "is neither JSON nor in another format that GDAL reads"
+        return (
+            "is a folder without a data set that GDAL reads"
+            if is_folder
+            else "is neither JSON nor in another format that GDAL reads"
+        )
     return f"file cannot be read: {error.partition('; It might help')[0]}"
 
 

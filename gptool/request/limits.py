@@ -9,6 +9,7 @@ from typing import Any
 from gptool import system
 from gptool.errors import ParameterError
 from gptool.request.values import check_integer, format_value
+from gptool.system.store_url import hide_secrets
 
 MAX_WORKERS = 1024
 
@@ -37,7 +38,7 @@ def read_folder(value: Any, parameter: str) -> Path:
         what = "is empty" if isinstance(value, str) else "value is not a path"
         raise ParameterError(what, where=parameter, found=format_value(value), expected="the path of a folder")
     if foreign := system.foreign_path(value):
-        raise ParameterError(foreign[0], where=parameter, found=str(value), expected=foreign[1])
+        raise ParameterError(foreign[0], where=parameter, found=hide_secrets(str(value)), expected=foreign[1])
     return Path(os.path.abspath(value))  # noqa: PTH100 - symbolic links stay
 
 

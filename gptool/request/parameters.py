@@ -181,15 +181,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "maxPartSize",
         "GPString",
         "Maximum size of a part",
-        "Divide the result into tile packages of which none exceeds this size, such as 1GB. Each has all tiles of its "
-        "area, one the coarse levels, and manifest.json lists them. It cannot be combined with targetSize.",
+        "Divide the result into tile packages of at most this size, such as 1GB, in a folder. Each has all selected "
+        "tiles of its area and levels, an overview has the coarse levels, and manifest.json lists them. Requests need "
+        "tilePackage=true, too; it cannot be combined with targetSize.",
         lambda value: read_size(value, "maxPartSize"),
     ),
     Parameter(
         "maxPartTiles",
         "GPLong",
         "Maximum tiles of a part",
-        "Divide the result into tile packages, as maxPartSize does, of which none has more tiles than this.",
+        "Divide the result into tile packages of at most this number of tiles, as maxPartSize does.",
         lambda value: read_integer(value, "maxPartTiles", *PART_TILES),
         limits=PART_TILES,
     ),

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
 PIXEL_TOLERANCE = 0.01
 """Tolerance of reprojected edges, in pixels of the deepest level with tiles."""
 
-NEVER_EMPTY = (
-    *("levels", "export_extent", "area_of_interest", "compression_quality"),
-    *("target_size", "max_part_size", "max_part_tiles"),
-)
+NEVER_EMPTY = "levels", "export_extent", "area_of_interest", "target_size", "max_part_size", "max_part_tiles"
 """Arguments of Python calls whose empty text would stand for everything, or for no limit."""
 
 MAX_CROSSINGS = 10
@@ -156,7 +153,7 @@ def read_call(
         If a value is invalid, if a compression quality or a target size is given although `optimize_tiles_for_size` is
         False, or if both are given.
     """
-    values = {**others, "area_of_interest": area_of_interest, "compression_quality": compression_quality}
+    values = {**others, "area_of_interest": area_of_interest}
     for name in NEVER_EMPTY:
         _refuse_empty_text(name, values.get(name))
     has_quality = not is_absent(compression_quality)
@@ -172,10 +169,10 @@ def read_call(
     for name, value in reasons.items():
         if value is not None and optimize_tiles_for_size is not None and not request.optimize:
             raise ParameterError(
-                f"contradicts {name}, which implies it",
+                f"is false although {name} is given",
                 where="optimizeTilesForSize",
-                found=f"{str(optimize_tiles_for_size).lower()} and {name} {value}",
-                expected=f"one of them: {name} alone, or no {name}",
+                found=f"{name} {value}",
+                expected=f"no optimizeTilesForSize, or no {name}",
             )
     return request
 

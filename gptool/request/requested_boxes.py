@@ -27,6 +27,9 @@ POLE = MAX_LATITUDE + 1e-6
 TURN = 360.0
 """Degrees of longitude, enough for polygons that cross the antimeridian. Views that show the world twice go beyond."""
 
+BEYOND_TURN = "is beyond 360 degrees: longitudes wrap around the world"
+BEYOND_POLE = "lies beyond the pole, where no tiles are"
+
 MIN_REACH = 3600.0
 """Metres or feet that a cache reaches beyond, from the origin of its coordinates, if values of degrees are unlikely:
 ten times the width of the world in degrees."""
@@ -121,10 +124,10 @@ def check_degrees(request: Request, scheme: TilingScheme) -> list[str]:
                 "coordinates are not longitude and latitude",
                 where=box.parameter,
                 found=f"{impossible[0]} {sides[impossible[0]]:g} in {reference_text(box.reference)}",
-                expected="degrees: x from -720 to 720, y from -90 to 90",
+                expected="longitudes from -360 to 360 and latitudes from -90 to 90",
             )
         for side in beyond:
-            meaning = "is taken around the world once" if side[0] == "x" else "lies beyond the pole, where no tiles are"
+            meaning = BEYOND_TURN if side[0] == "x" else BEYOND_POLE
             warnings.append(f"{box.parameter}: {side} {sides[side]:g} {meaning}")
     return warnings
 

@@ -12,7 +12,7 @@ from gptool.service.urls import ROOT
 HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 ORIGIN = re.compile(rf"\*|https?://{HOST}")
 PUBLIC_URL = re.compile(rf"https?://{HOST}(?:/[A-Za-z0-9._~-]+)*/?")
-USER = re.compile(r"(?<=://)[^/@]*@")
+USER = re.compile(r"(?<=://).*@")
 """User and password in a URL, which messages do not show."""
 
 
@@ -51,6 +51,6 @@ def check_deployment(settings: ServiceSettings) -> None:
         # Browsers send origins in lower case, and without a path.
         if not ORIGIN.fullmatch(origin) or origin != origin.lower():
             raise SettingsError(
-                "allowOrigins has an invalid value", found=repr(origin),
+                "allowOrigins has an invalid value", found=repr(USER.sub("", origin)),
                 expected="* or scheme, host and port in lower case, such as https://maps.example.com",
             )  # fmt: skip

@@ -139,8 +139,8 @@ def _check_settings(settings: ServiceSettings) -> None:
     check_deployment(settings)
     if not (_is_loopback(settings.host) or settings.token_file or settings.user_file or settings.allow_anonymous):
         raise SettingsError(
-            "host is reachable from other machines", found=settings.host,
-            expected="a loopback address such as 127.0.0.1, or tokenFile, userFile or allowAnonymous beside it",
+            "host is reachable from other machines without authentication", found=settings.host,
+            expected="a loopback address such as 127.0.0.1, or one of tokenFile, userFile and allowAnonymous",
         )  # fmt: skip
 
 

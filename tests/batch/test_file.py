@@ -54,7 +54,7 @@ WRONG = {
     "overwrite": (f'{EXPORT}overwrite = "no"', "exports.a.overwrite has an invalid value; found 'no', expected true"),
     "contradiction": (
         f"{EXPORT}optimizeTilesForSize = false\n[defaults]\ncompressionQuality = 50",
-        "exports.a.optimizeTilesForSize: contradicts compressionQuality, which implies it",
+        "exports.a.optimizeTilesForSize: is false although compressionQuality is given",
     ),
     "target size beside a quality": (
         f'{EXPORT}targetSize = "5MB"\n[defaults]\ncompressionQuality = 50',

@@ -20,14 +20,16 @@ from helpers.caches import world
 from helpers.object_server import ObjectServer
 from helpers.packages import make_tpkx
 
+NO_URL = "the address of the store in the environment or its profile is no valid URL; expected a URL such as"
+
 INVALID = {
-    "no scheme": ("AWS_ENDPOINT_URL", "127.0.0.1:9000", "the address of the store is invalid; found 127.0.0.1:9000"),
-    "a name": ("AWS_ENDPOINT_URL", "nonsense", "the address of the store is invalid; found nonsense, expected a URL"),
-    "a blank": ("AWS_ENDPOINT_URL", "http://127.0.0.1:1/ a", "the address of the store is invalid; found http://127"),
+    "no scheme": ("AWS_ENDPOINT_URL", "127.0.0.1:9000", NO_URL),
+    "a name": ("AWS_ENDPOINT_URL", "nonsense", NO_URL),
+    "a blank": ("AWS_ENDPOINT_URL", "http://127.0.0.1:1/ a", NO_URL),
     "a password": (
         "AWS_ENDPOINT_URL",
         "ftp://me:pw@x/",
-        "the address of the store is invalid; found ftp://x/, expected",
+        NO_URL,
     ),
     "empty": ("AWS_ENDPOINT_URL", "", "AWS_ENDPOINT_URL in the environment is empty; expected a URL, or no variable"),
     "region": (
@@ -124,7 +126,7 @@ def test_profiles_of_aws(monkeypatch: pytest.MonkeyPatch, environment: dict[str,
 
 
 def test_unknown_profile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CacheError, match="the profile of AWS does not exist; found 'play'"):
+    with pytest.raises(CacheError, match="AWS profile not found; found 'play'"):
         settings_of("s3://bucket/x", {"AWS_PROFILE": "play"}, monkeypatch)
 
 
@@ -137,7 +139,7 @@ def test_profile_with_a_login_needs_boto3(monkeypatch: pytest.MonkeyPatch) -> No
         return import_(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without_boto3)
-    with pytest.raises(CacheError, match="for which boto3 is missing; expected pip install boto3"):
+    with pytest.raises(CacheError, match="which requires boto3; expected pip install boto3"):
         settings_of("s3://bucket/x", {"AWS_PROFILE": "login"}, monkeypatch)
 
 
@@ -163,24 +165,22 @@ def test_azure_without_an_account_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         settings_of("az://container/x", {}, monkeypatch)
 
 
-PLAIN = "plain HTTP would show tiles and credentials to everybody on the way; found http://{}, expected https://, or "
+PLAIN = "the store is addressed by unencrypted HTTP; expected https://, or GPTOOL_ALLOW_HTTP=1 in the environment"
 
 
 @pytest.mark.parametrize(
-    ("url", "environment", "host"),
+    ("url", "environment"),
     [
-        ("http://me:secret@tiles.example.com:8000/x.tpkx?sig=secret", {}, "tiles.example.com"),
-        ("http://127.0.0.1.example.com/x", {}, "127.0.0.1.example.com"),
-        ("http://192.0.2.1/x", {"GPTOOL_ALLOW_HTTP": "0"}, "192.0.2.1"),
-        ("s3://bucket/x", {**KEYS, "AWS_ENDPOINT_URL": "http://minio:9000"}, "minio"),
+        ("http://me:secret@tiles.example.com:8000/x.tpkx?sig=secret", {}),
+        ("http://127.0.0.1.example.com/x", {}),
+        ("http://192.0.2.1/x", {"GPTOOL_ALLOW_HTTP": "0"}),
+        ("s3://bucket/x", {**KEYS, "AWS_ENDPOINT_URL": "http://minio:9000"}),
     ],
 )
-def test_plain_http_needs_permission(
-    monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], host: str
-) -> None:
+def test_plain_http_needs_permission(monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str]) -> None:
     with pytest.raises(CacheError) as caught:
         settings_of(url, environment, monkeypatch)
-    assert PLAIN.format(host) in str(caught.value)
+    assert PLAIN in str(caught.value)
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("GPTOOL_ALLOW_HTTP", "1")
     assert settings_of(url, {}, monkeypatch).endpoint.startswith("http://")

@@ -72,20 +72,23 @@ def test_others_are_paths(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("s3://", "cache: s3:// URL has no bucket or container; expected a cache folder"),
-        ("az:///x", "cache: az:// URL has no bucket or container; expected a cache folder"),
-        ("https:///x", "cache: https:// URL has no valid host; expected a cache folder"),
-        ("https://me:se/cret@host/x", "cache: https:// URL has no valid host; expected a cache folder"),
+        ("s3://", "cache: s3:// URL has no bucket or container; expected the path of a file"),
+        ("az:///x", "cache: az:// URL has no bucket or container; expected the path of a file"),
+        ("https:///x", "cache: https:// URL has no valid host; expected the path of a file"),
+        ("https://me:se/cret@host/x", "cache: https:// URL has no valid host; expected the path of a file"),
         (
             "s3://key:se-cret@bucket/x",
-            "cache: s3:// URL has keys, which are taken from the environment only; expected a",
+            "cache: s3:// URL has keys, which are taken from the environment only; expected the path",
         ),
-        ("s3://key:se/cret@bucket/x", "cache: s3:// URL has an invalid name of a bucket or container; expected a"),
+        (
+            "s3://key:se/cret@bucket/x",
+            "cache: s3:// URL has an invalid name of a bucket or container; expected the path",
+        ),
         (
             "az://container/x?sv=1&sig=se-cret",
             "cache: az:// URL has a query; signed URLs begin with https://; expected",
         ),
-        ("https://[::1/se-cret", "cache: https:// URL has no valid host; expected a cache folder"),
+        ("https://[::1/se-cret", "cache: https:// URL has no valid host; expected the path of a file"),
     ],
 )
 def test_invalid_url_is_an_error_that_does_not_show_it(text: str, message: str) -> None:

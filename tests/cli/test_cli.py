@@ -282,8 +282,8 @@ USAGE = {
     "serve W=x W=y": "NAME=CACHE: two caches have the same name; found 'W' twice, expected one name for each",
     "estimate x --json=5": "--json: takes no value",
     "estimate x --tile-package --no-tile-package": "--tile-package: is given 2 times; expected one of --tile-",
-    "info https:/me:secret@host/x?sig=secret": "CACHE: is a URL of another kind; found https:/host/x, expected the",
-    "info htps://me:secret@host/x": "CACHE: is a URL of another kind; found htps://host/x, expected the path of a file",
+    "info https:/me:secret@host/x?sig=secret": "CACHE: unsupported URL; found https:/host/x, expected the",
+    "info htps://me:secret@host/x": "CACHE: unsupported URL; found htps://host/x, expected the path of a file",
     "estimate x --area-of-interest https://me:secret@host/a.geojson?sig=secret": "--area-of-interest: is a URL, not a "
     "path; found https://host/a.geojson, expected FILE|JSON|WKT",
     "serve W=x --port EMPTY": "--port: is empty; expected an integer of 0 or more",

@@ -96,7 +96,7 @@ def test_forked_process_says_that_it_cannot_read(tmp_path: Path, bucket: Path) -
             "s3://tiles/x.tpkx",
             "s3://tiles/x.tpkx: neither an object nor a folder; expected a cache folder, a .tpkx or a .tpk",
         ),
-        ("s3://other/World", "s3://other/World: bucket other does not exist"),
+        ("s3://other/World", "s3://other/World: bucket not found"),
         ("s3://tiles", f"s3://tiles/: {NOTHING}"),
     ],
 )

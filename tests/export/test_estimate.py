@@ -107,9 +107,7 @@ def test_estimate_knows_the_quality_that_the_result_states(tmp_path: Path, outpu
 
 
 def test_output_of_an_estimate_contradicts_tile_package(cache: Path) -> None:
-    with pytest.raises(
-        ParameterError, match=r"tile_package: contradicts the name of the output, .*; found tile_package="
-    ):
+    with pytest.raises(ParameterError, match=r"tile_package: cannot be combined with output, .*; found tile_package="):
         estimate_export_tiles_size(cache, output="x.tpkx", tile_package=True)
 
 

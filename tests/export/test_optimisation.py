@@ -160,8 +160,8 @@ def test_tiles_are_copied_by_default(cache: Path, tmp_path: Path, request_: dict
 def test_quality_contradicts_an_explicit_false(cache: Path, tmp_path: Path, optimize: Any) -> None:
     request: dict[str, Any] = {"optimize_tiles_for_size": optimize, "compression_quality": 50}
     message = (
-        "optimize_tiles_for_size: contradicts compression_quality, which implies it; found false and "
-        "compression_quality 50, expected one of them: compression_quality alone, or no compression_quality"
+        "optimize_tiles_for_size: is false although compression_quality is given; found compression_quality 50, "
+        "expected no optimize_tiles_for_size, or no compression_quality"
     )
     with pytest.raises(ParameterError, match=message):
         export_tiles(cache, tmp_path / "x.tpkx", **request)

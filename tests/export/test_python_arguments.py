@@ -18,7 +18,7 @@ NAMES: dict[str, tuple[dict[str, Any], str]] = {
     "quality": ({"compression_quality": 101}, "compression_quality: value is out of range; found 101"),
     "contradiction": (
         {"compression_quality": 50, "optimize_tiles_for_size": False},
-        "optimize_tiles_for_size: contradicts compression_quality, which implies it",
+        "optimize_tiles_for_size: is false although compression_quality is given",
     ),
     "scale": ({"levels": "37000000", "export_by": "Scale"}, "with nearest_level the nearest one is used"),
     "area": ({"area_of_interest": "1,2,3,4"}, "expected polygons; export_extent takes a box"),

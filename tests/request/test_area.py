@@ -329,5 +329,5 @@ class TestFiles:
 
     def test_file_that_is_not_in_utf_8_is_rejected(self, tmp_path: Path) -> None:
         (tmp_path / "area.json").write_bytes(b'{"a": "\xff\xfe"}')
-        with pytest.raises(ParameterError, match=r"area\.json: file is no valid utf-8 at byte 7; expected JSON"):
+        with pytest.raises(ParameterError, match=r"area\.json: file is not valid UTF-8 at byte 7; expected JSON"):
             read_area(tmp_path / "area.json")

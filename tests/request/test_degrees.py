@@ -34,8 +34,8 @@ def test_what_cannot_be_degrees_is_refused(
     with pytest.raises(ParameterError) as caught:
         estimate_export_tiles_size(cache, **{parameter: box(*sides)})
     assert str(caught.value) == (
-        f"{parameter}: coordinates are not longitude and latitude; found {found} in WKID 4326, expected degrees: x "
-        "from -720 to 720, y from -90 to 90"
+        f"{parameter}: coordinates are not longitude and latitude; found {found} in WKID 4326, expected longitudes "
+        "from -360 to 360 and latitudes from -90 to 90"
     )
 
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_degrees_is_refused(
         ((170, -10, 190, 10), []),
         ((-UNLIMITED, -UNLIMITED, UNLIMITED, UNLIMITED), []),
         ((-10, -80, 10, 100), ["ymax 100 lies beyond the pole, where no tiles are"]),
-        ((350, -10, 370, 10), ["xmax 370 is taken around the world once"]),
+        ((350, -10, 370, 10), ["xmax 370 is beyond 360 degrees: longitudes wrap around the world"]),
     ],
 )
 def test_edges_of_views(cache: Path, sides: tuple[float, float, float, float], warnings: list[str]) -> None:

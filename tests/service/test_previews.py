@@ -37,13 +37,13 @@ def test_position_without_tiles_has_no_content(client: RestClient) -> None:
 @pytest.mark.parametrize(
     ("changes", "start"),
     [
-        ({"x": "nan"}, "x: value is not a number"),
-        ({"y": "1e300"}, "y: value is not a number"),
+        ({"x": "nan"}, "x: value is not a number within range"),
+        ({"y": "1e300"}, "y: value is not a number within range"),
         ({"level": ""}, "level: is missing"),
-        ({"level": "inf"}, "level: value is not a number"),
+        ({"level": "inf"}, "level: value is not a number within range"),
         ({"compressionQuality": 101}, "compressionQuality: "),
         ({"x": ""}, "x: is missing"),
-        ({"y": "a"}, "y: value is not a number"),
+        ({"y": "a"}, "y: value is not a number within range"),
         ({"tables": "x"}, "tables: "),
     ],
 )

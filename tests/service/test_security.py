@@ -212,8 +212,8 @@ INVALID_SETTINGS = {
     "missing name": (["w"], "NAME=CACHE: invalid cache; found 'w', expected NAME=CACHE", 2),
     "public address": (
         ["World={cache}", "--host", "0.0.0.0"],
-        "--host is reachable from other machines; found 0.0.0.0, expected a loopback address such as 127.0.0.1, or "
-        "--token-file, --user-file or --allow-anonymous beside it",
+        "--host is reachable from other machines without authentication; found 0.0.0.0, expected a loopback "
+        "address such as 127.0.0.1, or one of --token-file, --user-file and --allow-anonymous",
         2,
     ),
     "missing token file": (["World={cache}", "--token-file", "none"], "none: cannot be read: ", 2),

@@ -21,10 +21,10 @@ async def dataset_zip(context: RequestContext) -> Response:
     result = job.result
     if result is None or result.name is None or result.is_file:
         raise ServiceError(
-            "job has no dataset",
+            "job has no folder to download",
             code=404,
             found=f"{job.operation} with status {job.status}",
-            expected="a succeeded export of a dataset, or in parts",
+            expected="a job that has exported a dataset or parts",
         )
     folder = await context.state.queue.result_folder(job) / result.name
     try:

@@ -91,6 +91,6 @@ def _number(context: RequestContext, name: str) -> float:
         number = math.nan
     if not abs(number) <= MAX_NUMBER:
         expected = f"a number from {-MAX_NUMBER:g} to {MAX_NUMBER:g}"
-        what, found = ("value is not a number", repr(text)) if text.strip() else ("is missing", None)
-        raise ParameterError(what, where=name, found=found, expected=expected)
+        what = "value is not a number within range" if text.strip() else "is missing"
+        raise ParameterError(what, where=name, found=repr(text) if text.strip() else None, expected=expected)
     return number
