@@ -85,7 +85,7 @@ def test_rows_of_an_exploded_cache(tmp_path: Path, azurite: str, container: str)
 
 def test_errors(tmp_path: Path, azurite: str, container: str, monkeypatch: pytest.MonkeyPatch) -> None:
     location = upload(make_cache(tmp_path / "World", world()), azurite, "World")
-    with pytest.raises(CacheError, match="az://absent/World: container absent does not exist"):
+    with pytest.raises(CacheError, match="az://absent/World: container not found"):
         open_cache("az://absent/World")
     with pytest.raises(CacheError, match="az://caches/nothing: neither an object nor a folder"):
         open_cache("az://caches/nothing")
