@@ -110,9 +110,8 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
     with _errors_of(path, prefix):
         area = path_or_json(parameters[PARAMETERS[AREA]])
-    if isinstance(area, Path):
-        area = path.parent / area
-    with _errors_of(path, prefix):
+        if isinstance(area, Path):
+            area = path.parent / area
         # Without a file, which is read when the export starts.
         request = read_call(**{**parameters, PARAMETERS[AREA]: None if isinstance(area, Path) else area})
     try:

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from gptool.batch.file import Batch, BatchExport
@@ -18,10 +19,12 @@ from gptool.errors import ExportInterruptedError, GptoolError, LimitError, Outpu
 from gptool.export.calls import run_call
 from gptool.export.report import ExportResult
 from gptool.model import Phase, Progress
-from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
+from gptool.output.staging import with_option_names
 from gptool.request.limits import read_workers
 
 POLL_SECONDS = 0.1
+
+FILE_OPTIONS = partial(with_option_names, overwrite="overwrite = true", restart="restart = true")
 
 LOG = logging.getLogger(__name__)
 
@@ -169,12 +172,8 @@ class BatchRun:
         except ExportInterruptedError:
             return Status.INTERRUPTED, None, None
         except GptoolError as error:
-            error.change_texts(
-                lambda text: text.replace(OVERWRITE_OPTION, "overwrite = true").replace(
-                    RESTART_OPTION, "restart = true"
-                )
-            )
-            error.__notes__ = [note.replace(RESTART_OPTION, "restart = true") for note in notes(error)]
+            error.change_texts(FILE_OPTIONS)
+            error.__notes__ = list(map(FILE_OPTIONS, notes(error)))
             return Status.FAILED, None, error
         except OSError as error:
             return Status.FAILED, None, OutputError(str(error))

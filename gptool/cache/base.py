@@ -97,6 +97,10 @@ class Bundle(ABC):
     empty: NDArray[np.bool_] | None = None
     stamp: tuple[int, ...] = ()
 
+    def present(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the positions, 0..16383, of the tiles of a mask, bool[16384], that exist (size above 0)."""
+        return np.flatnonzero(wanted & (self.sizes > 0))
+
     @abstractmethod
     def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
         """Read the tiles at the given positions in batches of about `BATCH_BYTES`, in the order that reads fastest.

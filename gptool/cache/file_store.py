@@ -23,6 +23,9 @@ from gptool.system.store_url import Location
 MAX_SMALL_FILE = 16 * 1024 * 1024
 """Maximum size of a file that is read whole (conf.xml, conf.cdi, root.json), bytes."""
 
+CACHE_DESCRIPTION = "a cache folder, a .tpkx or a .tpk"
+"""What is expected where a cache is to be."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 MAX_REQUESTS = 32
 """Requests in flight of one kind: those that others wait for, such as the rows of a bundle, are of another one."""
@@ -53,6 +53,16 @@ def map_ahead(function: Callable[[A], B], items: Iterable[A], size: Callable[[A]
         _BUDGET.give(held + sum(cost for _, cost in waiting))
         for future, _ in waiting:
             future.cancel()
+
+
+class ReadsAhead:
+    """A file store whose answers take long: several items are worked on at once. See `FileStore`."""
+
+    concurrency: ClassVar[int] = 8
+
+    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+        """Apply a function to items on other threads. See `FileStore.map`."""
+        return map_ahead(function, items)
 
 
 class _Budget:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.byte_source import ByteSource
-from gptool.cache.file_store import FileStore
+from gptool.cache.file_store import CACHE_DESCRIPTION, FileStore
 from gptool.cache.object_client import ListedObject, ObjectState, listing_period, open_client
 from gptool.cache.object_errors import ObjectNotFoundError
-from gptool.cache.object_requests import map_ahead
+from gptool.cache.object_requests import ReadsAhead
 from gptool.cache.object_source import ObjectSource
 from gptool.cache.object_zip import open_object_zip
-from gptool.cache.zip_store import CACHE_DESCRIPTION
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.system.store_url import StoreUrl
 
@@ -50,20 +49,14 @@ class _Folder(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ObjectStore(FileStore):
+class ObjectStore(ReadsAhead, FileStore):
     """The objects below a prefix."""
 
     location: StoreUrl
 
-    concurrency: ClassVar[int] = 8
-
     def where(self, path: str) -> StoreUrl:
         """Return the URL of a file."""
         return self.location / path
-
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """Apply a function to items on other threads. See `FileStore.map`."""
-        return map_ahead(function, items)
 
     def list_names(self, folder: str) -> Sequence[str]:
         """Return the names in a folder. See `FileStore.list_names`."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.byte_source import ByteSource, RangeSource, ReadBuffer
 from gptool.cache.object_client import ObjectState, listing_period, open_client
-from gptool.cache.object_requests import map_ahead
+from gptool.cache.object_requests import ReadsAhead
 from gptool.cache.object_source import ObjectSource, max_object_gap, read_kept_head
-from gptool.cache.zip_store import LOCAL_HEADER, ZipEntry, ZipStore, check_directory_size, read_directory
+from gptool.cache.zip_directory import LOCAL_HEADER, ZipEntry, check_directory_size, read_directory
+from gptool.cache.zip_store import ZipStore
 from gptool.errors import CacheError
 from gptool.system.store_url import StoreUrl
 
@@ -33,7 +34,7 @@ B = TypeVar("B")
 
 
 @dataclass(frozen=True)
-class ObjectZipStore(ZipStore):
+class ObjectZipStore(ReadsAhead, ZipStore):
     """The files of a package in a store.
 
     Attributes
@@ -48,14 +49,8 @@ class ObjectZipStore(ZipStore):
     state: ObjectState
     starts: dict[str, int] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
-    concurrency: ClassVar[int] = 8
-
     def __hash__(self) -> int:
         return hash((self.location, self.package_stamp))
-
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """Apply a function to items on other threads. See `FileStore.map`."""
-        return map_ahead(function, items)
 
     @property
     def package_bytes(self) -> int | None:

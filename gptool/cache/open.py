@@ -10,13 +10,13 @@ from gptool import system
 from gptool.cache.base import TileCache
 from gptool.cache.conf_xml import read_conf_cdi, read_conf_xml
 from gptool.cache.description import CacheDescription
-from gptool.cache.file_store import FileStore
+from gptool.cache.file_store import CACHE_DESCRIPTION, FileStore
 from gptool.cache.folder_store import FolderStore
 from gptool.cache.level_storage import STORAGES, as_stored
 from gptool.cache.object_store import open_object_store
 from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
 from gptool.cache.root_json import read_root_json, vector_tiles_error
-from gptool.cache.zip_store import CACHE_DESCRIPTION, ZipStore, open_zip
+from gptool.cache.zip_store import ZipStore, open_zip
 from gptool.errors import CacheError, CacheNotFoundError
 from gptool.model import Extent
 from gptool.system.store_url import LOCATIONS, AnyLocation, Location, StoreUrl, hide_secrets, read_location

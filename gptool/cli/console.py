@@ -61,7 +61,7 @@ OTHER_OPTIONS = re.compile(r"^(caches|count|dask|folder|max_export_tiles_count|q
 
 def with_options(text: str) -> str:
     """Return a message with the options of the command line in place of the operation's names of parameters."""
-    from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
+    from gptool.output.staging import with_option_names
     from gptool.request.parameters import INPUTS
     from gptool.request.renaming import with_names
 
@@ -69,7 +69,7 @@ def with_options(text: str) -> str:
     for flag, option in (("--tile-package true", "--tile-package"), ("--tile-package false", "--no-tile-package")):
         text = text.replace(flag, option)
     text = OTHER_OPTIONS.sub(lambda match: "--" + match[1].replace("_", "-"), text)
-    return text.replace(OVERWRITE_OPTION, "--overwrite").replace(RESTART_OPTION, "--restart")
+    return with_option_names(text, overwrite="--overwrite", restart="--restart")
 
 
 def _discard_unwritable_output() -> None:

@@ -35,13 +35,5 @@ def command(folder: Path, overwrite: bool) -> None:
             click.echo(f"Drawing a world: {cache}", err=True)
             make_cache(cache)
     with show_progress() as progress:
-        done = run_call(
-            cache,
-            package,
-            area_of_interest=None,
-            optimize_tiles_for_size=None,
-            compression_quality=50,
-            overwrite=overwrite,
-            progress=progress,
-        )
+        done = run_call(cache, package, compression_quality=50, overwrite=overwrite, progress=progress)
     show_result(done.result)

@@ -49,6 +49,14 @@ def _check_repeated(option: click.Option, count: int, context: click.Context) ->
         raise click.UsageError(f"{option.opts[0]}: is given {count} times; expected one value", context)
 
 
+def _check_given(
+    kind: click.ParamType[Any], value: Any, expected: str, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    """Raise BadParameter for an empty value."""
+    if not str(value).strip():
+        kind.fail(f"is empty; expected {expected}", param, ctx)
+
+
 class Integer(IntegerType):
     """An integer from `low` to `high`."""
 
@@ -60,10 +68,9 @@ class Integer(IntegerType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the integer that a text states. Raises BadParameter if it does not state one within the limits."""
         upper = f"{self.low} or more" if self.high is None else f"from {self.low} to {self.high}"
-        expected = f"expected an integer {'of ' * (self.high is None)}{upper}"
-        if not str(value).strip():
-            self.fail(f"is empty; {expected}", param, ctx)
-        expected = f"found {value}, {expected}"
+        integer = f"an integer {'of ' * (self.high is None)}{upper}"
+        _check_given(self, value, integer, param, ctx)
+        expected = f"found {value}, expected {integer}"
         try:
             number = int(value)
         except ValueError:
@@ -80,8 +87,7 @@ class Age(IntegerType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds of a text such as `7d`. Raises BadParameter if it is no age."""
-        if not str(value).strip():
-            self.fail("is empty; expected an age such as 7d, 12h or 90m", param, ctx)
+        _check_given(self, value, "an age such as 7d, 12h or 90m", param, ctx)
         match = AGE.fullmatch(str(value).strip().lower())
         if match is None:
             self.fail(f"value is not an age; found {value}, expected one such as 7d, 12h or 90m", param, ctx)
@@ -100,8 +106,7 @@ class Location(click.Path):
         foreign = system.foreign_path(value) if value else None
         if foreign:
             self.fail(f"{foreign[0]}; found {hide_secrets(str(value))}, expected {foreign[1]}", param, ctx)
-        if not str(value).strip():
-            self.fail("is empty; expected a path", param, ctx)
+        _check_given(self, value, "a path", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -126,8 +131,7 @@ class Choice(KeywordType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the keyword. Raises BadParameter for another one."""
-        if not str(value).strip():
-            self.fail(f"is empty; expected {format_choices(self.choices)}", param, ctx)
+        _check_given(self, value, format_choices(self.choices), param, ctx)
         if value not in self.choices:
             self.fail(f"invalid choice; found {value}, expected {format_choices(self.choices)}", param, ctx)
         return str(value)

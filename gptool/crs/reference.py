@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,11 @@ def reference_name(reference: SpatialReference) -> str:
     """Return the name in the well-known text, such as `WGS_1984_UTM_Zone_33N`; empty without a text."""
     name = re.match(r'\s*\w+\s*\[\s*"([^"]*)"', well_known_text(reference) or "")
     return name[1] if name else ""
+
+
+def format_bounds(sides: Iterable[float]) -> str:
+    """Return the sides of a box for messages, as in `-10,0,10,5.5`."""
+    return ",".join(f"{side:g}" for side in sides)
 
 
 def describe_reference(reference: SpatialReference) -> str:

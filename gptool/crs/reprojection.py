@@ -8,7 +8,7 @@ import numpy as np
 
 from gptool.crs.polygon_parts import EDGE_ROUNDING, clip_world_copies, merge
 from gptool.crs.projection import LonLatBox, Projection, projection_of
-from gptool.crs.reference import describe_reference
+from gptool.crs.reference import describe_reference, format_bounds
 from gptool.crs.reprojector import Reprojector
 from gptool.crs.transform import Transform
 from gptool.errors import ParameterError
@@ -98,11 +98,10 @@ def reproject(
         reprojector = Reprojector(source_projection, target_projection, domain, transform, tolerance, parameter)
         result = reprojector.reproject(unwrap(shapely.force_2d(polygon), source))
     if result.is_empty:
-        bounds = ",".join(f"{side:g}" for side in polygon.bounds)
         raise ParameterError(
             f"geometry lies outside the valid area of {describe_reference(target)}",
             where=parameter,
-            found=None if polygon.is_empty else f"{bounds} in {describe_reference(source)}",
+            found=None if polygon.is_empty else f"{format_bounds(polygon.bounds)} in {describe_reference(source)}",
             expected=domain and f"a part of it within {domain}",
         )
     return result

@@ -21,6 +21,7 @@ import numpy as np
 
 from gptool.crs.densify import chord_deviations, close_over_pole, densify, longitude_turns
 from gptool.crs.polygon_parts import clip_world_copies, make_valid, merge, polygon_parts, union_by_owner
+from gptool.crs.reference import format_bounds
 from gptool.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -136,11 +137,10 @@ class Reprojector:
             raise self._beyond_valid_area(self.source, points)
 
     def _beyond_valid_area(self, projection: Projection, points: Points) -> ParameterError:
-        bounds = ",".join(f"{side:g}" for side in (*points.min(axis=0), *points.max(axis=0)))
         return ParameterError(
             f"geometry extends beyond the valid area of {projection.crs.name}",
             where=self.parameter,
-            found=bounds,
+            found=format_bounds((*points.min(axis=0), *points.max(axis=0))),
             expected=projection.domain and f"places within {projection.domain}",
         )
 

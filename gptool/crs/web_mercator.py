@@ -42,14 +42,18 @@ WKT = (
 """The well-known text of Esri's documents."""
 
 
+def _has_alias(reference: SpatialReference) -> bool:
+    """Return True if a spatial reference is web Mercator by one of its ids."""
+    return bool({well_known_id(reference), reference.latest_wkid} & ALIASES)
+
+
 def is_web_mercator(scheme: TilingScheme) -> bool:
     """Return True if a tiling scheme is the standard one in one of web Mercator's spatial references.
 
     Its origin is the north-western corner of the square world, and each resolution is that of the world in 256 pixels,
     halved any number of times. Levels may be missing, and tiles may have another size.
     """
-    reference = scheme.reference
-    if not {well_known_id(reference), reference.latest_wkid} & ALIASES:
+    if not _has_alias(scheme.reference):
         return False
     corner = (scheme.origin_x.value / -HALF_WORLD, scheme.origin_y.value / HALF_WORLD)
     halvings = (math.log2(2 * HALF_WORLD / TILE_SIDE / lod.resolution.value) for lod in scheme.lods)
@@ -65,8 +69,7 @@ def package_reference(scheme: TilingScheme) -> SpatialReference:
     """
     reference = scheme.reference
     if not is_web_mercator(scheme):
-        is_mercator = {well_known_id(reference), reference.latest_wkid} & ALIASES
-        return replace(reference, domain=DEFAULT_DOMAIN) if is_mercator and not reference.domain else reference
+        return replace(reference, domain=reference.domain or DEFAULT_DOMAIN) if _has_alias(reference) else reference
     keeps_text = {reference.wkid, reference.latest_wkid} <= {WKID, LATEST_WKID, None} and reference.wkt
     domain = reference.domain or DEFAULT_DOMAIN
     return replace(

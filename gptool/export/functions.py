@@ -15,7 +15,7 @@ from gptool.export.calls import run_call, run_estimate
 from gptool.export.estimate import Estimate
 from gptool.export.report import ExportResult
 from gptool.model import Message, Progress, Tables
-from gptool.output.staging import OVERWRITE_OPTION, RESTART_OPTION
+from gptool.output.staging import with_option_names
 from gptool.request.parameters import BY_NAME
 from gptool.request.renaming import with_names
 from gptool.request.values import read_boolean
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 PYTHON_NAMES = {name: parameter.python_name for name, parameter in BY_NAME.items()}
 """The names of the arguments by the operation's names of its parameters."""
+
+PYTHON_OPTIONS = partial(with_option_names, overwrite="overwrite=True", restart="resume=False")
 
 
 def export_tiles(
@@ -232,9 +234,7 @@ def call_for_python(function: Callable[..., T], *arguments: Any, **selection: An
     try:
         return _call(function, *arguments, **selection)
     except OutputExistsError as error:
-        error.change_texts(
-            lambda text: text.replace(OVERWRITE_OPTION, "overwrite=True").replace(RESTART_OPTION, "resume=False")
-        )
+        error.change_texts(PYTHON_OPTIONS)
         raise
     except ParameterError as error:
         error.change_texts(partial(with_names, names=PYTHON_NAMES))
@@ -249,7 +249,7 @@ def _call(function: Callable[..., T], *arguments: Any, **selection: Any) -> T:
         return function(*arguments, **selection)
     except BaseException as error:
         if found := notes(error):
-            error.__notes__ = [note.replace(RESTART_OPTION, "resume=False") for note in found]
+            error.__notes__ = list(map(PYTHON_OPTIONS, found))
         raise
 
 

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-import numpy as np
-
 from gptool.cache import ReadBuffer, TileBatch, TileCache
 from gptool.export.report import LevelReport
 from gptool.export.unit_record import FinishedUnit, UnitResult
@@ -132,7 +130,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
     writer = unit.writer(unit.address, unit.regions)
     wanted = unit.selection.selected(unit.lod, unit.address)
     with unit.cache.open_bundle(unit.address, wanted) as bundle, writer:
-        positions = np.flatnonzero(wanted & (bundle.sizes > 0))
+        positions = bundle.present(wanted)
         batches: Iterable[TileBatch]
         if unit.recompression.is_requested:
             batches = split_batches(bundle.batches(positions), unit.recompression)

@@ -32,6 +32,11 @@ MAX_LISTED = 3
 """Other files that the error names."""
 
 
+def with_option_names(text: str, *, overwrite: str, restart: str) -> str:
+    """Return a message with the names of the options to overwrite and to restart that its reader uses."""
+    return text.replace(OVERWRITE_OPTION, overwrite).replace(RESTART_OPTION, restart)
+
+
 def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
     """Raise an error early, before any work, if a file or folder cannot be put at the target.
 

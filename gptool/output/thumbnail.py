@@ -100,7 +100,7 @@ def _tiles(plan: Plan, level: LevelPlan, window: TileWindow) -> Iterator[tuple[T
             continue
         wanted = plan.selection.selected(level.lod, address)
         with plan.cache.open_bundle(address, wanted) as bundle:
-            positions = np.flatnonzero(wanted & (bundle.sizes > 0))
+            positions = bundle.present(wanted)
             rows, columns = address.rows_and_columns(positions)
             shown = (rows >= window.row_min) & (rows <= window.row_max)
             shown &= (columns >= window.column_min) & (columns <= window.column_max)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from gptool.model import BundleAddress, Lod, Message, Phase, Progress, TileAddre
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
 from gptool.request import (
     Request,
+    RequestedBox,
     Selection,
     check_degrees,
     degree_warnings,
@@ -50,13 +52,14 @@ def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Prog
         If the cache cannot be read, or a bundle is corrupt.
     """
     tile_cache = as_tile_cache(cache)
-    beyond = check_degrees(request, tile_cache.scheme)
+    boxes = requested_boxes(request)
+    beyond = check_degrees(boxes, tile_cache.scheme)
     selection, notices = select(request, tile_cache.scheme, lambda lod: bool(tile_cache.bundles(lod)))
     levels: list[LevelPlan] = []
     for lod in selection.lods:
         levels.append(plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
     skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
-    notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, request))]
+    notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, boxes))]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
 
@@ -92,7 +95,7 @@ def _empty_selection_error(plan: Plan, request: Request) -> GptoolError:
     if not any(requested.values()):
         return CacheError("; ".join(("cache contains no tiles", *plan.skipped, *empty)), where=cache.location)
     return ParameterError(
-        "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, request))),
+        "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, boxes))),
         where=", ".join(name for name, value in requested.items() if value) or None,
         found=", ".join(value for value in requested.values() if value) or None,
         expected=f"tiles of {cache.name}, which has {format_levels(filled) if filled else 'no tiles'}{within or ''}",
@@ -106,8 +109,8 @@ def _format_requested_levels(request: Request) -> str:
     return format_levels(texts, ",") if request.export_by == "LevelID" else f"{request.export_by} {','.join(texts)}"
 
 
-def _degree_warnings(cache: TileCache, request: Request) -> list[str]:
-    return degree_warnings(request, cache.scheme, cache.declared_extent)
+def _degree_warnings(cache: TileCache, boxes: Sequence[RequestedBox]) -> list[str]:
+    return degree_warnings(boxes, cache.scheme, cache.declared_extent)
 
 
 def _unknown_level_folders(cache: TileCache) -> list[str]:

@@ -4,6 +4,7 @@ from gptool.request.limits import read_limit, read_workers
 from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.requested_boxes import (
+    RequestedBox,
     check_degrees,
     degree_warnings,
     format_extent,
@@ -19,6 +20,7 @@ __all__ = (
     "Area",
     "Parameter",
     "Request",
+    "RequestedBox",
     "Selection",
     "check_degrees",
     "degree_warnings",

@@ -161,11 +161,8 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
 def _gdal_text(error: str, *, is_folder: bool) -> str:
     """Return what is wrong with a file or folder that GDAL cannot read."""
     if "not recognized as being in a supported file format" in error:
-        return (
-            "is a folder without a data set that GDAL reads"
-            if is_folder
-            else "is neither JSON nor in another format that GDAL reads"
-        )
+        known = "a folder without a data set" if is_folder else "neither JSON nor in another format"
+        return f"is {known} that GDAL reads"
     return f"file cannot be read: {error.partition('; It might help')[0]}"
 
 

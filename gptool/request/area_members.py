@@ -71,6 +71,11 @@ class RequestedPolygon(NamedTuple):
 Member = RequestedPolygon | SkippedMember
 
 
+def envelope_corners(xmin: Any, ymin: Any, xmax: Any, ymax: Any) -> list[list[Any]]:
+    """Return the corners of an envelope as a closed ring that runs clockwise from `xmin, ymin`."""
+    return [[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]]
+
+
 def signed_area(ring: Ring) -> float:
     """Return the area of a ring, positive if it runs counter-clockwise."""
     x, y = (ring - ring[0]).T  # the edge from the last vertex to the first, which is at 0, 0, adds nothing

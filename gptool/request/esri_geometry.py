@@ -12,6 +12,7 @@ from gptool.request.area_members import (
     Member,
     RequestedPolygon,
     SkippedMember,
+    envelope_corners,
     format_members,
     read_list,
     read_ring,
@@ -95,8 +96,7 @@ def _read_envelope(envelope: Mapping[str, Any], name: str, reference: SpatialRef
             raise ParameterError(
                 f"{side} is missing", where=f"{PARAMETER}: {where}", expected="xmin, ymin, xmax and ymax"
             )
-    xmin, ymin, xmax, ymax = (envelope[side] for side in SIDES)
-    ring = read_ring([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]], where)
+    ring = read_ring(envelope_corners(*(envelope[side] for side in SIDES)), where)
     extent = Extent(*ring[0].tolist(), *ring[2].tolist())
     if extent.ymin > extent.ymax:
         raise empty_extent_error(extent, f"{PARAMETER}: {where}")

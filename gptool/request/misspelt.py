@@ -16,17 +16,10 @@ FEATURES = {"geometry"}
 
 OTHERS = {
     *("objectIdFieldName", "uniqueIdField", "globalIdFieldName", "displayFieldName", "fieldAliases", "fields", "hasZ"),
-    *(
-        "hasM",
-        "exceededTransferLimit",
-        "geometryProperties",
-        "transform",
-        "attributes",
-        "symbol",
-        "aggregateGeometries",
-    ),
+    *("hasM", "exceededTransferLimit", "geometryProperties", "transform", "attributes", "symbol"),
     *("zmin", "zmax", "mmin", "mmax", "centroid", "popupTemplate", "infoTemplate", "type", "name", "ids", "cache"),
     *("hasGeometryProperties", "extent", "layerDefinition", "featureSet", "popupInfo"),
+    "aggregateGeometries",
 }
 """Members that clients send beside them, which do not change the area."""
 

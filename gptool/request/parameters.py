@@ -283,7 +283,7 @@ def _check_spellings(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(name, str) and normalise_name(name) in INPUT_NAMES and not is_absent(value):
             other = first.setdefault(normalise_name(name), name)
-            if format_value(values[other]) != format_value(value):
+            if repr(values[other]) != repr(value):
                 found = f"{other} {format_value(values[other])} and {name} {format_value(value)}"
                 where = INPUT_NAMES[normalise_name(name)]
                 raise ParameterError("is given twice", where=where, found=found, expected="one value")

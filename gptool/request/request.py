@@ -18,7 +18,7 @@ from gptool.model import Extent, Lod, Message, SpatialReference, StorageFormat, 
 from gptool.request import area_members, extent
 from gptool.request.area import RequestedArea
 from gptool.request.area_files import path_or_json
-from gptool.request.area_members import RequestedPolygon
+from gptool.request.area_members import RequestedPolygon, envelope_corners
 from gptool.request.curve_flattening import flatten_curves, has_curves
 from gptool.request.curves import Points
 from gptool.request.extent import RequestedExtent
@@ -39,7 +39,7 @@ NEVER_EMPTY = "levels", "export_extent", "area_of_interest", "target_size", "max
 """Arguments of Python calls whose empty text would stand for everything, or for no limit."""
 
 MAX_CROSSINGS = 10
-"""Envelopes across the antimeridian that warnings tell of one by one."""
+"""The number of envelopes across the antimeridian that warnings list."""
 
 HasTiles = Callable[[Lod], bool]
 """Returns True if the cache has tiles at a level."""
@@ -137,9 +137,9 @@ def read_request(values: Mapping[str, Any]) -> Request:
 
 def read_call(
     *,
-    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None,
-    optimize_tiles_for_size: bool | None,
-    compression_quality: int | None,
+    area_of_interest: str | Mapping[str, Any] | os.PathLike[str] | None = None,
+    optimize_tiles_for_size: bool | None = None,
+    compression_quality: int | None = None,
     **others: Any,
 ) -> Request:
     """Return the request of a Python call, whose keyword arguments have the Python names of the parameters.
@@ -231,14 +231,13 @@ def _select_extent(requested: RequestedExtent, target: _Target) -> tuple[Selecti
 def _across_antimeridian(
     polygons: Sequence[RequestedPolygon], target: _Target
 ) -> tuple[Sequence[RequestedPolygon], list[Message]]:
-    """Return polygons of which envelopes across the antimeridian are continuous, and warnings about them."""
+    """Return the polygons, with envelopes that cross the antimeridian made continuous, and warnings about these."""
     if not any(polygon.envelope for polygon in polygons):
         return polygons, []
     found, messages = list(polygons), []
     for i, polygon in enumerate(polygons):
         if polygon.envelope:
-            xmin, ymin, xmax, ymax = _unrolled(polygon.envelope, polygon.reference, target)
-            ring = np.array([[xmin, ymin], [xmin, ymax], [xmax, ymax], [xmax, ymin], [xmin, ymin]])
+            ring = np.array(envelope_corners(*_unrolled(polygon.envelope, polygon.reference, target)))
             found[i] = polygon._replace(rings=[ring], envelope=None)
             messages.append(_crossing_warning(f"{area_members.PARAMETER}: {polygon.name}"))
     return found, messages[:MAX_CROSSINGS]

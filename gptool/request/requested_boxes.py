@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptool.crs.reference import describe_reference, esri_unit
@@ -83,17 +84,17 @@ def reference_text(reference: SpatialReference | None) -> str:
     return f"WKID {wkid}" if wkid else describe_reference(reference)
 
 
-def degree_warnings(request: Request, scheme: TilingScheme, declared: Extent | None) -> list[str]:
+def degree_warnings(requested: Sequence[RequestedBox], scheme: TilingScheme, declared: Extent | None) -> list[str]:
     """Return a warning if boxes without a spatial reference look like degrees, though those of the cache are none.
 
     Parameters
     ----------
-    request : Request
+    requested : sequence of RequestedBox
     scheme : TilingScheme
     declared : Extent or None
         The extent that the cache declares.
     """
-    boxes = [box for box in requested_boxes(request) if box.reference is None and _is_in_degrees(box.extent)]
+    boxes = [box for box in requested if box.reference is None and _is_in_degrees(box.extent)]
     reach = max(map(abs, declared or (scheme.origin_x.value, scheme.origin_y.value)))
     if not boxes or reach < MIN_REACH or esri_unit(scheme.reference) not in LINEAR_UNITS:
         return []
@@ -104,7 +105,7 @@ def degree_warnings(request: Request, scheme: TilingScheme, declared: Extent | N
     ]
 
 
-def check_degrees(request: Request, scheme: TilingScheme) -> list[str]:
+def check_degrees(requested: Sequence[RequestedBox], scheme: TilingScheme) -> list[str]:
     """Return a warning for each side of boxes in degrees that is beyond the world, as in views of clients.
 
     Raises
@@ -113,7 +114,7 @@ def check_degrees(request: Request, scheme: TilingScheme) -> list[str]:
         If values cannot be degrees: the world is repeated in x, so that they would select tiles anywhere.
     """
     warnings = []
-    for box in requested_boxes(request):
+    for box in requested:
         sides = {side: value for side, value in box.extent._asdict().items() if abs(value) < MAX_COORDINATE}
         beyond = [side for side, value in sides.items() if abs(value) > (TURN if side[0] == "x" else POLE)]
         if not beyond or esri_unit(box.reference or scheme.reference) != "esriDecimalDegrees":

@@ -164,10 +164,6 @@ class Selection:
         covered = self.area.covered_tiles(self.scheme, lod, bundle)
         return covered if self.clip is None else covered & _within(window, bundle)
 
-    def positions(self, lod: Lod, bundle: BundleAddress, sizes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Return the positions in the bundle, 0..16383, of the selected tiles that exist (size above 0)."""
-        return np.flatnonzero(self.selected(lod, bundle) & (sizes > 0))
-
 
 def _within(window: TileWindow, bundle: BundleAddress) -> NDArray[np.bool_]:
     """Return a mask of the tiles of a bundle that lie in a window: bool[16384], row-major."""

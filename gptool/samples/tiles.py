@@ -104,8 +104,9 @@ def _survey(plan: Plan, level: LevelPlan) -> _Survey:
     random = np.random.default_rng(level.lod.level)
     found = _Survey(*np.empty((4, 0), np.int64))
     for address, _, _ in level.bundles:
-        with plan.cache.open_bundle(address) as bundle:
-            positions = plan.selection.positions(level.lod, address, bundle.sizes)
+        wanted = plan.selection.selected(level.lod, address)
+        with plan.cache.open_bundle(address, wanted) as bundle:
+            positions = bundle.present(wanted)
             sizes = bundle.sizes[positions].astype(np.int64)
         keys = random.integers(2**62, size=len(positions))
         found = found.joined(_Survey(sizes, *address.rows_and_columns(positions), keys))

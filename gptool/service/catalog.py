@@ -134,9 +134,9 @@ class Catalog:
             raise ServiceError("service not found", code=404, where=name)
         found = self._opened.get(name)
         try:
-            if found is None or found[0] != _signature(found[1].cache):
+            if found is None or found[0] != cache_signature(found[1].cache):
                 service = _open_service(name, self._caches[name])
-                found = _signature(service.cache), service
+                found = cache_signature(service.cache), service
         except CacheError:
             self._opened.pop(name, None)
             raise
@@ -169,7 +169,7 @@ def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
     return Extent(0, 0, 0, 0)
 
 
-def _signature(cache: TileCache) -> tuple[int, ...]:
+def cache_signature(cache: TileCache) -> tuple[int, ...]:
     """Return numbers that change when a package, a conf.xml or a level is replaced."""
     if isinstance(cache.location, StoreUrl):
         return cache.files.signature(parent_folder(cache.tiles_folder))

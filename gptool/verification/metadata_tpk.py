@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from gptool.cache.conf_xml import children, parse_xml
+from gptool.cache.file_store import FileStore
 from gptool.cache.level_storage import find_storage
 from gptool.cache.paths import join_path, parent_folder
 from gptool.errors import CacheError, GptoolError
@@ -151,22 +152,21 @@ def _storage_of_files(target: Target) -> StorageFormat | None:
 
     None if there are no tiles.
     """
-    files, cache = target.files, target.cache
-    if files is None or cache is None:
+    if target.files is None or target.cache is None:
         return None
-    found: set[StorageFormat] = set()
-    for lod in cache.scheme.lods:
-        try:
-            names = [name.lower() for name in files.list_names(cache.level_folder(lod.level))]
-        except CacheError:
-            continue
-        if stored := find_storage(cache, lod.level):
-            found.add(stored)
-        elif any(name.endswith(".bundlx") for name in names):
-            found.add(StorageFormat.COMPACT)
-        elif any(name.endswith(".bundle") for name in names):
-            found.add(StorageFormat.COMPACT_V2)
-        elif any(re.fullmatch(r"r[0-9a-f]{1,8}", name) for name in names):
-            found.add(StorageFormat.EXPLODED)
-    stated = cache.storage
-    return stated if stated in found else min(found, default=None)
+    files, cache = target.files, target.cache
+    levels = [lod.level for lod in cache.scheme.lods]
+    stored = [find_storage(cache, level) or _storage_by_names(files, cache.level_folder(level)) for level in levels]
+    found = {storage for storage in stored if storage}
+    return cache.storage if cache.storage in found else min(found, default=None)
+
+
+def _storage_by_names(files: FileStore, folder: str) -> StorageFormat | None:
+    """Return the storage format of the bundles in a folder, whose headers do not show it; None without bundles."""
+    try:
+        names = [name.lower() for name in files.list_names(folder)]
+    except CacheError:
+        return None
+    if any(name.endswith(".bundlx") for name in names):
+        return StorageFormat.COMPACT
+    return StorageFormat.COMPACT_V2 if any(name.endswith(".bundle") for name in names) else None

@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from gptool.cache.byte_source import ByteSource
-from gptool.cache.zip_store import MAX_DIRECTORY
+from gptool.cache.zip_directory import MAX_DIRECTORY
 from gptool.errors import CacheError
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptool.cache import zip_store
+from gptool.cache import zip_directory
 from gptool.cache.zip_store import open_zip
 from gptool.errors import CacheError, CacheNotFoundError, ConfError, GptoolError
 from helpers.zips import (
@@ -179,9 +179,9 @@ def test_file_that_is_not_a_zip_is_rejected(tmp_path: Path, monkeypatch: pytest.
             open_zip(path)
         check_error_message(path, caught.value)
     path.write_bytes(data)
-    monkeypatch.setattr(zip_store, "MAX_DIRECTORY", 470)
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", 470)
     assert len(read_all(path)) == 10
-    monkeypatch.setattr(zip_store, "MAX_DIRECTORY", 469)
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", 469)
     with pytest.raises(CacheError, match="zip directory of 470 bytes exceeds the limit of 469 bytes"):
         open_zip(path)
 
@@ -276,7 +276,7 @@ def test_too_many_folders_are_rejected(tmp_path: Path, monkeypatch: pytest.Monke
     """A zip directory of 8 MB with long names of many nested folders would take two hundred times that memory."""
     path = write_zip(tmp_path / "x.zip", *(Entry(f"{i}{'x' * 200}" + "/a" * 15) for i in range(20)))
     assert len(open_zip(path).folders) == 20 * 15 + 1
-    monkeypatch.setattr(zip_store, "MAX_FOLDERS", 99)
+    monkeypatch.setattr(zip_directory, "MAX_FOLDERS", 99)
     with pytest.raises(CacheError, match="package has too many folders; found 106, expected at most 99") as caught:
         open_zip(path)
     check_error_message(path, caught.value)

@@ -92,7 +92,7 @@ def test_few_tiles_are_read_by_ranges_that_are_nearly_full(
     assert 0 < bundle.tiles < 100
     store_server.asked.clear()
     with cache.open_bundle(bundle.address) as opened:
-        positions = plan.selection.positions(plan.levels[0].lod, bundle.address, opened.sizes)
+        positions = opened.present(plan.selection.selected(plan.levels[0].lod, bundle.address))
         rows = len(np.unique(positions // 128))
         for batch in opened.batches(positions):
             assert len(batch.sizes)

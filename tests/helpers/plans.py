@@ -18,6 +18,6 @@ def planned_tiles(plan: Plan) -> set[Address]:
     for level in plan.levels:
         for bundle in level.bundles:
             with plan.cache.open_bundle(bundle.address) as opened:
-                positions = plan.selection.positions(level.lod, bundle.address, opened.sizes)
+                positions = opened.present(plan.selection.selected(level.lod, bundle.address))
                 found |= {bundle.address.tile(position) for position in positions.tolist()}
     return found

@@ -6,15 +6,16 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.byte_source import file_stamp
-from gptool.cache.paths import parent_folder
 from gptool.errors import CacheError
 from gptool.jobs.record import SAMPLE_COMPRESSIONS, JobRecord
 from gptool.jobs.status import JobStatus
-from gptool.system.store_url import Location, StoreUrl
+from gptool.service.catalog import cache_signature
+from gptool.system.store_url import Location
 
 REUSED = {SAMPLE_COMPRESSIONS}
 """The operations of such jobs."""
@@ -62,14 +63,12 @@ def _cache_state(location: Location) -> object:
         return None  # the job fails by the error
 
 
-def _stamps(cache: TileCache) -> tuple[int, ...] | list[tuple[int, ...]]:
-    if isinstance(cache.location, StoreUrl):
-        return cache.files.signature(parent_folder(cache.tiles_folder))
-    paths = [cache.location]
-    if cache.location.is_dir():
-        tiles = cache.location / cache.tiles_folder
-        paths += [tiles, *sorted(tiles.iterdir())]
-    return [file_stamp(path.stat()) for path in paths]
+def _stamps(cache: TileCache) -> list[tuple[int, ...]]:
+    stamps = [cache_signature(cache)]
+    if isinstance(cache.location, Path) and cache.location.is_dir():
+        levels = sorted((cache.location / cache.tiles_folder).iterdir())
+        stamps += [file_stamp(path.stat()) for path in levels]
+    return stamps
 
 
 def is_usable(record: JobRecord) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from starlette.concurrency import run_in_threadpool
 
 from gptool.jobs.record import JobRecord
 from gptool.jobs.report import REPORT
 from gptool.service.resources.request_context import RequestContext
+from gptool.service.resources.result_json import read_result_json
 
 MAX_SHOWN_FINDINGS = 20
 """Findings that a page shows; report.json lists all."""
@@ -19,11 +17,7 @@ async def read_verification(context: RequestContext, job: JobRecord) -> dict[str
     """Return the verification in the report of a job; None if the job has no package, or its files have expired."""
     if job.result is None or not job.result.is_file:
         return None
-    path = await context.state.queue.result_folder(job) / REPORT
-    try:
-        report: dict[str, Any] = json.loads(await run_in_threadpool(path.read_bytes))
-    except FileNotFoundError:
-        return None
+    report = await read_result_json(context, job, REPORT) or {}
     verification: dict[str, Any] | None = report.get("verification")  # reports of gptool 0.1.0 have none
     if verification is None:
         return None
