@@ -82,7 +82,8 @@ def show_messages(inputs: Inputs, cache: TileCache | None) -> None:
         errors.setdefault(TARGET, "A target size and a compression quality are given; expected one of them.")
     if values[TARGET] and any(values[name] for name in PARTS):
         errors.setdefault(
-            TARGET, "A target size and a maximum size or number of tiles of a part are given; expected one of them."
+            TARGET,
+            "The target size is given with a maximum size or a maximum number of tiles of a part; expected one limit.",
         )
     if cache and values[LEVELS] and not {LEVELS, EXPORT_BY} & errors.keys():
         try:

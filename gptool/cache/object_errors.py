@@ -85,8 +85,8 @@ def _connection_error(text: str, where: StoreUrl) -> CacheError:
 def _status_error(status: int, where: StoreUrl) -> CacheError:
     if 300 <= status < 400:
         is_s3 = where.scheme == "s3"
-        what = "the bucket is in another region" if is_s3 else "the server redirects the request"
-        expected = "its region in AWS_REGION" if is_s3 else "the URL that it leads to"
+        what = "the store redirects the request" + ", probably as the bucket is in another region" * is_s3
+        expected = "the region of the bucket in AWS_REGION" if is_s3 else "the URL to which it redirects"
         return CacheError(what, where=where, found=f"status {status}", expected=expected)
     phrase = responses.get(status, "unknown")
     kind = CacheUnavailableError if status in TEMPORARY or status >= 500 else CacheError

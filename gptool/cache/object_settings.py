@@ -93,8 +93,9 @@ def store_settings(url: StoreUrl) -> StoreSettings:
     settings = _READERS[url.scheme](url)
     _check_address(url, settings)
     if settings.endpoint.startswith("http:") and not _is_plain_allowed(settings.endpoint):
+        what = "URL" if url.is_web else "endpoint of the store"
         raise CacheError(
-            "the store is addressed by unencrypted HTTP",
+            f"the {what} uses unencrypted HTTP",
             where=url,
             expected=f"https://, or {ALLOW_HTTP}=1 in the environment",
         )
@@ -114,8 +115,9 @@ def _check_environment(url: StoreUrl) -> None:
 
 def _check_address(url: StoreUrl, settings: StoreSettings) -> None:
     if settings.endpoint and not ADDRESS.fullmatch(settings.endpoint):
+        what = "host of the URL" if url.is_web else "endpoint of the store in the environment or the profile"
         raise CacheError(
-            "the address of the store in the environment or its profile is no valid URL",
+            f"the {what} is not valid",
             where=url.root,
             expected="a URL such as https://storage.example.com:9000",
         )
@@ -182,12 +184,17 @@ def _read_profile(url: StoreUrl) -> Mapping[str, str]:
             parser.read(path, encoding="utf-8")
         except (ConfigError, ValueError):
             raise CacheError(
-                "is not an AWS configuration file", where=path, expected="[profile NAME] sections with keys"
+                "is not an AWS configuration or credentials file", where=path, expected="sections of key = value lines"
             ) from None
         if parser.has_section(section):
             found |= dict(parser.items(section))
     if not found and name != "default":
-        raise CacheError("AWS profile not found", where=url, found=repr(name), expected="a profile of ~/.aws/config")
+        raise CacheError(
+            "AWS_PROFILE names a profile that does not exist",
+            where=url,
+            found=repr(name),
+            expected="a profile of the AWS configuration or credentials file",
+        )
     return found
 
 
@@ -197,7 +204,7 @@ def _boto3_credentials(url: StoreUrl) -> Any:
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ModuleNotFoundError:
         raise CacheError(
-            "the AWS profile uses a role, a login or a credential process, which requires boto3",
+            "the AWS profile uses a role, a login (SSO) or a credential process, which requires boto3",
             where=url,
             expected="pip install boto3",
         ) from None

@@ -31,5 +31,7 @@ def read_named(arguments: Iterable[str], where: str) -> dict[str, Location]:
         try:
             named[name] = read_location(location)
         except ValueError as error:
-            raise click.UsageError(f"{where}: invalid cache of {name!r}: {error}; expected {LOCATIONS}") from None
+            raise click.UsageError(
+                f"{where}: invalid location of the cache {name!r}: {error}; expected {LOCATIONS}"
+            ) from None
     return named

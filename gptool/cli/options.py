@@ -57,8 +57,8 @@ limit_option = click.option(
     "--max-export-tiles-count",
     type=Integer(0),
     metavar="N",
-    help="Fail if more than N tiles are selected. With --max-part-size or --max-part-tiles, N is the maximum number of "
-    "tiles of each part.",
+    help="Fail if more than N tiles are selected. With --max-part-size or --max-part-tiles, N limits the tiles of "
+    "each part instead.",
 )
 
 tile_package_option = click.option(

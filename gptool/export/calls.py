@@ -98,10 +98,10 @@ def prepare_estimate(
     if output is not None:
         if tile_package is not None:
             raise ParameterError(
-                "cannot be combined with output, whose name is the kind of the result",
+                "cannot be combined with output, whose name already states the kind of the result",
                 where="tilePackage",
                 found=f"tilePackage={str(tile_package).lower()} and output {output}",
-                expected="one of them",
+                expected="only one of them",
             )
         path, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
         name = path.name if request.has_parts else path.stem

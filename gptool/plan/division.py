@@ -93,7 +93,7 @@ def divide(
             "limit is smaller than the indexes and metadata of a part",
             where="maxPartSize",
             found=f"{limits.size:,} bytes",
-            expected=f"more than {format_bytes(sizes.metadata + sizes.bundle)}",
+            expected=f"at least {format_bytes(sizes.metadata + sizes.bundle)}",
         )
     least = _load(plan.tiles, sizes.of_levels(levels), limits)
     if least > MAX_PARTS:

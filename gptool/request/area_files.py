@@ -161,7 +161,7 @@ def read_other_file(path: os.PathLike[str]) -> Iterator[Member]:
 def _gdal_text(error: str, *, is_folder: bool) -> str:
     """Return what is wrong with a file or folder that GDAL cannot read."""
     if "not recognized as being in a supported file format" in error:
-        known = "a folder without a data set" if is_folder else "neither JSON nor in another format"
+        known = "a folder, but no dataset" if is_folder else "neither JSON nor in another format"
         return f"is {known} that GDAL reads"
     return f"file cannot be read: {error.partition('; It might help')[0]}"
 

@@ -40,7 +40,7 @@ def misspelt_warnings(area: Mapping[str, Any]) -> list[str]:
     """
     if isinstance(area.get("type"), str):
         ignored = "spatialReference" in area and "crs" not in area
-        text = f"{PARAMETER}: spatialReference is ignored; GeoJSON states its spatial reference in the member crs"
+        text = f"{PARAMETER}: spatialReference is ignored; GeoJSON without the member crs is in longitude and latitude"
         return [text] if ignored else []
     unknown = {name: known for names, known in _unknown_names(area) for name in names if isinstance(name, str)}
     found = [(name, nearest_name(name, known)) for name, known in unknown.items() if len(name) <= MAX_NAME]

@@ -182,8 +182,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "GPString",
         "Maximum size of a part",
         "Divide the result into tile packages of at most this size, such as 1GB, in a folder. Each has all selected "
-        "tiles of its area and levels, an overview has the coarse levels, and manifest.json lists them. Requests need "
-        "tilePackage=true, too; it cannot be combined with targetSize.",
+        "tiles of its area and levels; coarser levels, if any, are in an overview, and manifest.json lists all. "
+        "It cannot be combined with targetSize.",
         lambda value: read_size(value, "maxPartSize"),
     ),
     Parameter(

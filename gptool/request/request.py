@@ -172,7 +172,7 @@ def read_call(
                 f"is false although {name} is given",
                 where="optimizeTilesForSize",
                 found=f"{name} {value}",
-                expected=f"no optimizeTilesForSize, or no {name}",
+                expected=f"optimizeTilesForSize to be true or omitted, or no {name}",
             )
     return request
 

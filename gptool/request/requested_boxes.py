@@ -28,8 +28,8 @@ POLE = MAX_LATITUDE + 1e-6
 TURN = 360.0
 """Degrees of longitude, enough for polygons that cross the antimeridian. Views that show the world twice go beyond."""
 
-BEYOND_TURN = "is beyond 360 degrees: longitudes wrap around the world"
-BEYOND_POLE = "lies beyond the pole, where no tiles are"
+BEYOND_TURN = "is outside -360 to 360 degrees; it is taken around the world"
+BEYOND_POLE = "lies beyond the pole; there are no tiles"
 
 MIN_REACH = 3600.0
 """Metres or feet that a cache reaches beyond, from the origin of its coordinates, if values of degrees are unlikely:

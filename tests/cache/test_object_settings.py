@@ -20,7 +20,7 @@ from helpers.caches import world
 from helpers.object_server import ObjectServer
 from helpers.packages import make_tpkx
 
-NO_URL = "the address of the store in the environment or its profile is no valid URL; expected a URL such as"
+NO_URL = "the endpoint of the store in the environment or the profile is not valid; expected a URL such as"
 
 INVALID = {
     "no scheme": ("AWS_ENDPOINT_URL", "127.0.0.1:9000", NO_URL),
@@ -126,7 +126,7 @@ def test_profiles_of_aws(monkeypatch: pytest.MonkeyPatch, environment: dict[str,
 
 
 def test_unknown_profile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CacheError, match="AWS profile not found; found 'play'"):
+    with pytest.raises(CacheError, match="AWS_PROFILE names a profile that does not exist; found 'play'"):
         settings_of("s3://bucket/x", {"AWS_PROFILE": "play"}, monkeypatch)
 
 
@@ -165,7 +165,7 @@ def test_azure_without_an_account_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         settings_of("az://container/x", {}, monkeypatch)
 
 
-PLAIN = "the store is addressed by unencrypted HTTP; expected https://, or GPTOOL_ALLOW_HTTP=1 in the environment"
+PLAIN = "uses unencrypted HTTP; expected https://, or GPTOOL_ALLOW_HTTP=1 in the environment"
 
 
 @pytest.mark.parametrize(

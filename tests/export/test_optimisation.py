@@ -161,7 +161,7 @@ def test_quality_contradicts_an_explicit_false(cache: Path, tmp_path: Path, opti
     request: dict[str, Any] = {"optimize_tiles_for_size": optimize, "compression_quality": 50}
     message = (
         "optimize_tiles_for_size: is false although compression_quality is given; found compression_quality 50, "
-        "expected no optimize_tiles_for_size, or no compression_quality"
+        "expected optimize_tiles_for_size to be true or omitted, or no compression_quality"
     )
     with pytest.raises(ParameterError, match=message):
         export_tiles(cache, tmp_path / "x.tpkx", **request)

@@ -59,7 +59,7 @@ def test_estimate_of_a_dataset_in_parts(cache: Path) -> None:
 
 @pytest.mark.parametrize("quality", [None, 40])
 def test_limit_below_any_part(cache: Path, tmp_path: Path, quality: int | None) -> None:
-    text = r"max_part_size: limit is smaller than the indexes and metadata of a part; .* more than 1\d\d kB"
+    text = r"max_part_size: limit is smaller than the indexes and metadata of a part; .* at least 1\d\d kB"
     with pytest.raises(ParameterError, match=text):
         export_tiles(cache, tmp_path / "x", max_part_size="150 kB", compression_quality=quality)
     check_nothing_left(tmp_path)

@@ -298,8 +298,8 @@ class TestCancellation:
         ),
         (
             {"target_size": 5, "optimize_tiles_for_size": False},
-            "optimize_tiles_for_size: is false although target_size is given; found target_size 5, expected no "
-            "optimize_tiles_for_size, or no target_size",
+            "optimize_tiles_for_size: is false although target_size is given; found target_size 5, expected "
+            "optimize_tiles_for_size to be true or omitted, or no target_size",
         ),
         (
             {"target_size": "5 pounds"},

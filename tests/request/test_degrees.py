@@ -46,8 +46,8 @@ def test_what_cannot_be_degrees_is_refused(
         ((-180.0000001, -90.0000001, 180.0000001, 90.0000001), []),
         ((170, -10, 190, 10), []),
         ((-UNLIMITED, -UNLIMITED, UNLIMITED, UNLIMITED), []),
-        ((-10, -80, 10, 100), ["ymax 100 lies beyond the pole, where no tiles are"]),
-        ((350, -10, 370, 10), ["xmax 370 is beyond 360 degrees: longitudes wrap around the world"]),
+        ((-10, -80, 10, 100), ["ymax 100 lies beyond the pole; there are no tiles"]),
+        ((350, -10, 370, 10), ["xmax 370 is outside -360 to 360 degrees; it is taken around the world"]),
     ],
 )
 def test_edges_of_views(cache: Path, sides: tuple[float, float, float, float], warnings: list[str]) -> None:

@@ -60,5 +60,5 @@ def test_the_nearest_name_is_given(value: dict[str, Any], names: list[tuple[str,
 def test_spatial_reference_of_geojson() -> None:
     area = {"type": "Polygon", "coordinates": RINGS["rings"], "spatialReference": {"wkid": 3857}}
     assert read_area(area).warnings == (
-        "areaOfInterest: spatialReference is ignored; GeoJSON states its spatial reference in the member crs",
+        "areaOfInterest: spatialReference is ignored; GeoJSON without the member crs is in longitude and latitude",
     )

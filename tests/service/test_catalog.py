@@ -24,7 +24,7 @@ def published(tmp_path: Path) -> Catalog:
 
 def test_cache_stays_open_while_it_is_checked(published: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, released = threading.Event(), threading.Event()
-    original = catalog._signature
+    original = catalog.cache_signature
 
     def slow(cache: TileCache) -> tuple[int, ...]:
         entered.set()
@@ -33,7 +33,7 @@ def test_cache_stays_open_while_it_is_checked(published: Catalog, monkeypatch: p
 
     async def run() -> None:
         first = await published.find("World")
-        monkeypatch.setattr(catalog, "_signature", slow)
+        monkeypatch.setattr(catalog, "cache_signature", slow)
         monkeypatch.setattr(catalog, "CHECK_SECONDS", -1.0)
         checking = asyncio.create_task(published.find("World"))
         await asyncio.to_thread(entered.wait, TIMEOUT)
