@@ -22,7 +22,7 @@ DESKTOP: ViewportSize = {"width": 1200, "height": 860}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TOUCH = {"has_touch": True, "is_mobile": True}
 
-expect.set_options(60_000)
+expect.set_options(300_000)
 
 
 @contextmanager
