@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from gptool.errors import ParameterError, SettingsError
-from gptool.system.store_url import Location, is_store_url, location_text, read_store_url
+from gptool.system.store_url import Location, StoreUrl, is_store_url, location_text, read_store_url
 from gptool.text import nearest_name
 
 MAX_EXPORT_TILES_COUNT = 100_000
@@ -208,21 +208,26 @@ def read_caches(path: Path, tables: dict[str, Any], pattern: re.Pattern[str], ru
 def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> CacheSettings:
     check_keys(path, prefix, table, ("location", "exportTilesAllowed", "maxExportTilesCount", *TEXT_KEYS))
     return CacheSettings(
-        location=_read_location(path, prefix, read_value(path, prefix, table, "location", str)),
+        location=read_store(path, prefix, table, "location") or path.parent / table["location"],
         export_tiles_allowed=read_value(path, prefix, table, "exportTilesAllowed", bool, True),
         max_export_tiles_count=read_value(path, prefix, table, "maxExportTilesCount", int, MAX_EXPORT_TILES_COUNT),
         **{key: read_value(path, prefix, table, key, str) for key in TEXT_KEYS if key in table},
     )
 
 
-def _read_location(path: Path, prefix: str, text: str) -> Location:
-    """Return a location, which is relative to the folder of the settings file if it is a relative path."""
-    if not is_store_url(text):
-        return path.parent / text
+def read_store(path: Path, prefix: str, table: dict[str, Any], key: str) -> StoreUrl | None:
+    """Return the URL of a store that a key of a table has, which is text; None if it is no such URL.
+
+    Raises
+    ------
+    SettingsError
+        If the key is missing, the value is not text, or the URL is not valid.
+    """
+    text: str = read_value(path, prefix, table, key, str)
     try:
-        return read_store_url(text)
+        return read_store_url(text) if is_store_url(text) else None
     except ValueError as error:
-        raise SettingsError(f"{prefix}location is not valid: {error}", where=path) from None
+        raise SettingsError(f"{prefix}{key} is not valid: {error}", where=path) from None
 
 
 def read_value(path: Path, prefix: str, table: dict[str, Any], key: str, kind: type, default: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import arcpy
@@ -9,8 +10,15 @@ import arcpy
 from gptool.jobs.job import Job
 from gptool.jobs.messages import is_frame
 from gptool.jobs.status import JobStatus
+from gptool.output.staging import with_option_names
 
 ADD_MESSAGE = {"Informative": arcpy.AddMessage, "Warning": arcpy.AddWarning, "Error": arcpy.AddError}
+
+
+TOOL_OPTIONS = partial(
+    with_option_names, overwrite="the geoprocessing option to overwrite outputs", restart="gptool clean"
+)
+"""How messages name the options that a tool has, or its user."""
 
 
 class JobDisplay:
@@ -24,7 +32,7 @@ class JobDisplay:
         """Show what has changed in the job. ArcGIS itself says when a tool starts and ends."""
         for message in job.messages[self._shown :]:
             if not is_frame(message):
-                ADD_MESSAGE[message.type](message.description)
+                ADD_MESSAGE[message.type](TOOL_OPTIONS(message.description))
             self._shown += 1
         if job.progress:
             self._show_progress(job.progress)
@@ -49,5 +57,5 @@ def check_succeeded(job: Job) -> None:
 
 def fail(text: str) -> None:
     """End the tool with an error."""
-    arcpy.AddError(text)
+    arcpy.AddError(TOOL_OPTIONS(text))
     raise arcpy.ExecuteError

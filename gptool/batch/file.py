@@ -25,8 +25,8 @@ from gptool.request import INPUTS, read_call
 from gptool.request.area_files import path_or_json
 from gptool.request.parameters import BY_NAME
 from gptool.request.values import is_absent
-from gptool.settings import NAME_PATTERN, NAME_RULE, check_keys, read_tables, read_value
-from gptool.system.store_url import Location, StoreUrl, hide_secrets, is_store_url, read_store_url
+from gptool.settings import NAME_PATTERN, NAME_RULE, check_keys, read_store, read_tables, read_value
+from gptool.system.store_url import Location, StoreUrl, hide_secrets
 
 PARAMETERS = {parameter.name: parameter.python_name for parameter in INPUTS if parameter.name != "tilePackage"}
 """The parameters of an export by their keys; the suffix of the output stands for `tilePackage`."""
@@ -106,7 +106,8 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     check_keys(path, prefix, own, EXPORT_KEYS)
     _check_values(path, prefix, own)
     table = {**defaults, **own}
-    cache, output = _read_cache(path, prefix, table), _read_path(path, prefix, table, "output")
+    cache = read_store(path, prefix, table, "cache") or _read_path(path, prefix, table, "cache")
+    output = _read_path(path, prefix, table, "output")
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
     with _errors_of(path, prefix):
         area = path_or_json(parameters[PARAMETERS[AREA]])
@@ -121,16 +122,6 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
         raise SettingsError(f"{prefix}{key}{error}", where=path) from None
     others = {argument: table[key] for key, (argument, _) in OTHERS.items() if key in table}
     return BatchExport(name, cache, target, {**parameters, PARAMETERS[AREA]: area, **others})
-
-
-def _read_cache(path: Path, prefix: str, table: dict[str, Any]) -> Location:
-    text: str = read_value(path, prefix, table, "cache", str)
-    if not is_store_url(text):
-        return _read_path(path, prefix, table, "cache")
-    try:
-        return read_store_url(text)
-    except ValueError as error:
-        raise SettingsError(f"{prefix}cache has an invalid value: {error}", where=path) from None
 
 
 def _read_path(path: Path, prefix: str, table: dict[str, Any], key: str) -> Path:

@@ -73,11 +73,17 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     return _connection_error(text, where) if status is None else _status_error(status, where)
 
 
+CREDENTIALS = {
+    "s3": "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
+    "gs": "a key file in GOOGLE_APPLICATION_CREDENTIALS, or the login of gcloud auth application-default login",
+    "az": "a key in AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING",
+}
+"""Where credentials are usually stated."""
+
+
 def _connection_error(text: str, where: StoreUrl) -> CacheError:
     if NO_CREDENTIALS.search(text):
-        return CacheError(
-            "no credentials were found", where=where, expected="those of the usual environment or of a profile"
-        )
+        return CacheError("no credentials were found", where=where, expected=CREDENTIALS.get(where.scheme))
     cause = next((cause for pattern, cause in CAUSES if pattern.search(text)), "the request failed")
     return CacheUnavailableError(f"cannot be read: {cause}", where=where)
 

@@ -140,7 +140,7 @@ class Reprojector:
         return ParameterError(
             f"geometry extends beyond the valid area of {projection.crs.name}",
             where=self.parameter,
-            found=format_bounds((*points.min(axis=0), *points.max(axis=0))),
+            found=f"xmin,ymin,xmax,ymax {format_bounds((*points.min(axis=0), *points.max(axis=0)))}",
             expected=projection.domain and f"places within {projection.domain}",
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gptool.errors import GptoolError, ParameterError
 from gptool.export.cluster import Cluster
+from gptool.system.store_url import hide_secrets
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -47,18 +48,19 @@ def connect(address: str, slots: int | None) -> Iterator[Cluster]:
         If there is no scheduler, or it has no worker.
     """
     check_address(address)
+    shown = hide_secrets(address)
     from distributed import Client
 
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         expected = "the address of a running scheduler"
-        raise GptoolError("no scheduler answers", where=PARAMETER, found=address, expected=expected) from error
+        raise GptoolError("no scheduler answers", where=PARAMETER, found=shown, expected=expected) from error
     with _quiet(), client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise GptoolError("the scheduler has no worker", where=PARAMETER, found=address) from error
+            raise GptoolError("the scheduler has no worker", where=PARAMETER, found=shown) from error
         threads = _ThreadCount(client)
         yield Cluster(client.get_executor(pure=False), (lambda: slots) if slots else threads, PARAMETER)
 
@@ -80,7 +82,10 @@ def check_address(address: str) -> None:
         get_address_host_port(address)
     except ValueError as error:
         raise ParameterError(
-            "is no address", where=PARAMETER, found=address, expected="an address as in tcp://10.0.0.1:8786"
+            "is no address",
+            where=PARAMETER,
+            found=hide_secrets(address),
+            expected="an address as in tcp://10.0.0.1:8786",
         ) from error
 
 

@@ -15,8 +15,11 @@ SCHEMES = ("s3", "gs", "az", "https", "http")
 LOCATIONS = "the path of a file or folder, or a URL that begins with s3://, gs://, az:// or https://"
 """Where caches can be."""
 
-URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]+:[\\/]{1,2})(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL)
-"""A URL at the end of a text: its scheme, user and password, host and path, and query. A Path has lost a slash."""
+URL = re.compile(
+    rf"(\b(?:[A-Za-z][A-Za-z0-9+.-]+:[\\/]{{1,2}}|(?:{'|'.join(SCHEMES)}):))(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL
+)
+"""A URL at the end of a text: its scheme, user and password, host and path, and query. A Path has lost a slash, and
+slips have none."""
 
 BUCKET = re.compile(r"[\w.$-]+", re.ASCII)
 """The names of buckets and containers: what else stands in their place, such as a user and password, is not shown."""

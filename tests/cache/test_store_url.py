@@ -48,6 +48,8 @@ def test_text_has_nothing_that_may_be_secret() -> None:
         (SIGNED, "https://tiles.example.com:8443/caches/a%20b.tpkx"),
         ("Worldhttps://me:p@ss w/ord@h/x?a", "Worldhttps://h/x"),
         ("s3://key:secret@bucket/x", "s3://bucket/x"),
+        ("https:key:secret@h/x?sig=a", "https:h/x"),
+        ("tcp://me:secret@10.0.0.1:8786", "tcp://10.0.0.1:8786"),
         ("/a b@c/x?y", "/a b@c/x?y"),
     ],
 )

@@ -166,13 +166,16 @@ def test_quality_slider_shows_a_tile_before_and_after(page: Page, service: Servi
     expect(page.locator("#estimate .saving")).to_contain_text("% less")
 
 
-def test_export_button_of_a_phone_is_on_the_first_screen_and_leaves_the_map_free(browser: Browser, service: ServiceProcess) -> None:
+def test_export_button_of_a_phone_is_on_the_first_screen_and_leaves_the_map_free(
+    browser: Browser, service: ServiceProcess
+) -> None:
     with opened(browser, PHONE, **TOUCH) as page:
         page.goto(form_url(service, WORLD))
         expect(estimated_tiles(page)).to_have_text("341")
         expect(page.get_by_role("button", name="Export tiles")).to_be_in_viewport(ratio=1)
         area, bar = (page.locator(name).bounding_box() for name in ("#map", ".bar"))
-        assert area and bar
+        assert area
+        assert bar
         assert bar["height"] < area["height"] / 2  # so that the middle of the map can be tapped
 
 

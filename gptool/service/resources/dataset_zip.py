@@ -23,6 +23,7 @@ async def dataset_zip(context: RequestContext) -> Response:
         raise ServiceError(
             "job has no folder to download",
             code=404,
+            where=job.job_id,
             found=f"{job.operation} with status {job.status}",
             expected="a job that has exported a dataset or parts",
         )
