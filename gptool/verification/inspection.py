@@ -24,7 +24,6 @@ from gptool.verification.bundles_v1 import check_pairs, open_v1
 from gptool.verification.bundles_v2 import OpenBundle, check_tile_sizes, open_v2
 from gptool.verification.contents import Contents, LevelContents
 from gptool.verification.finding import Group, Where
-from gptool.verification.metadata_tpkx import STORAGE
 from gptool.verification.recorder import Recorder
 from gptool.verification.rule import Kind
 from gptool.verification.source import MISSING, UNKNOWN, SourceBundle, compare_batch, expected_windows, missing_tiles
@@ -98,7 +97,8 @@ class Inspection:
 
     def _path(self, address: BundleAddress) -> str | None:
         folder = self.cache.tiles_folder
-        return join_path(folder, bundle_path(address)) if isinstance(self.cache, CompactCache) else None
+        is_compact = isinstance(self.cache.reader(address.level), CompactCache)
+        return join_path(folder, bundle_path(address)) if is_compact else None
 
     def _tasks(self) -> Iterator[_Task]:
         for lod in self.cache.scheme.lods:
@@ -114,8 +114,8 @@ class Inspection:
                         self.recorder.add(READABLE, where, error, "a bundle that can be read")
 
     def _addresses(self, lod: Lod) -> list[BundleAddress]:
-        cache, recorder = self.cache, self.recorder
-        if isinstance(cache, CompactV1Cache) and not recorder.has_finding(STORAGE):
+        cache, recorder = self.cache.reader(lod.level), self.recorder
+        if isinstance(cache, CompactV1Cache):
             check_pairs(cache, lod, recorder)
         if isinstance(cache, CompactCache):
             return check_names(cache, lod, recorder)
@@ -126,11 +126,12 @@ class Inspection:
             return []
 
     def _open(self, stack: ExitStack, address: BundleAddress, recorder: Recorder) -> OpenBundle | Bundle | None:
-        if isinstance(self.cache, CompactV1Cache):
-            return open_v1(stack, self.cache, address, recorder)
-        if isinstance(self.cache, CompactCache):
-            return open_v2(stack, self.cache, address, recorder, is_package=self.kind is Kind.TPKX)
-        return open_exploded(stack, self.cache, address, recorder)
+        cache = self.cache.reader(address.level)
+        if isinstance(cache, CompactV1Cache):
+            return open_v1(stack, cache, address, recorder)
+        if isinstance(cache, CompactCache):
+            return open_v2(stack, cache, address, recorder, is_package=self.kind is Kind.TPKX)
+        return open_exploded(stack, cache, address, recorder)
 
     def _bundle_tasks(self, stack: ExitStack, address: BundleAddress, share: int | None) -> Iterator[_Task]:
         """Check a bundle and yield its tiles that are to be decoded, `share` of them, None for all."""

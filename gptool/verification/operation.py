@@ -18,7 +18,7 @@ from gptool.verification.metadata_tpk import MAPSERVER, READABLE, check_conf, ch
 from gptool.verification.metadata_tpkx import STORAGE, check_tpkx_metadata
 from gptool.verification.profiles import PROFILES
 from gptool.verification.recorder import Recorder
-from gptool.verification.registry import check_clients, checked_rules
+from gptool.verification.registry import RULES, check_clients, checked_rules
 from gptool.verification.rule import Kind
 from gptool.verification.scheme import check_documents, check_filled_levels, check_scheme
 from gptool.verification.source import check_source_scheme
@@ -71,6 +71,9 @@ def verify(
     original = None if source is None else as_tile_cache(source)
     target = open_target(location)
     rules = checked_rules(target.kind, names, with_tiles=tiles != "none", with_source=original is not None)
+    for kind in target.other_kinds:
+        others = checked_rules(kind, names, with_tiles=False, with_source=False)
+        rules |= {name: others[name] for name in others if name not in rules and RULES[name].group is Group.BUNDLES}
     recorder = Recorder(rules, target.path)
     contents = _check(target, tiles, original, recorder, names)
     counts = recorder.omitted, contents.tiles, contents.tiles_checked

@@ -48,6 +48,14 @@ class Target:
     cache: TileCache | None
     error: GptoolError | None
 
+    @property
+    def other_kinds(self) -> list[Kind]:
+        """The kinds that levels of a folder have, other than its own, which its metadata state."""
+        if self.cache is None or self.kind not in FOLDER_KINDS.values():
+            return []
+        storages = {self.cache.reader(lod.level).storage for lod in self.cache.scheme.lods}
+        return sorted({FOLDER_KINDS[storage] for storage in storages} - {self.kind})
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a document; None if it does not exist, is too large or cannot be read.
 

@@ -129,6 +129,11 @@ def test_level_of_another_storage_format_is_found(tmp_path: Path) -> None:
     assert finding.rule == "metadata.storage"
     assert "level 3 has compact V1 bundles" in finding.found
 
+    for index in (folder / "_alllayers" / "L03").glob("*.bundlx"):
+        index.unlink()
+    [pair] = [finding for finding in verify(folder).findings if finding.rule == "bundles.pair"]
+    assert pair.where.level == 3
+
 
 def test_v1_cache_without_indexes_is_no_v2_cache(tmp_path: Path) -> None:
     folder = make_v1_cache(tmp_path / "cache", TILES)
