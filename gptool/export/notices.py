@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gptool._jpeg import Outcome
-from gptool.crs.reference import wgs84_transformer
+from gptool.crs.reference import describe_reference, to_crs, wgs84_transformer
 from gptool.export.report import LevelReport, TakenOver
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Lod, Message, TilingScheme
+from gptool.model import Lod, Message, SpatialReference, TilingScheme
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.request import Request
@@ -61,12 +61,21 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
         )
     if request.tables == "exact" and requested is None and request.target_size is None:
         warnings.append("tables exact has no effect without a compressionQuality: no tile is recompressed")
-    if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
-        warnings.append(
-            f"the extent cannot be transformed from the spatial reference (WKID "
-            f"{plan.cache.scheme.reference.wkid or 'none'}) to degrees: the package states the whole world instead"
-        )
+    warnings += _reference_warnings(plan.cache.scheme.reference, kind)
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
+
+
+def _reference_warnings(reference: SpatialReference, kind: OutputKind) -> list[str]:
+    """Return a warning if clients may not know where the tiles are."""
+    stated = describe_reference(reference)
+    if kind.is_file and wgs84_transformer(reference) is None:
+        return [
+            f"the extent cannot be transformed from the spatial reference ({stated}) to degrees: the package states "
+            "the whole world instead"
+        ]
+    if (reference.wkid or reference.wkt) and to_crs(reference) is None:
+        return [f"the spatial reference ({stated}) is not known: clients may not know where the tiles are"]
+    return []
 
 
 def resumption_notices(

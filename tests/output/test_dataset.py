@@ -122,6 +122,17 @@ def test_numbers_of_root_json_keep_their_digits(tmp_path: Path) -> None:
     assert rasterio.crs.CRS.from_wkt(reference[2] or "").to_epsg() == 3857
 
 
+@pytest.mark.parametrize(
+    ("reference", "stated"), [("<WKID>987654</WKID>", "WKID 987654"), ("<WKT>nonsense</WKT>", "the text 'nonsense'")]
+)
+def test_unknown_spatial_reference_is_kept_with_a_warning(tmp_path: Path, reference: str, stated: str) -> None:
+    cache = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=reference))
+    result = export_tiles(cache, tmp_path / "dataset")
+    expected = f"the spatial reference ({stated}) is not known: clients may not know where the tiles are"
+    assert result.warnings == (expected,)
+    assert reference in (result.path / "conf.xml").read_text()
+
+
 @pytest.mark.parametrize("reference", ["<WKID>102100</WKID><LatestWKID>3857</LatestWKID>", "<WKT>LOCAL</WKT>"])
 def test_conf_cdi_repeats_the_spatial_reference(tmp_path: Path, reference: str) -> None:
     source = make_cache(tmp_path / "cache", square(0, range(1), range(1)), conf=conf_text(reference=reference))
