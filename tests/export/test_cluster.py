@@ -99,6 +99,17 @@ def test_result_is_that_of_threads(
     assert not hidden(tmp_path / "executor")
 
 
+@pytest.mark.parametrize("make", [threads, pytest.param(processes, marks=pytest.mark.posix("quick processes"))])
+def test_parts_are_those_of_threads(bundles: Path, tmp_path: Path, make: Callable[[Path], Any]) -> None:
+    limit: dict[str, Any] = {"max_part_tiles": 40, "compression_quality": 40}
+    expected = export_tiles(bundles, tmp_path / "threads" / "parts", **limit)
+    with make(tmp_path) as executor:
+        found = export_tiles(bundles, tmp_path / "executor" / "parts", executor=executor, **limit)
+    assert len(found.parts) > 3
+    assert read_result(found.path) == read_result(expected.path)
+    assert not hidden(tmp_path / "executor")
+
+
 class Recorder(Executor):
     """Runs tasks like a thread, through pickles, whose sizes it keeps."""
 
@@ -273,13 +284,18 @@ class TestDask:
         assert read_result(found.path) == read_result(expected.path)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tpkx"]
 
-    def test_executor_of_a_client(self, bundles: Path, tmp_path: Path) -> None:
+    def test_executor_of_a_client_and_parts(self, bundles: Path, tmp_path: Path) -> None:
         from distributed import Client
 
         expected = export_tiles(bundles, tmp_path / "x.tpk")
+        divided = export_tiles(bundles, tmp_path / "parts", max_part_tiles=40)
         with DaskProcesses(tmp_path / "dask", 2) as cluster, Client(cluster.address) as client:
             found = export_tiles(bundles, tmp_path / "dask" / "x.tpk", executor=client.get_executor())
+            parts = export_tiles(
+                bundles, tmp_path / "dask" / "parts", executor=client.get_executor(), max_part_tiles=40
+            )
         assert read_result(found.path) == read_result(expected.path)
+        assert read_result(parts.path) == read_result(divided.path)
 
     def test_no_scheduler(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gptool.export.dask_cluster.CONNECT_SECONDS", 1)

@@ -79,6 +79,17 @@ def test_folder_and_package(tmp_path: Path, bucket: str) -> None:
         assert read_tiles(tmp_path / "x.tpkx") == world()
 
 
+def test_parts(tmp_path: Path, bucket: str) -> None:
+    folder = make_cache(tmp_path / "World", world())
+    expected = export_tiles(folder, tmp_path / "disk" / "parts", max_part_tiles=20)
+    found = export_tiles(upload(folder, bucket, "World"), tmp_path / "store" / "parts", max_part_tiles=20)
+    assert len(found.parts) > 1
+    names = sorted(path.name for path in expected.path.iterdir())
+    assert sorted(path.name for path in found.path.iterdir()) == names
+    for name in names:
+        assert (found.path / name).read_bytes() == (expected.path / name).read_bytes()
+
+
 def test_listings_of_several_pages(tmp_path: Path, bucket: str) -> None:
     """A row, and a level, of more than a thousand files."""
     tiles = square(11, range(1), range(1010)) | square(11, range(1, 3), range(20))
