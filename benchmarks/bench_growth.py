@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from inputs import SIDE, repeat_bundles
+from inputs import SIDE, draw_comb, geojson, repeat_bundles, to_degrees
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Tables
 
@@ -94,6 +94,12 @@ def _plan_area(cache: Path, vertices: int) -> object:
     return make_plan(cache, read_request({"areaOfInterest": json.dumps({"rings": [ring.tolist()]})}))
 
 
+def _plan_spikes(cache: Path, spikes: int) -> object:
+    """Plan an area in degrees with so many spikes of the same width, whose edges are curved on the map."""
+    comb = to_degrees(1 + draw_comb(spikes, 0.2, 64 * 128 - 2), SIDE * float(lod_text(LEVEL, SIDE)[1]))
+    return make_plan(cache, read_request({"areaOfInterest": geojson(comb)}))
+
+
 def _export(cache: Path, _size: int) -> object:
     output = cache.with_name("exported.tpkx")
     try:
@@ -108,6 +114,7 @@ DIMENSIONS = (
     Dimension("plan, V1 bundles", 1500, 40, _v1, _plan),
     Dimension("plan, columns of an exploded cache", 1600, 20, _exploded, _plan),
     Dimension("plan, vertices of an area over 4,096 bundles", 50_000, 100, lambda path, _: _v2(path, 4096), _plan_area),
+    Dimension("plan, spikes in degrees over 4,096 bundles", 4000, 20, lambda path, _: _v2(path, 4096), _plan_spikes),
     Dimension("export, bundles", 600, 20, _v2, _export),
 )
 
