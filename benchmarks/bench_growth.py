@@ -1,7 +1,8 @@
 """How the time of plans and exports grows with the bundles, the columns and the vertices: the exponents.
 
 Each dimension is measured at three sizes, of which each is twice the previous one, in turns. The exponent is the slope
-of the logarithms of the shortest times. With --benchmark-disable everything is smaller, and the exponents mean nothing.
+of the logarithms of the shortest CPU times, which other programs disturb less than those of the clock. With
+--benchmark-disable everything is smaller, and the exponents mean nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LEVEL = 16
 STEPS, ROUNDS = (1, 2, 4), 5
 GOAL = 1.15
 
-TITLE = "growth: the exponent of the time, which is 1 if it is in proportion"
+TITLE = "growth: the exponent of the CPU time, which is 1 if it is in proportion"
 
 MIN_SECONDS = 0.02
 """Times below it say more about the start than about the growth."""
@@ -133,9 +134,9 @@ def bench_growth(dimension: Dimension, folder: Path, once: bool, tables: Tables,
 
     def run() -> None:
         for cache, size, own in zip(caches, sizes, times, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             assert dimension.work(cache, size)
-            own.append(time.perf_counter() - start)
+            own.append(time.process_time() - start)
 
     benchmark.group = TITLE
     benchmark.pedantic(run, rounds=1 if once else ROUNDS)
