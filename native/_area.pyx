@@ -9,16 +9,15 @@ centre does, which is inside if an odd number of edges pass left of it. All func
 import numpy as np
 
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 
 cdef enum:
     SIDE = 128  # rows, and columns, of tiles in a bundle
     TILES = SIDE * SIDE
-    TOUCHED = 1  # flag of a tile: an edge meets its shrunk square
+    WORD = 64  # bits of an unsigned integer
     COMPARED_PER_PAIR = 32  # comparisons of two boxes that take as long as one examination of a pair
     MAX_BUNDLES = 1024  # whose masks are made at once
-    CROSSED = 2  # flag of a tile: an odd number of edges pass between its centre and the centre to the left
 
 cdef struct Edge:
     double x0, y0, x1, y1
@@ -35,6 +34,20 @@ cdef struct Line:
     double left, right
     double slope  # change of x per unit of y
 
+# Flags of the tiles of a row, or of a column.
+cdef struct Bits:
+    uint64_t words[2]
+
+# What edges do to the tiles of a bundle. Flat edges set flags along rows and steep ones along columns: however long an
+# edge is, each row or column that it passes takes one step.
+cdef struct Drawing:
+    Bits touched_in_row[SIDE]  # an edge meets the shrunk square of the tile
+    Bits touched_in_column[SIDE]
+    Bits crossed_in_row[SIDE]  # an odd number of edges pass between its centre and the centre to the left
+    Bits crossed_in_column[SIDE]
+    uint8_t swapped[SIDE + 1]  # of each row: an odd number of edges left of it start or end: inside and outside swap
+    uint8_t passed[SIDE + 1]  # as `swapped`, for all bundles from here to the right
+
 
 cdef inline int _count_up_to(double limit) noexcept nogil:
     """Return how many of 0, 1, ..., 127 are <= limit."""
@@ -50,6 +63,15 @@ cdef inline int _count_below(double limit) noexcept nogil:
     return <int>limit + (<int>limit < limit) if limit > 0 else 0
 
 
+cdef inline void _set_ends(double x0, double y0, double x1, double y1, Line *line) noexcept nogil:
+    if y0 <= y1:
+        line.top, line.bottom, line.x_at_top, line.x_at_bottom = y0, y1, x0, x1
+    else:
+        line.top, line.bottom, line.x_at_top, line.x_at_bottom = y1, y0, x1, x0
+    line.left, line.right = min(x0, x1), max(x0, x1)
+    line.slope = (line.x_at_bottom - line.x_at_top) / (line.bottom - line.top) if line.top < line.bottom else 0
+
+
 cdef inline bint _to_line(const Edge *edge, const Grid *grid, Line *line) noexcept nogil:
     """Convert an edge to units of tiles; return False if a coordinate is not finite."""
     cdef double x0 = (edge.x0 - grid.origin_x) / grid.width - grid.column
@@ -58,12 +80,7 @@ cdef inline bint _to_line(const Edge *edge, const Grid *grid, Line *line) noexce
     cdef double y1 = (grid.origin_y - edge.y1) / grid.height - grid.row
     if not (isfinite(x0) and isfinite(x1) and isfinite(y0) and isfinite(y1)):
         return False
-    if y0 <= y1:
-        line.top, line.bottom, line.x_at_top, line.x_at_bottom = y0, y1, x0, x1
-    else:
-        line.top, line.bottom, line.x_at_top, line.x_at_bottom = y1, y0, x1, x0
-    line.left, line.right = min(x0, x1), max(x0, x1)
-    line.slope = (line.x_at_bottom - line.x_at_top) / (line.bottom - line.top) if line.top < line.bottom else 0
+    _set_ends(x0, y0, x1, y1, line)
     return True
 
 
@@ -85,32 +102,91 @@ cdef inline double _end_x(const Line *line, double y) noexcept nogil:
     return line.x_at_bottom if y >= line.bottom else _x_at(line, y)
 
 
-cdef inline void _draw_line(const Line *line, double tolerance, uint8_t *cells, uint8_t *rows) noexcept nogil:
+cdef inline uint64_t _lowest_bits(int count) noexcept nogil:
+    """Return the integer whose lowest bits are set, limited to none and all."""
+    if count <= 0:
+        return 0
+    return (<uint64_t>1 << count) - 1 if count < WORD else ~<uint64_t>0
+
+
+cdef inline Bits _range(int begin, int stop) noexcept nogil:
+    """Return the flags from `begin` up to but not including `stop`, none if that is not above."""
+    cdef Bits bits
+    bits.words[0] = _lowest_bits(stop) & ~_lowest_bits(begin)
+    bits.words[1] = _lowest_bits(stop - WORD) & ~_lowest_bits(begin - WORD)
+    return bits
+
+
+cdef inline void _touch(const Line *line, double tolerance, Bits *touched) noexcept nogil:
+    """Flag the tiles that a line touches, row by row."""
+    cdef double start, end, far_side = 1 - tolerance
+    cdef int row
+    cdef Bits bits
+    for row in range(_count_below(line.top - far_side), _count_up_to(line.bottom - tolerance)):
+        start, end = _start_x(line, row + tolerance), _end_x(line, row + far_side)
+        bits = _range(_count_below(min(start, end) - far_side), _count_up_to(max(start, end) - tolerance))
+        touched[row].words[0] |= bits.words[0]
+        touched[row].words[1] |= bits.words[1]
+
+
+cdef inline int _crossed_column(const Line *line, int row) noexcept nogil:
+    """Return the column before whose centre a line crosses the centres of a row, 128 if it does not."""
+    return _count_up_to(_start_x(line, row + 0.5) - 0.5)
+
+
+cdef inline void _cross_rows(const Line *line, int first, int last, Bits *crossed) noexcept nogil:
+    """Swap the flags of the tiles before whose centre a line crosses rows, row by row."""
+    cdef int row, column
+    for row in range(first, last):
+        column = _crossed_column(line, row)
+        if column < SIDE:
+            crossed[row].words[column // WORD] ^= <uint64_t>1 << column % WORD
+
+
+cdef inline void _cross_columns(
+    const Line *line, const Line *transposed, int first, int last, Bits *crossed
+) noexcept nogil:
+    """Swap the flags of the tiles before whose centre a line crosses rows, column by column.
+
+    Each row is crossed once, whatever the rounding: a tile beside its neighbour instead has the line on its centre.
+    """
+    cdef int column = _crossed_column(line, first), end = _crossed_column(line, last - 1), stop
+    cdef int step = 1 if column <= end else -1
+    cdef Bits bits
+    while first < last:
+        if column == end:
+            stop = last
+        elif step > 0:
+            stop = min(max(_count_below(_x_at(transposed, column + 0.5) - 0.5), first), last)
+        else:
+            stop = min(max(_count_up_to(_x_at(transposed, column - 0.5) - 0.5), first), last)
+        if column < SIDE:
+            bits = _range(first, stop)
+            crossed[column].words[0] ^= bits.words[0]
+            crossed[column].words[1] ^= bits.words[1]
+        first = stop
+        column += step
+
+
+cdef inline void _draw_line(const Line *line, double tolerance, Drawing *drawing) noexcept nogil:
     """Flag the tiles that a line touches, and in each row the tile before whose centre the line crosses it."""
     # The line crosses rows with row + 0.5 in [top, bottom). The interval is half-open, so that of two edges that meet
     # at the height of a centre exactly one crosses it.
     cdef int first = _count_below(line.top - 0.5), last = _count_below(line.bottom - 0.5)
     cdef double start = _start_x(line, 0), end = _end_x(line, SIDE)
-    cdef double far_side = 1 - tolerance
-    cdef int row, begin, stop, crossed
-    cdef uint8_t *cell
+    cdef Line transposed
     if start > SIDE and end > SIDE:
         return
     if start < 0 and end < 0:
-        rows[first] ^= 1
-        rows[last] ^= 1
-        return
-    for row in range(_count_below(line.top - far_side), _count_up_to(line.bottom - tolerance)):
-        cell = cells + SIDE * row
-        start, end = _start_x(line, row + tolerance), _end_x(line, row + far_side)
-        begin, stop = _count_below(min(start, end) - far_side), _count_up_to(max(start, end) - tolerance)
-        while begin < stop:
-            cell[begin] |= TOUCHED
-            begin += 1
-        if first <= row < last:
-            crossed = _count_up_to(_start_x(line, row + 0.5) - 0.5)
-            if crossed < SIDE:
-                cell[crossed] ^= CROSSED
+        drawing.swapped[first] ^= 1
+        drawing.swapped[last] ^= 1
+    elif line.bottom - line.top <= line.right - line.left:
+        _touch(line, tolerance, drawing.touched_in_row)
+        _cross_rows(line, first, last, drawing.crossed_in_row)
+    else:
+        _set_ends(line.top, line.x_at_top, line.bottom, line.x_at_bottom, &transposed)
+        _touch(&transposed, tolerance, drawing.touched_in_column)
+        _cross_columns(line, &transposed, first, last, drawing.crossed_in_column)
 
 
 cdef inline int _bundle_at(double x, int last) noexcept nogil:
@@ -121,7 +197,7 @@ cdef inline int _bundle_at(double x, int last) noexcept nogil:
 
 
 cdef void _draw_edges(
-    const Edge *edges, Py_ssize_t n, const Grid *grid, int bundles, uint8_t *cells, uint8_t *rows, uint8_t *passed
+    const char *edges, Py_ssize_t n, Py_ssize_t stride, const Grid *grid, int bundles, Drawing *drawings
 ) noexcept nogil:
     """Draw the edges that cross one of the bundles, or lie left of it.
 
@@ -136,7 +212,7 @@ cdef void _draw_edges(
     cdef Py_ssize_t i
     cdef int bundle, last
     for i in range(n):
-        edge = &edges[i]
+        edge = <const Edge *>(edges + i * stride)
         if (
             (edge.y0 > top and edge.y1 > top) or (edge.y0 < bottom and edge.y1 < bottom)
             or (edge.x0 > right and edge.x1 > right) or not _to_line(edge, grid, &line)
@@ -144,31 +220,38 @@ cdef void _draw_edges(
             continue
         bundle, last = max(_bundle_at(line.left - 1, bundles - 1), 0), _bundle_at(line.right + 1, bundles - 1)
         if last + 1 < bundles:  # it is left of the others
-            passed[(SIDE + 1) * (last + 1) + _count_below(line.top - 0.5)] ^= 1
-            passed[(SIDE + 1) * (last + 1) + _count_below(line.bottom - 0.5)] ^= 1
+            drawings[last + 1].passed[_count_below(line.top - 0.5)] ^= 1
+            drawings[last + 1].passed[_count_below(line.bottom - 0.5)] ^= 1
         while bundle <= last:
             own.column = grid.column + SIDE * <double>bundle
             if _to_line(edge, &own, &line):
-                _draw_line(&line, grid.tolerance, cells + TILES * bundle, rows + (SIDE + 1) * bundle)
+                _draw_line(&line, grid.tolerance, &drawings[bundle])
             bundle += 1
 
 
-cdef void _fill(uint8_t *cells, const uint8_t *rows) noexcept nogil:
-    """Replace flags by 1 for covered tiles and 0 for others: an untouched tile is covered if its centre is inside."""
-    cdef uint8_t inside_left = 0, inside, cell
+cdef inline uint8_t _flag(const Bits *bits, int i) noexcept nogil:
+    return bits.words[i // WORD] >> i % WORD & 1
+
+
+cdef void _fill(const Drawing *drawing, uint8_t *cells) noexcept nogil:
+    """Set 1 for covered tiles and 0 for others: an untouched tile is covered if its centre is inside."""
+    cdef uint8_t inside_left = 0, inside
     cdef int row, column
     for row in range(SIDE):
-        inside_left ^= rows[row]
+        inside_left ^= drawing.swapped[row] ^ drawing.passed[row]
         inside = inside_left
         for column in range(SIDE):
-            cell = cells[SIDE * row + column]
-            inside ^= cell >> 1
-            cells[SIDE * row + column] = inside | (cell & TOUCHED)
+            inside ^= _flag(&drawing.crossed_in_row[row], column) ^ _flag(&drawing.crossed_in_column[column], row)
+            cells[SIDE * row + column] = (
+                inside | _flag(&drawing.touched_in_row[row], column) | _flag(&drawing.touched_in_column[column], row)
+            )
 
 
-cdef int _check_arguments(Py_ssize_t columns, double width, double height, double tolerance) except -1:
-    if columns != 4:
-        raise ValueError(f"edges: wrong shape; found {columns} columns, expected 4")
+cdef int _check_arguments(const double[:, :] edges, double width, double height, double tolerance) except -1:
+    if edges.shape[1] != 4:
+        raise ValueError(f"edges: wrong shape; found {edges.shape[1]} columns, expected 4")
+    if edges.shape[0] and edges.strides[1] != sizeof(double):
+        raise ValueError("edges: numbers of a row are not side by side")
     for name, side in (("width", width), ("height", height)):
         if not (side > 0 and isfinite(side)):
             raise ValueError(f"{name}: out of range; found {side}, expected a finite number above 0")
@@ -178,7 +261,7 @@ cdef int _check_arguments(Py_ssize_t columns, double width, double height, doubl
 
 
 def covered(
-    const double[:, ::1] edges not None, double origin_x, double origin_y, double width, double height,
+    const double[:, :] edges not None, double origin_x, double origin_y, double width, double height,
     int64_t row, int64_t column, double tolerance, int bundles=1,
 ):
     """Return which tiles of bundles of 128 x 128 tiles, side by side, share area with a polygon.
@@ -192,7 +275,7 @@ def covered(
     edges : float64[n, 4]
         x0, y0, x1, y1 of every edge of the rings of a valid polygon or multipolygon, including holes, in units of the
         spatial reference. Order and direction do not matter. An edge with a coordinate that is not finite in units of
-        tiles is ignored.
+        tiles is ignored. Rows may overlap: a view of vertices has the end of an edge as the start of the next one.
     origin_x, origin_y : float
         The top left corner of tile row 0, column 0, in units of the spatial reference.
     width, height : float
@@ -216,26 +299,24 @@ def covered(
         If `edges` has another shape, type or memory layout, `width` or `height` is not finite and above 0,
         `tolerance` is not at least 0 and below 0.5, or `bundles` is out of range.
     """
-    _check_arguments(edges.shape[1], width, height, tolerance)
+    _check_arguments(edges, width, height, tolerance)
     if not 1 <= bundles <= MAX_BUNDLES:
         raise ValueError(f"bundles: out of range; found {bundles}, expected 1 to {MAX_BUNDLES}")
     cdef Grid grid = Grid(origin_x, origin_y, width, height, <double>row, <double>column, tolerance)
     cdef Py_ssize_t n = edges.shape[0]
-    cdef const Edge *first = <const Edge *>&edges[0, 0] if n else NULL
-    cells = np.zeros(TILES * bundles, np.uint8)
-    # Of each bundle, a flag for each row: an odd number of edges left of it start or end there, so that inside and
-    # outside swap. Those in `passed` count for the bundles on the right of it too.
-    flags, flags_passed = np.zeros((SIDE + 1) * bundles, np.uint8), np.zeros((SIDE + 1) * bundles, np.uint8)
-    cdef uint8_t[::1] view = cells, rows = flags, passed = flags_passed
+    cdef const char *first = <const char *>&edges[0, 0] if n else NULL
+    cells, memory = np.empty(TILES * bundles, np.uint8), np.zeros(sizeof(Drawing) * bundles // 8, np.uint64)
+    cdef uint8_t[::1] view = cells
+    cdef uint64_t[::1] words = memory
+    cdef Drawing *drawings = <Drawing *>&words[0]
     cdef int bundle, i
     with nogil:
-        _draw_edges(first, n, &grid, bundles, &view[0], &rows[0], &passed[0])
+        _draw_edges(first, n, edges.strides[0], &grid, bundles, drawings)
         for bundle in range(bundles):
-            for i in range(SIDE + 1):
-                if bundle:
-                    passed[(SIDE + 1) * bundle + i] ^= passed[(SIDE + 1) * (bundle - 1) + i]
-                rows[(SIDE + 1) * bundle + i] ^= passed[(SIDE + 1) * bundle + i]
-            _fill(&view[TILES * bundle], &rows[(SIDE + 1) * bundle])
+            if bundle:
+                for i in range(SIDE + 1):
+                    drawings[bundle].passed[i] ^= drawings[bundle - 1].passed[i]
+            _fill(&drawings[bundle], &view[TILES * bundle])
     return cells.view(np.bool_)
 
 

@@ -7,15 +7,16 @@ from enum import IntEnum
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 cimport codes
-from buffers cimport bytes_of, bytes_of_tiles, first_byte, little_endian
+from buffers cimport bytes_of, bytes_of_tiles, first_byte, uint32_at, uint40_at, uint64_at
 
 
 cdef enum:
-    TILES = 128 * 128
+    SIDE = 128  # rows, and columns, of tiles
+    TILES = SIDE * SIDE
     INDEX_BYTES = 8 * TILES
     INDEX_BYTES_V1 = 5 * TILES
     HEADER_BYTES_V1 = 60  # of a V1 bundle, before its first tile
@@ -71,11 +72,12 @@ def read_index_v2(index, uint64_t file_size):
     offsets, sizes = np.zeros(TILES, np.uint64), np.zeros(TILES, np.uint32)
     cdef uint64_t[::1] offsets_view = offsets
     cdef uint32_t[::1] sizes_view = sizes
+    cdef const uint8_t *entries = first_byte(view)
     cdef Py_ssize_t i, bad = -1
     cdef uint64_t entry, offset, size
     with nogil:
         for i in range(TILES):
-            entry = little_endian(&view[8 * i], 8)
+            entry = uint64_at(entries + 8 * i)
             offset, size = entry & ((<uint64_t>1 << OFFSET_BITS) - 1), entry >> OFFSET_BITS
             if size == 0:
                 continue
@@ -86,8 +88,13 @@ def read_index_v2(index, uint64_t file_size):
     return offsets, sizes, bad
 
 
+cdef inline bint _is_zero(const uint8_t *fields, uint64_t length, uint64_t offset) noexcept nogil:
+    """Return whether the four bytes at an offset, which may be beyond the end, are a size of 0."""
+    return length >= 4 and offset <= length - 4 and uint32_at(fields + offset) == 0
+
+
 def read_index_v1(index, uint64_t file_size, const uint8_t[::1] fields not None=b""):
-    """Return the entries of a compact V1 index as an array.
+    """Return the entries of a compact V1 index as arrays.
 
     An entry is a little-endian number of five bytes: the offset in the bundle of the tile's size, which is a u32 before
     its first byte. Entries are column-major, `128 * column + row`. An offset of 0 means no tile; so does a size of 0,
@@ -106,6 +113,8 @@ def read_index_v1(index, uint64_t file_size, const uint8_t[::1] fields not None=
     -------
     offsets : uint64[16384]
         Row-major, 128 * row + column within the bundle; 0 where there is no tile.
+    positions : uint16[n]
+        The row-major positions of the offsets that are not 0, in the order of the index.
     bad : int
         Row-major position of an entry whose size does not lie between header and end of file, -1 if there is none. The
         entries after it in the index are not read.
@@ -116,25 +125,29 @@ def read_index_v1(index, uint64_t file_size, const uint8_t[::1] fields not None=
         If `index` has another size.
     """
     cdef const uint8_t[::1] view = _index_bytes(index, INDEX_BYTES_V1)
-    offsets = np.zeros(TILES, np.uint64)
+    offsets, positions = np.zeros(TILES, np.uint64), np.empty(TILES, np.uint16)
     cdef uint64_t[::1] offsets_view = offsets
-    cdef Py_ssize_t i, position, bad = -1
-    cdef uint64_t offset, within, length = fields.shape[0]
+    cdef uint16_t[::1] positions_view = positions
+    cdef const uint8_t *entry = first_byte(view)
+    cdef const uint8_t *first_field = first_byte(fields)
+    cdef Py_ssize_t column, row, count = 0, bad = -1
+    cdef uint64_t offset, length = fields.shape[0]
     with nogil:
-        for i in range(TILES):
-            offset = little_endian(&view[5 * i], 5)
-            if offset == 0:
-                continue
-            if offset >= HEADER_BYTES_V1 and length >= 4:
-                within = offset - HEADER_BYTES_V1
-                if within <= length - 4 and little_endian(&fields[within], 4) == 0:
+        for column in range(SIDE):
+            for row in range(SIDE):
+                offset = uint40_at(entry)
+                entry += 5
+                if offset == 0 or _is_zero(first_field, length, offset - HEADER_BYTES_V1):
                     continue
-            position = 128 * (i % 128) + i // 128
-            offsets_view[position] = offset
-            if offset < HEADER_BYTES_V1 or file_size < 4 or offset > file_size - 4:
-                bad = position
+                offsets_view[SIDE * row + column] = offset
+                positions_view[count] = <uint16_t>(SIDE * row + column)
+                count += 1
+                if offset < HEADER_BYTES_V1 or file_size < 4 or offset > file_size - 4:
+                    bad = SIDE * row + column
+                    break
+            if bad >= 0:
                 break
-    return offsets, bad
+    return offsets, positions[:count], bad
 
 
 cdef bint _is_packed(const uint8_t *source, const uint64_t[::1] offsets, const uint32_t[::1] sizes) noexcept nogil:
@@ -144,7 +157,7 @@ cdef bint _is_packed(const uint8_t *source, const uint64_t[::1] offsets, const u
     if expected < 4:
         return False
     for i in range(offsets.shape[0]):
-        if offsets[i] != expected or little_endian(source + expected - 4, 4) != sizes[i]:
+        if offsets[i] != expected or uint32_at(source + expected - 4) != sizes[i]:
             return False
         expected += sizes[i] + 4
     return True
@@ -227,10 +240,6 @@ cdef size_t _first_scan(const uint8_t *tile, size_t size) noexcept nogil:
     return size
 
 
-cdef uint32_t _uint32(const uint8_t *data) noexcept nogil:
-    return data[0] | <uint32_t>data[1] << 8 | <uint32_t>data[2] << 16 | <uint32_t>data[3] << 24
-
-
 cdef bint _is_whole_lerc1(const uint8_t *tile, size_t size) noexcept nogil:
     """Return whether a LERC1 tile holds the two parts whose sizes it states: the mask of valid pixels, and the values.
 
@@ -242,7 +251,7 @@ cdef bint _is_whole_lerc1(const uint8_t *tile, size_t size) noexcept nogil:
     for _part in range(2):
         if size < at + 16:
             return False
-        at += 16 + <size_t>_uint32(tile + at + 8)
+        at += 16 + <size_t>uint32_at(tile + at + 8)
         if size < at:
             return False
     return True
@@ -258,9 +267,9 @@ cdef bint _is_whole_lerc2(const uint8_t *tile, size_t size) noexcept nogil:
     cdef size_t at
     if size < 10:
         return False
-    version = _uint32(tile + 6)
+    version = uint32_at(tile + 6)
     at = 10 + 16 + (4 if version >= 3 else 0) + (4 if version >= 4 else 0)
-    return size >= at + 4 and size >= _uint32(tile + at)
+    return size >= at + 4 and size >= uint32_at(tile + at)
 
 
 cdef codes.gpt_tile_kind _inspect(const uint8_t *tile, size_t size, uint8_t *is_whole) noexcept nogil:

@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 
 from cpython.bytes cimport PyBytes_AsString
 
-from buffers cimport check_lengths, first_byte, little_endian
+from buffers cimport check_lengths, first_byte, uint32_at
 
 
 cdef extern from "system.h" nogil:
@@ -203,7 +203,7 @@ def read_words(int file, uint64_t start, const uint64_t[::1] offsets not None):
                 if count < WORD_SIZE:
                     break
                 begin, length = offsets[i], <uint64_t>count
-            view[i] = <uint32_t>little_endian(&window[offsets[i] - begin], WORD_SIZE)
+            view[i] = uint32_at(&window[offsets[i] - begin])
             i += 1
     if failure != 0:
         raise OSError(failure, os.strerror(failure))

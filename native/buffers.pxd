@@ -37,10 +37,18 @@ cdef inline const uint8_t *first_byte(const uint8_t[::1] view) noexcept nogil:
     return &view[0] if view.shape[0] else <const uint8_t *><const char *>b""
 
 
-cdef inline uint64_t little_endian(const uint8_t *bytes, int count) noexcept nogil:
-    """Return the unsigned little-endian number of `count` bytes."""
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(count):
-        value |= <uint64_t>bytes[i] << (8 * i)
-    return value
+# Without loops, so that compilers make a single load of the bytes.
+
+cdef inline uint32_t uint32_at(const uint8_t *bytes) noexcept nogil:
+    """Return the little-endian number of four bytes."""
+    return bytes[0] | <uint32_t>bytes[1] << 8 | <uint32_t>bytes[2] << 16 | <uint32_t>bytes[3] << 24
+
+
+cdef inline uint64_t uint40_at(const uint8_t *bytes) noexcept nogil:
+    """Return the little-endian number of five bytes."""
+    return uint32_at(bytes) | <uint64_t>bytes[4] << 32
+
+
+cdef inline uint64_t uint64_at(const uint8_t *bytes) noexcept nogil:
+    """Return the little-endian number of eight bytes."""
+    return uint32_at(bytes) | <uint64_t>uint32_at(bytes + 4) << 32

@@ -109,16 +109,22 @@ def _read_offsets_and_sizes(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
     fields = source.read_head(TILES_OFFSET)[HEADER.size :] if source.size >= TILES_OFFSET else b""
-    offsets, bad = _bundle.read_index_v1(entries, source.size, fields)
+    offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
-    present = np.flatnonzero(offsets if wanted is None or not source.request_bytes else wanted & (offsets > 0))
-    present = present[np.argsort(offsets[present], kind="stable")]
+    if wanted is not None and source.request_bytes:
+        present = present[wanted[present]]
+    fields_at = offsets[present]
+    if (fields_at[1:] < fields_at[:-1]).any():  # writers lay tiles out in the order of the index, or as they come
+        order = np.argsort(fields_at, kind="stable")
+        present, fields_at = present[order], fields_at[order]
+    found = source.read_uint32(fields_at)
+    starts = fields_at + np.uint64(SIZE_FIELD_BYTES)
+    is_invalid = (found > MAX_TILE_BYTES) | ((found > 0) & (starts + found > source.size))
+    if is_invalid.any():
+        bad = int(present[is_invalid].min())
+        first = present == bad
+        raise index_entry_error(source, address.tile(bad), int(starts[first][0]), int(found[first][0]), HEADER.size)
     sizes = np.zeros(len(offsets), np.uint32)
-    sizes[present] = source.read_uint32(offsets[present])
-    offsets[present] += np.uint64(SIZE_FIELD_BYTES)
-    invalid = np.flatnonzero((sizes > MAX_TILE_BYTES) | ((sizes > 0) & (offsets + sizes > source.size)))
-    if len(invalid):
-        bad = int(invalid[0])
-        raise index_entry_error(source, address.tile(bad), int(offsets[bad]), int(sizes[bad]), HEADER.size)
+    offsets[present], sizes[present] = starts, found
     return offsets, sizes

@@ -40,6 +40,9 @@ SEAM_MARGIN = 1e-4
 """Degrees to keep from the seam opposite to the central meridian, where PROJ may return the point on the other side of
 the map, or none."""
 
+BATCH = 1 << 16
+"""Points whose round trip is computed at once: it needs memory for several copies of them."""
+
 PROBES = 25
 """Meridians, and parallels, along which the validity of a projection is probed."""
 
@@ -144,6 +147,10 @@ class Projection:
 
     def is_invertible(self, lonlat: Points) -> NDArray[np.bool_]:
         """Return True for points that the inverse restores: beyond its edge a projection fails, or folds over."""
+        batches = np.split(lonlat, range(BATCH, len(lonlat), BATCH))
+        return np.concatenate([self._is_invertible(batch) for batch in batches])
+
+    def _is_invertible(self, lonlat: Points) -> NDArray[np.bool_]:
         xy = self.forward(lonlat)
         finite = is_finite(xy)
         restored = self.inverse(np.where(finite[:, None], xy, 0))

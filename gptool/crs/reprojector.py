@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gptool.crs.densify import chord_deviations, close_over_pole, densify, longitude_turns
+from gptool.crs.densify import chord_deviations, densify
 from gptool.crs.polygon_parts import clip_world_copies, make_valid, merge, polygon_parts, union_by_owner
 from gptool.crs.reference import format_bounds
+from gptool.crs.winding import close_over_pole, longitude_turns
 from gptool.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -151,22 +152,22 @@ class Reprojector:
         return lonlat
 
     def _count_parts_in_degrees(self, samples: Points) -> Points:
-        """Return how many parts of segments, [n, 5, 2], deviate little enough from their chords in degrees.
+        """Return how many parts of segments, [2, 5, n], deviate little enough from their chords in degrees.
 
         The deviation is measured in the unit of the target. It is irrelevant beyond the target's latitudes.
         """
-        lons, lats = samples[:, :, 0], samples[:, :, 1]
-        widest = np.abs(np.diff(lons, axis=1)).max(axis=1, initial=0) / MAX_LONGITUDE_STEP
-        steps = np.maximum(widest, np.abs(lons[:, 4] - lons[:, 0]) / (2 * MAX_LONGITUDE_STEP))
+        lons, lats = samples
+        widest = np.abs(np.diff(lons, axis=0)).max(axis=0, initial=0) / MAX_LONGITUDE_STEP
+        steps = np.maximum(widest, np.abs(lons[4] - lons[0]) / (2 * MAX_LONGITUDE_STEP))
         deviations = chord_deviations(samples)
-        degrees = np.hypot(deviations[:, :, 0], deviations[:, :, 1])
-        largest = (np.arange(len(samples)), degrees.argmax(axis=1))
-        is_relevant = degrees[largest] > 1e-12
-        is_relevant &= (lats.max(axis=1) > self.domain.south) & (lats.min(axis=1) < self.domain.north)
-        lengths = np.zeros(len(samples))
-        lengths[is_relevant] = self._target_lengths(
-            samples[:, 1:4][largest][is_relevant], deviations[largest][is_relevant]
-        )
+        degrees = np.hypot(*deviations)
+        is_relevant = degrees.max(axis=0) > 1e-12
+        is_relevant &= (lats.max(axis=0) > self.domain.south) & (lats.min(axis=0) < self.domain.north)
+        relevant = np.flatnonzero(is_relevant)
+        farthest = degrees[:, relevant].argmax(axis=0)
+        start, vectors = samples[:, 1 + farthest, relevant].T, deviations[:, farthest, relevant].T
+        lengths = np.zeros(len(steps))
+        lengths[relevant] = self._target_lengths(start, vectors)
         parts: Points = np.maximum(steps, self._parts(lengths))
         return parts
 
@@ -278,16 +279,16 @@ class Reprojector:
             return xy
 
         def count_parts(samples: Points) -> Points:
-            deviations = chord_deviations(samples)
-            return self._parts(np.hypot(deviations[:, :, 0], deviations[:, :, 1]).max(axis=1))
+            return self._parts(np.hypot(*chord_deviations(samples)).max(axis=0))
 
         gap = self._target_lengths(np.array([self.domain.centre]), np.array([[0.0, MAX_GAP_DEGREES]]))
-        rings = densify(
+        points, mapped, offsets = densify(
             points, offsets, to_target, count_parts, period=None, max_gap=float(gap[0]), parameter=self.parameter
         )
-        if self.target.world_width is None and not self.target.is_invertible(rings.points).all():
-            raise self._beyond_valid_area(self.target, rings.points)
+        if self.target.world_width is None and not self.target.is_invertible(points).all():
+            raise self._beyond_valid_area(self.target, points)
+        del points  # there may be millions
         projected: NDArray[np.object_] = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, rings.mapped, (rings.offsets, first_rings)
+            shapely.GeometryType.POLYGON, mapped, (offsets, first_rings)
         )
         return projected

@@ -53,7 +53,7 @@ def _parts(
     yield from (document or b"" for document in (cache.conf_xml, cache.root_json))
     yield repr((selection.lods, selection.extent, selection.clip)).encode()
     if selection.area:
-        yield selection.area.edges.tobytes()
+        yield selection.area.points.tobytes()
     for level in plan.levels:
         yield repr((level.lod, level.window, level.empty, level.empty_listed)).encode()
         yield array("q", chain.from_iterable((*address, *sizes) for address, *sizes in level.bundles)).tobytes()

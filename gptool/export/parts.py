@@ -38,11 +38,14 @@ class PlannedPart:
         Its tiles.
     name : str
         The name of its package, without suffix.
+    size : int or None
+        The exact size of the package, bytes; None if it was not needed for the limits, or is not known.
     """
 
     area: PartArea
     plan: Plan
     name: str
+    size: int | None = None
 
     @property
     def key(self) -> str:
@@ -95,7 +98,8 @@ class Parts:
     Parameters
     ----------
     progress : Progress or None
-        Called while tiles are counted, and while those of a sample are recompressed.
+        Called while tiles are counted, while those of a sample are recompressed, and with the tiles of the parts whose
+        size is known.
 
     Raises
     ------
@@ -144,7 +148,7 @@ class Parts:
         """
         request = self.request
         base = self._estimate or self._sample()
-        sizes = list(map(self._measured, self.planned))
+        sizes = list(self._measured())
         entries = [self.entry(part, size, UNKNOWN_SHA256) for part, size in zip(self.planned, sizes, strict=True)]
         total = sum(sizes) + len(self.manifest(entries).to_bytes())
         low, high = (total + bound - base.total_size for bound in base.interval)
@@ -206,9 +210,11 @@ class Parts:
             yield from self._divided(own, area, size, sizes)
             return
         self._counted += own.tiles
-        if self._progress:
+        if needs_size:
+            self._report_measured(self._counted)
+        elif self._progress:
             self._progress(Phase.COUNTING, self._counted, 0)
-        yield PlannedPart(area, own, name)
+        yield PlannedPart(area, own, name, size if needs_size else None)
 
     def _divided(self, plan: Plan, area: PartArea, needed: int, sizes: PartSizes) -> Iterator[PlannedPart]:
         limits = self.request.limits
@@ -219,11 +225,19 @@ class Parts:
         for part in divide(plan, limits, sizes, has_overview=area.is_overview, progress=self._progress):
             yield from self._fitting(plan, part, sizes)
 
-    def _measured(self, part: PlannedPart) -> int:
-        """Return the size of a part, bytes; see `_size`."""
+    def _measured(self) -> Iterator[int]:
+        """Yield the sizes of the parts, bytes; see `_size`."""
+        measured = 0
+        for part in self.planned:
+            yield self._size(part.plan, part.name) if part.size is None else part.size
+            measured += part.plan.tiles
+            self._report_measured(measured)
+
+    def _report_measured(self, tiles: int) -> None:
+        """Report the tiles of the parts that are measured: the thumbnail of each takes some time to draw."""
         if self._progress:
-            self._progress(Phase.ESTIMATING, 0, 0)
-        return self._size(part.plan, part.name)
+            total = self.request.plan.tiles
+            self._progress(Phase.ESTIMATING, min(tiles, total), total)  # parts may share tiles
 
     def _size(self, plan: Plan, name: str) -> int:
         """Return the size of a part, bytes: exact if its tiles are copied, else estimated."""

@@ -63,6 +63,8 @@ class JobProgress(NamedTuple):
     @property
     def message(self) -> str:
         """A description of the progress."""
+        if self.phase is Phase.ESTIMATING and self.total:
+            return f"Estimating size: {self.done:,} of {self.total:,} tiles"
         return PROGRESS[self.phase].format(done=self.done, total=self.total)
 
     @property

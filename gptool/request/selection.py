@@ -55,19 +55,20 @@ class Area:
 
     Attributes
     ----------
-    edges : float64[n, 4]
-        x, y of the start and the end of each edge of all rings.
-    part_widths : float64[n]
-        For each edge, the width of its part: the shorter side of the part's bounding box.
-    min_part_width : float
-        The smallest of the widths.
+    points : float64[n, 2]
+        x, y of the vertices of all rings, one ring after the other; the last vertex of a ring equals its first.
+        Between rings is a row of NaN.
+    part_sizes : int64[parts]
+        The number of rows of each part, with the row of NaN after it.
+    part_widths : float64[parts]
+        The width of each part: the shorter side of its bounding box.
     bounds : Extent
     masks : Masks
     """
 
-    edges: NDArray[np.float64]
+    points: NDArray[np.float64]
+    part_sizes: NDArray[np.int64]
     part_widths: NDArray[np.float64]
-    min_part_width: float
     bounds: Extent
     masks: Masks = field(default_factory=Masks, repr=False)
 
@@ -77,14 +78,17 @@ class Area:
         import shapely
 
         parts = shapely.get_parts(polygon)
-        rings, part_of_ring = shapely.get_rings(parts, return_index=True)
-        points, ring_of_point = shapely.get_coordinates(rings, return_index=True)
-        is_edge = ring_of_point[:-1] == ring_of_point[1:]
         boxes = shapely.bounds(parts)
+        sizes, part_of_ring = _ring_sizes(parts)
+        del parts  # a copy of the polygon, which may be large
+        points, ends = shapely.get_coordinates(polygon), np.cumsum(sizes)
+        if len(ends) > 1:
+            points = np.insert(points, ends[:-1], np.nan, axis=0)
+        ends += np.arange(len(ends))
+        part_ends = ends[np.searchsorted(part_of_ring, np.arange(1, len(boxes) + 1)) - 1] + 1
+        part_ends[-1] -= 1
         widths = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-        edges = np.hstack((points[:-1], points[1:]))[is_edge]
-        part_widths = widths[part_of_ring[ring_of_point[:-1][is_edge]]]
-        return cls(edges, part_widths, float(widths.min()), Extent(*polygon.bounds))
+        return cls(points, np.diff(part_ends, prepend=0), widths, Extent(*polygon.bounds))
 
     def covered_tiles(self, scheme: TilingScheme, lod: Lod, bundle: BundleAddress) -> NDArray[np.bool_]:
         """Return a mask of the bundle's tiles that share area with the polygon: bool[16384], row-major.
@@ -92,7 +96,7 @@ class Area:
         As with extents, an overlap of at most `EDGE_TOLERANCE` of a tile's side does not select the tile, nor does one
         of at most a quarter of the part's width: so a part of any size, anywhere, selects at least one tile.
         """
-        if len(self.edges) < MIN_SHARED_EDGES:
+        if len(self.points) < MIN_SHARED_EDGES:
             return self._covered(scheme, lod, bundle, 1)
         window = scheme.window(lod, self.bounds, tolerance=0)
         group = bundle.column // (PACKET_SIZE * BUNDLES_AT_ONCE) * PACKET_SIZE * BUNDLES_AT_ONCE
@@ -109,12 +113,29 @@ class Area:
         width, height = scheme.tile_size(lod)
         grid = scheme.origin_x.value, scheme.origin_y.value, width, height, first.row, first.column
         scale = 4 * max(width, height)
-        tolerance = self.min_part_width / scale
-        if tolerance >= EDGE_TOLERANCE:
-            return _area.covered(self.edges, *grid, EDGE_TOLERANCE, count)
         is_narrow = self.part_widths / scale < EDGE_TOLERANCE
-        by_narrow_parts = _area.covered(self.edges[is_narrow], *grid, tolerance, count)
-        return by_narrow_parts | _area.covered(self.edges[~is_narrow], *grid, EDGE_TOLERANCE, count)
+        if not is_narrow.any():
+            return _area.covered(_edges(self.points), *grid, EDGE_TOLERANCE, count)
+        tolerance = float(self.part_widths.min()) / scale
+        in_narrow = np.repeat(is_narrow, self.part_sizes)
+        by_narrow_parts = _area.covered(_edges(self.points[in_narrow]), *grid, tolerance, count)
+        return by_narrow_parts | _area.covered(_edges(self.points[~in_narrow]), *grid, EDGE_TOLERANCE, count)
+
+
+def _ring_sizes(parts: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of vertices of all rings of polygons, and for each ring the index of its polygon."""
+    import shapely
+
+    if not shapely.get_num_interior_rings(parts).any():
+        return shapely.get_num_coordinates(parts), np.arange(len(parts))  # rings are copies, which may be large
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+    return shapely.get_num_coordinates(rings), part_of_ring
+
+
+def _edges(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a view of vertices as edges, float64[n - 1, 4], of which those from and to a row of NaN are none."""
+    step = points.itemsize
+    return np.lib.stride_tricks.as_strided(points, (max(len(points) - 1, 0), 4), (2 * step, step), writeable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ def polygonal(geometry: Geometry) -> MultiPolygon:
     while (shapely.get_type_id(parts) > POLYGON_TYPE_ID).any():
         parts = shapely.get_parts(parts)
     is_polygon = (shapely.get_type_id(parts) == POLYGON_TYPE_ID) & (shapely.area(parts) > 0)
+    if is_polygon.all() and isinstance(geometry, shapely.MultiPolygon):
+        return geometry  # which may be large
     return shapely.MultiPolygon(parts[is_polygon].tolist())
 
 

@@ -49,6 +49,7 @@ def pair(folder: Path, level: int = 0, row: int = 0, column: int = 0) -> tuple[P
 TILE_SETS = {
     "tile off the diagonal": {(8, 1, 2): jpeg_tile(1)},
     "corner of four bundles": square(8, range(126, 130), range(126, 130)),
+    "laid out in the order of the index": {(8, row, column): jpeg_tile(row) for column in (3, 5) for row in (1, 7, 9)},
     "far from row 0": {(12, 0x900, 0xD00): jpeg_tile(1), (12, 0x97F, 0xD01): jpeg_tile(2)},
     "rows outside the scheme": square(1, range(5), range(1)),
 }

@@ -142,13 +142,13 @@ def test_parts_beyond_the_antimeridian_are_moved(polygon: Polygonal, name: int, 
 
 def test_too_many_vertices_are_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number is estimated from the first samples, before the edges are divided again and again."""
-    sampled, sample = list[int](), densify._sample_segments
+    sampled, sample = list[int](), densify._Sampler.sample
 
-    def count(points: Any, mapped: Any, index: Any, *others: Any) -> Any:
-        sampled.append(len(index))
-        return sample(points, mapped, index, *others)
+    def count(sampler: Any, ends: Any, mapped_ends: Any) -> Any:
+        sampled.append(len(ends))
+        return sample(sampler, ends, mapped_ends)
 
-    monkeypatch.setattr(densify, "_sample_segments", count)
+    monkeypatch.setattr(densify._Sampler, "sample", count)
     monkeypatch.setattr(densify, "MAX_VERTICES", 10_000)
     comb = shapely.Polygon([(0.1 * i, 40 + 30 * (i % 2)) for i in range(200)] + [(20, 30), (0, 30)])
     with pytest.raises(

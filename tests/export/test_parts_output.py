@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from gptool import estimate_export_tiles_size, export_tiles
 from gptool.errors import OutputExistsError, ParameterError, TooManyTilesError
 from gptool.model import Phase
+from gptool.output import kind
+from gptool.plan import Plan
 from helpers.bundles import Address
 from helpers.caches import conf_text, make_cache, png_tile
 from helpers.checks import check_nothing_left
@@ -206,3 +209,30 @@ def test_progress_covers_all_parts(cache: Path, tmp_path: Path) -> None:
     assert {total for _, total in seen} == {341}
     assert seen == sorted(seen)
     assert max(seen)[0] >= 341 - 60
+
+
+@pytest.mark.parametrize("options", [{"max_part_size": "650 kB"}, TILES], ids=["size", "tiles"])
+def test_estimate_reports_each_part_and_draws_its_thumbnail_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """The thumbnail is a part of the exact size, and takes most of the time."""
+    seen, drawn, draw = list[tuple[int, int]](), list[Plan](), kind.draw_thumbnail
+
+    def progress(phase: Phase, done: int, total: int) -> None:
+        if phase is Phase.ESTIMATING:
+            seen.append((done, total))
+
+    def count(plan: Plan) -> bytes:
+        drawn.append(plan)
+        return draw(plan)
+
+    monkeypatch.setattr(kind, "draw_thumbnail", count)
+    estimate = estimate_export_tiles_size(cache, progress=progress, **options)
+    assert estimate.parts
+    assert estimate.parts > 3
+    assert {total for _, total in seen} == {341}
+    assert len({done for done, _ in seen}) >= estimate.parts
+    assert seen[-1] == (341, 341)
+    of_parts = Counter(str(plan.selection) for plan in drawn if plan.tiles < 341)
+    assert set(of_parts.values()) == {1}
+    assert len(of_parts) >= estimate.parts

@@ -22,7 +22,11 @@ MESSAGES = [{"type": "esriJobMessageTypeWarning", "description": "x"}]
 PROGRESS: dict[str, tuple[JobProgress, dict[str, Any]]] = {
     "before the first phase": (JobProgress(), {"type": "default", "message": "Executing..."}),
     "counting": (JobProgress(Phase.COUNTING, 1234), {"type": "default", "message": "Counting tiles: 1,234"}),
-    "estimating": (JobProgress(Phase.ESTIMATING, 5, 10), {"type": "default", "message": "Estimating size"}),
+    "estimating": (JobProgress(Phase.ESTIMATING, 5), {"type": "default", "message": "Estimating size"}),
+    "estimating so many": (
+        JobProgress(Phase.ESTIMATING, 5, 1000),
+        {"type": "default", "message": "Estimating size: 5 of 1,000 tiles"},
+    ),
     "exporting": (
         JobProgress(Phase.EXPORTING, 1999, 2000),
         {"type": "step", "message": "Exporting tiles: 1,999 of 2,000", "percent": 99},

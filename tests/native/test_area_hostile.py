@@ -60,6 +60,17 @@ def test_no_edges() -> None:
     assert not covered_tiles(np.empty((0, 4))).any()
 
 
+def test_rows_may_be_apart_reversed_or_overlap() -> None:
+    expected = covered_tiles(BOX)
+    assert expected.any()
+    np.testing.assert_array_equal(covered_tiles(np.hstack([BOX, BOX])[:, :4]), expected)
+    np.testing.assert_array_equal(covered_tiles(BOX[::-1]), expected)
+    vertices = np.vstack([BOX[:, :2], BOX[:1, :2]])
+    overlapping = np.lib.stride_tricks.sliding_window_view(vertices.ravel(), 4)[::2]
+    assert overlapping.strides == (16, 8)
+    np.testing.assert_array_equal(covered_tiles(overlapping), expected)
+
+
 WRONG_EDGES: dict[str, tuple[Callable[[Edges], Any], type[Exception], str]] = {
     "three columns": (
         lambda edges: edges[:, :3].copy(),
@@ -76,8 +87,12 @@ WRONG_EDGES: dict[str, tuple[Callable[[Edges], Any], type[Exception], str]] = {
     "float32": (lambda edges: edges.astype(np.float32), ValueError, "dtype mismatch"),
     "integers": (lambda edges: edges.astype(np.int64), ValueError, "dtype mismatch"),
     "big-endian": (lambda edges: edges.astype(">f8"), ValueError, "dtype mismatch|endian"),
-    "column-major": (np.asfortranarray, ValueError, "not C-contiguous"),
-    "every second row": (lambda edges: edges[::2], ValueError, "not C-contiguous"),
+    "column-major": (np.asfortranarray, ValueError, "edges: numbers of a row are not side by side"),
+    "every second column": (
+        lambda edges: np.repeat(edges, 2, axis=1)[:, ::2],
+        ValueError,
+        "edges: numbers of a row are not side by side",
+    ),
     "list": (lambda edges: edges.tolist(), TypeError, "buffer|bytes-like"),
     "None": (lambda _: None, TypeError, "must not be None"),
 }

@@ -126,8 +126,10 @@ def test_index_v1_is_read_in_column_major_order_up_to_the_first_bad_entry(
     index = bytearray(5 * TILES)
     for entry, offset in entries.items():
         index[5 * entry : 5 * entry + 5] = offset.to_bytes(5, "little")
-    offsets, bad = read_index_v1(index, file_size)
-    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_offsets_v1(entries, file_size)
+    offsets, positions, bad = read_index_v1(index, file_size)
+    expected, expected_bad = expected_offsets_v1(entries, file_size)
+    assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == (expected, expected_bad)
+    assert positions.tolist() == list(expected), "in the order of the index"
     assert (offsets.dtype, len(offsets)) == (np.uint64, TILES)
 
 
@@ -135,7 +137,8 @@ def test_index_v1_is_read_in_column_major_order_up_to_the_first_bad_entry(
 def test_full_index_v1(file_size: int) -> None:
     index = np.random.default_rng(1).bytes(5 * TILES)
     entries = {i: int.from_bytes(index[5 * i : 5 * i + 5], "little") for i in range(TILES)}
-    offsets, bad = read_index_v1(index, file_size)
+    offsets, positions, bad = read_index_v1(index, file_size)
+    assert positions.tolist() == list(expected_offsets_v1(entries, file_size)[0])
     assert ({int(i): int(offsets[i]) for i in np.flatnonzero(offsets)}, bad) == expected_offsets_v1(entries, file_size)
 
 
@@ -150,10 +153,11 @@ def test_entries_of_index_v1_whose_size_field_is_zero_are_absent(entries: dict[i
     index = bytearray(5 * TILES)
     for entry, offset in entries.items():
         index[5 * entry : 5 * entry + 5] = offset.to_bytes(5, "little")
-    found, bad = read_index_v1(index, 2**20, fields)
+    found, positions, bad = read_index_v1(index, 2**20, fields)
     size_fields = {entry: fields[offset - HEADER_V1 :][:4] for entry, offset in entries.items() if offset >= HEADER_V1}
     tiles = {entry: offset for entry, offset in entries.items() if size_fields.get(entry) != bytes(4)}
     assert ({int(i): int(found[i]) for i in np.flatnonzero(found)}, bad) == expected_offsets_v1(tiles, 2**20)
+    assert sorted(positions.tolist()) == np.flatnonzero(found).tolist()
 
 
 @pytest.mark.parametrize("length", [0, 5 * TILES - 1, 5 * TILES + 1, 8 * TILES])
