@@ -6,13 +6,15 @@ import re
 from http import HTTPStatus
 from http.client import responses
 
-from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError
+from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError, OutputError
 from gptool.system.store_url import StoreUrl
 
 STATUS = re.compile(r"status code: ([0-9]{3})")
 
 NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential|no.*credential", re.I)
 """Credentials were looked for where only machines in a cloud have them."""
+
+ACCESS_DENIED = "access is denied by the store"
 
 DENIED = HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN
 
@@ -48,6 +50,12 @@ def has_cause(error: Exception) -> bool:
     return any(pattern.search(str(error)) for pattern, _ in CAUSES)
 
 
+def not_implemented(error: Exception) -> bool:
+    """Return True if the store does not know a kind of request."""
+    found = STATUS.search(str(error))
+    return isinstance(error, NotImplementedError) or (found is not None and int(found[1]) == HTTPStatus.NOT_IMPLEMENTED)
+
+
 def store_error(error: Exception, where: StoreUrl) -> CacheError:
     """Return the error of a request to a store as one of the cache."""
     text, kind = str(error), type(error).__name__
@@ -61,7 +69,7 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     # Only for some kinds of requests, obstore has exceptions of its own for it.
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in DENIED:
         return CacheError(
-            "access is denied by the store",
+            ACCESS_DENIED,
             where=where,
             found=f"status {status}" if status else None,
             expected="credentials that may read and list it",
@@ -71,6 +79,15 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
             "the server does not send ranges of files", where=where, expected="a server that answers range requests"
         )
     return _connection_error(text, where) if status is None else _status_error(status, where)
+
+
+def write_error(error: Exception, where: StoreUrl) -> OutputError:
+    """Return the error of a request that writes to a store, or looks for what is there, as one of the output."""
+    found = store_error(error, where)
+    is_denied = found.what == ACCESS_DENIED
+    expected = "credentials that may list, read, write and delete objects" if is_denied else found.expected
+    what = found.what.replace("cannot be read", "cannot be written")
+    return OutputError(what, where=where, found=found.found, expected=expected)
 
 
 def _connection_error(text: str, where: StoreUrl) -> CacheError:

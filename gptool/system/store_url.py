@@ -15,6 +15,12 @@ SCHEMES = ("s3", "gs", "az", "https", "http")
 LOCATIONS = "the path of a file or folder, or a URL that begins with s3://, gs://, az:// or https://"
 """Where caches can be."""
 
+WRITABLE = ("s3", "gs", "az")
+"""The stores that results can be written to."""
+
+OUTPUTS = "the path of a file or folder, or a URL that begins with s3://, gs:// or az://"
+"""Where results can be."""
+
 URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]+:[\\/]{1,2})(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL)
 """A URL at the end of a text: its scheme, user and password, host and path, and query. A Path has lost a slash."""
 
