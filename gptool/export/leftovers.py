@@ -117,7 +117,7 @@ def _remove_parts(path: Path) -> None:
 def _withdraw_upload(path: Path) -> None:
     """Remove the objects of an unfinished upload from the store."""
     if (path / UPLOAD).exists():
-        from gptool.output.store_staging import withdraw_upload  # imports NumPy, which others do not need
+        from gptool.output.unfinished_upload import withdraw_upload  # imports NumPy, which others do not need
 
         withdraw_upload(path)
 

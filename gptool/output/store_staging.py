@@ -1,18 +1,17 @@
 """Results in object stores: they are staged in a folder of temporary files, then uploaded.
 
 A package is one object, which appears whole. A dataset is complete as soon as it has its conf.xml, which is uploaded
-last; while a dataset is replaced, it has none. The names of the objects that an upload may have put into the store are
-in the staging folder meanwhile, so that what a killed process has left can be removed or gone on with.
+last; while a dataset is replaced, it has none. What an upload may have put into the store is in the staging folder
+meanwhile, so that what a killed process has left can be removed or gone on with.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 
-from gptool import system
+from gptool.cache.incomplete_uploads import Upload, abort_uploads, list_uploads
 from gptool.cache.object_writer import (
     PART_BYTES,
     ObjectExistsError,
@@ -30,11 +29,9 @@ from gptool.model import Progress
 from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import DATASET_ENTRIES, MAX_LISTED, TILE_FILE, exists_error
 from gptool.output.staging_folder import UPLOAD, staging_path
+from gptool.output.unfinished_upload import CONF_XML, UnfinishedUpload, withdraw_upload
 from gptool.output.uploads import Transfer, Uploads
-from gptool.system.store_url import StoreUrl, read_store_url
-
-CONF_XML = "conf.xml"
-"""The object that makes a folder a dataset."""
+from gptool.system.store_url import StoreUrl
 
 LEFT = (
     "Objects of the unfinished dataset may be left in the store: the next run of the same export, or gptool clean, "
@@ -81,8 +78,8 @@ class StoreStaging(ResultStaging):
             return set()
         if at_target and at_target.size:  # an empty one may stand for the folder
             raise OutputExistsError("cannot replace a file with a folder", where=self.target)
-        names = set(found)
-        if CONF_XML in found or names.difference(_left_names(self.place)):
+        names, left = set(found), UnfinishedUpload.read(self.place)
+        if CONF_XML in found or names.difference(left.names if left else ()):
             if names and not self.overwrite:
                 raise exists_error(self.target)
             _check_only_dataset(self.target, names)
@@ -118,12 +115,26 @@ class StoreStaging(ResultStaging):
     def commit(self, staged: Path, progress: Progress | None = None) -> None:
         """Upload a staged file or folder. See `ResultStaging.commit`."""
         with translate_os_errors(self.place):
-            if self._is_folder:
-                self._upload_folder(staged, progress)
-            else:
-                self._upload_file(staged, progress)
+            files = _files(staged) if self._is_folder else {self.target.name: staged}
+            known = self._known_uploads(files.values())
+            try:
+                if self._is_folder:
+                    self._upload_folder(files, known, progress)
+                else:
+                    self._upload_file(staged, known, progress)
+            finally:
+                abort_uploads(self.target, known)
 
-    def _upload_file(self, staged: Path, progress: Progress | None) -> None:
+    def _known_uploads(self, files: Iterable[Path]) -> frozenset[Upload] | None:
+        """Return the incomplete uploads to the target that are not ours; those of a killed run are aborted first.
+
+        None if they are not known, or no file is uploaded by parts.
+        """
+        if left := UnfinishedUpload.read(self.folder):
+            abort_uploads(self.target, left.known)
+        return list_uploads(self.target) if any(path.stat().st_size >= PART_BYTES for path in files) else None
+
+    def _upload_file(self, staged: Path, known: frozenset[Upload] | None, progress: Progress | None) -> None:
         is_there, size = False, staged.stat().st_size
 
         def upload(transfer: Transfer) -> None:
@@ -137,6 +148,7 @@ class StoreStaging(ResultStaging):
                 transfer.advance(size)
 
         self.check()
+        UnfinishedUpload(self.target, frozenset(), known).write(self.folder)
         try:
             Uploads(size, progress).run([upload], 1)
         except BaseException:
@@ -150,12 +162,13 @@ class StoreStaging(ResultStaging):
         except ObjectExistsError:
             raise exists_error(self.target) from None
 
-    def _upload_folder(self, staged: Path, progress: Progress | None) -> None:
+    def _upload_folder(
+        self, files: dict[str, Path], known: frozenset[Upload] | None, progress: Progress | None
+    ) -> None:
         """Upload the files of a dataset, conf.xml last; an old dataset has none from the start."""
-        old, files = self._check(), _files(staged)
+        old, is_replaced = self._check(), False
+        UnfinishedUpload(self.target, frozenset({*files, *old}), known).write(self.folder)
         conf_xml = files.pop(CONF_XML)
-        _write_names(self.folder, self.target, {*files, *old, CONF_XML})
-        is_replaced = False
         try:
             if CONF_XML in old:
                 delete_objects(self.target, [CONF_XML])
@@ -185,49 +198,6 @@ class StoreStaging(ResultStaging):
         except OutputError:
             self.keep()
             error.add_note(LEFT)
-
-
-def withdraw_upload(folder: Path) -> None:
-    """Remove the objects that an unfinished upload has put into a store, as its staging folder says.
-
-    Raises
-    ------
-    OutputError
-        If they cannot be removed.
-    """
-    url = upload_url(folder)
-    if url is None:
-        return
-    found = list_objects(url)
-    if CONF_XML not in found:
-        delete_objects(url, sorted(_left_names(folder) & found.keys()))
-    (folder / UPLOAD).unlink(missing_ok=True)
-
-
-def upload_url(folder: Path) -> StoreUrl | None:
-    """Return the URL to which an unfinished upload goes, as its staging folder says."""
-    value = _read(folder)
-    return read_store_url(value["url"]) if value else None
-
-
-def _left_names(folder: Path) -> set[str]:
-    """Return the paths of the objects that an unfinished upload may have put into the store."""
-    value = _read(folder)
-    return set(value["names"]) if value else set()
-
-
-def _read(folder: Path) -> dict[str, str] | None:
-    try:
-        value: dict[str, str] = json.loads((folder / UPLOAD).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return value
-
-
-def _write_names(folder: Path, url: StoreUrl, names: Collection[str]) -> None:
-    """Write the file that `withdraw_upload` reads, in one step."""
-    data = json.dumps({"url": str(url), "names": sorted(names)}).encode()
-    system.replace_private(folder / UPLOAD, data)
 
 
 def _files(folder: Path) -> dict[str, Path]:
