@@ -143,6 +143,10 @@ def _read_url(output: str | StoreUrl, *, has_parts: bool) -> StoreUrl:
         raise ParameterError("output has no name", where=url, found="a bucket", expected=EXPECTED_NAME)
     if url.scheme not in WRITABLE:
         raise ParameterError("results cannot be written to a web server", where=url, expected=OUTPUTS)
+    if not {"", ".", ".."}.isdisjoint(url.path.split("/")):
+        raise ParameterError(
+            "path has an empty part, . or ..", where=url, expected="the names of folders and the output"
+        )
     if has_parts:
         raise ParameterError(
             "parts cannot be written to a store", where=url, expected="the name of a folder on a disk, or no parts"

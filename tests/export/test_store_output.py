@@ -310,6 +310,8 @@ INVALID = {
     "s3://AK:secret@results/x": "output: s3:// URL has keys, which are taken from the environment only",
     "s3://results/x.zip": "s3://results/x.zip: unsupported output format; found the suffix .zip",
     "s3://results/.tpkx": "output has no name",
+    "s3://results/a//x": r"s3://results/a//x: path has an empty part, \. or \.\.; expected the names of folders and",
+    "s3://results/a/../x.tpkx": r"path has an empty part, \. or \.\.",
     "ftp://host/x.tpkx": "is a URL, not a path",
 }
 
