@@ -46,11 +46,12 @@ def list_objects(url: StoreUrl) -> dict[str, StoredObject]:
     OutputError
         If it cannot be listed, such as in a bucket that does not exist.
     """
-    from obstore import list as list_all
-
     found = {}
     with _write_errors(url):
-        for page in list_all(open_client(url.root).store, url.path):
+        store = open_client(url.root).store
+        from obstore import list as list_all  # after the error if it is missing
+
+        for page in list_all(store, url.path):
             for meta in page:
                 # What is created with the name of a folder in a store's console is no object in it.
                 if name := meta["path"][len(url.path) + 1 :]:
@@ -60,11 +61,12 @@ def list_objects(url: StoreUrl) -> dict[str, StoredObject]:
 
 def find_object(url: StoreUrl) -> StoredObject | None:
     """Return the object of a URL; None if there is none. Raises OutputError if that cannot be queried."""
-    from obstore import head
-
     with _write_errors(url):
+        store = open_client(url.root).store
+        from obstore import head  # after the error if it is missing
+
         try:
-            return _stored(head(open_client(url.root).store, url.path))
+            return _stored(head(store, url.path))
         except FileNotFoundError:
             return None
 
