@@ -75,6 +75,7 @@ class Phase(StrEnum):
     SCORING = "scoring"
     ESTIMATING = "estimating"
     EXPORTING = "exporting"
+    UPLOADING = "uploading"
     HASHING = "hashing"
     VERIFYING = "verifying"
 
@@ -89,7 +90,8 @@ class Progress(Protocol):
         ----------
         phase : Phase
         done, total : int
-            The tiles (HASHING: bytes, VERIFYING: parts) processed so far, and in total; `total` is 0 while unknown.
+            The tiles (UPLOADING, HASHING: bytes; VERIFYING: parts) processed so far, and in total; `total` is 0 while
+            unknown.
         """
 
 

@@ -18,7 +18,7 @@ from gptool.output.registry import is_tile_package, resolve_output
 from gptool.output.staging import check_target
 from gptool.request import invalid_inputs
 from gptool.request.levels import ExportBy, level_notices, read_levels, select_levels
-from gptool.system.store_url import AnyLocation
+from gptool.system.store_url import AnyLocation, StoreUrl
 
 Inputs = dict[str, arcpy.Parameter]
 """Parameters by the operation's names."""
@@ -138,6 +138,8 @@ def show_output_messages(output: arcpy.Parameter, *, has_parts: bool) -> None:
         return
     try:
         target, kind = resolve_output(path, None, has_parts=has_parts)
+        if isinstance(target, StoreUrl):
+            raise ParameterError("is a URL, not a path", where=target, expected="the path of a file or folder")
         if os.path.lexists(target):
             check_target(target, is_folder=has_parts or not kind.is_file, overwrite=arcpy.env.overwriteOutput)
             output.setWarningMessage("The output exists, and will be replaced.")

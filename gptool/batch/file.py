@@ -54,15 +54,15 @@ class BatchExport:
     name : str
     cache : Path or StoreUrl
         Absolute path or URL.
-    output : Path
-        Absolute path.
+    output : Path or StoreUrl
+        Absolute path or URL.
     arguments : mapping
         The further arguments of `gptool.export.calls.run_call`.
     """
 
     name: str
     cache: Location
-    output: Path
+    output: Location
     arguments: Mapping[str, Any]
 
 
@@ -107,7 +107,7 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
     _check_values(path, prefix, own)
     table = {**defaults, **own}
     cache = read_store(path, prefix, table, "cache") or _read_path(path, prefix, table, "cache")
-    output = _read_path(path, prefix, table, "output")
+    output = read_store(path, prefix, table, "output") or _read_path(path, prefix, table, "output")
     parameters = {PARAMETERS[key]: None if is_absent(table.get(key)) else table[key] for key in PARAMETERS}
     with _errors_of(path, prefix):
         area = path_or_json(parameters[PARAMETERS[AREA]])
@@ -162,21 +162,24 @@ def _check_outputs(path: Path, exports: tuple[BatchExport, ...]) -> None:
     """Check that each export can run without the others: no output is, contains or lies in what another one uses."""
     outputs: dict[Path, str] = {}
     for export in exports:
-        place, key = system.real_path(export.output), f"exports.{export.name}.output"
+        place, key = _place(export.output), f"exports.{export.name}.output"
         if place in outputs:
             raise _shared_error(path, f"{key} is that of {outputs[place]}", export.output)
         outputs[place] = key
     for export in exports:
-        for folder in system.real_path(export.output).parents:
+        for folder in _place(export.output).parents:
             if folder in outputs:
                 raise _shared_error(path, f"exports.{export.name}.output lies in {outputs[folder]}", export.output)
-        if isinstance(export.cache, StoreUrl):
-            continue
-        cache = system.real_path(export.cache)
+        cache = _place(export.cache)
         for folder in (cache, *cache.parents):
             if folder in outputs:
                 raise _shared_error(path, f"exports.{export.name}.cache is or lies in {outputs[folder]}", export.cache)
 
 
-def _shared_error(path: Path, what: str, found: Path) -> SettingsError:
+def _place(location: Location) -> Path:
+    """Return a path without symbolic links; for a URL, one that is below those of the folders above it."""
+    return Path(str(location)) if isinstance(location, StoreUrl) else system.real_path(location)
+
+
+def _shared_error(path: Path, what: str, found: Location) -> SettingsError:
     return SettingsError(what, where=path, found=found, expected="an output that no other export of the file uses")

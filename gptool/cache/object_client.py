@@ -77,10 +77,15 @@ class ListedObject(NamedTuple):
 
 
 class ObjectClient:
-    """The objects of a bucket, a container or a host. Thread-safe."""
+    """The objects of a bucket, a container or a host. Thread-safe.
+
+    Attributes
+    ----------
+    store : obstore.store.ObjectStore
+    """
 
     def __init__(self, root: StoreUrl) -> None:
-        self._root, self._store = root, _open_store(root)
+        self._root, self.store = root, _open_store(root)
 
     def read(self, url: StoreUrl, start: int, size: int, state: ObjectState | None) -> NDArray[np.uint8]:
         """Return a range of an object.
@@ -133,7 +138,7 @@ class ObjectClient:
 
         for attempt in range(MAX_READS):
             try:
-                result = get(self._store, url.path, options={"range": asked})
+                result = get(self.store, url.path, options={"range": asked})
                 return np.frombuffer(memoryview(result.bytes()), np.uint8), object_state(result.meta), result.range[0]
             except Exception as error:  # those of obstore have no base class that includes all
                 if attempt + 1 == MAX_READS or not cut_error(error):
@@ -145,7 +150,7 @@ class ObjectClient:
         from obstore import head
 
         try:
-            return object_state(head(self._store, url.path))
+            return object_state(head(self.store, url.path))
         except Exception as error:
             raise store_error(error, url) from None
 
@@ -160,7 +165,7 @@ class ObjectClient:
         from obstore import list_with_delimiter
 
         try:
-            found = list_with_delimiter(self._store, url.path or None)
+            found = list_with_delimiter(self.store, url.path or None)
         except FileNotFoundError as error:
             if self._root.is_web:
                 return [], []
@@ -196,7 +201,7 @@ class ObjectClient:
             return *self.list_folder(url), True
         start = len(url.path) + 1 if url.path else 0
         try:
-            page = next(iter(list_all(self._store, url.path or None, chunk_size=PAGE)), [])
+            page = next(iter(list_all(self.store, url.path or None, chunk_size=PAGE)), [])
         except Exception as error:
             raise store_error(error, url) from None
         found = [ListedObject(meta["path"][start:], object_state(meta)) for meta in page]
@@ -238,7 +243,7 @@ def open_client(root: StoreUrl) -> ObjectClient:
     process, client = make_client(root)
     if process != os.getpid():
         raise CacheError(
-            "a store cannot be read in a process that was forked from one that had read it",
+            "a store cannot be used in a process that was forked from one that had used it",
             where=root,
             expected="the start method spawn or forkserver",
         )
@@ -255,7 +260,8 @@ def _open_store(root: StoreUrl) -> ObjectStore:
     try:
         from obstore import store as stores
     except ModuleNotFoundError as error:
-        raise CacheError(f"{error.name} is missing, which reads from stores", where=root, expected=INSTALL) from None
+        what = f"{error.name} is missing, which reads and writes stores"
+        raise CacheError(what, where=root, expected=INSTALL) from None
     settings = store_settings(root)
     client: Any = dict(CLIENT)
     if settings.endpoint.startswith("http:"):

@@ -6,13 +6,15 @@ import re
 from http import HTTPStatus
 from http.client import responses
 
-from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError
+from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError, OutputError
 from gptool.system.store_url import StoreUrl
 
 STATUS = re.compile(r"status code: ([0-9]{3})")
 
 NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential|no.*credential", re.I)
 """Credentials were looked for where only machines in a cloud have them."""
+
+ACCESS_DENIED = "access is denied by the store"
 
 DENIED = HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN
 
@@ -37,6 +39,13 @@ CAUSES = (
 class ObjectNotFoundError(CacheNotFoundError):
     """Raised if there is no object of a name."""
 
+CREDENTIALS = {
+    "s3": "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
+    "gs": "a key file in GOOGLE_APPLICATION_CREDENTIALS, or the login of gcloud auth application-default login",
+    "az": "a key in AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING",
+}
+"""Where credentials are usually stated."""
+
 
 def cut_error(error: Exception) -> bool:
     """Return True if a read that failed may succeed when it is repeated: obstore repeats only the request itself."""
@@ -46,6 +55,12 @@ def cut_error(error: Exception) -> bool:
 def has_cause(error: Exception) -> bool:
     """Return True if a request failed because of the connection, rather than by an answer."""
     return any(pattern.search(str(error)) for pattern, _ in CAUSES)
+
+
+def not_implemented(error: Exception) -> bool:
+    """Return True if the store does not know a kind of request."""
+    found = STATUS.search(str(error))
+    return isinstance(error, NotImplementedError) or (found is not None and int(found[1]) == HTTPStatus.NOT_IMPLEMENTED)
 
 
 def store_error(error: Exception, where: StoreUrl) -> CacheError:
@@ -61,7 +76,7 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     # Only for some kinds of requests, obstore has exceptions of its own for it.
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in DENIED:
         return CacheError(
-            "access is denied by the store",
+            ACCESS_DENIED,
             where=where,
             found=f"status {status}" if status else None,
             expected="credentials that may read and list it",
@@ -73,12 +88,13 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     return _connection_error(text, where) if status is None else _status_error(status, where)
 
 
-CREDENTIALS = {
-    "s3": "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
-    "gs": "a key file in GOOGLE_APPLICATION_CREDENTIALS, or the login of gcloud auth application-default login",
-    "az": "a key in AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING",
-}
-"""Where credentials are usually stated."""
+def write_error(error: Exception, where: StoreUrl) -> OutputError:
+    """Return the error of a request that writes to a store, or looks for what is there, as one of the output."""
+    found = store_error(error, where)
+    is_denied = found.what == ACCESS_DENIED
+    expected = "credentials that may list, read, write and delete objects" if is_denied else found.expected
+    what = found.what.replace("cannot be read", "cannot be written")
+    return OutputError(what, where=where, found=found.found, expected=expected)
 
 
 def _connection_error(text: str, where: StoreUrl) -> CacheError:

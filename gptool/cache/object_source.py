@@ -126,6 +126,20 @@ class ObjectSource(RangeSource):
         return values
 
 
+def read_object(url: StoreUrl) -> tuple[int, Iterator[NDArray[np.uint8]]]:
+    """Return the size of an object, bytes, and an iterator of its bytes in order.
+
+    Raises
+    ------
+    CacheError
+        If it cannot be read, or is changed meanwhile: also by the iterator.
+    """
+    state = open_client(url.root).state(url)
+    source = ObjectSource(url, url, state, 0, state.size)
+    offsets = range(0, state.size, REQUEST_BYTES)
+    return state.size, source.read_ranges((start, min(REQUEST_BYTES, state.size - start)) for start in offsets)
+
+
 def read_kept_head(source: ByteSource, state: ObjectState, size: int) -> NDArray[np.uint8]:
     """Return the first bytes of an object or of a member of a package, from memory if they are still there."""
     key = source.where, state, size

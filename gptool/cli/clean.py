@@ -35,7 +35,8 @@ def command(folder: str, older_than: int | None, as_json: bool) -> None:
     """List, and with --older-than remove, what interrupted exports have left in FOLDER, the folder of outputs.
 
     The next run of the same export would go on with it. What a running export uses is never removed. A dataset that was
-    about to be overwritten is put back first.
+    about to be overwritten is put back first. Exports to stores leave it in the folder of temporary files, and objects
+    of a dataset in the store, which are removed, too.
     """
     from gptool.export.leftovers import list_leftovers, remove_leftover
 

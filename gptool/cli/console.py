@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gptool.display.progress_bar import progress_bar, tiles_text
+from gptool.display.progress_bar import amount_text, progress_bar, rate_text
 from gptool.errors import ExportCancelledError, GptoolError, LimitError, ParameterError, SettingsError, notes
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def show_progress(*, hidden: bool = False) -> Iterator[Progress]:
 
         def progress(phase: Phase, done: int, total: int, /) -> None:
             nonlocal last
-            last = f"{phase} {done:,} of {total:,} tiles" if total else f"{phase} {done:,} tiles"
+            last = f"{phase} {amount_text(phase, done, total)}"
             show(phase, done, total)
 
         yield progress
@@ -199,7 +199,7 @@ def _lines() -> Iterator[Progress]:
         if now < due or (total and done >= total):
             return
         due = now + LINE_SECONDS
-        line = f"{phase.capitalize()}: {tiles_text(done, total, now - started)}"
+        line = f"{phase.capitalize()}: {rate_text(phase, done, total, now - started)}"
         if done and total:
             line += f", {(total - done) * (now - started) / done:,.0f} s left"
         click.echo(line, err=True)

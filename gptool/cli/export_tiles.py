@@ -19,9 +19,10 @@ from gptool.cli.console import (
 )
 from gptool.cli.options import cache_argument, json_option, limit_option, reject_empty, selection_options
 from gptool.cli.report_file import prepare_report, write_failure_report
-from gptool.cli.usage import Command, Integer, Location
+from gptool.cli.usage import Command, Integer, Location, StoreLocation
 from gptool.errors import CacheError, translate_os_errors
 from gptool.request.limits import MAX_WORKERS
+from gptool.system.store_url import OUTPUTS
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Examples:
   gptool export-tiles relief smaller.tpkx --optimize-tiles-for-size
   gptool export-tiles relief small.tpkx --target-size 500MB
   gptool export-tiles relief parts --max-part-size 2GB
+  gptool export-tiles relief s3://tiles/relief.tpkx
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -43,7 +45,7 @@ MAX_LISTED = 10
 
 @click.command("export-tiles", cls=Command, epilog=EPILOG)
 @cache_argument
-@click.argument("output", type=Location())
+@click.argument("output", type=StoreLocation(OUTPUTS))
 @selection_options
 @limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
@@ -94,9 +96,9 @@ def command(
     """Export tiles of CACHE into OUTPUT.
 
     CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store. OUTPUT is a tile package, x.tpkx
-    or x.tpk, or the name of a folder, without suffix, for a cache raster dataset. With --max-part-size or
-    --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it are
-    created.
+    or x.tpk, or the name of a folder, without suffix, for a cache raster dataset; or the URL of one that begins with
+    s3://, gs:// or az://. With --max-part-size or --max-part-tiles, it is the name of a folder for tile packages and
+    their manifest.json. Missing folders above it are created.
     """
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 
 from gptool import system
 from gptool.cli.console import with_options
-from gptool.cli.usage import CacheLocation, Integer
+from gptool.cli.usage import Integer, StoreLocation
 from gptool.request.parameters import BY_NAME, Parameter
-from gptool.system.store_url import hide_secrets
+from gptool.system.store_url import LOCATIONS, hide_secrets
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
@@ -44,7 +44,7 @@ MORE = {
 }
 """What the help of an option says besides the documentation of its parameter."""
 
-cache_argument = click.argument("cache", type=CacheLocation())
+cache_argument = click.argument("cache", type=StoreLocation(LOCATIONS))
 
 json_option = click.option(
     "--json",

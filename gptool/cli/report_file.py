@@ -58,8 +58,10 @@ def prepare_report(report: str, cache: str, output: str) -> Path:
 
 def write_failure_report(path: Path, cache: str, output: str, job: Job) -> None:
     """Write the report of a job without a result, with the paths of cache and output, which its parameters lack."""
-    shown = hide_secrets(cache) if is_store_url(cache) else str(Path(cache).absolute())
-    paths = {"cache": shown, "output": str(Path(output).absolute())}
+    paths = {
+        name: hide_secrets(location) if is_store_url(location) else str(Path(location).absolute())
+        for name, location in (("cache", cache), ("output", output))
+    }
     try:
         path.write_text(json.dumps({**(job.report or {}), **paths}, indent=2, default=str), encoding="utf-8")
     except OSError as error:

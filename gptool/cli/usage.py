@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool import system
-from gptool.system.store_url import LOCATIONS, hide_secrets, is_store_url, read_store_url
+from gptool.system.store_url import hide_secrets, is_store_url, read_store_url
 from gptool.text import format_choices, nearest_name
 
 if TYPE_CHECKING:
@@ -110,8 +110,12 @@ class Location(click.Path):
         return super().convert(value, param, ctx)
 
 
-class CacheLocation(Location):
-    """The path of a cache, or its URL in a store."""
+class StoreLocation(Location):
+    """A path, or a URL in a store."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__()
+        self._expected = expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path or URL. Raises BadParameter as `Location.convert`."""
@@ -119,10 +123,10 @@ class CacheLocation(Location):
             try:
                 read_store_url(value)
             except ValueError as error:
-                self.fail(f"{error}; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
+                self.fail(f"{error}; found {hide_secrets(str(value))}, expected {self._expected}", param, ctx)
             return value
         if value and system.is_url(value):
-            self.fail(f"unsupported URL; found {hide_secrets(str(value))}, expected {LOCATIONS}", param, ctx)
+            self.fail(f"unsupported URL; found {hide_secrets(str(value))}, expected {self._expected}", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -9,8 +9,9 @@ import click
 
 from gptool.cli.console import WIDE, output_width, print_json, print_table
 from gptool.cli.options import json_option
-from gptool.cli.usage import CacheLocation, Choice, Command
+from gptool.cli.usage import Choice, Command, StoreLocation
 from gptool.errors import CacheError, ParameterError
+from gptool.system.store_url import LOCATIONS
 from gptool.verification.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ MAX_LISTED = 100
 
 
 @click.command("verify", cls=Command, epilog=EPILOG)
-@click.argument("package", type=CacheLocation(), metavar="PACKAGE|CACHE")
+@click.argument("package", type=StoreLocation(LOCATIONS), metavar="PACKAGE|CACHE")
 @click.option(
     "--client",
     "clients",
@@ -49,7 +50,7 @@ MAX_LISTED = 100
 )
 @click.option(
     "--source",
-    type=CacheLocation(),
+    type=StoreLocation(LOCATIONS),
     metavar="CACHE",
     help="The cache that the package was exported from: each tile must be its tile or a coarser quantisation of it, "
     "and none may be missing within the levels and the full extent.",

@@ -9,11 +9,15 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from gptool.errors import ParameterError
+from gptool.text import format_bytes
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gptool.model import Phase, Progress
+
+BYTE_PHASES = frozenset({"uploading", "hashing"})
+"""The phases whose progress is counted in bytes."""
 
 
 def as_progress(progress: Progress | bool | None) -> AbstractContextManager[Progress | None]:
@@ -42,25 +46,38 @@ def progress_bar() -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[tiles]}"),
+        TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    started = time.monotonic()
+    started = reported = time.monotonic()
+    current: Phase | None = None
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, tiles="", visible=False)
+        task = bar.add_task("", total=None, amount="", visible=False)
 
         def progress(phase: Phase, done: int, total: int, /) -> None:
-            tiles = tiles_text(done, total, time.monotonic() - started)
+            nonlocal started, reported, current
+            if phase is not current:  # another kind of work, at another rate
+                started, current = reported, phase
+            reported = time.monotonic()
+            text = rate_text(phase, done, total, reported - started)
             bar.update(
-                task, description=phase.capitalize(), completed=done, total=total or None, tiles=tiles, visible=True
+                task, description=phase.capitalize(), completed=done, total=total or None, amount=text, visible=True
             )
 
         yield progress
 
 
-def tiles_text(done: int, total: int, seconds: float) -> str:
-    """Return the tiles that are done, of how many, and the rate; `total` is 0 while it is unknown."""
+def rate_text(phase: Phase, done: int, total: int, seconds: float) -> str:
+    """Return what is done, of how much, and the rate; `total` is 0 while it is unknown."""
+    amount, rate = amount_text(phase, done, total), done / max(seconds, 1e-9)
     if not total:
-        return f"{done:,} tiles so far"
-    return f"{done:,} of {total:,} tiles, {done / max(seconds, 1e-9):,.0f} tiles/s"
+        return f"{amount} so far"
+    return f"{amount}, {format_bytes(round(rate)) if phase in BYTE_PHASES else f'{rate:,.0f} tiles'}/s"
+
+
+def amount_text(phase: Phase, done: int, total: int) -> str:
+    """Return the tiles or bytes that are done, and of how many; `total` is 0 while it is unknown."""
+    if phase in BYTE_PHASES:
+        return f"{format_bytes(done)} of {format_bytes(total)}" if total else format_bytes(done)
+    return f"{done:,} of {total:,} tiles" if total else f"{done:,} tiles"

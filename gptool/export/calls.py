@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +20,14 @@ from gptool.export.report import ExportResult
 from gptool.export.runners import unit_runner
 from gptool.model import Progress, StorageFormat
 from gptool.output.registry import resolve_output
+from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import Staging, created_folder
+from gptool.output.store_staging import StoreStaging
 from gptool.output.tpkx import TPKX
 from gptool.request import Request, read_call
 from gptool.request.limits import read_limit
 from gptool.request.values import read_boolean
-from gptool.system.store_url import AnyLocation
+from gptool.system.store_url import AnyLocation, Location, StoreUrl
 
 
 class FinishedExport(NamedTuple):
@@ -38,7 +40,7 @@ class FinishedExport(NamedTuple):
 
 def run_call(
     cache: TileCache | AnyLocation,
-    output: str | os.PathLike[str],
+    output: AnyLocation,
     *,
     max_export_tiles_count: int | None = None,
     overwrite: bool = False,
@@ -59,14 +61,24 @@ def run_call(
     target, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
     is_folder = request.has_parts or not kind.is_file
     request = replace(request, tile_package=kind.is_file)
-    with unit_runner(workers, executor, dask) as runner, created_folder(target.parent):
-        staging = Staging(target, is_folder=is_folder, overwrite=replaces, resumable=True)
+    with unit_runner(workers, executor, dask) as runner, _created_parent(target):
+        staging = _make_staging(target, is_folder=is_folder, overwrite=replaces)
         with as_progress(progress) as report:
             prepared = prepare(cache, request, kind=kind, target=target, name=target.name, limit=limit, progress=report)
             with staging:
                 result = prepared.export(staging, runner, report, restart=read_boolean(restart, "restart"))
     result = replace(result, messages=(*prepared.notices, *result.messages))
     return FinishedExport(request, prepared, result)
+
+
+def _created_parent(target: Location) -> AbstractContextManager[None]:
+    """Return a context in which the folder of a target exists; see `created_folder`. Stores have no empty folders."""
+    return nullcontext() if isinstance(target, StoreUrl) else created_folder(target.parent)
+
+
+def _make_staging(target: Location, *, is_folder: bool, overwrite: bool) -> ResultStaging:
+    kind = StoreStaging if isinstance(target, StoreUrl) else Staging
+    return kind(target, is_folder=is_folder, overwrite=overwrite, resumable=True)
 
 
 def run_estimate(
@@ -83,7 +95,7 @@ def prepare_estimate(
     cache: TileCache | AnyLocation,
     *,
     tile_package: bool | None = None,
-    output: str | os.PathLike[str] | None = None,
+    output: AnyLocation | None = None,
     max_export_tiles_count: int | None = None,
     target: Path | None = None,
     progress: Progress | None = None,

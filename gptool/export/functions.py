@@ -58,9 +58,9 @@ def export_tiles(
     ----------
     cache : TileCache, path or URL
         A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
-    output : path
+    output : path or URL
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
-        appears whole or not at all. With parts, the name of their folder.
+        appears whole or not at all. With parts, the name of their folder. A URL begins with `s3://`, `gs://` or `az://`.
     levels : str, number, iterable of numbers or None
         The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
     export_by : {"LevelID", "Resolution", "Scale"}
@@ -106,7 +106,7 @@ def export_tiles(
         Replace an existing output.
     resume : bool
         Go on with what an interrupted run of the same export has finished, which is kept in a hidden folder beside the
-        output. False discards it.
+        output; for a URL, in the folder of temporary files. False discards it.
     workers : int or None
         The number of threads, or with an executor of tasks at once. By default, the number of processors, or of the
         executor's workers.

@@ -30,12 +30,14 @@ from gptool.export.left_parts import LeftParts
 from gptool.export.unit_record import RecordPlace, UnitResult, bundle_stamp, encode_result
 from gptool.jpeg.recompression import Recompression
 from gptool.model import BundleAddress, Message
+from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import RESTART_OPTION, Staging
+from gptool.system.store_url import Location, StoreUrl
 
 FORMAT = 1
 """The version of the format of journals."""
 
-KEPT = f"Finished bundles are kept beside the output: the same export goes on with them, or anew with {RESTART_OPTION}."
+KEPT = "Finished bundles are kept {place}: the same export goes on with them, or anew with {option}."
 """The note of an interruption."""
 
 DISCARDED = (
@@ -75,7 +77,10 @@ class Pass:
     def is_in_place(self) -> bool:
         """Whether the target is the result of the pass: an earlier run ended when it had been put there."""
         stamp: list[int] | None = self.end["stamp"] if self.end else None
-        return stamp is not None and self.journal.staging.has_result(stamp) and not self._has_changed()
+        if stamp is None:
+            return False
+        staging = self.journal.staging
+        return staging.has_result(stamp, self.folder / staging.target.name) and not self._has_changed()
 
     def _has_changed(self) -> bool:
         return any(map(self.has_changed, self.finished))
@@ -122,7 +127,7 @@ class Journal:
 
     Attributes
     ----------
-    staging : Staging
+    staging : ResultStaging
     cache : TileCache
     messages : list of Message
         What was found when it was opened.
@@ -131,7 +136,7 @@ class Journal:
 
     Parameters
     ----------
-    staging : Staging
+    staging : ResultStaging
     cache : TileCache
         The cache that is read.
     fingerprint : str
@@ -147,12 +152,12 @@ class Journal:
         If the journal cannot be read or written.
     """
 
-    def __init__(self, staging: Staging, cache: TileCache, fingerprint: str, *, restart: bool) -> None:
+    def __init__(self, staging: ResultStaging, cache: TileCache, fingerprint: str, *, restart: bool) -> None:
         self.staging, self.cache, self.messages = staging, cache, list[Message]()
         self._passes: dict[str, Pass] = {}
-        header = {"format": FORMAT, "output": staging.target.name, "fingerprint": fingerprint}
+        header = {"format": FORMAT, "output": output_name(staging.target), "fingerprint": fingerprint}
         parts = LeftParts.read(staging.folder)
-        if parts is not None:
+        if parts is not None and isinstance(staging, Staging):
             self.messages = parts.discard(staging, restart=restart)
         end = 0 if restart or parts is not None else self._read(header)
         self.has_units = any(each.finished for each in self._passes.values())
@@ -214,7 +219,12 @@ class Journal:
         self._file.close()
         if error is not None and self.has_units and is_interruption(error):
             self.staging.keep()
-            error.add_note(KEPT)
+            error.add_note(KEPT.format(place=self.staging.kept_place, option=RESTART_OPTION))
+
+
+def output_name(target: Location) -> str:
+    """Return how journals name an output: the URL, or the name beside the staging folder."""
+    return str(target) if isinstance(target, StoreUrl) else target.name
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -225,7 +235,7 @@ def is_interruption(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_journal(staging: Staging, cache: TileCache, fingerprint: str, *, restart: bool) -> Iterator[Journal]:
+def open_journal(staging: ResultStaging, cache: TileCache, fingerprint: str, *, restart: bool) -> Iterator[Journal]:
     """Open the journal of an export in the context of its staging; see `Journal`.
 
     Raises
@@ -236,7 +246,7 @@ def open_journal(staging: Staging, cache: TileCache, fingerprint: str, *, restar
         If the target exists, must not be replaced, and is not the result of an earlier run of the same export; or if
         it holds parts of an interrupted export.
     """
-    with translate_os_errors(staging.target):
+    with translate_os_errors(staging.place):
         journal = Journal(staging, cache, fingerprint, restart=restart)
     with journal:
         if not journal.has_result_in_place:

@@ -12,7 +12,7 @@ from typing import Any
 from gptool.errors import OutputError, translate_os_errors
 from gptool.export.journal_file import JOURNAL, read_lines
 from gptool.export.left_parts import LeftParts
-from gptool.output.staging_folder import LOCK, OLD, PREFIX, SUFFIX, StagingFolder
+from gptool.output.staging_folder import LOCK, OLD, PREFIX, SUFFIX, UPLOAD, StagingFolder
 
 NAMES = f"{PREFIX}*{SUFFIX}"
 
@@ -25,7 +25,7 @@ class Leftover:
     ----------
     path : Path
     output : str or None
-        The name of the output; None if it is not known.
+        The name of the output, or its URL in a store; None if it is not known.
     bundles : int
         The finished bundles that the next run of the export could take over.
     size : int
@@ -76,7 +76,7 @@ def remove_leftover(leftover: Leftover, *, before: float) -> bool:
     """Remove a leftover, unless a process uses it or has changed it since; return whether it was removed.
 
     An old dataset in it, which an overwrite had moved aside, is put back first if there is no new one. Finished parts
-    in the output are removed, unless the output is complete.
+    in the output are removed, unless the output is complete, and objects of an unfinished upload in the store.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ def remove_leftover(leftover: Leftover, *, before: float) -> bool:
     Raises
     ------
     OutputError
-        If it cannot be locked, or the old dataset cannot be put back; then it stays.
+        If it cannot be locked, the old dataset cannot be put back, or objects in a store cannot be removed; then it
+        stays.
     """
     with translate_os_errors(leftover.path):
         staged = StagingFolder.open_left(leftover.path)
@@ -96,6 +97,7 @@ def remove_leftover(leftover: Leftover, *, before: float) -> bool:
         try:
             if _modified(leftover.path) < before:
                 _remove_parts(leftover.path)
+                _withdraw_upload(leftover.path)
                 staged.restore()
                 staged.remove()
         finally:
@@ -110,6 +112,14 @@ def _remove_parts(path: Path) -> None:
         output = path.with_name(Path(parts.header["output"]).name)
         if not parts.is_complete(output):
             parts.remove(output)
+
+
+def _withdraw_upload(path: Path) -> None:
+    """Remove the objects of an unfinished upload from the store."""
+    if (path / UPLOAD).exists():
+        from gptool.output.unfinished_upload import withdraw_upload  # imports NumPy, which others do not need
+
+        withdraw_upload(path)
 
 
 def _describe(path: Path) -> Leftover:

@@ -23,12 +23,13 @@ from gptool.jpeg.recompression import Recompression
 from gptool.model import Message, Progress
 from gptool.output.kind import OutputKind
 from gptool.output.registry import kind_for_request
+from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import Staging
 from gptool.plan import Plan, make_plan
 from gptool.plan.limit import check_count
 from gptool.png.optimisation import require_oxipng
 from gptool.request import Request
-from gptool.system.store_url import AnyLocation, StoreUrl
+from gptool.system.store_url import AnyLocation, Location, StoreUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class PreparedExport:
         return replace(estimate, target=choice, messages=(choice.message(estimate.total_size),))
 
     def export(
-        self, staging: Staging, runner: UnitRunner, progress: Progress | None = None, *, restart: bool = False
+        self, staging: ResultStaging, runner: UnitRunner, progress: Progress | None = None, *, restart: bool = False
     ) -> ExportResult:
         """Write the result, and return it with its own notices.
 
@@ -95,7 +96,7 @@ class PreparedExport:
 
         Parameters
         ----------
-        staging : Staging
+        staging : ResultStaging
             Where the result appears; its context is entered. If it is resumable, what an earlier run of the same
             export has finished is taken over.
         runner : UnitRunner
@@ -104,6 +105,7 @@ class PreparedExport:
             Whether to discard what an earlier run has left.
         """
         if self.parts is not None:
+            assert isinstance(staging, Staging), "parts are not written to stores"
             return export_parts(self.parts, staging, runner, progress, restart=restart)
         target, name = self._target(), staging.target.stem
         fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
@@ -123,7 +125,7 @@ def prepare(
     request: Request,
     *,
     kind: OutputKind | None = None,
-    target: Path | None = None,
+    target: Location | None = None,
     name: str | None = None,
     limit: int | None = None,
     service: str | None = None,
@@ -138,7 +140,7 @@ def prepare(
     request : Request
     kind : OutputKind or None
         The kind of result; by default the one that the request asks for.
-    target : Path or None
+    target : Path, StoreUrl or None
         Where the result will appear, if it is written.
     name : str or None
         The name with which those of parts begin; by default that of the cache.
@@ -189,12 +191,13 @@ def prepare(
     return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size, parts)
 
 
-def _check_separate(target: Path, cache: TileCache) -> None:
+def _check_separate(target: Location, cache: TileCache) -> None:
     """Reject a target that would replace the cache or lie among its tiles."""
-    if isinstance(cache.location, StoreUrl):
+    if isinstance(cache.location, StoreUrl) != isinstance(target, StoreUrl):
         return
+    paths = (str(cache.location), str(cache.files.where(cache.tiles_folder)), str(target))
     # Not Path.resolve: a cycle of symbolic links makes it raise.
-    paths = (str(cache.location), str(cache.files.where(cache.tiles_folder)), target)
-    source, tiles, place = (Path(os.path.realpath(path)) for path in paths)
+    texts = paths if isinstance(target, StoreUrl) else map(os.path.realpath, paths)
+    source, tiles, place = map(Path, texts)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
         raise ParameterError("the output is the cache or a part of it", where=target, expected="another location")

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from gptool.jpeg.recompression import BatchOutcomes, Recompression
 from gptool.model import BundleAddress, Message
 from gptool.output.manifest import ManifestEntry
 from gptool.plan import MAX_LISTED_TILES, Plan
+from gptool.system.store_url import Location
 from gptool.text import format_bytes, format_count
 
 MAX_LISTED_IN_BUNDLE = 1_000
@@ -220,8 +220,8 @@ class ExportResult:
 
     Attributes
     ----------
-    path : Path
-        The package, or the folder of the dataset or of the parts.
+    path : Path or StoreUrl
+        The package, or the folder of the dataset or of the parts; a URL if it is in a store.
     size : int
         Bytes of all its files.
     levels : dict of int to LevelReport
@@ -236,7 +236,7 @@ class ExportResult:
         The parts in the folder, if there are parts.
     """
 
-    path: Path
+    path: Location
     size: int
     levels: dict[int, LevelReport]
     messages: tuple[Message, ...] = ()

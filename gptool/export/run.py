@@ -46,7 +46,7 @@ class _Export:
 
     def __post_init__(self) -> None:
         self.pass_ = self.journal.start_pass(self.recompression, *self.others)
-        self.target = self.journal.staging.target
+        self.target, self.place = self.journal.staging.target, self.journal.staging.place
         self.bundles = _bundles(self.plan)
         self._expected = iter(self.bundles)
 
@@ -82,7 +82,7 @@ class _Export:
         # Before the work: errors of the thumbnail or the metadata should not be found after it.
         info = collect_result_info(self.kind, self.plan, target.stem, expected_quality(self.plan, self.recompression))
         staged = folder / target.name
-        with translate_os_errors(target):
+        with translate_os_errors(self.place):
             folder.mkdir(exist_ok=True)
             writer = self.kind.open_writer(staged, info, folder)
         with writer:
@@ -91,18 +91,18 @@ class _Export:
                 self.take(result)
                 writer.add_bundle(result.bundle)
 
-            with translate_os_errors(target):
+            with translate_os_errors(self.place):
                 units = self._make_units(writer, runner)
-            sink = UnitSink(self.pass_.add, take, progress, staging.folder, target)
+            sink = UnitSink(self.pass_.add, take, progress, staging.folder, self.place)
             runner.run_units(units, self.plan.tiles, sink)
             quality = stated_quality(self.plan, LevelReport.sum(self.reports.values()), self.recompression)
-            with translate_os_errors(target):
+            with translate_os_errors(self.place):
                 size = writer.finish(replace(info, quality=quality))
         if self.trial:
             self.trial.end(size)
-        with translate_os_errors(target):
+        with translate_os_errors(self.place):
             self.pass_.finish(size, staged)
-        staging.commit(staged)
+        staging.commit(staged, progress)
         return self.result(size)
 
     def _make_units(self, writer: ResultWriter, runner: UnitRunner) -> list[Unit]:
@@ -180,7 +180,7 @@ def run_export(
             return export.repeat()
         return export.write(runner, progress)
     except TrialRejectedError:
-        with translate_os_errors(export.target):
+        with translate_os_errors(export.place):
             export.pass_.reject(trial.sizes.get(recompression) if trial else None)
         raise
 
@@ -214,7 +214,7 @@ def count_size(
         finished = record and FinishedUnit(record, ())
         cache, selection = plan.cache, plan.selection
         units.append(Unit(cache, selection, lod, bundle.address, recompression, UnwrittenBundle, (), (), finished))
-    sink = UnitSink(pass_.add, take, progress, journal.staging.folder, journal.staging.target)
+    sink = UnitSink(pass_.add, take, progress, journal.staging.folder, journal.staging.place)
     runner.run_units(units, plan.tiles, sink)
     return count
 

@@ -25,12 +25,13 @@ PROGRESS = {
     Phase.SCORING: "Scoring tiles: {done:,} of {total:,}",
     Phase.ESTIMATING: "Estimating size",
     Phase.EXPORTING: "Exporting tiles: {done:,} of {total:,}",
+    Phase.UPLOADING: "Uploading the result",
     Phase.HASHING: "Computing SHA-256 of the package",
     Phase.VERIFYING: "Verifying parts: {done:,} of {total:,}",
 }
 """Descriptions of the progress by phase."""
 
-AFTER_EXPORT = Phase.HASHING, Phase.VERIFYING
+AFTER_EXPORT = Phase.UPLOADING, Phase.HASHING, Phase.VERIFYING
 """Phases in which all tiles are exported."""
 
 

@@ -18,6 +18,7 @@ from gptool.model import Phase, Progress, StorageFormat
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
+from gptool.system.store_url import Location, location_text
 from gptool.verification import verify
 
 REPORT = "report.json"
@@ -142,7 +143,7 @@ def _parts_json(result: ExportResult, progress: Progress) -> Iterator[dict[str, 
         yield {**part.to_json(), "verification": _verification_json(result.path / part.name)}
 
 
-def _verification_json(package: Path) -> dict[str, Any]:
+def _verification_json(package: Location) -> dict[str, Any]:
     """Return the result of a verification that decodes no tiles: all of them were read for the export."""
-    verification = verify(package, tiles="none").to_json()
+    verification = verify(location_text(package), tiles="none").to_json()
     return {name: value for name, value in verification.items() if name != "location"}

@@ -17,7 +17,16 @@ from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
 from gptool.output.kind import OutputKind
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
-from gptool.system.store_url import hide_secrets
+from gptool.system.store_url import (
+    OUTPUTS,
+    WRITABLE,
+    AnyLocation,
+    Location,
+    StoreUrl,
+    hide_secrets,
+    is_store_url,
+    read_store_url,
+)
 
 FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
 """Kinds that are one file, chosen by the suffix of the output's name."""
@@ -59,13 +68,13 @@ def is_tile_package(output: str | os.PathLike[str]) -> bool:
 
 
 def resolve_output(
-    output: str | os.PathLike[str], storage_format: StorageFormat | None, *, has_parts: bool = False
-) -> tuple[Path, OutputKind]:
-    """Return the absolute path of a result, and the kind of result that its name and the storage format ask for.
+    output: AnyLocation, storage_format: StorageFormat | None, *, has_parts: bool = False
+) -> tuple[Location, OutputKind]:
+    """Return the absolute path or URL of a result, and the kind of result that its name and the storage format ask for.
 
     Parameters
     ----------
-    output : path
+    output : path, str or StoreUrl
         A name with the suffix of one of `FILE_KINDS`, else the name of a folder: a cache raster dataset.
     storage_format : StorageFormat or None
         The storage format of a dataset or of parts, compact V2 by default; a package has only one.
@@ -80,14 +89,13 @@ def resolve_output(
     OutputError
         If the working folder no longer exists.
     """
-    if not isinstance(output, str | os.PathLike):
+    if not isinstance(output, str | os.PathLike | StoreUrl):
         raise ParameterError("value is not a path", where="output", found=reprlib.repr(output), expected=EXPECTED_NAME)
-    if not os.fspath(output).strip():
-        raise ParameterError("name is empty", where="output", expected=EXPECTED_NAME)
-    if foreign := system.foreign_path(output):
-        raise ParameterError(foreign[0], where=hide_secrets(os.fspath(output)), expected=foreign[1])
-    with translate_os_errors(Path(output)):
-        target = Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
+    target: Location
+    if isinstance(output, StoreUrl) or is_store_url(output):
+        target = _read_url(output, has_parts=has_parts)
+    else:
+        target = _read_path(output)
     suffix = target.suffix.lower()
     kind = next((kind for kind in FILE_KINDS if kind.suffix == suffix), None)
     has_name = target.name and all(kind.suffix != target.name.lower() for kind in FILE_KINDS)
@@ -113,3 +121,34 @@ def resolve_output(
             expected=f"{kind.storage_format.short_name}, or the name of a folder as output",
         )
     return target, kind
+
+
+def _read_path(output: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of an output. Raises as `resolve_output`."""
+    if not os.fspath(output).strip():
+        raise ParameterError("name is empty", where="output", expected=EXPECTED_NAME)
+    if foreign := system.foreign_path(output):
+        raise ParameterError(foreign[0], where=hide_secrets(os.fspath(output)), expected=foreign[1])
+    with translate_os_errors(Path(output)):
+        return Path(os.path.abspath(output))  # noqa: PTH100 - Path.absolute keeps `..`
+
+
+def _read_url(output: str | StoreUrl, *, has_parts: bool) -> StoreUrl:
+    """Return the URL of an output in a store. Raises ParameterError if results cannot be written there."""
+    try:
+        url = read_store_url(output)
+    except ValueError as error:
+        raise ParameterError(str(error), where="output", expected=OUTPUTS) from None
+    if not url.path:
+        raise ParameterError("output has no name", where=url, found="a bucket", expected=EXPECTED_NAME)
+    if url.scheme not in WRITABLE:
+        raise ParameterError("results cannot be written to a web server", where=url, expected=OUTPUTS)
+    if not {"", ".", ".."}.isdisjoint(url.path.split("/")):
+        raise ParameterError(
+            "path has an empty part, . or ..", where=url, expected="the names of folders and the output"
+        )
+    if has_parts:
+        raise ParameterError(
+            "parts cannot be written to a store", where=url, expected="the name of a folder on a disk, or no parts"
+        )
+    return url

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gptool import system
 from gptool.errors import OutputError, OutputExistsError, translate_os_errors
+from gptool.model import Progress
 from gptool.output.manifest import MANIFEST, listed_files
-from gptool.output.staging_folder import OLD, StagingFolder, remove_entry, staging_path
+from gptool.output.result_staging import ResultStaging
+from gptool.output.staging_folder import OLD, remove_entry, staging_path
+from gptool.system.store_url import Location
 
 DATASET_ENTRIES = {"conf.xml", "conf.cdi", "conf.properties", "_alllayers"}
 """The only entries of a folder that is replaced: a mistaken output name must not delete other files."""
@@ -61,7 +62,7 @@ def check_target(target: Path, *, is_folder: bool, overwrite: bool) -> None:
                 what = "cannot replace a file with a folder" if is_folder else "cannot replace a folder with a file"
                 raise OutputExistsError(what, where=target)
             if not overwrite:
-                raise _exists_error(target)
+                raise exists_error(target)
             if is_folder:
                 _check_only_result(target)
         if not target.parent.is_dir():
@@ -95,7 +96,8 @@ def _other_files(folder: Path) -> Iterator[str]:
                     yield path.relative_to(folder).as_posix()
 
 
-def _exists_error(target: Path) -> OutputExistsError:
+def exists_error(target: Location) -> OutputExistsError:
+    """Return the error about an output that exists and must not be replaced."""
     return OutputExistsError("output already exists", where=target, expected=f"a new name, or {OVERWRITE_OPTION}")
 
 
@@ -124,103 +126,31 @@ def created_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-class Staging:
+class Staging(ResultStaging):
     """A context in which a result is staged in a hidden folder beside the target, and moved to it by `commit`.
 
-    All that was not committed is removed when the context is left, unless it is kept for the next run.
-
-    Parameters
-    ----------
-    target : Path
-    is_folder : bool
-        True if a folder is to be put at the target, False if a file is.
-    overwrite : bool
-        Whether the target may be replaced if it exists.
-    resumable : bool
-        Whether what an earlier run has left in the folder stays there. Then an existing target is an error only when
-        `check` is called, if there is such a folder: the target may be the result of that run.
-
-    Attributes
-    ----------
-    target : Path
-        Where the result appears.
-    overwrite : bool
-        Whether it may be replaced if it exists.
-    folder : Path
-        The staging folder; set when the context is entered.
-
-    Raises
-    ------
-    OutputExistsError
-        If the target exists and must not be replaced.
-    OutputError
-        If the parent of the target is no folder, the staging folder cannot be created, or another run uses it.
+    See `ResultStaging`. An error is raised, too, if the parent of the target is no folder.
     """
 
-    folder: Path
+    target: Path
 
-    def __init__(self, target: Path, *, is_folder: bool, overwrite: bool, resumable: bool = False) -> None:
-        self.target, self._is_folder, self.overwrite = target, is_folder, overwrite
-        self._resumable, self._keep = resumable, False
-        try:
-            self.check()
-        except OutputExistsError:
-            if not (resumable and staging_path(target).is_dir()):
-                raise
-
-    def __enter__(self) -> Self:
-        with translate_os_errors(self.target):
-            self._staged = StagingFolder.open(self.target)
-            self.folder = self._staged.path
-            try:
-                self._staged.restore(self.target)
-                if not self._resumable:
-                    self._staged.clear()
-                    self.check()
-            except BaseException:
-                self._staged.release()
-                raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._keep:
-            self._staged.release()
-            return
-        try:
-            self._staged.remove()
-        except BaseException:  # a second interrupt
-            self._staged.remove()
-            raise
+    @property
+    def place(self) -> Path:
+        """The target."""
+        return self.target
 
     def check(self) -> None:
         """Raise OutputExistsError if the target exists and must not be replaced."""
         check_target(self.target, is_folder=self._is_folder, overwrite=self.overwrite)
 
-    def keep(self) -> None:
-        """Leave the folder to the next run when the context is left."""
-        self._keep = True
-
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Remove what an earlier run has left, except entries of these names."""
-        self._staged.clear(keep)
-
-    def stamp(self, result: Path) -> list[int]:
-        """Return numbers by which a staged result is recognised when it has been moved to the target.
-
-        They are the inode, size and time of modification of the file, or of each entry of the folder.
-        """
-        paths = sorted(result.iterdir()) if self._is_folder else [result]
-        states = [path.stat() for path in paths]
-        return [n for state in states for n in (state.st_ino, state.st_size, state.st_mtime_ns)]
-
-    def has_result(self, stamp: list[int]) -> bool:
-        """Return True if the target is the result of this stamp."""
+    def has_result(self, stamp: list[int], staged: Path) -> bool:
+        """Return True if the target is the result of this stamp, which was moved there."""
         try:
             return self.stamp(self.target) == stamp
         except OSError:
             return False
 
-    def commit(self, staged: Path) -> None:
+    def commit(self, staged: Path, progress: Progress | None = None) -> None:
         """Move a staged file or folder to the target.
 
         What replaces another file is flushed to the disk first. Otherwise nothing is flushed: the system does so within
@@ -278,7 +208,7 @@ def _rename_to_new(staged: Path, target: Path) -> None:
     try:
         target.hardlink_to(staged)
     except FileExistsError:
-        raise _exists_error(target) from None
+        raise exists_error(target) from None
     except OSError:  # a file system without hard links
         check_target(target, is_folder=False, overwrite=False)
         system.replace(staged, target)

@@ -1,4 +1,4 @@
-"""The hidden folder beside a target in which a result is staged: its name, its lock, and an old target in it.
+"""The hidden folder in which a result is staged, beside its target: its name, its lock, and an old target in it.
 
 The name follows from that of the target, so that the next run finds what an interrupted one has left. A lock keeps two
 runs for one target apart; the system releases it when a process ends, however it ends.
@@ -18,12 +18,16 @@ from typing import Self
 
 from gptool import system
 from gptool.errors import OutputError
+from gptool.system.store_url import Location, StoreUrl
 
 PREFIX, SUFFIX = ".gptool-", ".part"
 """Of the names of staging folders, by which those that a killed process has left can be recognised."""
 
 LOCK, OLD = "lock", "old"
 """Names in a staging folder: the lock file, and the folder of the old target while a new one is put in its place."""
+
+UPLOAD = "upload.json"
+"""The file in the staging folder that says which objects an upload may have put into a store."""
 
 DIGITS = 16
 """Hexadecimal digits of the name of a staging folder."""
@@ -38,10 +42,13 @@ MAX_ATTEMPTS = 100
 """How often a folder is made again that another run removes at the same time."""
 
 
-def staging_path(target: Path) -> Path:
-    """Return the path of the staging folder of a target."""
-    name = os.fsencode(os.path.normcase(target.name))
-    return target.with_name(f"{PREFIX}{hashlib.sha256(name).hexdigest()[:DIGITS]}{SUFFIX}")
+def staging_path(target: Location) -> Path:
+    """Return the path of the staging folder of a target; that of a URL is in the folder of temporary files."""
+    if isinstance(target, StoreUrl):
+        folder, name = Path(tempfile.gettempdir()), str(target).encode()
+    else:
+        folder, name = target.parent, os.fsencode(os.path.normcase(target.name))
+    return folder / f"{PREFIX}{hashlib.sha256(name).hexdigest()[:DIGITS]}{SUFFIX}"
 
 
 def remove_entry(path: Path) -> None:
@@ -64,7 +71,7 @@ class StagingFolder:
         self.path, self._lock = path, lock
 
     @classmethod
-    def open(cls, target: Path) -> Self:
+    def open(cls, target: Location) -> Self:
         """Make the staging folder of a target, unless there is one, and lock it.
 
         On a file system without locks, and if the folder belongs to another user, it is a new folder of another name:
@@ -86,7 +93,7 @@ class StagingFolder:
                 break
         with suppress(OSError):
             path.rmdir()
-        return cls(Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=target.parent)), None)
+        return cls(Path(tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=path.parent)), None)
 
     @classmethod
     def _locked(cls, path: Path) -> Self | None:
@@ -136,17 +143,21 @@ class StagingFolder:
             if not os.path.lexists(place):
                 system.rename(old, place)
 
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Remove all but the lock and entries of these names, as far as possible."""
+    def clear(self, keep: Collection[str] = (), *, files_first: bool = False) -> None:
+        """Remove all but the lock and entries of these names, as far as possible.
+
+        By default, files go last: they say what is in the folders.
+        """
         entries = [entry for entry in self.path.iterdir() if entry.name != LOCK and entry.name not in keep]
         folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-        for entry in (*folders, *set(entries).difference(folders)):  # files say what is in the folders
+        files = [*set(entries).difference(folders)]
+        for entry in (*files, *folders) if files_first else (*folders, *files):
             remove_entry(entry)
 
-    def remove(self) -> None:
-        """Remove the folder and release the lock, as far as possible."""
+    def remove(self, *, files_first: bool = False) -> None:
+        """Remove the folder and release the lock, as far as possible; see `clear`."""
         with suppress(OSError):
-            self.clear()
+            self.clear(files_first=files_first)
         if self._lock is not None:
             # Last: while it is there, no other run can begin in the folder.
             system.remove_lock(self._lock, self.path / LOCK)

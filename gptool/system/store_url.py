@@ -15,6 +15,12 @@ SCHEMES = ("s3", "gs", "az", "https", "http")
 LOCATIONS = "the path of a file or folder, or a URL that begins with s3://, gs://, az:// or https://"
 """Where caches can be."""
 
+WRITABLE = ("s3", "gs", "az")
+"""The stores that results can be written to."""
+
+OUTPUTS = "the path of a file or folder, or a URL that begins with s3://, gs:// or az://"
+"""Where results can be."""
+
 URL = re.compile(
     rf"(\b(?:[A-Za-z][A-Za-z0-9+.-]+:[\\/]{{1,2}}|(?:{'|'.join(SCHEMES)}):))(?:.*@)?([^?#]*)(?:[?#].*)?", re.DOTALL
 )

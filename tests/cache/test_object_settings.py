@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gptool import open_cache
+from gptool import export_tiles, open_cache
 from gptool.cache.object_client import make_client
 from gptool.cache.object_settings import StoreSettings, store_settings
-from gptool.errors import CacheError
+from gptool.errors import CacheError, OutputError
 from gptool.system.store_url import read_store_url
 from helpers.caches import world
 from helpers.object_server import ObjectServer
@@ -222,12 +222,13 @@ def test_user_and_query_go_to_the_server_only(store_server: ObjectServer, bucket
 
 
 def test_missing_extra_is_an_error_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
+    cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     make_client.cache_clear()
+    what = "s3://tiles/: obstore is missing, which reads and writes stores"
     with pytest.raises(CacheError) as caught:
         open_cache("s3://tiles/cache")
-    assert str(caught.value) == (
-        "s3://tiles/: obstore is missing, which reads from stores; expected pip install 'gptool-export-tiles[cloud]'"
-    )
+    assert str(caught.value) == f"{what}; expected pip install 'gptool-export-tiles[cloud]'"
+    with pytest.raises(OutputError, match=what):
+        export_tiles(cache, "s3://tiles/x.tpkx")

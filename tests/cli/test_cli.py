@@ -290,7 +290,8 @@ USAGE = {
     "clean x --older-than EMPTY": "--older-than: is empty; expected an age such as 7d, 12h or 90m",
     "verify x --tiles EMPTY": "--tiles: is empty; expected all, sample or none",
     "EMPTY": "command is empty; gptool --help lists them",
-    "export-tiles x s3://bucket/x.tpkx": "OUTPUT: is a URL, not a path; found s3://bucket/x.tpkx, expected the path",
+    "export-tiles x htps://me:secret@host/x.tpkx": "OUTPUT: unsupported URL; found htps://host/x.tpkx, expected",
+    "export-tiles x s3:///x.tpkx": "OUTPUT: s3:// URL has no bucket or container; found s3:///x.tpkx",
     "estimate x --export-by Size": "--export-by: invalid choice; found 'Size', expected LevelID, Resolution or Scale",
     "estimate x --storage-format-type a": "--storage-format-type: invalid choice; found 'a', expected compactV2 or",
 }

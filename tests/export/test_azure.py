@@ -6,15 +6,17 @@ import base64
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gptool import export_tiles, info, open_cache
+from gptool import export_tiles, info, open_cache, verify
 from gptool.cache.object_client import make_client
-from gptool.errors import CacheError
-from helpers.caches import conf_text, make_cache, make_exploded_cache, square, world
+from gptool.errors import CacheError, OutputError, OutputExistsError
+from gptool.model import Phase
+from helpers.caches import conf_text, large_tile, make_cache, make_exploded_cache, square, world
 from helpers.packages import make_tpkx
 from helpers.reverse_proxy import free_port
 from helpers.tile_readers import read_tiles
@@ -95,3 +97,67 @@ def test_errors(tmp_path: Path, azurite: str, container: str, monkeypatch: pytes
         open_cache(location)
     expected = "access is denied by the store; found status 403, expected credentials that may read and list it"
     assert str(caught.value) == f"{location}: {expected}"
+
+
+def stored(azurite: str, prefix: str) -> dict[str, bytes]:
+    """Return the bytes of the objects below a prefix, by the rest of their names."""
+    with blob.ContainerClient.from_connection_string(azurite, "caches") as client:
+        return {
+            name.removeprefix(prefix).strip("/"): client.download_blob(name).readall()
+            for name in client.list_blob_names(name_starts_with=prefix)
+        }
+
+
+def files(path: Path) -> dict[str, bytes]:
+    found = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return {file.relative_to(path).as_posix().strip("."): file.read_bytes() for file in found}
+
+
+@pytest.mark.parametrize("name", ["a b/x.tpkx", "x.tpk", "folder/x"])
+def test_results(
+    cache: Path, tmp_path: Path, azurite: str, container: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """They are those on a disk, also when they replace one; and nothing replaces one without being told to."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    export_tiles(cache, f"az://caches/{name}")
+    assert stored(azurite, name) == files(export_tiles(cache, tmp_path / "local" / name).path)
+    with pytest.raises(OutputExistsError, match=f"az://caches/{name}: output already exists"):
+        export_tiles(cache, f"az://caches/{name}")
+    export_tiles(cache, f"az://caches/{name}", levels="0-1", overwrite=True)
+    expected = export_tiles(cache, tmp_path / "local" / name, levels="0-1", overwrite=True).path
+    assert stored(azurite, name) == files(expected)
+    assert verify(f"az://caches/{name}").passed
+    assert [path.name for path in tmp_path.iterdir()] == ["local"]
+
+
+def test_result_in_parts(tmp_path: Path, azurite: str, container: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a package of three parts nothing is left after an interrupt, and the next run goes on with it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "staging"))
+    (tmp_path / "staging").mkdir()
+    tiles = {(9, i // 128, i % 128): large_tile(i) for i in range(330)}
+    source = make_cache(tmp_path / "World", tiles, conf=conf_text(range(10)))
+
+    def interrupt(phase: Phase, _done: int, _total: int) -> None:
+        if phase is Phase.UPLOADING:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_tiles(source, "az://caches/x.tpkx", progress=interrupt)
+    assert stored(azurite, "") == {}
+    result = export_tiles(source, "az://caches/x.tpkx")
+    assert result.resumed.tiles == len(tiles)
+    assert stored(azurite, "x.tpkx") == files(export_tiles(source, tmp_path / "x.tpkx").path)
+
+
+def test_results_that_cannot_be_written(
+    cache: Path, tmp_path: Path, azurite: str, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OutputError, match=r"az://absent/x\.tpkx: container not found"):
+        export_tiles(cache, "az://absent/x.tpkx")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.replace(KEY, base64.b64encode(b"no key").decode()))
+    make_client.cache_clear()
+    with pytest.raises(OutputError) as caught:
+        export_tiles(cache, "az://caches/x.tpkx")
+    expected = "found status 403, expected credentials that may list, read, write and delete objects"
+    assert str(caught.value) == f"az://caches/x.tpkx: access is denied by the store; {expected}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -16,33 +14,19 @@ from gptool.cache import TileCache
 from gptool.cache.object_client import make_client
 from gptool.errors import CacheError
 from helpers.caches import conf_text, make_cache, make_exploded_cache, square, world
+from helpers.moto_server import moto_server
 from helpers.packages import make_tpkx
 from helpers.tile_readers import read_tiles
-from helpers.waiting import TIMEOUT
 
 pytest.importorskip("moto.server", reason="moto is not installed (the extra `stores`)")
 boto3 = pytest.importorskip("boto3")
-
-SERVER = """
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-input()
-"""
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of the server."""
-    command = [sys.executable, "-W", "ignore", "-c", SERVER]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.stdin.close()
-        process.wait(TIMEOUT)
+    with moto_server() as address:
+        yield address
 
 
 @pytest.fixture

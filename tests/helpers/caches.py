@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from collections.abc import Mapping
 from functools import cache
 from itertools import product
@@ -52,6 +53,12 @@ def jpeg_tile(seed: int, quality: int = 85, size: int = TILE) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
     return file.getvalue()
+
+
+def large_tile(n: int) -> bytes:
+    """Return a JPEG tile with an incompressible comment of 60 KB."""
+    tile, comment = jpeg_tile(n), random.Random(n).randbytes(60_000)
+    return tile[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + tile[2:]
 
 
 @cache
