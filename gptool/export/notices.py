@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gptool._jpeg import Outcome
-from gptool.crs.reference import wgs84_transformer
 from gptool.export.report import LevelReport, TakenOver
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
@@ -48,7 +47,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     """Return notices that are known before the work.
 
     They concern requested levels without tiles, bundles and folders that are skipped, a quality above the one that the
-    cache declares, tables without a quality, and an extent that cannot be stated in degrees.
+    cache declares, tables without a quality, and what the kind of result holds otherwise than the cache.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no selected tiles" for level in empty]
@@ -61,11 +60,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
         )
     if request.tables == "exact" and requested is None and request.target_size is None:
         warnings.append("tables exact has no effect without a compressionQuality: no tile is recompressed")
-    if kind.is_file and wgs84_transformer(plan.cache.scheme.reference) is None:
-        warnings.append(
-            f"the extent cannot be transformed from the spatial reference (WKID "
-            f"{plan.cache.scheme.reference.wkid or 'none'}) to degrees: the package states the whole world instead"
-        )
+    warnings += kind.warnings(plan)
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
 
 

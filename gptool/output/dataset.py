@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -22,8 +23,11 @@ from gptool.plan import BundlePlan
 TILES_FOLDER = "_alllayers"
 
 
+@dataclass(frozen=True)
 class Dataset(OutputKind):
     """A cache raster dataset of one storage format."""
+
+    storage_format: StorageFormat
 
     @property
     def description(self) -> str:

@@ -215,7 +215,7 @@ class TestOutput:
         tiles = sum(len(tile) for (level, *_), tile in world().items() if level < 2)
         beside = format_bytes((tmp_path / "x.tpkx").stat().st_size - tiles)
         line = done.stdout.splitlines()[-1]
-        assert line.endswith(f": {format_bytes(tiles)} of tiles, {beside} of indexes of bundles and metadata")
+        assert line.endswith(f": {format_bytes(tiles)} of tiles, {beside} of indexes and metadata")
 
 
 @pytest.mark.parametrize(
