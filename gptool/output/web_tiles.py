@@ -50,10 +50,15 @@ class TileFormats:
         """Return the format of most tiles, "JPEG" or "PNG"."""
         return max(FIRST_BYTES.items(), key=lambda item: self._counts[item[0]])[1]
 
+    @property
+    def unknown(self) -> int:
+        """The number of tiles in another format."""
+        return self._counts.total() - sum(self._counts[first] for first in FIRST_BYTES)
+
     def note(self) -> str | None:
         """Return a clause about tiles in several formats; None if all are in one that is known."""
         counts = {name: self._counts[first] for first, name in FIRST_BYTES.items()}
-        counts["another format"] = self._counts.total() - sum(counts.values())
+        counts["another format"] = self.unknown
         used = [f"{format_count(count, 'tile')} in {name}" for name, count in counts.items() if count]
         return " and ".join(used) if len(used) > 1 or counts["another format"] else None
 

@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from helpers.bundles import Address
 
 
@@ -39,7 +41,37 @@ def read_mbtiles(path: Path) -> dict[Address, bytes]:
     return tiles
 
 
-READERS = {".mbtiles": read_mbtiles}
+def read_geopackage(path: Path) -> dict[Address, bytes]:
+    """Return the tiles of a .gpkg by level, row and column (GeoPackage, clause 2.2), after a check of its tables."""
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+    assert query(path, "PRAGMA foreign_key_check") == []
+    assert query(path, "PRAGMA application_id") == [(0x47504B47,)]
+    [[table, srs]] = query(path, "SELECT table_name, srs_id FROM gpkg_contents WHERE data_type = 'tiles'")
+    assert {0, -1, 4326, srs} <= {row[0] for row in query(path, "SELECT srs_id FROM gpkg_spatial_ref_sys")}
+    [bounds] = query(path, f"SELECT min_x, min_y, max_x, max_y FROM gpkg_tile_matrix_set WHERE srs_id = {srs}")
+    west, south, east, north = (float(str(side)) for side in bounds)
+    sizes: dict[object, tuple[int, int]] = {}
+    for row in query(path, "SELECT * FROM gpkg_tile_matrix ORDER BY zoom_level"):
+        zoom, columns, rows, width, height, x, y = (float(str(value)) for value in row[1:])
+        assert columns * width * x == pytest.approx(east - west, rel=1e-12)
+        assert rows * height * y == pytest.approx(north - south, rel=1e-12)
+        sizes[int(zoom)] = int(columns), int(rows)
+    tiles: dict[Address, bytes] = {}
+    for zoom_level, column, tile_row, data in query(
+        path, f"SELECT zoom_level, tile_column, tile_row, tile_data FROM {table}"
+    ):
+        assert isinstance(zoom_level, int)
+        assert isinstance(column, int)
+        assert isinstance(tile_row, int)
+        assert isinstance(data, bytes)
+        columns, rows = sizes[zoom_level]
+        assert 0 <= column < columns
+        assert 0 <= tile_row < rows
+        tiles[zoom_level, tile_row, column] = data
+    return tiles
+
+
+READERS = {".mbtiles": read_mbtiles, ".gpkg": read_geopackage}
 """By the suffix of the format."""
 
 
