@@ -109,10 +109,10 @@ OUT_TILES = ToolParameter(
     "out_tiles",
     "Output tile package or dataset",
     ("DEFile", "DEFolder"),
-    "A tile package if the name ends in .tpkx or .tpk, a file for other clients if it ends in .mbtiles or .gpkg, "
-    "otherwise the folder of a cache raster dataset, or of the parts if a maximum size or number of tiles of a part "
-    "is given. An existing one is replaced only if the geoprocessing options allow it, and a folder only if it holds "
-    "nothing but a dataset or parts.",
+    "A tile package if the name ends in .tpkx or .tpk, a file for other clients if it ends in .mbtiles, .pmtiles or "
+    ".gpkg, otherwise the folder of a cache raster dataset, or of the parts if a maximum size or number of tiles of a "
+    "part is given. An existing one is replaced only if the geoprocessing options allow it, and a folder only if it "
+    "holds nothing but a dataset or parts.",
     "Required",
     is_output=True,
 )

@@ -60,8 +60,8 @@ def export_tiles(
         A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
     output : path
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, a file for other clients if it ends in
-        `.mbtiles` or `.gpkg`, otherwise a folder, a cache raster dataset. It appears whole or not at all. With parts,
-        the name of their folder.
+        `.mbtiles`, `.pmtiles` or `.gpkg`, otherwise a folder, a cache raster dataset. It appears whole or not at all.
+        With parts, the name of their folder.
     levels : str, number, iterable of numbers or None
         The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
     export_by : {"LevelID", "Resolution", "Scale"}

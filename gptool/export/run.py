@@ -48,7 +48,7 @@ class _Export:
     def __post_init__(self) -> None:
         self.pass_ = self.journal.start_pass(self.recompression, *self.others)
         self.target = self.journal.staging.target
-        self.bundles = _bundles(self.plan)
+        self.bundles = sorted(_bundles(self.plan), key=lambda item: self.kind.order(self.plan, item[0].address))
         self._expected = iter(self.bundles)
 
     @property

@@ -157,6 +157,10 @@ class OutputKind(ABC):
         """Return what users should know, before any work, about a result of this kind."""
         return []
 
+    def order(self, plan: Plan, address: BundleAddress) -> tuple[int, ...]:
+        """Return a key that sorts the bundles of a plan into the order of their allocation."""
+        return address
+
     @abstractmethod
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> ResultWriter:
         """Create a result and return its writer.

@@ -17,12 +17,13 @@ from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
 from gptool.output.geopackage import GEOPACKAGE
 from gptool.output.kind import OutputKind
 from gptool.output.mbtiles import MBTILES
+from gptool.output.pmtiles import PMTILES
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
 from gptool.system.store_url import hide_secrets
 from gptool.text import format_choices
 
-FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK, MBTILES, GEOPACKAGE)
+FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK, MBTILES, GEOPACKAGE, PMTILES)
 """Kinds that are one file, chosen by the suffix of the output's name."""
 
 SUFFIXES = format_choices(kind.suffix for kind in FILE_KINDS)

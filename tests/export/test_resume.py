@@ -46,6 +46,8 @@ RESULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "V2 recompressed": ("x", {"compression_quality": 40}),
     "mbtiles copied": ("x.mbtiles", {}),
     "mbtiles recompressed": ("x.mbtiles", {"compression_quality": 40}),
+    "pmtiles copied": ("x.pmtiles", {}),
+    "pmtiles recompressed": ("x.pmtiles", {"compression_quality": 40}),
     "gpkg copied": ("x.gpkg", {}),
     "gpkg recompressed": ("x.gpkg", {"compression_quality": 40}),
     "V1 recompressed": ("x", {"compression_quality": 40, "storage_format_type": "compact"}),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
+import struct
 from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -71,7 +75,90 @@ def read_geopackage(path: Path) -> dict[Address, bytes]:
     return tiles
 
 
-READERS = {".mbtiles": read_mbtiles, ".gpkg": read_geopackage}
+class Directory(NamedTuple):
+    """The entries of a directory of a .pmtiles: ids, runs, lengths and offsets."""
+
+    ids: list[int]
+    runs: list[int]
+    lengths: list[int]
+    offsets: list[int]
+
+    @classmethod
+    def read(cls, data: bytes) -> Directory:
+        """Return a directory (PMTiles, chapter 4.2)."""
+        numbers, value, shift = list[int](), 0, 0
+        for byte in gzip.decompress(data):
+            value, shift = value | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                numbers.append(value)
+                value = shift = 0
+        count = numbers[0]
+        assert len(numbers) == 1 + 4 * count
+        deltas, runs, lengths, stated = (numbers[1 + i * count : 1 + (i + 1) * count] for i in range(4))
+        offsets = list[int]()
+        for i, number in enumerate(stated):
+            offsets.append(number - 1 if number else offsets[i - 1] + lengths[i - 1])
+        return cls(list(accumulate(deltas)), runs, lengths, offsets)
+
+
+def tile_place(tile_id: int) -> Address:
+    """Return zoom, row and column of a tile id, by steps along the curve from its end to its start."""
+    zoom, rest = 0, tile_id
+    while rest >= 4**zoom:
+        rest, zoom = rest - 4**zoom, zoom + 1
+    x = y = 0
+    for bit in range(zoom):
+        quarter, rest = rest % 4, rest // 4
+        side = 1 << bit
+        right, below = quarter // 2, (quarter // 2) ^ (quarter % 2)
+        if not below:
+            if right:
+                x, y = side - 1 - x, side - 1 - y
+            x, y = y, x
+        x, y = x + side * right, y + side * below
+    return zoom, y, x
+
+
+def read_pmtiles(path: Path) -> dict[Address, bytes]:
+    """Return the tiles of a .pmtiles by zoom, row and column, after a check of its header and directories."""
+    data = path.read_bytes()
+    assert data[:8] == b"PMTiles\3"
+    root, root_size, meta, meta_size, leaf, leaf_size, start, size, tiles, entries, contents = struct.unpack_from(
+        "<11Q", data, 8
+    )
+    assert (root, root + root_size <= 16384, start) == (127, True, 16384)
+    assert {leaf, meta} == {start + size, start + size + leaf_size}
+    assert meta + meta_size == len(data)
+    assert list(data[96:99]) == [1, 2, 1]
+    found, seen, last = dict[Address, bytes](), dict[bytes, int](), 0
+
+    def read(directory: Directory) -> int:
+        """Add the tiles of a directory and its leaves, and return their entries."""
+        nonlocal last
+        count = 0
+        for tile_id, run, length, offset in zip(*directory, strict=True):
+            assert length > 0
+            if run == 0:
+                count += read(Directory.read(data[leaf + offset : leaf + offset + length]))
+                continue
+            assert offset <= last, "clustered: contents follow each other in the order of the ids"
+            assert offset + length <= size
+            last, count = max(last, offset + length), count + 1
+            tile = data[start + offset : start + offset + length]
+            assert seen.setdefault(tile, offset) == offset, "each content is there once"
+            for i in range(tile_id, tile_id + run):
+                assert found.setdefault(tile_place(i), tile) is tile
+        assert directory.ids == sorted(set(directory.ids))
+        return count
+
+    assert read(Directory.read(data[root : root + root_size])) == entries
+    assert (len(found), len(seen), last) == (tiles, contents, size)
+    zooms = [place[0] for place in found]
+    assert list(data[100:102]) == [min(zooms), max(zooms)]
+    return found
+
+
+READERS = {".mbtiles": read_mbtiles, ".gpkg": read_geopackage, ".pmtiles": read_pmtiles}
 """By the suffix of the format."""
 
 

@@ -250,14 +250,12 @@ def test_name_that_is_no_text(tmp_path: Path, suffix: str) -> None:
     assert read_web_tiles(result.path) == pyramid()
 
 
-@each_kind
+@pytest.mark.parametrize("suffix", [".mbtiles", ".gpkg"])
 def test_error_of_sqlite_is_an_error_of_the_output(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of SQLite is an error of the output, and leaves nothing."""
     cache = make_web_cache(tmp_path / "cache", {(0, 0, 0): jpeg_tile(1)})
-    if suffix == ".pmtiles":
-        pytest.skip("is no database")
 
     def fail(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("unable to open database file")
