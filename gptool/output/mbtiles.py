@@ -1,7 +1,7 @@
 """The .mbtiles: a SQLite database of tiles of web Mercator's standard scheme (MBTiles 1.3).
 
 https://github.com/mapbox/mbtiles-spec/blob/master/1.3/spec.md. Tiles are in one plain table, equal ones repeated: the
-specification allows views over tables without repetition, but some clients on phones read tables only.
+specification allows a view over tables without repetition, but not every client need expect one.
 """
 
 from __future__ import annotations

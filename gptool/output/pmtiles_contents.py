@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from isal import isal_zlib
@@ -27,6 +28,8 @@ SCATTER = 0x9E3779B97F4A7C15
 """2^64 by the golden ratio: the upper bits of its multiples spread keys that are alike (Knuth, section 6.4)."""
 
 UINT64 = (1 << 64) - 1
+
+ZEROS_BYTES = 1 << 20
 
 
 class ContentStore:
@@ -59,7 +62,7 @@ class ContentStore:
         self._bits = max((2 * tiles - 1).bit_length(), MIN_SLOTS_BITS)
         self._last: tuple[int, bytes] | None = None
         with table.open("w+b") as file:
-            file.truncate(8 * SLOT_NUMBERS << self._bits)
+            _write_zeros(file, 8 * SLOT_NUMBERS << self._bits)
             self._map = mmap.mmap(file.fileno(), 0)
         self._slots = memoryview(self._map).cast("Q")
         self._file = io.FileIO(path, "w+")
@@ -116,6 +119,13 @@ class ContentStore:
             self._slots.release()
             self._map.close()
         self._file.close()
+
+
+def _write_zeros(file: BinaryIO, size: int) -> None:
+    """Write zeros to a file: a page of a hole in it could not be written on a full disk, which ends the process."""
+    for first in range(0, size, ZEROS_BYTES):
+        file.write(bytes(min(ZEROS_BYTES, size - first)))
+    file.flush()
 
 
 class EntryList:
