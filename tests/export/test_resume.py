@@ -86,7 +86,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for bundle in range(BUNDLES)
         for i in range(MANY_TILES)
     }
-    return make_cache(tmp_path_factory.mktemp("bundles") / "many", tiles, conf=conf_text(range(LEVEL + 1)))
+    conf = conf_text(range(LEVEL + 1), tile=256)
+    return make_cache(tmp_path_factory.mktemp("bundles") / "many", tiles, conf=conf)
 
 
 @pytest.fixture(scope="module")
