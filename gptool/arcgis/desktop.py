@@ -32,7 +32,7 @@ from gptool.export.notices import recompression_notices
 from gptool.jobs.job import Job
 from gptool.jobs.record import ESTIMATE_SIZE, EXPORT_TILES
 from gptool.model import Message
-from gptool.output.registry import is_tile_package
+from gptool.output.registry import is_file_name
 from gptool.request.parameters import BY_NAME
 from gptool.verification import verify
 from gptool.verification.finding import NOTE, Severity
@@ -91,7 +91,7 @@ class ExportTiles(CacheTool):
         """Write the package or dataset, and set the derived outputs."""
         by_name, selection = parameters_by_name(parameters), self.selection(parameters)
         output = by_name["out_tiles"].valueAsText
-        if is_tile_package(output):
+        if is_file_name(output):
             selection["storage_format_type"] = None
 
         def work(job: Job) -> None:

@@ -52,8 +52,8 @@ DESKTOP_TEXTS = {
     "By default, the full extent of the cache. It is not used if there is an areaOfInterest.",
     "areaOfInterest": "Polygons to export, of which only the selected ones if there is a selection. All tiles that "
     "share area with them are exported whole.",
-    "storageFormatType": "Storage format of a cache raster dataset, or of parts. The name of a tile package states its "
-    "own: .tpkx is compactV2, .tpk is compact.",
+    "storageFormatType": "Storage format of a cache raster dataset, or of parts. The name of a file states its own: "
+    ".tpkx is compactV2, .tpk is compact.",
 }
 
 
@@ -109,9 +109,10 @@ OUT_TILES = ToolParameter(
     "out_tiles",
     "Output tile package or dataset",
     ("DEFile", "DEFolder"),
-    "A tile package if the name ends in .tpkx or .tpk, otherwise the folder of a cache raster dataset, or of the parts "
-    "if a maximum size or number of tiles of a part is given. An existing one is replaced only if the geoprocessing "
-    "options allow it, and a folder only if it holds nothing but a dataset or parts.",
+    "A tile package if the name ends in .tpkx or .tpk, a file for other clients if it ends in .mbtiles, .pmtiles or "
+    ".gpkg, otherwise the folder of a cache raster dataset, or of the parts if a maximum size or number of tiles of a "
+    "part is given. An existing one is replaced only if the geoprocessing options allow it, and a folder only if it "
+    "holds nothing but a dataset or parts.",
     "Required",
     is_output=True,
 )

@@ -14,7 +14,7 @@ import arcpy
 from gptool.arcgis.parameters import AREA, has_value, operation_values
 from gptool.cache import TileCache, open_cache
 from gptool.errors import GptoolError, ParameterError
-from gptool.output.registry import is_tile_package, resolve_output
+from gptool.output.registry import is_file_name, resolve_output
 from gptool.output.staging import check_target
 from gptool.request import invalid_inputs
 from gptool.request.levels import ExportBy, level_notices, read_levels, select_levels
@@ -67,7 +67,7 @@ def enable_parameters(inputs: Inputs, output: str | None = None) -> None:
     inputs[QUALITY].enabled = optimize
     inputs[TABLES].enabled = (optimize and inputs[QUALITY].value is not None) or has_value(inputs[TARGET])
     inputs[NEAREST].enabled = read_export_by(inputs[EXPORT_BY].value) != "LevelID"
-    inputs[STORAGE].enabled = output is None or not is_tile_package(output)
+    inputs[STORAGE].enabled = output is None or not is_file_name(output)
 
 
 def show_messages(inputs: Inputs, cache: TileCache | None) -> None:

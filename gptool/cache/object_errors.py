@@ -35,16 +35,16 @@ CAUSES = (
 )
 """What is wrong, by what the text of an error contains; the first that fits."""
 
-
-class ObjectNotFoundError(CacheNotFoundError):
-    """Raised if there is no object of a name."""
-
 CREDENTIALS = {
     "s3": "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
     "gs": "a key file in GOOGLE_APPLICATION_CREDENTIALS, or the login of gcloud auth application-default login",
     "az": "a key in AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING",
 }
 """Where credentials are usually stated."""
+
+
+class ObjectNotFoundError(CacheNotFoundError):
+    """Raised if there is no object of a name."""
 
 
 def cut_error(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""`gptool export-tiles`: a tile package or a cache raster dataset of a part of a cache."""
+"""`gptool export-tiles`: a tile package, another file, or a cache raster dataset of a part of a cache."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ Examples:
   gptool export-tiles relief small.tpkx --target-size 500MB
   gptool export-tiles relief parts --max-part-size 2GB
   gptool export-tiles relief s3://tiles/relief.tpkx
+  gptool export-tiles relief relief.mbtiles
   gptool export-tiles old.tpk dataset --storage-format-type compactV2
 """
 
@@ -96,9 +97,10 @@ def command(
     """Export tiles of CACHE into OUTPUT.
 
     CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store. OUTPUT is a tile package, x.tpkx
-    or x.tpk, or the name of a folder, without suffix, for a cache raster dataset; or the URL of one that begins with
-    s3://, gs:// or az://. With --max-part-size or --max-part-tiles, it is the name of a folder for tile packages and
-    their manifest.json. Missing folders above it are created.
+    or x.tpk, a file for other clients, x.mbtiles, x.pmtiles or x.gpkg, or the name of a folder, without suffix, for a
+    cache raster dataset; or the URL of one that begins with s3://, gs:// or az://. With --max-part-size or
+    --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it
+    are created.
     """
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job
@@ -160,7 +162,8 @@ def show_result(result: ExportResult, listed_in: str | None = None) -> None:
     beside = result.size - result.bytes_written
     click.echo(
         f"{result.path}: {format_count(result.tiles, 'tile')}, {format_bytes(result.size)}: "
-        f"{format_bytes(result.bytes_written)} of tiles, {format_bytes(beside)} of indexes of bundles and metadata"
+        f"{format_bytes(result.bytes_written)} of tiles, "
+        + (f"{format_bytes(beside)} of indexes and metadata" if beside > 0 else "equal ones stored once")
         + (f"; {with_options(result.target.text)}" if result.target else "")
         + (f"; {format_count(len(result.parts), 'part')} and manifest.json" if result.parts else "")
     )

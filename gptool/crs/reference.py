@@ -87,20 +87,23 @@ def well_known_id(reference: SpatialReference) -> int | None:
         return stated
     if in_text := id_in_text(reference.wkt):
         return in_text
-    authority = _find_authority(reference)
+    authority = authority_of(reference)
     return int(authority[1]) if authority and authority[1].isdecimal() else None
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _find_authority(reference: SpatialReference) -> tuple[str, str] | None:
-    """Return the authority and the code that PROJ identifies a spatial reference by; for a text it searches 0.2 s."""
+def authority_of(reference: SpatialReference) -> tuple[str, str] | None:
+    """Return the authority and the code that PROJ identifies a spatial reference by, or None.
+
+    For a text it searches 0.2 s.
+    """
     crs = to_crs(reference)
     return crs.to_authority(min_confidence=90) if crs else None
 
 
 def urn(reference: SpatialReference) -> str | None:
     """Return the URN of a spatial reference (OGC 09-048r5), `urn:ogc:def:crs:EPSG::3857`; None if it has no code."""
-    authority = _find_authority(reference)
+    authority = authority_of(reference)
     return f"urn:ogc:def:crs:{authority[0]}::{authority[1]}" if authority else None
 
 

@@ -19,7 +19,7 @@ from gptool.export.prepare import PreparedExport, prepare
 from gptool.export.report import ExportResult
 from gptool.export.runners import unit_runner
 from gptool.model import Progress, StorageFormat
-from gptool.output.registry import resolve_output
+from gptool.output.registry import TILE_PACKAGES, resolve_output
 from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import Staging, created_folder
 from gptool.output.store_staging import StoreStaging
@@ -60,7 +60,7 @@ def run_call(
     replaces = read_boolean(overwrite, "overwrite")
     target, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
     is_folder = request.has_parts or not kind.is_file
-    request = replace(request, tile_package=kind.is_file)
+    request = replace(request, tile_package=kind in TILE_PACKAGES.values())
     with unit_runner(workers, executor, dask) as runner, _created_parent(target):
         staging = _make_staging(target, is_folder=is_folder, overwrite=replaces)
         with as_progress(progress) as report:

@@ -72,11 +72,12 @@ class Estimate:
     total_tiles_to_export : int
         Exact.
     total_size : int
-        Bytes of the result, headers and metadata included: exact without recompression for a result of that name.
+        Bytes of the result, headers and metadata included: exact without recompression for a result of that name, if
+        the bounds of the interval are equal.
     interval : (int, int)
         The bounds, bytes, that the size of the result lies between with a probability of 95 %.
     result : str
-        The kind of result: "a .tpkx", "a .tpk", "a cache raster dataset", or as in "3 parts (.tpkx)".
+        The kind of result: "a .tpkx", "a .mbtiles", "a cache raster dataset", or as in "3 parts (.tpkx)".
     name : str
         The name of the result, without suffix, that its metadata are assumed to state.
     levels : tuple of LevelEstimate
@@ -194,12 +195,16 @@ def _estimate(
     ]
     info = collect_result_info(kind, plan, name, stated_quality(plan, found, recompression))
     size, metadata = kind.result_size(info, chain.from_iterable(bundles)), kind.result_size(info, [])
+    least, greatest = kind.size_bounds(info, chain.from_iterable(bundles))
     levels = tuple(
         replace(level, size=kind.result_size(info, own) - metadata) for level, own in zip(levels, bundles, strict=True)
     )
     margin = QUANTILE * math.hypot(*(level.deviation for level in levels))
     overhead = size - sum(level.bytes_written for level in levels)
-    interval = max(math.floor(size - margin), overhead), min(math.ceil(size + margin), overhead + plan.bytes)
+    interval = (
+        max(math.floor(size - margin), overhead) - (size - least),
+        min(math.ceil(size + margin), overhead + plan.bytes) + (greatest - size),
+    )
     notices = quality_notices(found, recompression, "tile" if found.tiles == plan.tiles else "sampled tile")
     result = f"a {kind.description}"
     return Estimate(plan.tiles, size, interval, result, name, levels, tuple(notices))

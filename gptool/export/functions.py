@@ -52,15 +52,16 @@ def export_tiles(
     executor: Executor | None = None,
     progress: Progress | bool | None = None,
 ) -> ExportResult:
-    """Export tiles of a cache into a tile package or a cache raster dataset.
+    """Export tiles of a cache into a tile package, another file, or a cache raster dataset.
 
     Parameters
     ----------
     cache : TileCache, path or URL
         A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
     output : path or URL
-        The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
-        appears whole or not at all. With parts, the name of their folder. A URL begins with `s3://`, `gs://` or `az://`.
+        The result: a tile package if the name ends in `.tpkx` or `.tpk`, a file for other clients if it ends in
+        `.mbtiles`, `.pmtiles` or `.gpkg`, otherwise a folder, a cache raster dataset. It appears whole or not at all.
+        With parts, the name of their folder. A URL begins with `s3://`, `gs://` or `az://`.
     levels : str, number, iterable of numbers or None
         The levels, as in `0-6` or `1,2,7-9`. By default, all levels that hold tiles.
     export_by : {"LevelID", "Resolution", "Scale"}

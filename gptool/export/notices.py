@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gptool._jpeg import Outcome
-from gptool.crs.reference import describe_reference, to_crs, wgs84_transformer
 from gptool.export.report import LevelReport, TakenOver
 from gptool.jpeg.quality_steps import QualityStep
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Lod, Message, SpatialReference, TilingScheme
+from gptool.model import Lod, Message, TilingScheme
 from gptool.output.kind import OutputKind
 from gptool.plan import Plan
 from gptool.request import Request
@@ -48,7 +47,7 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
     """Return notices that are known before the work.
 
     They concern requested levels without tiles, bundles and folders that are skipped, a quality above the one that the
-    cache declares, tables without a quality, and an extent that cannot be stated in degrees.
+    cache declares, tables without a quality, and what the kind of result holds otherwise than the cache.
     """
     empty = [level.lod.level for level in plan.levels if not level.tiles] if request.levels else []
     warnings = [f"level {level} holds no selected tiles" for level in empty]
@@ -61,21 +60,8 @@ def plan_notices(plan: Plan, kind: OutputKind, recompression: Recompression, req
         )
     if request.tables == "exact" and requested is None and request.target_size is None:
         warnings.append("tables exact has no effect without a compressionQuality: no tile is recompressed")
-    warnings += _reference_warnings(plan.cache.scheme.reference, kind)
+    warnings += kind.warnings(plan)
     return [*plan.notices, *(Message("Warning", text) for text in warnings)]
-
-
-def _reference_warnings(reference: SpatialReference, kind: OutputKind) -> list[str]:
-    """Return a warning if clients may not know where the tiles are."""
-    stated = describe_reference(reference)
-    if kind.is_file and wgs84_transformer(reference) is None:
-        return [
-            f"the extent cannot be transformed from the spatial reference ({stated}) to degrees: the package states "
-            "the whole world instead"
-        ]
-    if (reference.wkid or reference.wkt) and to_crs(reference) is None:
-        return [f"the spatial reference ({stated}) is not known: clients may not know where the tiles are"]
-    return []
 
 
 def resumption_notices(

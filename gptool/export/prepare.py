@@ -156,8 +156,9 @@ def prepare(
     Raises
     ------
     ParameterError
-        If the request does not fit the cache, selects no tile, or the target is a part of the cache; or if PNG tiles
-        are to be optimised and the package for that is not installed; or if a part cannot be as small as requested.
+        If the request does not fit the cache, selects no tile, or the target is a part of the cache; or if the kind of
+        result cannot hold the tiles or be written for a target size; or if PNG tiles are to be optimised and the
+        package for that is not installed; or if a part cannot be as small as requested.
     TooManyTilesError
         If the request selects more tiles than the limit.
     CacheError
@@ -169,6 +170,7 @@ def prepare(
     if on_plan:
         on_plan(plan)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
+    _check_kind(kind, plan, request)
     limits = part_limits(request, limit)
     if limits is None or limit == 0:
         check_count(plan, limit, service, progress)
@@ -189,6 +191,17 @@ def prepare(
         parts = Parts(PartsRequest(plan, kind, recompression, limits, name or plan.cache.name), progress)
         notices.append(Message("Informative", f"The result is divided into {parts.text}"))
     return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size, parts)
+
+
+def _check_kind(kind: OutputKind, plan: Plan, request: Request) -> None:
+    """Reject a kind of result that cannot hold the tiles, or that cannot be written for a target size."""
+    kind.check(plan)
+    if request.target_size is not None and not kind.has_exact_size:
+        raise ParameterError(
+            f"the size of a {kind.description} is only known when it is written",
+            where="targetSize",
+            expected="a tile package or the name of a folder as output, or a compressionQuality",
+        )
 
 
 def _check_separate(target: Location, cache: TileCache) -> None:

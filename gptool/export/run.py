@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from gptool.cache.compact import bundle_path
@@ -21,7 +22,7 @@ from gptool.export.unit import Unit, UnitRunner, UnitSink
 from gptool.export.unit_record import FinishedUnit, UnitResult
 from gptool.jpeg.damage import TileDamage
 from gptool.jpeg.recompression import Recompression
-from gptool.model import Lod, Progress
+from gptool.model import Lod, Message, Progress
 from gptool.output.bundle import UnwrittenBundle, bundle_files
 from gptool.output.kind import OutputKind, ResultWriter, collect_result_info
 from gptool.plan import BundlePlan, Plan
@@ -47,7 +48,7 @@ class _Export:
     def __post_init__(self) -> None:
         self.pass_ = self.journal.start_pass(self.recompression, *self.others)
         self.target, self.place = self.journal.staging.target, self.journal.staging.place
-        self.bundles = _bundles(self.plan)
+        self.bundles = sorted(_bundles(self.plan), key=lambda item: self.kind.order(self.plan, item[0].address))
         self._expected = iter(self.bundles)
 
     @property
@@ -103,7 +104,7 @@ class _Export:
         with translate_os_errors(self.place):
             self.pass_.finish(size, staged)
         staging.commit(staged, progress)
-        return self.result(size)
+        return self.result(size, writer.messages)
 
     def _make_units(self, writer: ResultWriter, runner: UnitRunner) -> list[Unit]:
         units, is_known = list[Unit](), True
@@ -133,12 +134,13 @@ class _Export:
             )
         return units
 
-    def result(self, size: int, *, is_in_place: bool = False) -> ExportResult:
+    def result(self, size: int, written: Iterable[Message] = (), *, is_in_place: bool = False) -> ExportResult:
         total, found = LevelReport.sum(self.reports.values()), len(self.pass_.finished)
         notices = [
             *self.journal.messages,
             *resumption_notices(self.taken_over, found, is_in_place=is_in_place),
             *tile_notices(total, self.recompression, is_chosen=self.trial is not None),
+            *written,
         ]
         return ExportResult(self.target, size, self.reports, tuple(notices), resumed=self.taken_over)
 

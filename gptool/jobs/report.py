@@ -14,7 +14,7 @@ from gptool.export.file_digest import sha256_of
 from gptool.export.prepare import PreparedExport
 from gptool.export.report import ExportResult, LevelReport
 from gptool.jobs.record import JobRecord
-from gptool.model import Phase, Progress, StorageFormat
+from gptool.model import Phase, Progress
 from gptool.output.esri_json import extent_json, spatial_reference_json
 from gptool.plan import LevelPlan, Plan
 from gptool.request import Request
@@ -51,7 +51,7 @@ def write_report(
     OSError
         If the package cannot be read or the report cannot be written.
     """
-    plan, is_package = prepared.plan, request.tile_package and not result.parts
+    plan, is_file = prepared.plan, prepared.kind.is_file and not result.parts
     report = {
         "jobId": record.job_id,
         "succeeded": True,
@@ -60,12 +60,12 @@ def write_report(
         "result": {
             "name": result.path.name,
             "size": result.size,
-            "sha256": sha256_of(result.path, progress) if is_package else None,
+            "sha256": sha256_of(result.path, progress) if is_file else None,
         },
         "parts": list(_parts_json(result, progress)),
         "target": result.target and result.target.to_json(),
         "resumed": result.resumed._asdict(),
-        "verification": _verification_json(result.path) if is_package else None,
+        "verification": _verification_json(result.path) if is_file and request.tile_package else None,
         **_figures_json(plan, result),
         "damagedTiles": [tile.to_json() for tile in result.damaged],
         "messages": [message.to_json() for message in record.messages],
@@ -95,7 +95,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         },
         "bounds": extent_json(bounds, spatial_reference_json(cache_reference)) if bounds else None,
         "tilePackage": request.tile_package,
-        "storageFormatType": request.storage or StorageFormat.COMPACT_V2,
+        "storageFormatType": request.storage or prepared.kind.storage_format,
         "optimizeTilesForSize": request.optimize,
         "compressionQuality": request.quality,
         "targetSize": request.target_size,

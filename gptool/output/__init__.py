@@ -1,1 +1,1 @@
-"""Kinds of results and their writers: tile packages and cache raster datasets of compact bundles."""
+"""Kinds of results and their writers: tile packages, cache raster datasets of compact bundles, and other formats."""

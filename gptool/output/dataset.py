@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from gptool.crs.reference import describe_reference, to_crs
 from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import (
     CompactV1Writer,
@@ -17,18 +19,29 @@ from gptool.output.bundle import (
 )
 from gptool.output.conf_xml import conf_cdi, conf_xml
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
-from gptool.plan import BundlePlan
+from gptool.plan import BundlePlan, Plan
 
 TILES_FOLDER = "_alllayers"
 
 
+@dataclass(frozen=True)
 class Dataset(OutputKind):
     """A cache raster dataset of one storage format."""
+
+    storage_format: StorageFormat
 
     @property
     def description(self) -> str:
         """A noun for messages."""
         return "cache raster dataset"
+
+    def warnings(self, plan: Plan) -> list[str]:
+        """Return a warning if the spatial reference is stated, but not known."""
+        reference = plan.cache.scheme.reference
+        if not (reference.wkid or reference.wkt) or to_crs(reference) is not None:
+            return []
+        stated = describe_reference(reference)
+        return [f"the spatial reference ({stated}) is not known: clients may not know where the tiles are"]
 
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> DatasetWriter:
         """Create a dataset; see `OutputKind.open_writer`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from gptool.cache import TileCache
-from gptool.model import BundleAddress, StorageFormat
+from gptool.model import BundleAddress, Message, StorageFormat
 from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle
 from gptool.output.thumbnail import draw_thumbnail
 from gptool.plan import BundlePlan, Plan
@@ -51,6 +52,11 @@ class ResultWriter(ABC):
     A run that was interrupted may be gone on with: then bundles that it has written are allocated again, and added from
     one of their `places`.
     """
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """What users should know about the finished result."""
+        return []
 
     def __enter__(self) -> Self:
         return self
@@ -116,17 +122,19 @@ class OutputKind(ABC):
     ----------
     suffix : str
         The suffix of the result's name in lower case, as in `.tpkx`; empty if the result is a folder.
-    storage_format : StorageFormat
-        The format of its bundles.
+    storage_format : StorageFormat or None
+        The format of its bundles; None if it is no format of Esri's, and so no choice of requests.
     bundle_writer : type of BundleWriter
         With which units of work write them.
     """
 
     suffix: str
-    storage_format: StorageFormat
+    storage_format: StorageFormat | None
     bundle_writer: type[BundleWriter]
 
     has_thumbnail: ClassVar[bool] = False
+    has_exact_size: ClassVar[bool] = True
+    """Whether `result_size` is exact. Else a result cannot be written for a target size."""
 
     @property
     def description(self) -> str:
@@ -141,6 +149,17 @@ class OutputKind(ABC):
     def can_hold(self, cache: TileCache) -> bool:
         """Return True if a result of this kind can hold tiles of the cache; else `open_writer` raises ConfError."""
         return True
+
+    def check(self, plan: Plan) -> None:  # noqa: B027 - most kinds hold every cache
+        """Raise ParameterError, before any work, if a result of this kind cannot hold the tiles of a plan."""
+
+    def warnings(self, plan: Plan) -> list[str]:
+        """Return what users should know, before any work, about a result of this kind."""
+        return []
+
+    def order(self, plan: Plan, address: BundleAddress) -> tuple[int, ...]:
+        """Return a key that sorts the bundles of a plan into the order of their allocation."""
+        return address
 
     @abstractmethod
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> ResultWriter:
@@ -167,11 +186,18 @@ class OutputKind(ABC):
     def result_size(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> int:
         """Return the size in bytes of a result with bundles of these tiles and bytes, without writing it.
 
+        It is the expected size if `has_exact_size` is False.
+
         Raises
         ------
         ConfError
             If the metadata cannot state a required value.
         """
+
+    def size_bounds(self, info: ResultInfo, bundles: Iterable[BundlePlan]) -> tuple[int, int]:
+        """Return the bounds in bytes that the size lies between. Parameters and errors as in `result_size`."""
+        size = self.result_size(info, bundles)
+        return size, size
 
 
 def collect_result_info(kind: OutputKind, plan: Plan, name: str, quality: int) -> ResultInfo:

@@ -14,7 +14,10 @@ from gptool import system
 from gptool.errors import ParameterError, translate_os_errors
 from gptool.model import StorageFormat
 from gptool.output.dataset import COMPACT_DATASET, COMPACT_V2_DATASET
+from gptool.output.geopackage import GEOPACKAGE
 from gptool.output.kind import OutputKind
+from gptool.output.mbtiles import MBTILES
+from gptool.output.pmtiles import PMTILES
 from gptool.output.tpk import TPK
 from gptool.output.tpkx import TPKX
 from gptool.system.store_url import (
@@ -27,11 +30,12 @@ from gptool.system.store_url import (
     is_store_url,
     read_store_url,
 )
+from gptool.text import format_choices
 
-FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK)
+FILE_KINDS: tuple[OutputKind, ...] = (TPKX, TPK, MBTILES, GEOPACKAGE, PMTILES)
 """Kinds that are one file, chosen by the suffix of the output's name."""
 
-SUFFIXES = " or ".join(kind.suffix for kind in FILE_KINDS)
+SUFFIXES = format_choices(kind.suffix for kind in FILE_KINDS)
 
 EXPECTED_NAME = (
     f"a name that ends in {SUFFIXES}, or the name of a folder, without a suffix of a file, for a cache raster dataset"
@@ -67,6 +71,12 @@ def is_tile_package(output: str | os.PathLike[str]) -> bool:
     return any(kind.suffix == suffix for kind in TILE_PACKAGES.values())
 
 
+def is_file_name(output: str | os.PathLike[str]) -> bool:
+    """Return True if an output of this name is one file, whose format its suffix states."""
+    suffix = Path(output).suffix.lower()
+    return any(kind.suffix == suffix for kind in FILE_KINDS)
+
+
 def resolve_output(
     output: AnyLocation, storage_format: StorageFormat | None, *, has_parts: bool = False
 ) -> tuple[Location, OutputKind]:
@@ -84,7 +94,7 @@ def resolve_output(
     Raises
     ------
     ParameterError
-        If the name is empty or has the suffix of an unsupported format, if the package has another storage format, or
+        If the name is empty or has the suffix of an unsupported format, if the file has another storage format, or
         if the name of a folder of parts has the suffix of a package.
     OutputError
         If the working folder no longer exists.
@@ -106,7 +116,7 @@ def resolve_output(
         raise ParameterError(what, where=target, found=found, expected=expected)
     if has_parts:
         if kind is not None:
-            what = "output has the suffix of a tile package, but the export is divided into parts"
+            what = "output has the suffix of a file, but the export is divided into parts"
             raise ParameterError(
                 what, where=target, found=suffix, expected=f"the name of a folder such as {target.stem}"
             )
@@ -114,11 +124,12 @@ def resolve_output(
     if kind is None:
         return target, DATASETS[storage_format or DEFAULT_STORAGE_FORMAT]
     if storage_format is not None and storage_format is not kind.storage_format:
+        own = f"{kind.storage_format.short_name}, or " if kind.storage_format else "none, or "
         raise ParameterError(
-            f"not the storage format of a {suffix}",
+            f"not the storage format of a {suffix}" if kind.storage_format else f"has no meaning for a {suffix}",
             where="storageFormatType",
             found=storage_format.short_name,
-            expected=f"{kind.storage_format.short_name}, or the name of a folder as output",
+            expected=f"{own}the name of a folder as output",
         )
     return target, kind
 

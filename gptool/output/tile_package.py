@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 
 from gptool import system
-from gptool.model import BundleAddress
+from gptool.crs.reference import describe_reference, wgs84_transformer
+from gptool.model import BundleAddress, StorageFormat
 from gptool.output.bundle import FileRegion, WrittenBundle, bundle_files, bundle_regions
 from gptool.output.kind import OutputKind, ResultInfo, ResultWriter
 from gptool.output.stored_zip import StoredZip, stored_zip_size
-from gptool.plan import BundlePlan
+from gptool.plan import BundlePlan, Plan
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TilePackage(OutputKind):
         The folder of the level folders in the zip.
     """
 
+    storage_format: StorageFormat
     tiles_folder: str
 
     has_thumbnail = True
@@ -41,6 +43,17 @@ class TilePackage(OutputKind):
         ConfError
             If they cannot state a required value.
         """
+
+    def warnings(self, plan: Plan) -> list[str]:
+        """Return a warning if the extent cannot be stated in degrees."""
+        reference = plan.cache.scheme.reference
+        if wgs84_transformer(reference) is not None:
+            return []
+        stated = describe_reference(reference)
+        return [
+            f"the extent cannot be transformed from the spatial reference ({stated}) to degrees: the package states "
+            "the whole world instead"
+        ]
 
     def open_writer(self, path: Path, info: ResultInfo, staging: Path) -> TilePackageWriter:
         """Create a package; see `OutputKind.open_writer`."""

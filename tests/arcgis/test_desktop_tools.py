@@ -130,7 +130,7 @@ def test_folder_with_other_files_is_never_replaced(
     assert "cannot replace a folder that holds other files" in shown["out_tiles"]
 
 
-@pytest.mark.parametrize("name", ["out.zip", "out.mbtiles"])
+@pytest.mark.parametrize("name", ["out.zip", "out.sqlite"])
 def test_outputs_of_other_formats_are_errors(
     arcpy: ArcPy, export: Any, given: dict[str, Any], tmp_path: Path, name: str
 ) -> None:

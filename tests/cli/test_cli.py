@@ -126,7 +126,7 @@ FAILURES = {
     "unknown suffix": (
         "export-tiles good x.tif",
         2,
-        "expected a name that ends in .tpkx or .tpk, or the name of a folder",
+        "expected a name that ends in .tpkx, .tpk",
     ),
     "quality above 100": (f"{ESTIMATE} --compression-quality 101", 2, "found 101, expected an integer from 0 to 100"),
     "quality beside a target size": (

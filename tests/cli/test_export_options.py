@@ -18,6 +18,7 @@ from helpers.caches import HALF_WAY, jpeg_tile, make_cache, world
 from helpers.command_line import GPTOOL, errors_and_notes, run, run_on_terminal
 from helpers.gate import Gate
 from helpers.waiting import wait_until_delivered
+from helpers.web_caches import make_web_cache, pyramid
 
 DAMAGED = 12
 """Damaged tiles of the cache, two more than are listed for people."""
@@ -215,7 +216,29 @@ class TestOutput:
         tiles = sum(len(tile) for (level, *_), tile in world().items() if level < 2)
         beside = format_bytes((tmp_path / "x.tpkx").stat().st_size - tiles)
         line = done.stdout.splitlines()[-1]
-        assert line.endswith(f": {format_bytes(tiles)} of tiles, {beside} of indexes of bundles and metadata")
+        assert line.endswith(f": {format_bytes(tiles)} of tiles, {beside} of indexes and metadata")
+
+
+@pytest.mark.parametrize("suffix", [".mbtiles", ".pmtiles", ".gpkg"])
+def test_report_of_a_result_for_other_clients(tmp_path: Path, suffix: str) -> None:
+    """It has the SHA-256 of the file; there is no storage format, and no verification."""
+    make_web_cache(tmp_path / "cache", pyramid())
+    done = run("export-tiles", "cache", f"x{suffix}", "--report", "r.json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report, data = json.loads((tmp_path / "r.json").read_text()), (tmp_path / f"x{suffix}").read_bytes()
+    assert report["result"] == {"name": f"x{suffix}", "size": len(data), "sha256": sha256(data).hexdigest()}
+    assert (report["request"]["tilePackage"], report["request"]["storageFormatType"]) == (False, None)
+    assert report["verification"] is None
+
+
+@pytest.mark.parametrize("suffix", [".mbtiles", ".pmtiles", ".gpkg"])
+def test_estimate_of_a_result_for_other_clients(tmp_path: Path, suffix: str) -> None:
+    make_web_cache(tmp_path / "cache", pyramid())
+    done = run("estimate", "cache", "--output", f"x{suffix}", "--json", cwd=tmp_path)
+    estimate = json.loads(done.stdout)
+    low, high = estimate["totalSizeInterval"]
+    assert low < estimate["totalSize"] < high
+    assert (estimate["result"], estimate["resultName"]) == (f"a {suffix}", "x")
 
 
 @pytest.mark.parametrize(

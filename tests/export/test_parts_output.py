@@ -34,9 +34,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             "x.tpkx",
             TILES,
-            "x.tpkx: output has the suffix of a tile package, but the export is divided into parts; found .tpkx",
+            "x.tpkx: output has the suffix of a file, but the export is divided into parts; found .tpkx",
         ),
-        ("x.tpk", {"max_part_size": "1GB"}, "x.tpk: output has the suffix of a tile package, but"),
+        ("x.tpk", {"max_part_size": "1GB"}, "x.tpk: output has the suffix of a file, but"),
         ("x", {**TILES, "target_size": "1MB"}, "target_size: contradicts max_part_tiles; found target_size 1000000"),
         (
             "x",

@@ -44,6 +44,12 @@ RESULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tpk recompressed": ("x.tpk", {"compression_quality": 40}),
     "V2 copied": ("x", {}),
     "V2 recompressed": ("x", {"compression_quality": 40}),
+    "mbtiles copied": ("x.mbtiles", {}),
+    "mbtiles recompressed": ("x.mbtiles", {"compression_quality": 40}),
+    "pmtiles copied": ("x.pmtiles", {}),
+    "pmtiles recompressed": ("x.pmtiles", {"compression_quality": 40}),
+    "gpkg copied": ("x.gpkg", {}),
+    "gpkg recompressed": ("x.gpkg", {"compression_quality": 40}),
     "V1 recompressed": ("x", {"compression_quality": 40, "storage_format_type": "compact"}),
     "tpkx for a target size": ("x.tpkx", {"target_size": None, "misjudge": True}),
     "V2 for a target size": ("x", {"target_size": None, "misjudge": True}),
@@ -69,7 +75,7 @@ def many_tiles() -> dict[tuple[int, int, int], bytes]:
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of 40 bundles."""
     folder = tmp_path_factory.mktemp("bundles") / "many"
-    return make_cache(folder, many_tiles(), conf=conf_text(range(LEVEL + 1)))
+    return make_cache(folder, many_tiles(), conf=conf_text(range(LEVEL + 1), tile=256))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +86,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for bundle in range(BUNDLES)
         for i in range(MANY_TILES)
     }
-    return make_cache(tmp_path_factory.mktemp("bundles") / "many", tiles, conf=conf_text(range(LEVEL + 1)))
+    conf = conf_text(range(LEVEL + 1), tile=256)
+    return make_cache(tmp_path_factory.mktemp("bundles") / "many", tiles, conf=conf)
 
 
 @pytest.fixture(scope="module")

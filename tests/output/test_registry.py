@@ -71,11 +71,11 @@ def test_relative_output_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     ("name", "message"),
     [
         ("", "output: name is empty"),
-        ("/x/.tpkx", "/x/.tpkx: output has no name; expected a name that ends in .tpkx or .tpk"),
-        ("/", "/: output has no name; expected a name that ends in .tpkx or .tpk, or the name of a folder"),
+        ("/x/.tpkx", "/x/.tpkx: output has no name; expected a name that ends in .tpkx, .tpk"),
+        ("/", "/: output has no name; expected a name that ends in .tpkx, .tpk"),
         (
-            "/x.mbtiles",
-            "/x.mbtiles: unsupported output format; found the suffix .mbtiles, expected a name that ends in .tpkx or ",
+            "/x.sqlite",
+            "/x.sqlite: unsupported output format; found the suffix .sqlite, expected a name that ends in .tpkx, .tpk",
         ),
         ("/x.TIF", "/x.TIF: unsupported output format"),
         *((name, f"{name}: unsupported output format") for name in MISTAKEN),
