@@ -93,10 +93,10 @@ def command(
 ) -> None:
     """Export tiles of CACHE into OUTPUT.
 
-    CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store. OUTPUT is a tile package, x.tpkx
-    or x.tpk, or the name of a folder, without suffix, for a cache raster dataset. With --max-part-size or
-    --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it are
-    created.
+    CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store; or a .mbtiles. OUTPUT is a tile
+    package, x.tpkx or x.tpk, or the name of a folder, without suffix, for a cache raster dataset. With --max-part-size
+    or --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it
+    are created.
     """
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job

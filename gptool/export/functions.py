@@ -57,7 +57,7 @@ def export_tiles(
     Parameters
     ----------
     cache : TileCache, path or URL
-        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
+        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store; or a `.mbtiles` on a disk.
     output : path
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, otherwise a folder, a cache raster dataset. It
         appears whole or not at all. With parts, the name of their folder.
