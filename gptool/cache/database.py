@@ -57,7 +57,7 @@ class Database:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_TILE_BYTES)
         connection.set_progress_handler(self._count, STEP_COUNT)
         for setting in ("trusted_schema = OFF", "cell_size_check = ON"):
-            list(self.rows(f"PRAGMA {setting}"))
+            self.run(f"PRAGMA {setting}")
 
     def _count(self) -> bool:
         """Count steps. Return True if there were too many, which interrupts the statement."""
@@ -80,6 +80,11 @@ class Database:
             raise _as_cache_error(error, self.where) from error
         except UnicodeDecodeError:  # of a message of SQLite, which repeats what is in the file
             raise BundleError("database is damaged: its schema is not valid text", where=self.where) from None
+
+    def run(self, statement: str) -> None:
+        """Run a statement to its end. Raises as `rows`."""
+        for _ in self.rows(statement):
+            pass
 
     def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         """Return the first row of a statement; None if it has none. Raises as `rows`."""
@@ -243,11 +248,16 @@ def _uri(location: Path, state: State) -> str:
     the folder of others. Without changes in a log, no program is writing: it is then opened as immutable, which needs
     no such files; `DatabaseStore.check_unchanged` finds out if one has begun to write since.
     """
-    path = location.absolute().as_posix()
-    root = "file://" if path.startswith("/") else "file:///"  # a drive, C:/, has no slash before it, a share has two
     head = _read_head(location)
     is_logged = WAL_VERSION in head[VERSIONS_OFFSET : VERSIONS_OFFSET + 2]
-    return f"{root}{quote(os.fsencode(path), safe='/:')}?mode=ro{'&immutable=1' if is_logged and not state[2] else ''}"
+    return f"{file_uri(location)}?mode=ro{'&immutable=1' if is_logged and not state[2] else ''}"
+
+
+def file_uri(location: Path) -> str:
+    """Return the URI of a file, without parameters; it has no quotes."""
+    path = location.absolute().as_posix()
+    root = "file://" if path.startswith("/") else "file:///"  # a drive, C:/, has no slash before it, a share has two
+    return f"{root}{quote(os.fsencode(path), safe='/:')}"
 
 
 def _as_cache_error(error: sqlite3.Error, where: Path) -> CacheError:

@@ -19,6 +19,7 @@ from gptool.cache.base import BATCH_BYTES, Bundle, OpenTiles, TileBatch, TileCac
 from gptool.cache.byte_source import ByteSource, ReadBuffer
 from gptool.cache.compact import LISTING_ENTRY_BYTES, check_total_size, select_bundles
 from gptool.cache.database import Database, DatabaseStore, State, current_state
+from gptool.cache.mbtiles_listing import attach_listing
 from gptool.cache.mbtiles_table import TileTable
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_TILES, BundleAddress, Lod, TileAddress, TileWindow
@@ -48,15 +49,23 @@ class MBTilesCache(TileCache):
 
     def _list_bundles(self, level: int) -> tuple[list[BundleAddress], int]:
         """Return the bundles of a level, and the memory that the list takes."""
-        with self.files.connect() as database:
+        with self._connect() as database:
             found = self.table.bundles(database, level)
         return found, LISTING_ENTRY_BYTES * len(found)
+
+    @contextmanager
+    def _connect(self) -> Iterator[Database]:
+        """Open a connection that finds tiles by an index."""
+        with self.files.connect() as database:
+            if not self.table.is_indexed:
+                attach_listing(database)
+            yield database
 
     @contextmanager
     def open_bundle(self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None) -> Iterator[Bundle]:
         """Find the tiles of a bundle. See `TileCache.open_bundle`."""
         self.files.check_unchanged()
-        with self.files.connect() as database:
+        with self._connect() as database:
             yield MBTilesBundle(database, self.table, address, wanted, self.files.state)
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
@@ -66,7 +75,7 @@ class MBTilesCache(TileCache):
     @contextmanager
     def open_square(self, first: TileAddress) -> Iterator[OpenTiles]:
         """Read a tile, which has no bytes if it does not exist. See `TileCache.open_square`."""
-        with self.files.connect() as database:
+        with self._connect() as database:
             data = self.table.tile(database, first)
         yield OpenTiles(
             MemorySource(self.files.location, data), np.zeros(1, np.uint64), np.array([len(data)], np.uint32)
@@ -74,7 +83,7 @@ class MBTilesCache(TileCache):
 
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return warnings about tiles of a level that are not read. See `TileCache.skipped_bundles`."""
-        with self.files.connect() as database:
+        with self._connect() as database:
             return [f"{self.location}: {text}" for text in self.table.skipped(database, lod.level, window)]
 
 

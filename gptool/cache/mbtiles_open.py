@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gptool.cache.database import Database, DatabaseStore
 from gptool.cache.mbtiles import MBTilesCache
+from gptool.cache.mbtiles_listing import attach_listing
 from gptool.cache.mbtiles_metadata import UNSUPPORTED, compare, read_bounds, read_metadata, sample_warnings
 from gptool.cache.mbtiles_sample import Sample, take_sample
 from gptool.cache.mbtiles_table import TileTable
@@ -34,6 +35,10 @@ next tile of a level.
 """
 
 INDEX = "CREATE UNIQUE INDEX tile_index ON tiles (zoom_level, tile_column, tile_row)"
+NO_INDEX = (
+    "table tiles has no index of level, column and row: each process that reads it makes a temporary one first; if the "
+    "file is to be read often"
+)
 
 
 def open_mbtiles(files: DatabaseStore) -> MBTilesCache:
@@ -49,7 +54,10 @@ def open_mbtiles(files: DatabaseStore) -> MBTilesCache:
     location = files.location
     with files.connect() as database:
         table = _find_table(database)
+        if not table.is_indexed:
+            attach_listing(database)
         levels, warnings = _list_levels(database)
+        warnings += [] if table.is_indexed else [f"{NO_INDEX}, one statement adds it: {INDEX}"]
         metadata = read_metadata(database)
         sample = take_sample(database, table, levels)
         sample.check(location)
@@ -76,7 +84,7 @@ def open_mbtiles(files: DatabaseStore) -> MBTilesCache:
 
 
 def _find_table(database: Database) -> TileTable:
-    """Return how the tiles are found. Raises CacheError if they cannot be found by an index."""
+    """Return how the tiles are found. Raises CacheError if not even a temporary index can be made."""
     kind = database.value("SELECT type FROM sqlite_master WHERE name = 'tiles' AND type IN ('table', 'view')")
     names = {name for (name,) in database.rows("SELECT name FROM pragma_table_info('tiles')")}
     missing = [name for name in COLUMNS if name not in names]
@@ -86,11 +94,21 @@ def _find_table(database: Database) -> TileTable:
     for order in ORDERS:
         if all(_uses_index(database, probe.format(*order), pattern) for probe, pattern in PROBES.items()):
             return TileTable(*order, is_unique=_has_unique_index(database))
+    if kind == "table" and _has_row_ids(database):
+        return TileTable(is_indexed=False)
     raise CacheError(
         f"{kind} tiles has no index of level, column and row, without which it cannot be read in reasonable time",
         where=database.where,
-        expected=f"one, as by the statement {INDEX}",
+        expected="one of these columns in the table below the view, and one of the ids of images",
     )
+
+
+def _has_row_ids(database: Database) -> bool:
+    try:
+        database.run("SELECT rowid FROM main.tiles LIMIT 0")
+    except CacheError:
+        return False
+    return True
 
 
 def _uses_index(database: Database, condition: str, pattern: re.Pattern[str]) -> bool:

@@ -37,11 +37,14 @@ class TileTable:
         The column of the index after the level, `tile_column` or `tile_row`, and the other one.
     is_unique : bool
         Whether the database ensures that there is one tile at an address.
+    is_indexed : bool
+        Whether the database has the index. If not, `mbtiles_listing` makes a temporary one.
     """
 
     first: str = "tile_column"
     second: str = "tile_row"
     is_unique: bool = False
+    is_indexed: bool = True
 
     def first_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the value of the first column of the tiles at positions in a bundle, relative to the bundle."""

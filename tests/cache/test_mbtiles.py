@@ -20,6 +20,7 @@ import gptool
 from gptool import export_tiles, open_cache
 from gptool.cache.base import BATCH_BYTES
 from gptool.cache.mbtiles import MBTilesCache
+from gptool.cache.mbtiles_listing import MAX_LISTINGS
 from gptool.crs.web_mercator import is_web_mercator
 from gptool.model import BundleAddress, StorageFormat
 from helpers.bundles import Address
@@ -53,6 +54,8 @@ MAKERS: dict[str, Callable[[Path, Mapping[Address, bytes]], Path]] = {
     "normalised": make_normalised_mbtiles,
     "row before column": lambda path, tiles: make_mbtiles(path, tiles, index=BY_ROWS),
     "primary key": lambda path, tiles: make_mbtiles(path, tiles, schema=PRIMARY_KEY, index=""),
+    "no index": lambda path, tiles: make_mbtiles(path, tiles, index=""),
+    "index of levels": lambda path, tiles: make_mbtiles(path, tiles, index="CREATE INDEX i ON tiles (zoom_level);"),
     "other names": lambda path, tiles: make_mbtiles(path, tiles, schema=SHALLOW, index=""),
 }
 
@@ -173,6 +176,32 @@ def test_box_excludes_what_is_outside(tmp_path: Path) -> None:
     result = export_tiles(path, tmp_path / "x.tpkx", levels="8", export_extent=(1, 1, 100000, 100000))
     assert read_tiles(result.path) == {(8, 127, 128): WORLD[8, 127, 128]}
     assert not result.warnings
+
+
+# ---- no index ----
+
+
+def test_missing_index_is_reported_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    path = make_mbtiles(tmp_path / "x.mbtiles", WORLD, index="")
+    before = path.read_bytes()
+    result = export_tiles(path, tmp_path / "x.tpkx", workers=3)
+    assert read_tiles(result.path) == WORLD
+    [text] = result.warnings
+    assert "table tiles has no index of level, column and row: each process that reads it makes a temporary one" in text
+    assert "CREATE UNIQUE INDEX tile_index ON tiles (zoom_level, tile_column, tile_row)" in text
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
+    assert path.read_bytes() == before
+    for i in range(MAX_LISTINGS + 2):
+        assert read_with_gptool(open_cache(make_mbtiles(tmp_path / f"{i}.mbtiles", {(0, 0, 0): b"?"}, index=""))) != {}
+    assert len(list((tmp_path / "temporary").iterdir())) == MAX_LISTINGS
+
+
+def test_temporary_index_that_cannot_be_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(gptool.errors.CacheError, match=r"x\.mbtiles: needs a temporary file, which cannot be writt"):
+        open_cache(make_mbtiles(tmp_path / "x.mbtiles", WORLD, index=""))
 
 
 # ---- exports ----
