@@ -138,7 +138,7 @@ class CacheNotFoundError(CacheError, FileNotFoundError):
 
 
 class CacheUnavailableError(CacheError):
-    """Raised if the store of a cache does not answer, or is overloaded: the same request may succeed later."""
+    """Raised if a store does not answer, or a database is locked: the same request may succeed later."""
 
 
 class ConfError(CacheError, ValueError):

@@ -96,11 +96,17 @@ class Progress(Protocol):
 
 
 class StorageFormat(StrEnum):
-    """The storage formats of a cache, by Esri's names."""
+    """The storage formats of a cache, by Esri's names if it has one."""
 
     EXPLODED = "esriMapCacheStorageModeExploded"
     COMPACT = "esriMapCacheStorageModeCompact"
     COMPACT_V2 = "esriMapCacheStorageModeCompactV2"
+    MBTILES = "MBTiles"
+
+    @property
+    def is_esri(self) -> bool:
+        """Whether it is a format of Esri's, which Esri's documents may state."""
+        return self.startswith("esri")
 
     @property
     def short_name(self) -> str:
@@ -374,17 +380,20 @@ class ImageInfo:
         In capitals: JPEG, PNG, PNG8, PNG24, PNG32, MIXED, LERC, ... The format of a single tile is recognised by its
         first bytes.
     compression_quality : int
-        0..100; the quality of single tiles may differ.
+        0..100, 0 if it is unknown; the quality of single tiles may differ.
     band_count : int or None
         None if it is not declared.
     lerc_error : NumberText or None
         The maximum error of LERC compression, None if it is not declared.
+    sampled : int or None
+        The number of tiles whose first bytes the format was determined from; None if it is declared.
     """
 
     format: str
     compression_quality: int
     band_count: int | None
     lerc_error: NumberText | None
+    sampled: int | None = None
 
     @property
     def may_be_jpeg(self) -> bool:

@@ -101,7 +101,11 @@ def _derived(name: str, label: str, datatype: str, documentation: str) -> ToolPa
 
 
 IN_CACHE = ToolParameter(
-    "in_cache", "Tile cache", CACHE_TYPES, "A tile cache: its folder, or a tile package (.tpkx or .tpk).", "Required"
+    "in_cache",
+    "Tile cache",
+    CACHE_TYPES,
+    "A tile cache: its folder, a tile package (.tpkx or .tpk), or a .mbtiles.",
+    "Required",
 )
 CACHE_NAME = ToolParameter("cache", "Cache", ("GPString",), "The name of the cache.", "Required")
 

@@ -20,6 +20,7 @@ from gptool.cache.base import BATCH_BYTES, Bundle, OpenTiles, TileBatch, TileCac
 from gptool.cache.byte_source import ByteSource, ReadBuffer
 from gptool.errors import BundleError
 from gptool.model import MAX_TILE_BYTES, PACKET_SIZE, BundleAddress, TileAddress, TileWindow
+from gptool.system.store_url import Location
 
 BUNDLE_SUFFIX = ".bundle"
 
@@ -146,14 +147,7 @@ class CompactBundle(Bundle):
     def __init__(self, source: ByteSource, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32]) -> None:
         self._source, self._offsets, self.sizes = source, offsets, sizes
         self.tiles, self.stamp = OpenTiles(source, offsets, sizes), source.stamp
-        total, limit = int(sizes.sum(dtype=np.int64)), max(MAX_OVERLAP_FACTOR * source.size, MIN_OVERLAP_BYTES)
-        if total > limit:
-            raise BundleError(
-                "tiles share bytes and their total size exceeds the limit",
-                where=source.where,
-                found=f"{total} bytes",
-                expected=f"at most {limit} bytes for a file of {source.size} bytes",
-            )
+        check_total_size(sizes, source.size, source.where)
 
     def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
         """Read tiles in the order of their offsets. See `Bundle.batches`."""
@@ -197,6 +191,18 @@ def _batch_bounds(
             last_small = np.searchsorted(filled, filled[first] - sizes[first] + batch_bytes)
             bounds.append(max(min(int(last_near), int(last_small), gap), first + 1))
     return bounds
+
+
+def check_total_size(sizes: NDArray[np.uint32], file_bytes: int, where: Location) -> None:
+    """Raise BundleError if the tiles of a bundle share so many bytes that a small file would make a huge result."""
+    total, limit = int(sizes.sum(dtype=np.int64)), max(MAX_OVERLAP_FACTOR * file_bytes, MIN_OVERLAP_BYTES)
+    if total > limit:
+        raise BundleError(
+            "tiles share bytes and their total size exceeds the limit",
+            where=where,
+            found=f"{total} bytes",
+            expected=f"at most {limit} bytes for a file of {file_bytes} bytes",
+        )
 
 
 def index_entry_error(source: ByteSource, tile: TileAddress, offset: int, size: int, begin: int) -> BundleError:

@@ -259,11 +259,10 @@ def read_storage(
     """Return the storage format, `default` if the document does not state it, and warnings. Raises as `read_scheme`."""
     if node is None:
         return default, ()
-    text = node.text(names.storage)
-    try:
-        storage = StorageFormat(text or "")
-    except ValueError:
-        raise node.error(names.storage, text, " or ".join(StorageFormat)) from None
+    text, formats = node.text(names.storage), {storage.value: storage for storage in StorageFormat if storage.is_esri}
+    if text not in formats:
+        raise node.error(names.storage, text, " or ".join(formats))
+    storage = formats[text]
     if storage is StorageFormat.EXPLODED:
         return storage, ()
     if node.integer(names.packet_size, 0, PACKET_SIZE, str(PACKET_SIZE)) == 0:

@@ -1,6 +1,6 @@
 """The interface of a file store: where the bytes of a cache are.
 
-Implemented in `folder_store`, `zip_store`, `object_store` and `object_zip`.
+Implemented in `folder_store`, `zip_store`, `object_store` and `object_zip`, and for a database in `database`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gptool.system.store_url import Location
 MAX_SMALL_FILE = 16 * 1024 * 1024
 """Maximum size of a file that is read whole (conf.xml, conf.cdi, root.json), bytes."""
 
-CACHE_DESCRIPTION = "a cache folder, a .tpkx or a .tpk"
+CACHE_DESCRIPTION = "a cache folder, a .tpkx, a .tpk or a .mbtiles"
 """What is expected where a cache is to be."""
 
 A = TypeVar("A")
@@ -55,7 +55,7 @@ class FileStore(ABC):
         return None
 
     def signature(self, folder: str) -> tuple[int, ...]:
-        """Return numbers that change when the documents of a cache in a store are replaced; none for one on a disk.
+        """Return numbers that change when a cache in a store or database is replaced; none for folders and packages.
 
         Parameters
         ----------

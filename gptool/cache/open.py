@@ -9,10 +9,12 @@ import stat
 from gptool import system
 from gptool.cache.base import TileCache
 from gptool.cache.conf_xml import read_conf_cdi, read_conf_xml
+from gptool.cache.database import DatabaseStore, open_database
 from gptool.cache.description import CacheDescription
 from gptool.cache.file_store import CACHE_DESCRIPTION, FileStore
 from gptool.cache.folder_store import FolderStore
 from gptool.cache.level_storage import STORAGES, as_stored
+from gptool.cache.mbtiles_open import MBTILES_SUFFIX, open_mbtiles
 from gptool.cache.object_store import open_object_store
 from gptool.cache.paths import find_entry, find_entry_or_below, parent_folder
 from gptool.cache.root_json import read_root_json, vector_tiles_error
@@ -38,7 +40,7 @@ def open_cache(location: AnyLocation) -> TileCache:
     ----------
     location : path or str
         A `.tpkx`, a `.tpk`, or a cache folder: one that contains conf.xml, a folder above it, or the conf.xml itself.
-        Or the URL of one in an object store or on a web server.
+        Or the URL of one in an object store or on a web server. Or the path of a `.mbtiles`.
 
     Returns
     -------
@@ -47,13 +49,15 @@ def open_cache(location: AnyLocation) -> TileCache:
     Raises
     ------
     CacheNotFoundError
-        If the location does not exist, or contains no conf.xml or root.json, or no folder of tiles.
+        If the location does not exist, or contains no conf.xml or root.json, or no folder or table of tiles.
     ConfError
         If conf.xml, conf.cdi or root.json is invalid.
     CacheError
         If the cache cannot be read, or is not a cache of images.
     """
     files = open_store(location)
+    if isinstance(files, DatabaseStore):
+        return open_mbtiles(files)
     vector_folder = find_entry(files, "", VTPK_FOLDER)
     if vector_folder is not None and find_entry(files, vector_folder, "root.json") is not None:
         raise vector_tiles_error(files.location)
@@ -80,7 +84,10 @@ def open_cache(location: AnyLocation) -> TileCache:
 def open_store(location: AnyLocation) -> FileStore:
     """Return the store of the files of a cache. Raises as `open_cache`."""
     path = cache_location(location)
+    is_mbtiles = path.suffix.lower() == MBTILES_SUFFIX
     if isinstance(path, StoreUrl):
+        if is_mbtiles:
+            raise CacheError("MBTiles cannot be read from a store", where=path, expected="a copy of it on a local disk")
         return open_object_store(path)
     if foreign := system.foreign_path(path):
         expected = LOCATIONS if system.is_url(path) else foreign[1]
@@ -97,6 +104,8 @@ def open_store(location: AnyLocation) -> FileStore:
         return FolderStore(path.absolute())
     if path.name.lower() == "conf.xml":
         return FolderStore(path.absolute().parent)
+    if stat.S_ISREG(mode) and is_mbtiles:
+        return open_database(path.absolute())
     if stat.S_ISREG(mode):
         return open_zip(path.absolute())
     raise CacheError("is neither a file nor a folder", where=path)

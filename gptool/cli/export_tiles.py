@@ -96,10 +96,10 @@ def command(
 ) -> None:
     """Export tiles of CACHE into OUTPUT.
 
-    CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store. OUTPUT is a tile package, x.tpkx
-    or x.tpk, a file for other clients, x.mbtiles, x.pmtiles or x.gpkg, or the name of a folder, without suffix, for a
-    cache raster dataset; or the URL of one that begins with s3://, gs:// or az://. With --max-part-size or
-    --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it
+    CACHE is a cache folder, a .tpkx or a .tpk, or the URL of one in an object store; or a .mbtiles. OUTPUT is a tile
+    package, x.tpkx or x.tpk, a file for other clients, x.mbtiles, x.pmtiles or x.gpkg, or the name of a folder, without
+    suffix, for a cache raster dataset; or the URL of one that begins with s3://, gs:// or az://. With --max-part-size
+    or --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it
     are created.
     """
     from gptool.export.calls import run_call

@@ -86,10 +86,12 @@ def _facts(found: CacheInfo) -> dict[str, str]:
     cache, full = found.plan.cache, found.full_extent
     scheme, image, declared = cache.scheme, cache.image, cache.declared_extent
     ids = [f"{name} {id_}" for name, id_ in found.spatial_reference.items() if name != "wkt"]
+    quality = f"declared quality {image.compression_quality}"
+    if image.sampled is not None:
+        quality = f"as {format_count(image.sampled, 'sampled tile')}"
     facts = {
         "Cache": f"{cache.name}, {cache.storage.value}",
-        "Tiles": f"{image.format}, declared quality {image.compression_quality}, "
-        f"{scheme.tile_columns} x {scheme.tile_rows} px",
+        "Tiles": f"{image.format}, {quality}, {scheme.tile_columns} x {scheme.tile_rows} px",
         "Reference": ", ".join(ids) or "only as well-known text",
         "Origin": f"{scheme.origin_x}, {scheme.origin_y}",
         "Extent": _sides(full),

@@ -57,7 +57,7 @@ def export_tiles(
     Parameters
     ----------
     cache : TileCache, path or URL
-        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
+        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store; or a `.mbtiles` on a disk.
     output : path or URL
         The result: a tile package if the name ends in `.tpkx` or `.tpk`, a file for other clients if it ends in
         `.mbtiles`, `.pmtiles` or `.gpkg`, otherwise a folder, a cache raster dataset. It appears whole or not at all.

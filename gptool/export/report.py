@@ -51,7 +51,7 @@ class _DamagedTile(NamedTuple):
 
 
 class DamagedTile(_DamagedTile):
-    """A tile that is not a valid image: level, row, column and reason. It was copied; an empty file was skipped.
+    """A tile that is not a valid image: level, row, column and reason. It was copied; an empty one was skipped.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ from gptool.text import format_count
 
 UNFINISHED: tuple[None, None] = None, None
 
-EMPTY_FILE_REASON = "empty file, skipped"
+EMPTY_FILE_REASON = "empty tile, skipped"
 
 
 @dataclass

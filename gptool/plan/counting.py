@@ -91,7 +91,7 @@ def _empty_selection_error(plan: Plan, request: Request) -> GptoolError:
     within = cache.declared_extent and f" within the extent {format_extent(cache.declared_extent)}"
     if within and any(box.reference for box in boxes):
         within += f" in {reference_text(cache.scheme.reference)}"
-    empty = [f"empty files at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
+    empty = [f"empty tiles at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
     if not any(requested.values()):
         return CacheError("; ".join(("cache contains no tiles", *plan.skipped, *empty)), where=cache.location)
     return ParameterError(

@@ -114,16 +114,18 @@ class CacheInfo:
 
     @property
     def summary(self) -> str:
-        """The tiles and bytes in a line; of a package, also the bytes beside its tiles."""
+        """The tiles and bytes in a line; of a package or database, also the bytes of its file."""
         text = f"{self.plan.cache.name}: {format_count(self.plan.tiles, 'tile')}, {format_bytes(self.plan.bytes)}"
         size = self.package_size
         if size is None:
             return text
+        if not self.plan.cache.storage.is_esri:  # a database, in which tiles may share bytes
+            return f"{text}, in a file of {format_bytes(size)}"
         return f"{text} of {format_bytes(size)}; the rest are indexes of bundles and metadata"
 
     @property
     def package_size(self) -> int | None:
-        """Bytes of a package; None for a folder."""
+        """Bytes of a package or database; None for a folder."""
         return self.plan.cache.files.package_bytes
 
     @property
@@ -142,18 +144,19 @@ class CacheInfo:
     def warnings(self) -> list[str]:
         """What is skipped, empty, or stated otherwise than found."""
         plan = self.plan
-        empty = [f"level {level.lod.level}: {level.empty:,} empty files" for level in plan.levels if level.empty]
+        empty = [f"level {level.lod.level}: {level.empty:,} empty tiles" for level in plan.levels if level.empty]
         none = [] if plan.tiles else [f"{plan.cache.location} has no tiles at any level of its tiling scheme"]
         return [*plan.skipped, *empty, *none]
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON, with Esri's names where it has them."""
         cache, scheme = self.plan.cache, self.plan.cache.scheme
-        extent, declared = self.full_extent, cache.declared_extent
+        extent, declared, image = self.full_extent, cache.declared_extent, cache.image
+        sampled = {} if image.sampled is None else {"sampledTiles": image.sampled}
         return {
             "name": cache.name,
             "storageFormat": cache.storage.value,
-            "tileImageInfo": {"format": cache.image.format, "compressionQuality": cache.image.compression_quality},
+            "tileImageInfo": {"format": image.format, "compressionQuality": image.compression_quality, **sampled},
             "tileInfo": {
                 "rows": scheme.tile_rows,
                 "cols": scheme.tile_columns,
@@ -196,7 +199,7 @@ def info(location: TileCache | str | os.PathLike[str], *, progress: Progress | N
     Parameters
     ----------
     location : TileCache, path or URL
-        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store.
+        A cache folder, a `.tpkx` or a `.tpk`, on a disk or in an object store; or a `.mbtiles` on a disk.
     progress : Progress or None
         Called with the tiles that are counted.
 

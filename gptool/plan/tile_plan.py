@@ -48,7 +48,7 @@ class LevelPlan:
     bundles : tuple of BundlePlan
         The bundles that contain them, in the order of their addresses.
     empty : int
-        Selected tiles that are stored as empty files (0 bytes), and so cannot be exported.
+        Selected tiles that are stored without bytes, and so cannot be exported.
     empty_listed : tuple of TileAddress
         The first `MAX_LISTED_TILES` of them.
     tiles : int

@@ -14,7 +14,7 @@ from gptool.cache import TileCache, open_cache
 from gptool.cache.byte_source import file_stamp
 from gptool.cache.paths import parent_folder
 from gptool.errors import CacheError, CacheNotFoundError, ServiceError
-from gptool.model import PACKET_SIZE, Extent, Lod, TileWindow
+from gptool.model import PACKET_SIZE, Extent, Lod, StorageFormat, TileWindow
 from gptool.output.esri_json import band_count, extent_json, spatial_reference_json, tile_info_json
 from gptool.output.json_text import Json
 from gptool.plan import enclosing_window
@@ -171,8 +171,9 @@ def _tiles_extent(cache: TileCache, levels: Sequence[Lod]) -> Extent:
 
 def cache_signature(cache: TileCache) -> tuple[int, ...]:
     """Return numbers that change when a package, a conf.xml or a level is replaced."""
-    if isinstance(cache.location, StoreUrl):
-        return cache.files.signature(parent_folder(cache.tiles_folder))
+    signature = cache.files.signature(parent_folder(cache.tiles_folder))
+    if signature or isinstance(cache.location, StoreUrl):
+        return signature
     paths = (cache.location, cache.location / cache.tiles_folder) if cache.location.is_dir() else (cache.location,)
     try:
         return tuple(number for path in paths for number in file_stamp(path.stat()))
@@ -196,6 +197,7 @@ def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
     reference = spatial_reference_json(scheme.reference)
     extent = extent_json(service.extent, reference)
     lods = service.levels or scheme.lods
+    storage = cache.storage if cache.storage.is_esri else StorageFormat.COMPACT_V2  # clients know Esri's formats only
     is_elevation = image.format.startswith("LERC")
     pixel_size = scheme.lods[-1].resolution
     lerc: dict[str, Json] = {"lercError": image.lerc_error} if image.lerc_error else {}
@@ -225,7 +227,7 @@ def service_json(service: CachedService, service_type: str) -> dict[str, Any]:
             **lerc,
             **tile_info_json(scheme, reference),
         },
-        "storageInfo": {"storageFormat": cache.storage.value, "packetSize": PACKET_SIZE},
+        "storageInfo": {"storageFormat": storage.value, "packetSize": PACKET_SIZE},
         "exportTilesAllowed": settings.export_tiles_allowed,
         "maxExportTilesCount": settings.max_export_tiles_count,
         "exportTileCacheCompactV2Allowed": settings.export_tiles_allowed,

@@ -59,7 +59,7 @@ def verify(
     Raises
     ------
     ParameterError
-        If a client is unknown, or `tiles` is invalid.
+        If a client is unknown, `tiles` is invalid, or the location is that of an MBTiles file.
     CacheNotFoundError
         If the location or the source does not exist.
     CacheError

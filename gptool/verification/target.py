@@ -7,10 +7,11 @@ from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
+from gptool.cache.mbtiles_open import MBTILES_SUFFIX
 from gptool.cache.open import TPK_FOLDER, cache_location, open_store
 from gptool.cache.paths import find_entry
 from gptool.cache.zip_store import ZipStore
-from gptool.errors import CacheError, CacheNotFoundError, GptoolError
+from gptool.errors import CacheError, CacheNotFoundError, GptoolError, ParameterError
 from gptool.model import StorageFormat
 from gptool.system.store_url import AnyLocation, Location
 from gptool.verification.raw_zip import RawZip, read_raw_zip
@@ -75,10 +76,15 @@ def open_target(location: AnyLocation) -> Target:
 
     Raises
     ------
+    ParameterError
+        If it is an MBTiles file.
     CacheNotFoundError
         If the location does not exist.
     """
     path = cache_location(location)
+    if path.suffix.lower() == MBTILES_SUFFIX and not (isinstance(path, Path) and path.is_dir()):
+        expected = "a .tpkx, a .tpk or a cache folder, such as an export of it"
+        raise ParameterError("MBTiles are not verified", where=path, expected=expected)
     path = path.absolute() if isinstance(path, Path) else path
     try:
         files = open_store(location)

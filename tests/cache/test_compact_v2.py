@@ -98,7 +98,8 @@ def test_conf_xml_and_tiles_are_found(tmp_path: Path, conf_path: str, tiles_path
 
 def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(
-        CacheNotFoundError, match=r"nowhere: cache not found; expected a cache folder, a \.tpkx or a \.tpk$"
+        CacheNotFoundError,
+        match=r"nowhere: cache not found; expected a cache folder, a \.tpkx, a \.tpk or a \.mbtiles$",
     ):
         open_cache(tmp_path / "nowhere")
     with pytest.raises(CacheNotFoundError, match=r"not a cache: it has no root\.json, and neither it nor a folder "):
@@ -107,7 +108,7 @@ def test_locations_without_a_cache_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(CacheNotFoundError, match="contains no _alllayers folder, nor do its subfolders"):
         open_cache(tmp_path)
     with pytest.raises(
-        CacheError, match=r"not a zip file, or only the start of one; expected a cache folder, a \.tpkx or a \.tpk"
+        CacheError, match=r"not a zip file, or only the start of one; expected a cache folder, a \.tpkx, a \.tpk or"
     ):
         open_cache((tmp_path / "conf.xml").rename(tmp_path / "other.xml"))
 

@@ -101,9 +101,9 @@ def test_bundle_of_empty_files_has_no_tiles(tmp_path: Path) -> None:
     assert {level: report.tiles for level, report in result.levels.items()} == {0: 1, 3: 0, 8: 0}
     assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").damaged == []
     empty = make_exploded_cache(tmp_path / "empty", {(8, 0, 0): b""})
-    with pytest.raises(errors.CacheError, match=r"empty: cache contains no tiles; empty files at level 8: 1$"):
+    with pytest.raises(errors.CacheError, match=r"empty: cache contains no tiles; empty tiles at level 8: 1$"):
         export_tiles(empty, tmp_path / "z.tpkx")
-    with pytest.raises(errors.ParameterError, match="contains no tiles; empty files at level 8: 1; found level 8"):
+    with pytest.raises(errors.ParameterError, match="contains no tiles; empty tiles at level 8: 1; found level 8"):
         export_tiles(empty, tmp_path / "z.tpkx", levels="8")
 
 
@@ -127,7 +127,8 @@ def test_cache_named_as_a_vector_tile_folder_is_read(tmp_path: Path) -> None:
 def test_empty_path_is_not_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_cache(tmp_path / "cache", ONE))
     with pytest.raises(
-        errors.CacheNotFoundError, match=r"cache: path is empty; expected a cache folder, a \.tpkx or a \.tpk"
+        errors.CacheNotFoundError,
+        match=r"cache: path is empty; expected a cache folder, a \.tpkx, a \.tpk or a \.mbtiles",
     ):
         open_cache("")
     with pytest.raises(errors.ParameterError, match="output: name is empty"):

@@ -54,7 +54,7 @@ output = "many.tpkx"
 maxExportTilesCount = 28
 """
 THREE = "".join(f'[exports.{name}]\ncache = "world"\noutput = "{name}.tpkx"\n' for name in "abc")
-NOT_FOUND = "cache not found; expected a cache folder, a .tpkx or a .tpk"
+NOT_FOUND = "cache not found; expected a cache folder, a .tpkx, a .tpk or a .mbtiles"
 OUTPUTS = {"shallow.tpkx", "original", "area.tpk"}
 STATUS_LINE = re.compile(r"^ *(\w+) +([\d,]+|-) +(\S+ \w?B|-) +(\w[\w ]*?) +\d+\.\d *$", re.MULTILINE)
 

@@ -16,7 +16,7 @@ from helpers.packages import make_tpkx
 from helpers.tile_readers import read_tiles
 from helpers.waiting import TIMEOUT
 
-NOTHING = "neither an object nor a folder; expected a cache folder, a .tpkx or a .tpk"
+NOTHING = "neither an object nor a folder; expected a cache folder, a .tpkx, a .tpk or a .mbtiles"
 
 pytestmark = pytest.mark.usefixtures("store_server")
 
@@ -91,11 +91,11 @@ def test_forked_process_says_that_it_cannot_read(tmp_path: Path, bucket: Path) -
     [
         (
             "s3://tiles/nothing",
-            "s3://tiles/nothing: neither an object nor a folder; expected a cache folder, a .tpkx or a .tpk",
+            f"s3://tiles/nothing: {NOTHING}",
         ),
         (
             "s3://tiles/x.tpkx",
-            "s3://tiles/x.tpkx: neither an object nor a folder; expected a cache folder, a .tpkx or a .tpk",
+            f"s3://tiles/x.tpkx: {NOTHING}",
         ),
         ("s3://other/World", "s3://other/World: bucket not found"),
         ("s3://tiles", f"s3://tiles/: {NOTHING}"),

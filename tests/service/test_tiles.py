@@ -24,6 +24,7 @@ from gptool.service.tiles import TileReader
 from gptool.settings import CacheSettings
 from helpers.bundles import bundle_bytes, bundle_path
 from helpers.caches import jpeg_tile, make_cache, make_exploded_cache, make_v1_cache, world
+from helpers.mbtiles import make_mbtiles
 from helpers.packages import make_tpk, make_tpkx
 from helpers.waiting import TIMEOUT, wait_in_loop_until
 from helpers.zips import DEFLATED
@@ -39,6 +40,7 @@ CACHES: dict[str, Callable[[Path], Path]] = {
     "compact V1": lambda folder: make_v1_cache(folder / "c", WORLD),
     "exploded": lambda folder: make_exploded_cache(folder / "c", WORLD),
     "tpkx": lambda folder: make_tpkx(folder / "c.tpkx", WORLD),
+    "MBTiles": lambda folder: make_mbtiles(folder / "c.mbtiles", WORLD),
     "deflated tpkx": lambda folder: make_tpkx(folder / "c.tpkx", WORLD, compression=DEFLATED),
     "deflated tpk": lambda folder: make_tpk(folder / "c.tpk", WORLD, compression=DEFLATED),
 }
