@@ -72,9 +72,11 @@ class Phase(StrEnum):
     """A phase of the operation, see `Progress`."""
 
     COUNTING = "counting"
+    COMPARING = "comparing"
     SCORING = "scoring"
     ESTIMATING = "estimating"
     EXPORTING = "exporting"
+    UPDATING = "updating"
     HASHING = "hashing"
     VERIFYING = "verifying"
 

@@ -171,7 +171,7 @@ def prepare(
     if limits is None or limit == 0:
         check_count(plan, limit, service, progress)
     if target is not None:
-        _check_separate(target, plan.cache)
+        check_separate(target, plan.cache)
     quality = request.quality if request.optimize else None
     recompression = Recompression.for_cache(
         plan.cache.image,
@@ -189,7 +189,7 @@ def prepare(
     return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size, parts)
 
 
-def _check_separate(target: Path, cache: TileCache) -> None:
+def check_separate(target: Path, cache: TileCache) -> None:
     """Reject a target that would replace the cache or lie among its tiles."""
     if isinstance(cache.location, StoreUrl):
         return
