@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from gptool.delta.document import MEMBER, DeltaDocument
 from gptool.delta.overlays import AppliedCache, cache_values, pack_mask
 from gptool.delta.reading import read_document
 from gptool.delta.runs import Run, bundle_of, to_mask
-from gptool.errors import CacheError
+from gptool.errors import CacheError, ParameterError
 from gptool.model import BundleAddress, NumberText
 from gptool.output.json_text import to_json_bytes
 from gptool.output.kind import ResultInfo
@@ -131,6 +132,30 @@ def open_delta(location: AnyLocation) -> Delta:
     deleted = {address: pack_mask(to_mask(address, found)) for address, found in runs.items()}
     filled = frozenset(address for lod in cache.scheme.lods for address in cache.bundles(lod))
     return Delta(cache, document, hashlib.sha256(data).hexdigest(), filled, deleted)
+
+
+def check_base_package(since: str, base: str | os.PathLike[str] | None) -> None:
+    """Check the package of an earlier export that a delta is to be made to.
+
+    Parameters
+    ----------
+    since : str
+        How a request names the export.
+    base : path or None
+        Its package; None if there is none.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or it is a delta itself.
+    """
+    if base is None:
+        expected = "an export of this service to a .tpkx that is still kept"
+        raise ParameterError("job not found or expired", where="since", found=since, expected=expected)
+    if open_cache(base).files.is_file(MEMBER):
+        raise ParameterError(
+            "the earlier export is a delta itself", where="since", found=since, expected="an export of a whole package"
+        )
 
 
 def without_extents(cache: TileCache) -> bytes | None:
