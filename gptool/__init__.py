@@ -8,6 +8,9 @@ from gptool import errors
 
 if TYPE_CHECKING:
     from gptool.cache import TileCache, open_cache
+    from gptool.delta.applying import apply
+    from gptool.delta.differ import diff
+    from gptool.delta.results import ApplyResult, DiffResult
     from gptool.export.estimate import Estimate
     from gptool.export.functions import estimate_export_tiles_size, export_tiles
     from gptool.export.report import DamagedTile, ExportResult, LevelReport
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from gptool.verification import Finding, Verification, verify
 
 __all__ = (
+    "ApplyResult",
     "CacheInfo",
     "DamagedTile",
+    "DiffResult",
     "Estimate",
     "ExportResult",
     "Finding",
@@ -30,6 +35,8 @@ __all__ = (
     "Samples",
     "TileCache",
     "Verification",
+    "apply",
+    "diff",
     "errors",
     "estimate_export_tiles_size",
     "export_tiles",
@@ -43,8 +50,10 @@ __all__ = (
 __version__ = "0.1.0"
 
 _MODULES = {
+    "ApplyResult": "gptool.delta.results",
     "CacheInfo": "gptool.plan.info",
     "DamagedTile": "gptool.export.report",
+    "DiffResult": "gptool.delta.results",
     "Estimate": "gptool.export.estimate",
     "ExportResult": "gptool.export.report",
     "Finding": "gptool.verification",
@@ -54,6 +63,8 @@ _MODULES = {
     "Samples": "gptool.samples.report",
     "TileCache": "gptool.cache",
     "Verification": "gptool.verification",
+    "apply": "gptool.delta.applying",
+    "diff": "gptool.delta.differ",
     "estimate_export_tiles_size": "gptool.export.functions",
     "export_tiles": "gptool.export.functions",
     "export_tiles_job": "gptool.tool",

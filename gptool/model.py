@@ -72,10 +72,12 @@ class Phase(StrEnum):
     """A phase of the operation, see `Progress`."""
 
     COUNTING = "counting"
+    COMPARING = "comparing"
     SCORING = "scoring"
     ESTIMATING = "estimating"
     EXPORTING = "exporting"
     UPLOADING = "uploading"
+    UPDATING = "updating"
     HASHING = "hashing"
     VERIFYING = "verifying"
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gptool.cache import TileCache, as_tile_cache
+from gptool.delta.differ import run_diff
+from gptool.delta.package import check_base_package
 from gptool.errors import translate_os_errors
 from gptool.export.estimate import CONFIDENCE, Estimate
 from gptool.export.notices import recompression_notices, request_notices
@@ -33,9 +35,9 @@ from gptool.text import format_count
 
 NOT_SAMPLED = {
     *("optimizeTilesForSize", "compressionQuality", "targetSize", "optimizePng"),
-    *("maxPartSize", "maxPartTiles"),
+    *("maxPartSize", "maxPartTiles", "since"),
 }
-"""Parameters that say how tiles are recompressed, as they are compared at several qualities, and about parts."""
+"""Parameters that say how tiles are recompressed, as they are compared at several qualities, and about the result."""
 
 OnChange = Callable[[Job], None]
 """Called in the job's thread when its status, messages or progress have changed, about ten times a second at most."""
@@ -53,6 +55,7 @@ def export_tiles_job(
     job_id: str | None = None,
     redact: Redactor | None = None,
     service: str | None = None,
+    base: str | os.PathLike[str] | None = None,
 ) -> Job:
     """Run exportTiles with the operation's own parameters.
 
@@ -80,6 +83,8 @@ def export_tiles_job(
     service : str or None
         The service that offers the cache, `Maps/World:ImageServer`. The result is named `World` then, and the message
         about the limit names the service. By default, the cache's own name is used.
+    base : path or None
+        The package of the earlier export that `since` names; None if there is none.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def export_tiles_job(
         target = read_folder(output_directory, "output_directory") / job.job_id
         with unit_runner(workers, dask=dask) as runner:
             request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
+            if request.since is not None:
+                check_base_package(request.since, base)
             resumable = job_id is not None
             with (
                 created_folder(target.parent),
@@ -102,7 +109,10 @@ def export_tiles_job(
                 folder = staging.folder / job.job_id
                 with translate_os_errors(target):
                     folder.mkdir(exist_ok=True)
-                _export(job, request, prepared, folder, runner)
+                if base is None or request.since is None:
+                    _export(job, request, prepared, folder, runner)
+                else:
+                    _export_delta(job, request, prepared, folder, runner, base)
                 job.check_cancelled()
                 staging.commit(folder)
         job.results[OUT_SERVICE_URL] = str(target)
@@ -123,6 +133,33 @@ def _export(job: Job, request: Request, prepared: PreparedExport, folder: Path, 
         job.add_messages([*recompression_notices(scheme, result.levels), *result.messages])
         with translate_os_errors(folder):
             job.report = write_report(folder / REPORT, job.record, request, prepared, result, job.report_progress)
+
+
+def _export_delta(
+    job: Job,
+    request: Request,
+    prepared: PreparedExport,
+    folder: Path,
+    runner: UnitRunner,
+    base: str | os.PathLike[str],
+) -> None:
+    """Write the package beside the job's folder, and the delta to the earlier one with report.json into the folder."""
+    name = prepared.plan.cache.name
+    whole, target = folder.with_name("whole") / f"{name}.tpkx", folder / f"{name}-delta.tpkx"
+    with translate_os_errors(folder):
+        whole.parent.mkdir(exist_ok=True)
+        remove_others(folder, target)
+        remove_others(whole.parent, whole)
+    with Staging(whole, is_folder=False, overwrite=True, resumable=True) as staging:
+        result = prepared.export(staging, runner, job.report_progress)
+    job.add_messages([*recompression_notices(prepared.plan.cache.scheme, result.levels), *result.messages])
+    delta = run_diff(base, whole, target, overwrite=True, progress=job.report_progress)
+    job.add_messages([*delta.messages, Message("Informative", f"Since the earlier export, {delta.summary}")])
+    written = replace(result, path=delta.path, size=delta.size)
+    with translate_os_errors(folder):
+        job.report = write_report(
+            folder / REPORT, job.record, request, prepared, written, job.report_progress, delta.to_json()
+        )
 
 
 def estimate_export_tiles_size_job(
@@ -147,7 +184,11 @@ def estimate_export_tiles_size_job(
     job = Job(ESTIMATE_SIZE, parameters, on_change, job_id=job_id, redact=redact)
 
     def work() -> None:
-        _, prepared = _prepare(job, parameters, cache, service)
+        request, prepared = _prepare(job, parameters, cache, service)
+        if request.since is not None:
+            job.add_messages(
+                [Message("Warning", "since has no effect on the estimate: it is that of the whole package")]
+            )
         estimate = prepared.estimate(job.report_progress)
         job.add_messages([*estimate.messages, Message("Informative", _estimate_text(estimate))])
         job.results[OUT_SERVICE_URL] = {
@@ -224,7 +265,9 @@ def _prepare(
 
     def set_planned(plan: Plan) -> None:
         levels = tuple((level.lod.level, level.tiles, level.bytes) for level in plan.filled_levels)
-        job.planned = PlannedSize(plan.tiles, plan.bytes, reserved(plan), levels)
+        # Besides a delta, the whole package is written for a time.
+        size = reserved(plan) * (1 if request.since is None else 2)
+        job.planned = PlannedSize(plan.tiles, plan.bytes, size, levels)
 
     progress = job.report_progress
     prepared = prepare(

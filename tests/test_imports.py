@@ -24,6 +24,7 @@ STAGES = (
     ("jpeg", "plan", "verification"),
     ("output",),
     ("export",),
+    ("delta",),
     ("jobs", "samples"),
     ("tool",),
     ("arcgis", "batch", "demo", "service"),
@@ -59,6 +60,8 @@ PLACES = {
 
 SELECTION = ("levels", "export_by", "export_extent", "area_of_interest", "storage_format_type", "compression_quality")
 PARAMETERS = {
+    "apply": ("base", "delta", "output", "in_place", "storage_format_type", "overwrite", "workers", "progress"),
+    "diff": ("old", "new", "delta", "trust_indexes", "overwrite", "workers", "progress"),
     "open_cache": ("location",),
     "export_tiles": (
         *("cache", "output", *SELECTION, "tables"),
@@ -190,7 +193,9 @@ class TestPublicSurface:
         function: Callable[..., object] = getattr(gptool, name)
         assert {*PARAMETERS[name]} <= {*signature(function).parameters}
 
-    @pytest.mark.parametrize("name", ["Estimate", "ExportResult", "Job", "TileCache", "errors"])
+    @pytest.mark.parametrize(
+        "name", ["ApplyResult", "DiffResult", "Estimate", "ExportResult", "Job", "TileCache", "errors"]
+    )
     def test_other_names_are_importable(self, name: str) -> None:
         assert name in gptool.__all__
         assert getattr(gptool, name) is not None

@@ -1,8 +1,8 @@
 """The tools as data: names, texts and parameters, of which ArcGIS's parameters, metadata and documentation are made.
 
 The desktop tools run in ArcGIS Pro on files of the user, the service tools behind ArcGIS Server on the caches of a
-settings file. Both take the parameters of the operation from its one table, `gptool.request.INPUTS`. This module does
-not need arcpy.
+settings file. Both take the parameters of the operation from its one table, `gptool.request.TOOL_INPUTS`. This module
+does not need arcpy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import get_args
 
 from gptool.arcgis.descriptions import ToolboxDescription, ToolDescription, ToolParameter
-from gptool.request import INPUTS
+from gptool.request import TOOL_INPUTS
 from gptool.request import Parameter as Definition
 from gptool.request.parameters import BY_NAME, PREFIX
 from gptool.verification.inspection import Tiles
@@ -150,7 +150,7 @@ DESKTOP_EXPORT = ToolDescription(
     (
         IN_CACHE,
         OUT_TILES,
-        *(desktop_parameter(definition) for definition in INPUTS if definition.name != "tilePackage"),
+        *(desktop_parameter(definition) for definition in TOOL_INPUTS if definition.name != "tilePackage"),
         *DESKTOP_TOTALS,
     ),
 )
@@ -163,7 +163,7 @@ DESKTOP_ESTIMATE = ToolDescription(
     "import arcpy\n\n"
     'result = arcpy.gptool.EstimateExportTilesSize(r"C:\\caches\\World", levels="0-6")\n'
     'print(f"{float(result[0]):,.0f} bytes, {float(result[1]):,.0f} tiles")\n',
-    (IN_CACHE, *map(desktop_parameter, INPUTS), *DESKTOP_TOTALS),
+    (IN_CACHE, *map(desktop_parameter, TOOL_INPUTS), *DESKTOP_TOTALS),
 )
 
 VERIFY = ToolDescription(
@@ -219,7 +219,7 @@ SERVICE_EXPORT = ToolDescription(
     'result = arcpy.exporttiles.ExportTiles("World", levels="0-6")\n',
     (
         CACHE_NAME,
-        *map(service_parameter, INPUTS),
+        *map(service_parameter, TOOL_INPUTS),
         _derived(
             "package", "Result", "DEFile", "The tile package, or a .zip of the cache raster dataset or of the parts."
         ),
@@ -237,7 +237,7 @@ SERVICE_ESTIMATE = ToolDescription(
     'result = arcpy.exporttiles.EstimateExportTilesSize("World", levels="0-6")\n',
     (
         CACHE_NAME,
-        *map(service_parameter, INPUTS),
+        *map(service_parameter, TOOL_INPUTS),
         _derived("out_service_url", "Estimate", "GPString", "The size and the number of tiles, as JSON."),
         *TOTALS,
     ),

@@ -21,14 +21,14 @@ from typing import Any
 from gptool import system
 from gptool.errors import ParameterError, SettingsError
 from gptool.output.registry import resolve_output
-from gptool.request import INPUTS, read_call
+from gptool.request import TOOL_INPUTS, read_call
 from gptool.request.area_files import path_or_json
 from gptool.request.parameters import BY_NAME
 from gptool.request.values import is_absent
 from gptool.settings import NAME_PATTERN, NAME_RULE, check_keys, read_store, read_tables, read_value
 from gptool.system.store_url import Location, StoreUrl, hide_secrets
 
-PARAMETERS = {parameter.name: parameter.python_name for parameter in INPUTS if parameter.name != "tilePackage"}
+PARAMETERS = {parameter.name: parameter.python_name for parameter in TOOL_INPUTS if parameter.name != "tilePackage"}
 """The parameters of an export by their keys; the suffix of the output stands for `tilePackage`."""
 
 OTHERS: Mapping[str, tuple[str, type]] = {

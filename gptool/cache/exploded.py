@@ -88,13 +88,13 @@ class ExplodedCache(TileCache):
 
     def square_stamp(self, first: TileAddress) -> tuple[int, ...] | None:
         """Return numbers that change with the file of a tile. See `TileCache.square_stamp`."""
-        path = self._find_tile(first)
+        path = self.find_tile(first)
         return None if path is None else self.files.file_stamp(path)
 
     @contextmanager
     def open_square(self, first: TileAddress) -> Iterator[OpenTiles]:
         """Open the file of a tile. See `TileCache.open_square`."""
-        path = self._find_tile(first)
+        path = self.find_tile(first)
         if path is None:
             raise CacheError(
                 f"tile of row {first.row}, column {first.column} was removed while it was read",
@@ -105,12 +105,17 @@ class ExplodedCache(TileCache):
                 raise _size_error(self.files, path, first, source.size)
             yield OpenTiles(source, np.zeros(1, np.uint64), np.array([source.size], np.uint32))
 
-    def _find_tile(self, tile: TileAddress) -> str | None:
+    def find_tile(self, tile: TileAddress) -> str | None:
         """Return the path of the file of a tile, or None if there is none."""
         for _, folder in self._row_folders(tile.level, tile.row, tile.row + 1):
             for name in _list_numbered(self.files, folder, TILE).select(tile.column, tile.column + 1)[1]:
                 return f"{folder}/{name}"
         return None
+
+    def find_row(self, level: int, row: int) -> str:
+        """Return the path of the folder of a row, whether or not it exists."""
+        found = [folder for _, folder in self._row_folders(level, row, row + 1)]
+        return found[0] if found else f"{self.level_folder(level)}/R{row:0{WIDTH}x}"
 
     def _list_rows(self, level: int, first: int, end: int) -> Iterator[tuple[tuple[int, str], NumberedNames]]:
         """Yield the rows of `_row_folders`, each with the listing of its tiles."""

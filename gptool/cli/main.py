@@ -26,9 +26,11 @@ class _Listed(NamedTuple):
 
 
 COMMANDS = {
+    "apply": _Listed("gptool.cli.apply", "Make the new state of a cache, from the old one and a delta."),
     "batch": _Listed("gptool.cli.batch", "Run many exports that one file describes."),
     "clean": _Listed("gptool.cli.clean", "List and remove what interrupted exports have left."),
     "demo": _Listed("gptool.cli.demo", "Draw a small cache of an invented world and export it."),
+    "diff": _Listed("gptool.cli.diff", "Write what changed between two states of a cache into a delta."),
     "doctor": _Listed("gptool.cli.doctor", "Show what is installed and what is missing, and test an export."),
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),
     "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from gptool import system
 from gptool.cli.console import with_options
 from gptool.cli.usage import Integer, StoreLocation
+from gptool.request.limits import MAX_WORKERS
 from gptool.request.parameters import BY_NAME, Parameter
 from gptool.system.store_url import LOCATIONS, hide_secrets
 
@@ -92,6 +93,34 @@ def sample_options(command: CommandFunction) -> CommandFunction:
     """Add the options that select tiles, their tables and storage: tiles are recompressed to several qualities."""
     others = "optimizeTilesForSize", "compressionQuality", "targetSize", "maxPartSize", "maxPartTiles"
     return _add_options(command, {name: metavar for name, metavar in SELECTION.items() if name not in others})
+
+
+def storage_option(command: CommandFunction) -> CommandFunction:
+    """Add the option for the storage format of a folder."""
+    return _add_options(command, {"storageFormatType": SELECTION["storageFormatType"]})
+
+
+def result_options(command: CommandFunction) -> CommandFunction:
+    """Add the options of a command that writes a result of the tiles of caches as they are."""
+    for option in (
+        json_option,
+        click.option("--no-progress", is_flag=True, help="Show no progress."),
+        click.option("--quiet", is_flag=True, help="Print errors only."),
+        click.option(
+            "--workers",
+            type=Integer(1, MAX_WORKERS),
+            metavar="N",
+            help="Number of threads, 1 to 1024. By default, the number of processors.",
+        ),
+        click.option(
+            "--restart",
+            is_flag=True,
+            help="Discard what an interrupted run of the same command has finished. By default, it is gone on with.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace an existing result."),
+    ):
+        command = option(command)
+    return command
 
 
 def _add_options(command: CommandFunction, options: Mapping[str, str | None]) -> CommandFunction:

@@ -61,8 +61,8 @@ def run_call(
     target, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
     is_folder = request.has_parts or not kind.is_file
     request = replace(request, tile_package=kind in TILE_PACKAGES.values())
-    with unit_runner(workers, executor, dask) as runner, _created_parent(target):
-        staging = _make_staging(target, is_folder=is_folder, overwrite=replaces)
+    with unit_runner(workers, executor, dask) as runner, created_parent(target):
+        staging = make_staging(target, is_folder=is_folder, overwrite=replaces)
         with as_progress(progress) as report:
             prepared = prepare(cache, request, kind=kind, target=target, name=target.name, limit=limit, progress=report)
             with staging:
@@ -71,12 +71,13 @@ def run_call(
     return FinishedExport(request, prepared, result)
 
 
-def _created_parent(target: Location) -> AbstractContextManager[None]:
+def created_parent(target: Location) -> AbstractContextManager[None]:
     """Return a context in which the folder of a target exists; see `created_folder`. Stores have no empty folders."""
     return nullcontext() if isinstance(target, StoreUrl) else created_folder(target.parent)
 
 
-def _make_staging(target: Location, *, is_folder: bool, overwrite: bool) -> ResultStaging:
+def make_staging(target: Location, *, is_folder: bool, overwrite: bool) -> ResultStaging:
+    """Return the context in which a result is staged, on a disk or in a store. Raises as `ResultStaging`."""
     kind = StoreStaging if isinstance(target, StoreUrl) else Staging
     return kind(target, is_folder=is_folder, overwrite=overwrite, resumable=True)
 

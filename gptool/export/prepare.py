@@ -175,7 +175,7 @@ def prepare(
     if limits is None or limit == 0:
         check_count(plan, limit, service, progress)
     if target is not None:
-        _check_separate(target, plan.cache)
+        check_separate(target, plan.cache)
     quality = request.quality if request.optimize else None
     recompression = Recompression.for_cache(
         plan.cache.image,
@@ -204,7 +204,7 @@ def _check_kind(kind: OutputKind, plan: Plan, request: Request) -> None:
         )
 
 
-def _check_separate(target: Location, cache: TileCache) -> None:
+def check_separate(target: Location, cache: TileCache) -> None:
     """Reject a target that would replace the cache or lie among its tiles."""
     if isinstance(cache.location, StoreUrl) != isinstance(target, StoreUrl):
         return

@@ -106,7 +106,7 @@ class Threads:
             if threads * concurrency > 1 and any(unit.recompression.is_requested for unit in units):
                 workers = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="gptool-recompress"))
                 # The fewer units are running, the more batches each may have in progress.
-                monitor.ordered_map = partial(_map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))
+                monitor.ordered_map = partial(map_on_pool, workers, lambda: 1 + 2 * threads // max(monitor.running, 1))
             pool = pools.enter_context(ThreadPoolExecutor(at_once, thread_name_prefix="gptool"))
             pending: deque[Future[UnitResult]] = deque()
             try:
@@ -142,7 +142,7 @@ def _take_results(pending: deque[Future[UnitResult]], take: Callable[[UnitResult
         take(pending.popleft().result())
 
 
-def _map_on_pool(
+def map_on_pool(
     pool: ThreadPoolExecutor, max_ahead: Callable[[], int], function: Callable[[A], B], items: Iterable[A], /
 ) -> Iterator[B]:
     """Apply a function to items on the pool's threads, `max_ahead` at a time; see `OrderedMap`."""

@@ -135,7 +135,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
         if unit.recompression.is_requested:
             batches = split_batches(bundle.batches(positions), unit.recompression)
         else:
-            batches, ordered_map = bundle.batches(positions, _read_buffer()), map
+            batches, ordered_map = bundle.batches(positions, read_buffer()), map
         recompressions = unit.recompression, *unit.others
         for batch, outputs in ordered_map(partial(_recompress, recompressions), batches):
             writer.append(outputs[0].tiles)
@@ -149,7 +149,7 @@ def run_unit(unit: Unit, progress: Progress | None = None, ordered_map: OrderedM
 _of_thread = threading.local()
 
 
-def _read_buffer() -> ReadBuffer:
+def read_buffer() -> ReadBuffer:
     """Return this thread's read buffer: a new one for each unit would fragment the memory of the process."""
     if not hasattr(_of_thread, "buffer"):
         _of_thread.buffer = ReadBuffer()

@@ -22,10 +22,12 @@ OUT_SERVICE_URL = "out_service_url"
 PROGRESS = {
     None: "Executing...",
     Phase.COUNTING: "Counting tiles: {done:,}",
+    Phase.COMPARING: "Comparing tiles: {done:,} of {total:,}",
     Phase.SCORING: "Scoring tiles: {done:,} of {total:,}",
     Phase.ESTIMATING: "Estimating size",
     Phase.EXPORTING: "Exporting tiles: {done:,} of {total:,}",
     Phase.UPLOADING: "Uploading the result",
+    Phase.UPDATING: "Updating tiles: {done:,} of {total:,}",
     Phase.HASHING: "Computing SHA-256 of the package",
     Phase.VERIFYING: "Verifying parts: {done:,} of {total:,}",
 }

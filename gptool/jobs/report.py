@@ -23,6 +23,9 @@ from gptool.verification import verify
 
 REPORT = "report.json"
 
+DELTA_MEMBERS = "added", "changed", "deleted", "unchanged", "base", "result"
+"""What a report states of a delta."""
+
 
 def write_report(
     path: Path,
@@ -31,6 +34,7 @@ def write_report(
     prepared: PreparedExport,
     result: ExportResult,
     progress: Progress,
+    delta: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the report of an export that has succeeded, and return it.
 
@@ -45,6 +49,8 @@ def write_report(
     result : ExportResult
     progress : Progress
         Called while the SHA-256 of a package is computed, or parts are verified.
+    delta : dict or None
+        What changed since an earlier export, if the result is a delta to its package.
 
     Raises
     ------
@@ -63,6 +69,7 @@ def write_report(
             "sha256": sha256_of(result.path, progress) if is_file else None,
         },
         "parts": list(_parts_json(result, progress)),
+        "delta": delta and {name: delta[name] for name in DELTA_MEMBERS},
         "target": result.target and result.target.to_json(),
         "resumed": result.resumed._asdict(),
         "verification": _verification_json(result.path) if is_file and request.tile_package else None,
@@ -104,6 +111,7 @@ def _request_json(request: Request, prepared: PreparedExport) -> dict[str, Any]:
         "declaredCompressionQuality": recompression.declared_quality,
         "tables": recompression.tables,
         "optimizePng": request.optimize_png,
+        "since": request.since,
     }
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 from gptool.cache.conf_xml import children, parse_xml
 from gptool.crs.reference import is_geographic, well_known_text
 from gptool.crs.web_mercator import is_web_mercator, package_reference
-from gptool.model import PACKET_SIZE, ImageInfo, SpatialReference, StorageFormat, TilingScheme
+from gptool.model import PACKET_SIZE, Extent, ImageInfo, SpatialReference, StorageFormat, TilingScheme
 from gptool.output.kind import ResultInfo
 from gptool.output.xml_text import add, to_xml_bytes
 from gptool.plan import Plan
@@ -62,13 +62,16 @@ def conf_xml(storage_format: StorageFormat, info: ResultInfo, *, is_package: boo
     return to_xml_bytes(root)
 
 
-def conf_cdi(plan: Plan, *, is_package: bool = False) -> bytes:
-    """Return conf.cdi: the full extent, with the spatial reference as in conf.xml; parameters as there."""
+def conf_cdi(plan: Plan, *, is_package: bool = False, extent: Extent | None = None) -> bytes:
+    """Return conf.cdi: the full extent, by default that of the plan, with the spatial reference as in conf.xml.
+
+    Parameters as there.
+    """
     cache_info = _cache_info(plan, is_package)
     tag = etree.QName(etree.QName(cache_info).namespace, "EnvelopeN")
     envelope = etree.Element(tag, {}, {**NAMESPACES, **cache_info.nsmap})  # type: ignore[dict-item]
     envelope.set(f"{{{XSI}}}type", "typens:EnvelopeN")
-    for name, number in zip(ENVELOPE_SIDES, plan.extent(), strict=True):
+    for name, number in zip(ENVELOPE_SIDES, extent or plan.extent(), strict=True):
         _add(envelope, name, repr(number))
     for tile_cache_info in children(cache_info, "TileCacheInfo"):
         envelope.extend(deepcopy(reference) for reference in children(tile_cache_info, "SpatialReference"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from gptool.cache import TileCache
 from gptool.crs.reference import esri_unit
 from gptool.crs.web_mercator import package_reference
 from gptool.errors import ConfError
@@ -39,7 +40,7 @@ def root_json(info: ResultInfo) -> bytes:
         If the cache has no spatial reference that the document can state.
     """
     plan = info.plan
-    source = _source_document(plan)
+    source = source_document(plan.cache)
     root: dict[str, Json] = {
         "tileImageInfo": _tile_image_info(info),
         "name": info.name,
@@ -78,14 +79,14 @@ def source_reference(plan: Plan) -> dict[str, Json]:
     return {**stated, **domain_json(reference)}
 
 
-def _source_document(plan: Plan) -> Document:
-    """Return the root.json of the cache, empty if it has none. Raises ConfError if it is nested too deeply."""
-    data = plan.cache.root_json
+def source_document(cache: TileCache) -> Document:
+    """Return the root.json of a cache, empty if it has none. Raises ConfError if it is nested too deeply."""
+    data = cache.root_json
     if data is None:
         return {}
     document: dict[str, Json] = json.loads(data, parse_float=_number, parse_int=_number, parse_constant=lambda _: None)
     if _is_deeper(document, MAX_DEPTH):
-        raise ConfError("root.json is nested too deeply", where=plan.cache.location, expected=f"at most {MAX_DEPTH}")
+        raise ConfError("root.json is nested too deeply", where=cache.location, expected=f"at most {MAX_DEPTH}")
     return document
 
 

@@ -1,7 +1,7 @@
 """Requests: the operation's parameters, parsed and resolved to levels and areas of a tiling scheme."""
 
 from gptool.request.limits import read_limit, read_workers
-from gptool.request.parameters import INPUTS, PARAMETERS, Parameter, invalid_inputs, known_inputs
+from gptool.request.parameters import INPUTS, PARAMETERS, TOOL_INPUTS, Parameter, invalid_inputs, known_inputs
 from gptool.request.request import Request, read_call, read_request, select
 from gptool.request.requested_boxes import (
     RequestedBox,
@@ -17,6 +17,7 @@ from gptool.request.unknown import unknown_notices
 __all__ = (
     "INPUTS",
     "PARAMETERS",
+    "TOOL_INPUTS",
     "Area",
     "Parameter",
     "Request",

@@ -62,6 +62,8 @@ class Parameter:
         Other names that some clients send.
     response_only : bool
         True if it is about the response of a service only, and has no meaning in tools and commands.
+    service_only : bool
+        True if it refers to jobs, which only a service has.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Parameter:
     limits: tuple[int, int] | None = None
     aliases: tuple[str, ...] = ()
     response_only: bool = False
+    service_only: bool = False
 
     @property
     def python_name(self) -> str:
@@ -84,6 +87,18 @@ class Parameter:
     def option(self) -> str:
         """The name on the command line, such as `--export-extent`."""
         return "--" + self.python_name.replace("_", "-")
+
+
+SINCE = re.compile(r"j[0-9a-f]{32}|[0-9a-f]{64}")
+"""The id of a job, or a SHA-256."""
+
+
+def _read_since(value: Any) -> str:
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if not SINCE.fullmatch(text):
+        expected = "the id of a job, or 64 hexadecimal digits of a SHA-256"
+        raise ParameterError("names no export", where="since", found=format_value(value), expected=expected)
+    return text
 
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -214,6 +229,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=False,
     ),
     Parameter(
+        "since",
+        "GPString",
+        "Since",
+        "An earlier export of this service: the id of its job, or the SHA-256 of its .tpkx as report.json states it. "
+        "The result is a delta then: the tiles that changed since, from which gptool apply makes the new package.",
+        _read_since,
+        service_only=True,
+    ),
+    Parameter(
         "f",
         "GPString",
         "Format",
@@ -228,6 +252,9 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 INPUTS = tuple(parameter for parameter in PARAMETERS if not parameter.response_only)
 """The parameters of an export, without those of the response."""
+
+TOOL_INPUTS = tuple(parameter for parameter in INPUTS if not parameter.service_only)
+"""Those that tools, commands and batches have, too."""
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 

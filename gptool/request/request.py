@@ -76,6 +76,8 @@ class Request:
         The quantisation tables of recompressed tiles.
     optimize_png : bool
         True if PNG tiles are optimised without loss.
+    since : str or None
+        The job or the SHA-256 of the package that the result is a delta to.
     """
 
     levels: tuple[LevelRange, ...] | None
@@ -92,6 +94,7 @@ class Request:
     max_part_tiles: int | None
     tables: Tables
     optimize_png: bool
+    since: str | None = None
 
     @property
     def has_parts(self) -> bool:
@@ -117,6 +120,8 @@ def read_request(values: Mapping[str, Any]) -> Request:
                 found=f"targetSize {target_size} and {other} {inputs[other]}",
                 expected="one of them",
             )
+    if inputs["since"] is not None:
+        _check_delta(inputs)
     return Request(
         levels=inputs["levels"],
         export_by=inputs["exportBy"],
@@ -132,7 +137,21 @@ def read_request(values: Mapping[str, Any]) -> Request:
         max_part_tiles=inputs["maxPartTiles"],
         tables=inputs["tables"],
         optimize_png=inputs["optimizePng"],
+        since=inputs["since"],
     )
+
+
+def _check_delta(inputs: Mapping[str, Any]) -> None:
+    """Check that the result is a .tpkx, as every delta is. Raises ParameterError."""
+    is_package = inputs["tilePackage"] and inputs["storageFormatType"] in (None, StorageFormat.COMPACT_V2)
+    for name, contradicts in (
+        ("tilePackage", not is_package),
+        ("maxPartSize", inputs["maxPartSize"] is not None),
+        ("maxPartTiles", inputs["maxPartTiles"] is not None),
+    ):
+        if contradicts:
+            expected = "tilePackage=true in compactV2, without parts: a delta is one .tpkx"
+            raise ParameterError(f"contradicts {name}", where="since", expected=expected)
 
 
 def read_call(

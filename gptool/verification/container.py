@@ -56,10 +56,10 @@ ESSENTIAL = ("root.json", f"{CONF}xml")
 """Those without which no reader finds the tiles."""
 
 POSSIBLE = {
-    Kind.TPKX: rf"iteminfo\.json|root\.json|thumbnail\.png|.*{BUNDLE}le",
+    Kind.TPKX: rf"iteminfo\.json|root\.json|thumbnail\.png|delta\.json|.*{BUNDLE}le",
     Kind.TPK: rf"esriinfo/.*|servicedescriptions/.*|{CONF}(xml|cdi|properties)|v10[13]/[^/]+\.lyr|v101/.*{BUNDLE}l[ex]",
 }
-"""Regular expressions of the files that may exist; hidden files may not."""
+"""Regular expressions of the files that may exist; hidden files may not. Deltas have delta.json (docs/delta.md)."""
 
 UTF8_FLAG, DESCRIPTOR_FLAG, ARCHIVE = 0x800, 0x8, 0x20
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gptool
-from gptool.request import INPUTS
+from gptool.request import TOOL_INPUTS
 from helpers.arcgis_tools import enabled, messages_of, outputs, square
 from helpers.arcpy_stand_in import ArcPy, Extent, Layer, load_toolbox
 from helpers.caches import LEVEL_0, make_cache, world
@@ -49,7 +49,7 @@ def given(cache: Path, tmp_path: Path) -> dict[str, Any]:
 
 
 def test_parameters_follow_the_parameter_table(export: Any, estimate: Any) -> None:
-    names = [definition.python_name for definition in INPUTS]
+    names = [definition.python_name for definition in TOOL_INPUTS]
     exported = [parameter.name for parameter in export.getParameterInfo()]
     assert exported == [
         *("in_cache", "out_tiles"),

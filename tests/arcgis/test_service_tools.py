@@ -13,7 +13,7 @@ import pytest
 
 from gptool.arcgis.registration import register
 from gptool.errors import ParameterError
-from gptool.request import INPUTS
+from gptool.request import TOOL_INPUTS
 from gptool.settings import CacheSettings, write_settings
 from helpers.arcgis_tools import enabled, messages_of, outputs, square
 from helpers.arcpy_parameters import DATATYPES
@@ -74,8 +74,8 @@ def test_parameters_follow_the_parameter_table(tools: dict[str, Any], label: str
     cache, *rest = tools[label].getParameterInfo()
     assert (cache.name, cache.datatype, cache.parameterType) == ("cache", "String", "Required")
     assert (cache.filter.type, cache.filter.list) == ("ValueList", ["World"])
-    table, results = rest[: len(INPUTS)], rest[len(INPUTS) :]
-    for definition, parameter in zip(INPUTS, table, strict=True):
+    table, results = rest[: len(TOOL_INPUTS)], rest[len(TOOL_INPUTS) :]
+    for definition, parameter in zip(TOOL_INPUTS, table, strict=True):
         assert (parameter.name, parameter.displayName) == (definition.name, definition.label)
         assert (parameter.parameterType, parameter.datatype) == ("Optional", DATATYPES[definition.type][0])
         choices = list(

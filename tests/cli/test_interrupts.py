@@ -16,6 +16,8 @@ from gptool.cli.main import main
 from helpers.command_line import GPTOOL
 
 COMMANDS = {
+    "diff": (["diff", "CACHE", "CACHE", "new/x.tpkx"], "gptool.delta.differ.compare"),
+    "apply": (["apply", "CACHE", "x.tpkx", "new/y.tpkx"], "gptool.delta.applying.open_delta"),
     "verify": (["verify", "CACHE"], "gptool.verification.verify"),
     "info": (["info", "CACHE", "--levels"], "gptool.plan.info.info"),
     "demo": (["demo", "demo/folder"], "gptool.demo.make_cache"),

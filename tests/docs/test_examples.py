@@ -32,6 +32,7 @@ PAGES = [
     "docs/batch.md",
     "docs/choosing-the-quality.md",
     "docs/command-line.md",
+    "docs/delta.md",
     "docs/getting-started.md",
     "docs/python.md",
     "docs/rest-service.md",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gptool.errors import ParameterError
-from gptool.request.parameters import INPUTS, invalid_inputs, known_inputs, read_inputs
+from gptool.request.parameters import INPUTS, TOOL_INPUTS, invalid_inputs, known_inputs, read_inputs
 
 
 def test_names_in_python_and_on_the_command_line() -> None:
@@ -24,7 +24,9 @@ def test_names_in_python_and_on_the_command_line() -> None:
         ("maxPartTiles", "max_part_tiles", "--max-part-tiles"),
         ("tables", "tables", "--tables"),
         ("optimizePng", "optimize_png", "--optimize-png"),
+        ("since", "since", "--since"),
     ]
+    assert [item.name for item in INPUTS if item not in TOOL_INPUTS] == ["since"]
 
 
 def test_every_choice_and_limit_is_a_valid_value() -> None:

@@ -33,6 +33,8 @@ class WorkerTask(NamedTuple):
     threads : int
     dask : str
         The address of the scheduler of a Dask cluster that exports, in place of threads; empty if there is none.
+    base : str
+        The package of the earlier export that the input `since` names; empty if there is none.
     """
 
     job_id: str
@@ -46,6 +48,7 @@ class WorkerTask(NamedTuple):
     max_export_tiles_count: int
     threads: int
     dask: str
+    base: str = ""
 
 
 class WorkerUpdate(NamedTuple):

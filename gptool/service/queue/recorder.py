@@ -17,6 +17,7 @@ from gptool.jobs.status import JobStatus
 from gptool.model import Message
 from gptool.request.limits import read_workers
 from gptool.service.queue.active_job import ActiveJob
+from gptool.service.queue.earlier_export import find_base
 from gptool.service.queue.output_directory import OutputDirectory
 from gptool.service.queue.protocol import WorkerTask, WorkerUpdate
 from gptool.service.queue.store import JobStore
@@ -62,6 +63,7 @@ class JobRecorder:
             cache.max_export_tiles_count,
             max(read_workers(None) // self._settings.jobs, 1),
             self._settings.dask,
+            await find_base(self._store, self._output, record, inputs.get("since")),
         )
 
     async def save(self, job: ActiveJob, change: Callable[[JobRecord], JobRecord]) -> None:

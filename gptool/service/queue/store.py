@@ -155,6 +155,13 @@ class JobStore:
         rows = self._rows("SELECT job_id FROM jobs WHERE status = ? AND result_size > 0", JobStatus.SUCCEEDED)
         return {row["job_id"] for row in rows}
 
+    def packages(self, service: str, owner: str) -> list[str]:
+        """Return the ids of the jobs of a service and an owner that have a result folder, newest first."""
+        query = "SELECT job_id FROM jobs WHERE status = ? AND result_size > 0 AND service = ? AND owner = ?"
+        return [
+            row["job_id"] for row in self._rows(f"{query} ORDER BY number DESC", JobStatus.SUCCEEDED, service, owner)
+        ]
+
     def expired(self, before: float) -> list[str]:
         """Return the ids of the jobs that have ended and were last accessed before a time."""
         rows = self._rows(f"SELECT job_id FROM jobs WHERE {HAS_ENDED} AND accessed < ?", *ENDED, before)

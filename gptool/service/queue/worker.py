@@ -87,6 +87,7 @@ class Worker:
             max_export_tiles_count=task.max_export_tiles_count,
             workers=None if task.dask else task.threads,
             dask=task.dask or None,
+            base=task.base or None,
             **options,
         )
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gptool.errors import ServiceError
 from gptool.jobs.record import OUT_SERVICE_URL, JobRecord, JobResult
 from gptool.jobs.report import REPORT
-from gptool.request import INPUTS, Parameter
+from gptool.request import TOOL_INPUTS, Parameter
 from gptool.request.area import POLYGON_SCHEMA
 from gptool.request.area_members import PARAMETER as AREA
 from gptool.service.catalog import CURRENT_VERSION
@@ -101,7 +101,7 @@ async def task(name: str, context: RequestContext) -> Representation:
         "category": "",
         "helpUrl": "",
         "executionType": ASYNCHRONOUS,
-        "parameters": [_cache_json(context), *map(_input_json, INPUTS), *map(_output_json, described.outputs)],
+        "parameters": [_cache_json(context), *map(_input_json, TOOL_INPUTS), *map(_output_json, described.outputs)],
     }
     page = {
         "title": described.label,

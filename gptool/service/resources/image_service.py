@@ -32,7 +32,17 @@ LABELS = {name: TASKS[task].label for name, task in OPERATIONS.items() if task i
 }
 
 FOLDED = {
-    *("exportBy", "nearestLevel", "exportExtent", "storageFormatType", "maxPartSize", "maxPartTiles", "tables", "f"),
+    *(
+        "exportBy",
+        "nearestLevel",
+        "exportExtent",
+        "storageFormatType",
+        "maxPartSize",
+        "maxPartTiles",
+        "tables",
+        "since",
+        "f",
+    ),
 }
 """Parameters that few people need: they are in a fold of the form."""
 
