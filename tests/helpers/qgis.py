@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gptool.qgis.descriptions import PLUGIN
+from gptool.qgis.descriptions import PLUGIN, PLUGIN_FOLDER
 from gptool.qgis.installation import install_plugin
 from helpers.command_line import GPTOOL
 
@@ -20,6 +20,22 @@ PROGRAMS = "qgis_process.bin", "qgis_process"
 
 PYTHON = "/usr/bin/python3"
 """The Python that Debian's QGIS is installed for."""
+
+START = """
+import json, os, sys
+from qgis.core import *
+from qgis.PyQt.QtCore import QVariant
+application = QgsApplication([], False)
+application.initQgis()
+sys.path += [os.path.join(QgsApplication.pkgDataPath(), "python", "plugins"), sys.argv.pop(1)]
+from processing.core.Processing import Processing
+Processing.initialize()
+from gptool_export_tiles import classFactory, execution
+plugin = classFactory(None)
+plugin.initProcessing()
+registry = QgsApplication.processingRegistry()
+"""
+"""The start of a program that uses the plugin."""
 
 
 def find_qgis() -> str | None:
@@ -91,8 +107,8 @@ class Qgis:
         return error
 
     def run_python(self, program: str, *arguments: object, **environment: str) -> str:
-        """Run a Python program with QGIS's modules, which succeeds. Return what it prints."""
-        command = [PYTHON, "-c", program, *map(str, arguments)]
+        """Run a Python program that uses the plugin, after `START`, and succeeds. Return what it prints."""
+        command = [PYTHON, "-c", START + program, str(PLUGIN_FOLDER.parent), *map(str, arguments)]
         variables = {**self.environment, **environment}
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

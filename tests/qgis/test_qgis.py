@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import gptool
-from gptool.qgis.descriptions import ALGORITHMS, PLUGIN_FOLDER
+from gptool.qgis.descriptions import ALGORITHMS
 from helpers.caches import HALF_WAY, jpeg_tile, make_cache
 from helpers.checks import check_nothing_left
 from helpers.command_line import GPTOOL
@@ -190,19 +191,83 @@ class TestProgram:
         assert (tmp_path / "other gptool.called").exists()
 
 
-CANCELLED = """
-import json, os, sys
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback
-cache, output, plugins, stopped = sys.argv[1:]
-application = QgsApplication([], False)
-application.initQgis()
-sys.path += [os.path.join(QgsApplication.pkgDataPath(), "python", "plugins"), plugins]
-from processing.core.Processing import Processing
-Processing.initialize()
-from gptool_export_tiles import classFactory, execution
-plugin = classFactory(None)
-plugin.initProcessing()
+VALUES = """
+def extent(*sides, reference):
+    return QgsReferencedRectangle(QgsRectangle(*sides), reference)
 
+def polygons(kind, *texts, crs="EPSG:4326"):
+    layer = QgsVectorLayer(f"{kind}?crs={crs}", "layer", "memory")
+    features = [QgsFeature() for _ in texts]
+    for feature, text in zip(features, texts):
+        if text:
+            feature.setGeometry(QgsGeometry.fromWkt(text))
+    layer.dataProvider().addFeatures(features)
+    return layer
+
+oblique = QgsCoordinateReferenceSystem.fromProj("+proj=laea +lat_0=30 +lon_0=20 +datum=WGS84")
+curve = "CURVEPOLYGON(COMPOUNDCURVE(CIRCULARSTRING(0 0,30 30,60 0),(60 0,0 0)))"
+half = 20037508.342787001
+edge = f"POLYGON((0 0,{half} 0,{half} {half},0 {half},0 0))"
+cases = {
+    "no number": {"COMPRESSION_QUALITY": QVariant()},
+    "an expression without a value": {"COMPRESSION_QUALITY": QgsProperty.fromExpression("NULL")},
+    "an expression": {"COMPRESSION_QUALITY": QgsProperty.fromExpression("40 + 2")},
+    "a float": {"COMPRESSION_QUALITY": 42.0},
+    "an extent in a reference without a code": {"EXPORT_EXTENT": extent(-1e6, -1e6, 1e6, 1e6, reference=oblique)},
+    "z": {"AREA_OF_INTEREST": polygons("PolygonZ", "POLYGONZ((0 0 5,60 0 5,0 60 5,0 0 5))")},
+    "curves": {"AREA_OF_INTEREST": polygons("CurvePolygon", curve)},
+    "several": {"AREA_OF_INTEREST": polygons("Polygon", "POLYGON((0 0,60 0,0 60,0 0))", None)},
+    "edges of tiles": {"AREA_OF_INTEREST": polygons("Polygon", edge, crs="EPSG:3857")},
+    "no features": {"AREA_OF_INTEREST": polygons("Polygon")},
+    "no reference": {"AREA_OF_INTEREST": polygons("Polygon", "POLYGON((0 0,60 0,0 60,0 0))", crs="")},
+}
+outcomes = {}
+for name, values in cases.items():
+    feedback = QgsProcessingFeedback(False)
+    algorithm = registry.createAlgorithmById("gptool:estimatesize")
+    results, _ = algorithm.run({"CACHE": sys.argv[1], **values}, QgsProcessingContext(), feedback)
+    outcomes[name] = [results, feedback.textLog()]
+print(json.dumps(outcomes))
+"""
+
+HALF = 20037508.342787001
+ARC = [[30 - 30 * math.cos(math.pi * i / 180), 30 * math.sin(math.pi * i / 180)] for i in range(181)]
+LAEA = (
+    'PROJCS["x",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],'
+    'UNIT["degree",0.0174532925199433]],PROJECTION["Lambert_Azimuthal_Equal_Area"],PARAMETER["latitude_of_center",30],'
+    'PARAMETER["longitude_of_center",20],PARAMETER["false_easting",0],PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+SELECTIONS: dict[str, dict[str, Any]] = {
+    "no number": {},
+    "an expression without a value": {},
+    "an expression": {"compression_quality": 42},
+    "a float": {"compression_quality": 42},
+    "an extent in a reference without a code": {
+        "export_extent": {"xmin": -1e6, "ymin": -1e6, "xmax": 1e6, "ymax": 1e6, "spatialReference": {"wkt": LAEA}}
+    },
+    "z": {"area_of_interest": POLYGON},
+    "curves": {"area_of_interest": {"type": "Polygon", "coordinates": [[*ARC, [0, 0]]]}},
+    "several": {"area_of_interest": POLYGON},
+    "edges of tiles": {"export_extent": f"0,0,{HALF},{HALF}"},
+}
+"""The same selections for gptool itself."""
+
+
+def test_values_of_other_kinds(qgis: Qgis, cache: Path) -> None:
+    """In one process: values that a model, an expression or a layer in memory has."""
+    outcomes = json.loads(qgis.run_python(VALUES, cache))
+    for name, selection in SELECTIONS.items():
+        estimate = gptool.estimate_export_tiles_size(cache, **selection)
+        expected = {"TOTAL_SIZE": estimate.total_size, "TOTAL_TILES": estimate.total_tiles_to_export}
+        assert outcomes.pop(name)[0] == expected, name
+    assert "contains no polygon; found no features" in outcomes.pop("no features")[1]
+    error = "Area of interest: the layer has no spatial reference; set that of its coordinates."
+    assert error in outcomes.pop("no reference")[1]
+    assert not outcomes
+
+
+CANCELLED = """
+cache, output, stopped = sys.argv[1:]
 ask_to_stop = execution.ask_to_stop
 def stop(process):
     ask_to_stop(process)
@@ -213,11 +278,11 @@ execution.ask_to_stop = stop
 
 feedback = QgsProcessingFeedback(False)
 feedback.progressChanged.connect(lambda percent: percent > 0 and feedback.cancel())
-algorithm = QgsApplication.processingRegistry().algorithmById("gptool:exporttiles").create()
+algorithm = registry.createAlgorithmById("gptool:exporttiles")
 parameters = {"CACHE": cache, "OUTPUT": output, "COMPRESSION_QUALITY": 50}
 results, is_done = algorithm.run(parameters, QgsProcessingContext(), feedback)
 plugin.unload()
-assert QgsApplication.processingRegistry().providerById("gptool") is None
+assert registry.providerById("gptool") is None
 print(json.dumps([results, is_done, feedback.textLog()]))
 """
 
@@ -228,7 +293,7 @@ def test_cancelled_algorithm_stops_the_program(qgis: Qgis, cache: Path, tmp_path
     program.write_text(f'#!/bin/sh\nPYTHONPATH={HOOK} exec {shlex.join(GPTOOL)} "$@"\n')
     program.chmod(0o755)
     environment = {**gate.environment, "PYTHONPATH": "", "PATH": f"{program.parent}:{qgis.environment['PATH']}"}
-    arguments = [cache, output, PLUGIN_FOLDER.parent, stopped]
+    arguments = [cache, output, stopped]
     with gate.closed(after=HALF_WAY), ThreadPoolExecutor() as executor:
         running = executor.submit(qgis.run_python, CANCELLED, *arguments, **environment)
         wait_until(lambda: stopped.exists() or running.done())

@@ -18,6 +18,10 @@ from .results import read_results
 RULE_BROKEN = 1
 """The exit status of `verify` if a rule does not hold, which is a result."""
 
+ENDED_BY_FORCE = (
+    "The program was ended by force; gptool clean lists and removes what it may have left beside the output."
+)
+
 
 class ProgramAlgorithm(QgsProcessingAlgorithm):
     """An algorithm.
@@ -99,11 +103,17 @@ class ProgramAlgorithm(QgsProcessingAlgorithm):
         command = self._description["command"][0]
         is_verified = command == "verify" and ended.status == RULE_BROKEN
         if ended.output is None or (ended.status != 0 and not is_verified):
-            what = "Cancelled." if ended.is_stopped else f"The program gptool has failed, with status {ended.status}."
-            said = "\n".join(ended.last_lines)
-            raise ProgramError(f"{what} {said}" if ended.is_stopped else said or what)
+            raise ProgramError(_failure(ended))
         results = read_results(command, ended.output)
         for warning in results.warnings:
             feedback.pushWarning(warning)
         feedback.pushInfo(results.summary)
         return results.values
+
+
+def _failure(ended: Ended) -> str:
+    """Return why there is no result."""
+    said = "\n".join(ended.last_lines)
+    if ended.is_stopped:
+        return f"Cancelled. {said or ENDED_BY_FORCE}"
+    return said or f"The program gptool has failed, with status {ended.status}; what it has said is in the log."

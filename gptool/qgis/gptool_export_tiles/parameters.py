@@ -11,6 +11,7 @@ from typing import Any
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeatureRequest,
+    QgsGeometry,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -120,7 +121,7 @@ class Values:
             "choices": algorithm.parameterAsEnumStrings,
             "extent": self._extent,
             "file": algorithm.parameterAsFileOutput,
-            "integer": algorithm.parameterAsInt,
+            "integer": self._integer,
             "polygons": self._polygons,
             "text": algorithm.parameterAsString,
         }
@@ -131,6 +132,10 @@ class Values:
         if self._parameters.get(name, item["default"]) in (None, "", []):
             return None
         return self._readers[item["type"]](self._parameters, name, self._context)
+
+    def _integer(self, parameters: Mapping[str, Any], name: str, context: QgsProcessingContext) -> str | None:
+        """Return a number, None for an expression without a value, which would be 0 as a number."""
+        return self._algorithm.parameterAsString(parameters, name, context) or None
 
     def _extent(self, parameters: Mapping[str, Any], name: str, context: QgsProcessingContext) -> str | None:
         """Return an extent as Esri's JSON, in the reference that it is given in."""
@@ -155,24 +160,37 @@ class Values:
         source = self._algorithm.parameterAsSource(parameters, name, context)
         if source is None:
             raise QgsProcessingException(self._algorithm.invalidSourceError(parameters, name))
-        reference, request = source.sourceCrs(), QgsFeatureRequest()
+        reference, request = source.sourceCrs(), QgsFeatureRequest().setSubsetOfAttributes([])
+        if not reference.isValid():
+            label = self._algorithm.parameterDefinition(name).description()
+            raise QgsProcessingException(f"{label}: the layer has no spatial reference; set that of its coordinates.")
         if _code(reference) is None:
             request.setDestinationCrs(QgsCoordinateReferenceSystem(WGS84), context.transformContext())
         crs = {"type": "name", "properties": {"name": WGS84 if _code(reference) is None else reference.authid()}}
         path = self._folder / "area.geojson"
         with path.open("w", encoding="utf-8") as file:
             file.write(f'{{"type": "FeatureCollection", "crs": {json.dumps(crs)}, "features": [\n')
-            for i, geometry in enumerate(_geometries(source, request)):
-                file.write("," * (i > 0) + f'{{"type": "Feature", "properties": {{}}, "geometry": {geometry}}}\n')
+            for i, coordinates in enumerate(_multipolygons(source, request)):
+                geometry = {"type": "MultiPolygon", "coordinates": coordinates}
+                feature = {"type": "Feature", "properties": {}, "geometry": geometry}
+                file.write("," * (i > 0) + json.dumps(feature) + "\n")
             file.write("]}\n")
         return os.fspath(path)
 
 
-def _geometries(source: Any, request: QgsFeatureRequest) -> Iterator[str]:
-    """Yield the geometries of the features that have one, as GeoJSON."""
+def _multipolygons(source: Any, request: QgsFeatureRequest) -> Iterator[list[Any]]:
+    """Yield the coordinates of the features that have a geometry, whose curves are segmented.
+
+    QGIS's own JSON rounds coordinates, which can move an edge across that of a tile.
+    """
     for feature in source.getFeatures(request):
         if feature.hasGeometry():
-            yield feature.geometry().asJson(17)
+            geometry = QgsGeometry(feature.geometry().constGet().segmentize())
+            geometry.convertToMultiType()
+            yield [
+                [[[point.x(), point.y()] for point in ring] for ring in polygon]
+                for polygon in geometry.asMultiPolygon()
+            ]
 
 
 def _code(reference: QgsCoordinateReferenceSystem) -> str | None:
