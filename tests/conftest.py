@@ -19,6 +19,7 @@ from helpers.arcpy_stand_in import ArcPy, forget_arcpy
 from helpers.caches import make_cache, make_wide_cache, world
 from helpers.gate import Gate
 from helpers.object_server import ObjectServer, object_server
+from helpers.qgis import Qgis, find_qgis
 from helpers.service_process import ServiceProcess
 
 # The time of an example depends on the machine.
@@ -41,7 +42,7 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 CLIENTS = Path(__file__).parent / "clients" / "environment"
-POSIX_FIXTURES = {"browser", "clients", "mapproxy"}
+POSIX_FIXTURES = {"browser", "clients", "mapproxy", "qgis"}
 """Fixtures of programs that are installed here for POSIX."""
 
 PILLOW = "pillow" if sys.platform == "win32" else "pillow-simd"
@@ -56,6 +57,7 @@ def pytest_report_header() -> list[str]:
         f"MapProxy: {'found' if MAPPROXY.exists() else 'not found, its tests are skipped (see tests/mapproxy)'}",
         f"Chromium: {'found' if CHROMIUM.exists() else 'not found, tests of pages in a browser are skipped'}",
         f"clients: {'found' if CLIENTS.exists() else 'not found, their tests are skipped (see tests/clients)'}",
+        f"QGIS: {'found' if find_qgis() else 'not found, its tests are skipped (apt-get install qgis python3-qgis)'}",
     ]
 
 
@@ -110,6 +112,15 @@ def mapproxy() -> Path:
     if not MAPPROXY.exists():
         pytest.skip("MapProxy is not installed: run tests/mapproxy/make_environment")
     return MAPPROXY
+
+
+@pytest.fixture(scope="session")
+def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
+    """QGIS with the plugin."""
+    program = find_qgis()
+    if program is None:
+        pytest.skip("QGIS is not installed: apt-get install --no-install-recommends qgis python3-qgis")
+    return Qgis(program, tmp_path_factory.mktemp("qgis"))
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ STAGES = (
     ("jobs", "samples"),
     ("tool",),
     ("arcgis", "batch", "demo", "service"),
+    ("qgis",),
     ("cli", "esri"),
     ("__main__",),
     ("",),

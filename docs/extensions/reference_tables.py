@@ -10,6 +10,8 @@
     The profiles of clients, `gptool.verification.profiles.PROFILES`.
 `tool-table desktop ExportTiles`
     The parameters of a tool for ArcGIS, `gptool.arcgis.tools.DESKTOP` or `SERVICE`.
+`algorithm-table exporttiles`
+    The parameters and outputs of an algorithm for QGIS, `gptool.qgis.descriptions.ALGORITHMS`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from gptool.arcgis.descriptions import ToolParameter
 from gptool.arcgis.metadata import DATATYPE_LABELS
 from gptool.arcgis.tools import DESKTOP, SERVICE
 from gptool.cli.options import SELECTION
+from gptool.qgis.descriptions import ALGORITHMS, AlgorithmParameter
 from gptool.request.parameters import INPUTS, Parameter
 from gptool.service.settings import SERVICE_KEYS, option_name
 from gptool.verification.profiles import PROFILES
@@ -138,6 +141,43 @@ def _tool_values(parameter: ToolParameter) -> Iterator[Cell]:
         yield nodes.paragraph("", "", nodes.Text("default "), nodes.literal(text=_shown(parameter.default)))
 
 
+class AlgorithmTable(ReferenceTable):
+    """The parameters and outputs of an algorithm for QGIS."""
+
+    headings = "Parameter", "Type and values", "Meaning"
+    widths = 26, 24, 50
+    required_arguments = 1
+
+    def rows(self) -> Iterator[Sequence[Cell]]:
+        """Yield the cells of each parameter and output."""
+        [algorithm] = [algorithm for algorithm in ALGORITHMS if algorithm.name == self.arguments[0]]
+        for item in algorithm.parameters:
+            name = _lines(_text(item.label), _code(item.name))
+            yield name, _lines(*_algorithm_values(item)), _text(item.help)
+        for output in algorithm.outputs:
+            yield _code(output.name), _text(f"{output.type}, output"), _text(f"{output.label}.")
+
+
+ALGORITHM_TYPES = {
+    "cache": "file, folder or URL",
+    "choice": "one of",
+    "choices": "several of",
+    "file": "file or folder, written",
+    "polygons": "layer of polygons",
+}
+
+
+def _algorithm_values(item: AlgorithmParameter) -> Iterator[Cell]:
+    """Yield the type of an algorithm's parameter, its choices or limits, and its default."""
+    kind = ALGORITHM_TYPES.get(item.type, item.type)
+    yield _text(kind if item.is_optional or item.default is not None else f"{kind}, required")
+    yield from (_code(choice) for choice in item.choices)
+    if item.limits:
+        yield _text("{} to {}".format(*item.limits))
+    if item.default is not None:
+        yield nodes.paragraph("", "", nodes.Text("default "), nodes.literal(text=_shown(item.default)))
+
+
 def _sources(rules: Mapping[str, str]) -> Iterator[Cell]:
     """Yield the rules of a profile by their public source."""
     for source in dict.fromkeys(rules.values()):
@@ -192,4 +232,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("rule-table", RuleTable)
     app.add_directive("client-table", ClientTable)
     app.add_directive("tool-table", ToolTable)
+    app.add_directive("algorithm-table", AlgorithmTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -29,6 +29,9 @@ WIDE = 120
 
 FIRST_LINE_SECONDS, LINE_SECONDS = 1.0, 5.0
 """Seconds until the first line of progress, and between two lines, if standard error is not a terminal."""
+
+JSON_SECONDS = 0.2
+"""Seconds between two lines of progress in JSON: often enough for the bar of another program."""
 
 
 def print_json(value: Any) -> None:
@@ -141,13 +144,18 @@ def running(job: Job, as_json: bool, write_report: Callable[[Job], None] | None 
 
 
 @contextmanager
-def show_progress(*, hidden: bool = False) -> Iterator[Progress]:
-    """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds.
+def show_progress(*, hidden: bool = False, as_json: bool = False) -> Iterator[Progress]:
+    """Show the progress on standard error: a bar on a terminal, otherwise a line every few seconds, or JSON.
 
     On Ctrl-C, what was done is printed, and the program ends with the exit status of an interrupted one.
     """
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    context = nullcontext(_ignore) if hidden else progress_bar() if is_terminal else _lines()
+    if hidden:
+        context: AbstractContextManager[Progress] = nullcontext(_ignore)
+    elif as_json:
+        context = nullcontext(_json_lines())
+    else:
+        context = progress_bar() if is_terminal else _lines()
     last = ""
     with _interruptible(lambda: last), context as show:
 
@@ -182,6 +190,23 @@ def _show_notes(error: BaseException) -> None:
 
 def _ignore(_phase: Phase, _done: int, _total: int, /) -> None:
     pass
+
+
+def _json_lines() -> Progress:
+    """Return a callback that prints lines of JSON: the start and end of a phase, and what is between in intervals."""
+    shown: tuple[Phase, int, int] | None = None
+    due = 0.0
+
+    def progress(phase: Phase, done: int, total: int, /) -> None:
+        nonlocal shown, due
+        now = time.monotonic()
+        is_new = shown is None or phase is not shown[0] or (done == total and (phase, done, total) != shown)
+        if now < due and not is_new:
+            return
+        shown, due = (phase, done, total), now + JSON_SECONDS
+        click.echo(json.dumps({"phase": phase, "done": done, "total": total}), err=True)
+
+    return progress
 
 
 @contextmanager

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptool.cli.console import print_json, print_table, running, show_messages, show_progress
-from gptool.cli.options import cache_argument, json_option, limit_option, selection_options, tile_package_option
+from gptool.cli.options import (
+    cache_argument,
+    json_option,
+    json_progress_option,
+    limit_option,
+    selection_options,
+    tile_package_option,
+)
 from gptool.cli.usage import Command, Location
 from gptool.text import format_bytes, format_count
 
@@ -33,8 +40,9 @@ Examples:
     help="OUTPUT of the export: its suffix and name. Nothing is written.",
 )
 @limit_option
+@json_progress_option
 @json_option
-def command(cache: str, as_json: bool, **options: Any) -> None:
+def command(cache: str, json_progress: bool, as_json: bool, **options: Any) -> None:
     """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.
 
     The number of tiles is exact. So is the size, unless tiles are recompressed: then it is estimated from a sample.
@@ -43,7 +51,7 @@ def command(cache: str, as_json: bool, **options: Any) -> None:
     from gptool.jobs.job import Job
     from gptool.jobs.record import ESTIMATE_SIZE
 
-    with running(Job(ESTIMATE_SIZE, options), as_json), show_progress() as progress:
+    with running(Job(ESTIMATE_SIZE, options), as_json), show_progress(as_json=json_progress) as progress:
         estimate = run_estimate(cache, progress=progress, **options)
     show_messages(estimate.messages)
     if as_json:

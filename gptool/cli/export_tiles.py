@@ -17,7 +17,14 @@ from gptool.cli.console import (
     show_progress,
     with_options,
 )
-from gptool.cli.options import cache_argument, json_option, limit_option, reject_empty, selection_options
+from gptool.cli.options import (
+    cache_argument,
+    json_option,
+    json_progress_option,
+    limit_option,
+    reject_empty,
+    selection_options,
+)
 from gptool.cli.report_file import prepare_report, write_failure_report
 from gptool.cli.usage import Command, Integer, Location, StoreLocation
 from gptool.errors import CacheError, translate_os_errors
@@ -83,6 +90,7 @@ MAX_LISTED = 10
 )
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option("--no-progress", is_flag=True, help="Show no progress.")
+@json_progress_option
 @json_option
 def command(
     cache: str,
@@ -91,6 +99,7 @@ def command(
     fail_on_damaged: bool,
     quiet: bool,
     no_progress: bool,
+    json_progress: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -112,7 +121,8 @@ def command(
     job = Job(EXPORT_TILES, {**options, "tilePackage": has_parts or is_tile_package(output)})
     report_path = None if report is None else prepare_report(report, cache, output)
     failure_report = None if report_path is None else partial(write_failure_report, report_path, cache, output)
-    with running(job, as_json, failure_report), show_progress(hidden=quiet or no_progress) as progress:
+    progress_shown = show_progress(hidden=quiet or no_progress, as_json=json_progress)
+    with running(job, as_json, failure_report), progress_shown as progress:
         done = run_call(cache, output, progress=progress, **options)
         job.add_messages(done.result.messages)
         if report_path is not None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "estimate": _Listed("gptool.cli.estimate", "Count the tiles of an export and estimate its size."),
     "export-tiles": _Listed("gptool.cli.export_tiles", "Export tiles of a cache into a package or dataset."),
     "info": _Listed("gptool.cli.info", "Show the tiling scheme, format and levels of a cache."),
+    "qgis-plugin": _Listed("gptool.cli.qgis_plugin", "Install the plugin for QGIS."),
     "register": _Listed("gptool.cli.register", "Write the files that publish the tools to ArcGIS Server."),
     "samples": _Listed("gptool.cli.samples", "Show tiles at several qualities, and recommend one."),
     "serve": _Listed("gptool.cli.serve", "Serve caches to ArcGIS clients over REST."),

@@ -54,6 +54,12 @@ json_option = click.option(
     help="Print JSON on standard output, and nothing else there.",
 )
 
+json_progress_option = click.option(
+    "--json-progress",
+    is_flag=True,
+    help="For other programs: show the progress on standard error as lines of JSON, with phase, done and total.",
+)
+
 limit_option = click.option(
     "--max-export-tiles-count",
     type=Integer(0),

@@ -11,6 +11,7 @@ from gptool.cli.console import print_json, print_table, show_messages, show_prog
 from gptool.cli.options import (
     cache_argument,
     json_option,
+    json_progress_option,
     limit_option,
     sample_options,
     tile_package_option,
@@ -55,8 +56,9 @@ SUFFIXES = ".html", ".htm"
 @tile_package_option
 @limit_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing OUTPUT.")
+@json_progress_option
 @json_option
-def command(cache: str, output: str, overwrite: bool, as_json: bool, **options: Any) -> None:
+def command(cache: str, output: str, overwrite: bool, json_progress: bool, as_json: bool, **options: Any) -> None:
     """Write a page of representative tiles of CACHE as they are and at several compression qualities.
 
     OUTPUT is one HTML file that needs no network: each tile before and after, with its bytes and its score, the size of
@@ -72,7 +74,7 @@ def command(cache: str, output: str, overwrite: bool, as_json: bool, **options: 
         )
     with created_folder(target.parent):
         check_target(target, is_folder=False, overwrite=overwrite)
-        with show_progress() as progress:
+        with show_progress(as_json=json_progress) as progress:
             samples = run_samples(cache, target=target, progress=progress, **options)
         samples.write_html(target, overwrite=overwrite)
     show_messages(samples.messages)

@@ -366,6 +366,39 @@ def test_progress_is_lines_without_a_terminal(cache: Path, tmp_path: Path, gate:
     assert len(read_package(tmp_path / "x.tpkx")) == 165
 
 
+@pytest.mark.parametrize(
+    ("command", "last"),
+    [
+        ("export-tiles CACHE x.tpkx", {"phase": "exporting", "done": 165, "total": 165}),
+        ("estimate CACHE --compression-quality 50", {"phase": "estimating", "done": 165, "total": 165}),
+        ("samples CACHE x.html --levels 0-1", {"phase": "estimating", "done": 5, "total": 5}),
+    ],
+)
+def test_progress_is_json_for_programs(cache: Path, tmp_path: Path, command: str, last: dict[str, object]) -> None:
+    done = run(*command.replace("CACHE", str(cache)).split(), "--json-progress", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert shown[-1] == last
+    assert all(line.keys() == {"phase", "done", "total"} for line in shown)
+    if command.startswith("export"):
+        assert errors_and_notes(done) == done.stderr.splitlines() != []  # no other form of progress
+        assert run(*command.split()[:1], cache, "y.tpkx", "--json-progress", "--quiet", cwd=tmp_path).stderr == ""
+
+
+def test_progress_in_json_shows_what_is_half_done(cache: Path, tmp_path: Path, gate: Gate) -> None:
+    arguments = [*GPTOOL, "export-tiles", str(cache), "x.tpkx", "--json-progress"]
+    gate.close(after=HALF_WAY)
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, gate:
+        assert process.stderr
+        gate.wait()
+        gate.open()
+        shown = [json.loads(line) for line in process.stderr if line.startswith(b"{")]
+    assert process.returncode == 0
+    done = [line["done"] for line in shown if line["phase"] == "exporting"]
+    assert done == sorted(done)
+    assert any(0 < tiles < 165 for tiles in done)
+
+
 @pytest.mark.parametrize("columns", [60, 80, 132])
 def test_table_states_reasons_on_terminals_of_any_width(tmp_path: Path, columns: int) -> None:
     optimised, _ = recompress(jpeg_tile(2, quality=30), None)
