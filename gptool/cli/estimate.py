@@ -45,7 +45,8 @@ Examples:
 def command(cache: str, json_progress: bool, as_json: bool, **options: Any) -> None:
     """Count the tiles that an export of CACHE takes and estimate the size of its result. Writes nothing.
 
-    The number of tiles is exact. So is the size, unless tiles are recompressed: then it is estimated from a sample.
+    The number of tiles is exact. So is the size, unless tiles are recompressed: then it is estimated from a sample. The
+    size of a .mbtiles, .pmtiles or .gpkg has bounds.
     """
     from gptool.export.calls import run_estimate
     from gptool.jobs.job import Job
@@ -71,5 +72,5 @@ def _size(estimate: Estimate) -> str:
     size = format_bytes(estimate.total_size)
     if low == high:
         return size
-    sample = f"a sample of {format_count(estimate.sampled_tiles, 'tile')}"
-    return f"about {size} ({format_bytes(low)} to {format_bytes(high)}, from {sample})"
+    sample = f", from a sample of {format_count(estimate.sampled_tiles, 'tile')}" if estimate.sampled_tiles else ""
+    return f"about {size} ({format_bytes(low)} to {format_bytes(high)}{sample})"

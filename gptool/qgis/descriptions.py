@@ -59,8 +59,8 @@ TEXTS = {
     "in_cache": "A tile cache: a tile package, the conf.xml of a cache folder, or the path of the folder. The URL of a "
     "cache in an object store may be typed, too.",
     "in_package": "A tile package, the conf.xml of a cache folder, or the path of the folder.",
-    "out_tiles": "A tile package, or a file for other clients, if the name has its suffix, otherwise the folder of a cache "
-    "raster dataset, or of the parts if a maximum size or number of tiles of a part is given.",
+    "out_tiles": "A tile package, or a file for other clients, if the name has its suffix, otherwise the folder of a "
+    "cache raster dataset, or of the parts if a maximum size or number of tiles of a part is given.",
     "levels": with_names(BY_NAME["levels"].documentation, {name: item.label for name, item in BY_NAME.items()}),
     "area_of_interest": "Polygons to export, in any spatial reference. All tiles that share area with them are "
     "exported whole.",

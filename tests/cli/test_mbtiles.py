@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from helpers.caches import make_cache, world
 from helpers.command_line import errors_and_notes, run
 from helpers.mbtiles import make_mbtiles
 from helpers.tile_readers import read_tiles
+from helpers.web_caches import make_web_cache, pyramid
 
 WORLD = world()
 
@@ -46,6 +48,12 @@ def test_estimate_is_that_of_the_export(folder: Path) -> None:
         assert (done.returncode, errors_and_notes(done)) == (0, [])
         assert estimate["totalTilesToExport"] == len(read_tiles(folder / "x.tpkx"))
         assert estimate["totalSize"] == pytest.approx((folder / "x.tpkx").stat().st_size, rel=0.01)
+
+
+def test_estimate_of_a_copy_has_bounds_without_a_sample(folder: Path) -> None:
+    make_web_cache(folder / "web", pyramid())
+    last_line = run("estimate", "web", "--output", "x.mbtiles", cwd=folder).stdout.splitlines()[-1]
+    assert re.fullmatch(r"33 tiles, about [\d.]+ .B \([\d.]+ .B to [\d.]+ .B\) as a \.mbtiles named x", last_line)
 
 
 def test_samples_are_those_of_a_cache_folder(folder: Path) -> None:

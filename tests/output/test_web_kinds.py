@@ -91,6 +91,8 @@ def test_random_sparse_tiles(tmp_path_factory: pytest.TempPathFactory, suffix: s
             tiles[level, row, column] = png_tile(data.draw(st.integers(0, 3)), size=16)
     result = export_tiles(make_web_cache(folder / "cache", tiles, levels=13, format="PNG"), folder / f"x{suffix}")
     assert read_web_tiles(result.path) == tiles
+    if suffix == ".mbtiles":
+        assert read_tiles(export_tiles(result.path, folder / "back.tpkx").path) == tiles
 
 
 @each_kind

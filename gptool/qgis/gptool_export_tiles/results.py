@@ -49,8 +49,8 @@ def _read_export(output: Output) -> Results:
 def _read_estimate(output: Output) -> Results:
     size, tiles = output["totalSize"], output["totalTilesToExport"]
     low, high = output["totalSizeInterval"]
-    sample = f"from a sample of {_count(output['sampledTiles'], 'tile')}"
-    interval = "" if low == high else f" ({low:,} to {high:,}, {sample})"
+    sample = f", from a sample of {_count(output['sampledTiles'], 'tile')}" if output["sampledTiles"] else ""
+    interval = "" if low == high else f" ({low:,} to {high:,}{sample})"
     about = f"{_count(tiles, 'tile')}, {'about ' if interval else ''}{size:,} bytes{interval} as {output['result']}"
     return Results({"TOTAL_SIZE": size, "TOTAL_TILES": tiles}, [], about)
 
