@@ -70,6 +70,7 @@ GDAL = Profile(
         "metadata.tiles-path": SPECIFICATION,
         "metadata.tiles-path-early": EARLY_PATH,
         "scheme.reference": ESRIC,
+        "scheme.reference-id": ESRIC,
         "scheme.levels": ESRIC,
         "scheme.resolutions": ESRIC,
         "scheme.tile-size": ESRIC,

@@ -22,8 +22,9 @@ from gptool.verification.target import Target
 TPKX = frozenset({Kind.TPKX})
 ROOT = "root.json"
 
-LODS = Rule("scheme.levels", "Every level of detail has an id, a resolution and a scale, as numbers.", kinds=TPKX)
-RESOLUTIONS = Rule("scheme.resolutions", "Resolutions and scales descend from level to level.", kinds=ALL)
+LODS = Rule("scheme.levels", "Every level of detail has an id and a resolution, as numbers.", kinds=TPKX)
+LOD_SCALES = Rule("scheme.level-scales", "Every level of detail has a scale, as a number.", kinds=TPKX)
+RESOLUTIONS = Rule("scheme.resolutions", "Resolutions descend from level to level.", kinds=ALL)
 SCALES = Rule("scheme.scales", "Scales and resolutions have the same ratio at all levels.", kinds=ALL)
 TILE_SIZE = Rule("scheme.tile-size", "Tiles are squares of at most 8192 pixels a side.", kinds=ALL)
 LEVEL_RANGE = Rule("scheme.level-range", "minLOD and maxLOD are levels of the scheme, in this order.", kinds=TPKX)
@@ -44,7 +45,7 @@ WELL_KNOWN_TEXT = Rule(
 )
 
 RULES = (
-    *(LODS, RESOLUTIONS, SCALES, TILE_SIZE, LEVEL_RANGE, FILLED, UNKNOWN, ALL_LEVELS),
+    *(LODS, LOD_SCALES, RESOLUTIONS, SCALES, TILE_SIZE, LEVEL_RANGE, FILLED, UNKNOWN, ALL_LEVELS),
     *(MERCATOR_ONLY, STANDARD, GAPS, GRID_SIZE, WELL_KNOWN_TEXT),
 )
 
@@ -69,7 +70,8 @@ def check_documents(root: Mapping[str, Any], recorder: Recorder) -> None:
             value = lod.get(name) if isinstance(lod, dict) else None
             valid = is_integer(value) if name == "level" else is_number(value)
             where = Where(ROOT, f"tileInfo.lods[{i}].{name}")
-            recorder.require(valid, LODS, where, text(value), "an integer" if name == "level" else "a number")
+            rule = LOD_SCALES if name == "scale" else LODS
+            recorder.require(valid, rule, where, text(value), "an integer" if name == "level" else "a number")
     levels = [level for lod in lods if isinstance(lod, dict) and isinstance(level := lod.get("level"), int)]
     ascends = all(a < b for a, b in pairwise(levels))
     recorder.require(ascends, ALL_LEVELS, Where(ROOT, "tileInfo.lods"), text(levels), "ascending ids")
@@ -110,9 +112,10 @@ def check_scheme(target: Target, cache: TileCache, recorder: Recorder) -> None:
 
 def _check_numbers(scheme: TilingScheme, where: Where, recorder: Recorder) -> None:
     for a, b in pairwise(scheme.lods):
-        descends = a.resolution.value > b.resolution.value and a.scale.value > b.scale.value
-        found = f"{a.resolution} and {b.resolution}, scales {a.scale} and {b.scale}"
+        descends, found = a.resolution.value > b.resolution.value, f"{a.resolution} and {b.resolution}"
         recorder.require(descends, RESOLUTIONS, Where(where.file, level=b.level), found, "smaller numbers")
+    if recorder.has_finding(LOD_SCALES):
+        return
     ratios = [lod.scale.value / lod.resolution.value for lod in scheme.lods]
     usual = sorted(ratios)[len(ratios) // 2]
     for lod, ratio in zip(scheme.lods, ratios, strict=True):

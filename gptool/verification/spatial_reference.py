@@ -19,7 +19,11 @@ WEB_MERCATOR = Rule("scheme.web-mercator", "Web Mercator has the WKID 102100 and
 SAME_REFERENCE = Rule("scheme.same-reference", "All spatial references of a document have the same ids.")
 DOMAIN = Rule("scheme.domain", "Web Mercator has a coordinate domain: tolerances, false origins and units.", kinds=TPKX)
 
-RULES = (REFERENCE, WEB_MERCATOR, SAME_REFERENCE, DOMAIN)
+REFERENCE_ID = Rule(
+    "scheme.reference-id", "Spatial references have a WKID, not only a text.", kinds=TPKX, is_general=False
+)
+
+RULES = (REFERENCE, REFERENCE_ID, WEB_MERCATOR, SAME_REFERENCE, DOMAIN)
 
 ALIASES = frozenset({102100, 3857, 900913, 3785, 102113})
 """WKIDs of web Mercator."""
@@ -83,6 +87,7 @@ def check_references(
         if not isinstance(reference, dict) or not (_has_id(reference) or isinstance(reference.get("wkt"), str)):
             recorder.add(REFERENCE, where, text(reference), "an object with wkid or wkt")
             continue
+        recorder.require(_has_id(reference), REFERENCE_ID, where, text(reference), "an object with wkid")
         found = reference.get("wkid"), reference.get("latestWkid", reference.get("wkid"))
         mercator = scheme is not None and is_web_mercator_scheme(scheme)
         if mercator and {*found} & ALIASES:

@@ -209,7 +209,7 @@ TPKX_FAULTS: dict[str, tuple[str, Edit]] = {
     "another reference": ("scheme.same-reference", put(ROOT, "initialExtent.spatialReference", WGS84)),
     "no domain": ("scheme.domain", put(ROOT, "fullExtent.spatialReference", {"wkid": 102100, "latestWkid": 3857})),
     "tolerance of 0": ("scheme.domain", put(ROOT, "spatialReference.xyTolerance", 0)),
-    "no scale": ("scheme.levels", put(ROOT, "tileInfo.lods.5.scale", None)),
+    "no scale": ("scheme.level-scales", put(ROOT, "tileInfo.lods.5.scale", None)),
     "a resolution as a text": ("scheme.levels", put(ROOT, "tileInfo.lods.5.resolution", "19567.9")),
     "scale of a level": ("scheme.scales", put(ROOT, "tileInfo.lods.8.scale", 2_300_000.5)),
     "maxLOD is no level": ("scheme.level-range", put(ROOT, "maxLOD", 30)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio  # type: ignore[import-untyped]
 
 from gptool import verify
 from gptool.verification.finding import NOTE
@@ -111,6 +112,26 @@ def test_path_of_the_tiles_is_early_for_old_gdal(tmp_path: Path) -> None:
     assert rules_of(path, "gdal") == rules_of(path, "qgis") == {"metadata.tiles-path-early"}
     root["tileBundlesPath"] = "tile"
     assert rules_of(write(path, root)) == {"metadata.tiles-path"}
+
+
+def test_gdal_needs_an_id_of_the_reference_but_no_scales(tmp_path: Path) -> None:
+    """As GDAL itself finds."""
+    root = root_json(range(20))
+    for lod in root["tileInfo"]["lods"]:
+        del lod["scale"]
+    path = write(tmp_path / "World.tpkx", root)
+    assert rules_of(path) == {"scheme.level-scales"}
+    assert rules_of(path, "gdal") == set()
+    with rasterio.open(path) as dataset:
+        assert dataset.crs.to_epsg() == 3857
+    wkt = rasterio.crs.CRS.from_string("+proj=tmerc +lat_0=1 +lon_0=3 +datum=WGS84").to_wkt(version="WKT1_ESRI")
+    root = root_json(range(20))
+    for place in (root, root["tileInfo"], root["fullExtent"], root["initialExtent"]):
+        place["spatialReference"] = {"wkt": wkt}
+    path = write(tmp_path / "text.tpkx", root)
+    assert rules_of(path, "gdal") == {"scheme.reference-id"}
+    with pytest.raises(rasterio.errors.RasterioIOError, match="Invalid Spatial Reference"):
+        rasterio.open(path)
 
 
 def test_form_that_only_esri_writes_is_no_matter_to_gdal(tmp_path: Path) -> None:

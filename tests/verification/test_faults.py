@@ -182,6 +182,7 @@ FAULTLESS = {
     *("container.kind", "container.suffix", "container.readable", "bundles.readable", "metadata.tiles-path"),
     *("metadata.tiles-path-early", "metadata.name-blanks", "metadata.readable", "scheme.web-mercator-only"),
     *("scheme.standard-levels", "scheme.gaps", "scheme.grid-size", "scheme.well-known-text", "scheme.source"),
+    "scheme.reference-id",
     *("extent.tight", "extent.bundle-count", "tiles.source-different", "tiles.source-missing"),
     *("tiles.source-unknown", "tiles.source-readable", "tiles.empty"),
 }
