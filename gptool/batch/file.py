@@ -20,6 +20,7 @@ from typing import Any
 
 from gptool import system
 from gptool.errors import ParameterError, SettingsError
+from gptool.export.prepare import check_target_size
 from gptool.output.registry import resolve_output
 from gptool.request import TOOL_INPUTS, read_call
 from gptool.request.area_files import path_or_json
@@ -116,7 +117,8 @@ def _read_export(path: Path, name: str, named: dict[str, Any], defaults: dict[st
         # Without a file, which is read when the export starts.
         request = read_call(**{**parameters, PARAMETERS[AREA]: None if isinstance(area, Path) else area})
     try:
-        target, _ = resolve_output(output, request.storage, has_parts=request.has_parts)
+        target, kind = resolve_output(output, request.storage, has_parts=request.has_parts)
+        check_target_size(kind, request)
     except ParameterError as error:
         key = "" if error.where in PARAMETERS else "output: "
         raise SettingsError(f"{prefix}{key}{error}", where=path) from None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from gptool.cache.database import Database
-from gptool.cache.mbtiles_sample import JPEG, PNG, Sample
+from gptool.cache.mbtiles_sample import JPEG, PNG, UNKNOWN, Sample
 from gptool.crs.web_mercator import MAX_LATITUDE, project_degrees
 from gptool.model import Extent, TileWindow, TilingScheme
 
@@ -65,6 +65,8 @@ def compare(metadata: Mapping[str, str] | None, sample: Sample, levels: Sequence
 
 def sample_warnings(sample: Sample) -> Iterator[str]:
     """Yield what is wrong with sampled tiles."""
+    if others := sample.formats[UNKNOWN]:
+        yield f"{others} of {sample.count} sampled tiles are neither PNG nor JPEG"
     if len(sample.sizes) > 1:
         sizes = ", ".join(f"{count} of {width} x {height}" for (width, height), count in sample.sizes.most_common())
         width, height = sample.side

@@ -96,10 +96,12 @@ def _find_table(database: Database) -> TileTable:
             return TileTable(*order, is_unique=_has_unique_index(database))
     if kind == "table" and _has_row_ids(database):
         return TileTable(is_indexed=False)
+    how = "cannot be read by an index of" if kind == "view" else "has no index of"
     raise CacheError(
-        f"{kind} tiles has no index of level, column and row, without which it cannot be read in reasonable time",
+        f"{kind} tiles {how} level, column and row, without which it is not read in reasonable time",
         where=database.where,
-        expected="one of these columns in the table below the view, and one of the ids of images",
+        expected="such an index of the table, or of a table below the view, and one of the ids of images; a view "
+        "without UNION and computed columns",
     )
 
 

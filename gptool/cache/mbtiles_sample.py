@@ -19,7 +19,7 @@ SAMPLED_STRIPS = 20
 first, a middle and the last one, as the format of those at the edge of an area is often another one.
 """
 
-JPEG, PNG, WEBP, VECTOR, UNKNOWN = "JPEG", "PNG", "WebP", "compressed vector tiles", "unknown"
+JPEG, PNG, WEBP, VECTOR, UNKNOWN = "JPEG", "PNG", "WebP tiles", "compressed vector tiles", "unknown"
 UNSUPPORTED = (WEBP, VECTOR)
 
 GZIP, ZLIB = b"\x1f\x8b", (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")

@@ -216,6 +216,9 @@ def _azure_settings(url: StoreUrl) -> StoreSettings:
     stated = dict(part.split("=", 1) for part in parts if "=" in part)
     config: dict[str, Any] = {name: stated[key] for key, name in AZURE_KEYS.items() if key in stated}
     config |= {name: value for key, name in AZURE_NAMES.items() if (value := os.environ.get(key))}
+    if any(parts) and not stated:
+        what = "AZURE_STORAGE_CONNECTION_STRING is not valid"
+        raise CacheError(what, where=url, expected="a text such as AccountName=NAME;AccountKey=KEY")
     if "account_name" not in config and not any(map(os.environ.get, AZURE_ACCOUNTS)):
         raise CacheError(
             "the storage account is not known", where=url, expected="AZURE_STORAGE_ACCOUNT_NAME in the environment"

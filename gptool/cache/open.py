@@ -27,6 +27,9 @@ TILES_FOLDER = "_alllayers"
 TPK_FOLDER = "v101"
 VTPK_FOLDER = "p12"
 
+RESULTS_ONLY = (".pmtiles", ".gpkg")
+"""Suffixes of files that exports write for other programs."""
+
 
 def as_tile_cache(cache: TileCache | AnyLocation) -> TileCache:
     """Return a tile cache, opened if it is given by its location. Raises as `open_cache`."""
@@ -106,6 +109,9 @@ def open_store(location: AnyLocation) -> FileStore:
         return FolderStore(path.absolute().parent)
     if stat.S_ISREG(mode) and is_mbtiles:
         return open_database(path.absolute())
+    if stat.S_ISREG(mode) and path.suffix.lower() in RESULTS_ONLY:
+        what = f"a {path.suffix.lower()} is written, but not read"
+        raise CacheError(what, where=path.absolute(), expected=CACHE_DESCRIPTION)
     if stat.S_ISREG(mode):
         return open_zip(path.absolute())
     raise CacheError("is neither a file nor a folder", where=path)

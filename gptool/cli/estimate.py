@@ -15,7 +15,8 @@ from gptool.cli.options import (
     selection_options,
     tile_package_option,
 )
-from gptool.cli.usage import Command, Location
+from gptool.cli.usage import Command, StoreLocation
+from gptool.system.store_url import OUTPUTS
 from gptool.text import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ Examples:
 @tile_package_option
 @click.option(
     "--output",
-    type=Location(),
+    type=StoreLocation(OUTPUTS),
     metavar="OUTPUT",
     help="OUTPUT of the export: its suffix and name. Nothing is written.",
 )

@@ -152,6 +152,8 @@ class _Level:
             is_partly = self._leniency.partly and bundle.applied == stated.result
             if bundle.found != stated.base and not is_new and not is_partly:
                 raise self._wrong_bundle(bundle, stated)
+            if bundle.applied != stated.result:
+                raise self._damaged_delta(bundle, stated)
             if bundle.found != stated.result:
                 checked.outdated.append(bundle.address)
             base_digest = stated.base
@@ -170,23 +172,29 @@ class _Level:
         if base != expected[0]:
             raise _wrong_base(self._base, self._level, _hash_text(base), _hash_text(expected[0]))
         if result != expected[1]:
-            raise CacheError(
-                f"the tiles of level {self._level} do not give the result that the delta states: it is damaged",
-                where=self._delta.cache.location,
-                found=_hash_text(result),
-                expected=_hash_text(expected[1]),
-            )
+            raise self._damaged(_hash_text(result), _hash_text(expected[1]))
+
+    def _damaged(self, found: str, expected: str) -> CacheError:
+        return CacheError(
+            f"the tiles of level {self._level} do not give the result that the delta states: it is damaged",
+            where=self._delta.cache.location,
+            found=found,
+            expected=expected,
+        )
+
+    def _damaged_delta(self, bundle: CheckedBundle, stated: BundleState) -> CacheError:
+        place = _place_text(bundle.address)
+        return self._damaged(f"{_hash_text(bundle.applied)} of {place}", f"{_hash_text(stated.result)} of these")
 
     def _wrong_bundle(self, bundle: CheckedBundle, stated: BundleState) -> CacheError:
-        level, row, column = bundle.address
+        level = bundle.address.level
         if bundle.missing is not None:
             tile = bundle.address.tile(bundle.missing)
             place = f"level {level}, row {tile.row}, column {tile.column}"
             return _wrong_base(
                 self._base, level, f"no tile at {place}", f"the tile at {place}, which the delta deletes"
             )
-        last = PACKET_SIZE - 1
-        place = f"rows {row} to {row + last}, columns {column} to {column + last}"
+        place = _place_text(bundle.address)
         return _wrong_base(
             self._base, level, f"{_hash_text(bundle.found)} of {place}", f"{_hash_text(stated.base)} of these"
         )
@@ -220,6 +228,11 @@ def _hash(
         return None, NO_TILES, np.zeros((1, 1), np.uint8)
     present, digests = bundle.sizes > 0, hash_tiles(bundle, check)
     return hash_bundle(address, present, digests), present, digests
+
+
+def _place_text(address: BundleAddress) -> str:
+    last = PACKET_SIZE - 1
+    return f"rows {address.row} to {address.row + last}, columns {address.column} to {address.column + last}"
 
 
 def _wrong_base(base: TileCache, level: int, found: str, expected: str) -> CacheError:

@@ -37,7 +37,7 @@ from gptool.text import format_bytes
 MARK, TILES = "delta", "tiles"
 """Names in the staging folder: the file that names the delta, and the folder of bundles that are being written."""
 
-NOTE = "Each bundle is in its old or its new state; the same command completes the new state."
+NOTE = "Each tile is in its old or its new state; the same command completes the new state."
 
 
 def update_in_place(base: TileCache, delta: Delta, workers: int, progress: Progress | None) -> ApplyResult:

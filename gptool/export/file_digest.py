@@ -31,10 +31,10 @@ def sha256_of(location: Location, progress: Progress | None = None) -> str:
     size, chunks = _read_object(location) if isinstance(location, StoreUrl) else _read_file(location)
     digest, done = hashlib.sha256(), 0
     for chunk in chunks:
-        if progress:
-            progress(Phase.HASHING, done, size)
         digest.update(chunk)
         done += len(chunk)
+        if progress:
+            progress(Phase.HASHING, done, size)
     return digest.hexdigest()
 
 

@@ -170,7 +170,8 @@ def prepare(
     if on_plan:
         on_plan(plan)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
-    _check_kind(kind, plan, request)
+    check_target_size(kind, request)
+    kind.check(plan)
     limits = part_limits(request, limit)
     if limits is None or limit == 0:
         check_count(plan, limit, service, progress)
@@ -193,9 +194,8 @@ def prepare(
     return PreparedExport(plan, kind, recompression, tuple(notices), request.target_size, parts)
 
 
-def _check_kind(kind: OutputKind, plan: Plan, request: Request) -> None:
-    """Reject a kind of result that cannot hold the tiles, or that cannot be written for a target size."""
-    kind.check(plan)
+def check_target_size(kind: OutputKind, request: Request) -> None:
+    """Reject a target size for a kind of result whose size is not known before it is written."""
     if request.target_size is not None and not kind.has_exact_size:
         raise ParameterError(
             f"the size of a {kind.description} is only known when it is written",

@@ -17,7 +17,7 @@ from gptool.output.bundle import WrittenBundle
 from gptool.output.esri_json import summary
 from gptool.output.kind import OutputKind, ResultInfo
 from gptool.output.sqlite_file import SqliteFile, database_size, encodable
-from gptool.output.staged_writer import STAGED_WRITER, StagedWriter, open_staged
+from gptool.output.staged_writer import StagedBundleWriter, StagedWriter, open_staged
 from gptool.output.tile_matrices import TileMatrixSet
 from gptool.output.web_tiles import TileFormats, check_tile_format
 from gptool.plan import BundlePlan, Plan
@@ -103,7 +103,7 @@ class GeoPackage(OutputKind):
         return least, greatest
 
 
-GEOPACKAGE = GeoPackage(".gpkg", None, STAGED_WRITER)
+GEOPACKAGE = GeoPackage(".gpkg", None, StagedBundleWriter)
 
 
 class GeoPackageWriter(StagedWriter):

@@ -17,7 +17,7 @@ from gptool.output.bundle import WrittenBundle
 from gptool.output.esri_json import summary
 from gptool.output.kind import OutputKind, ResultInfo
 from gptool.output.sqlite_file import SqliteFile, database_size, encodable
-from gptool.output.staged_writer import STAGED_WRITER, StagedWriter, open_staged
+from gptool.output.staged_writer import StagedBundleWriter, StagedWriter, open_staged
 from gptool.output.web_tiles import TileFormats, Zooms, attribution, check_web_tiles, web_tile_warnings
 from gptool.plan import BundlePlan, Plan
 
@@ -64,7 +64,7 @@ class MBTiles(OutputKind):
         return least, greatest
 
 
-MBTILES = MBTiles(".mbtiles", None, STAGED_WRITER)
+MBTILES = MBTiles(".mbtiles", None, StagedBundleWriter)
 
 
 class MBTilesWriter(StagedWriter):

@@ -34,7 +34,7 @@ from gptool.output.pmtiles_directory import (
     hilbert_places,
     tile_ids,
 )
-from gptool.output.staged_writer import STAGED_WRITER, StagedWriter, open_staged
+from gptool.output.staged_writer import StagedBundleWriter, StagedWriter, open_staged
 from gptool.output.web_tiles import TileFormats, Zooms, attribution, check_web_tiles, web_tile_warnings, zoom
 from gptool.plan import BundlePlan, Plan
 
@@ -89,7 +89,7 @@ class PMTiles(OutputKind):
         return FIRST_BYTES, FIRST_BYTES + greatest + METADATA_BYTES
 
 
-PMTILES = PMTiles(".pmtiles", None, STAGED_WRITER)
+PMTILES = PMTiles(".pmtiles", None, StagedBundleWriter)
 
 
 class PMTilesWriter(StagedWriter):

@@ -9,21 +9,38 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
-from gptool.cache import compact_v2
-from gptool.model import PACKET_TILES, BundleAddress
-from gptool.output.bundle import BundleWriter, CompactV2Writer, FileRegion, WrittenBundle, bundle_regions
+from gptool.cache.compact import bundle_path
+from gptool.model import BundleAddress
+from gptool.output.bundle import BundleWriter, FileRegion, WrittenBundle, WrittenFile, bundle_regions, write_all
 from gptool.output.kind import ResultWriter
 
-STAGED_WRITER: type[BundleWriter] = CompactV2Writer
-"""With which units of work write the staged bundles."""
+ENTRY = np.dtype([("position", "<u2"), ("size", "<u4"), ("offset", "<u8")])
+"""A tile in the index of a staged bundle: its position, 0..16383, and its place in the file, bytes."""
 
-OFFSET_MASK = np.uint64((1 << 8 * compact_v2.OFFSET_BYTES) - 1)
-SIZE_SHIFT = np.uint64(8 * compact_v2.OFFSET_BYTES)
+COUNT_BYTES = 4
+"""Bytes of the number of entries, which follows them at the end of the file."""
 
 CHUNK_BYTES = 4 << 20
 """Bytes of tiles that are read at a time; a larger tile is read alone."""
+
+
+class StagedBundleWriter(BundleWriter):
+    """A writer of staged bundles: the tiles, then an index of these tiles only, as many bundles may have few."""
+
+    first_tile = 0
+
+    def _complete(self) -> tuple[WrittenFile, ...]:
+        positions = np.flatnonzero(self._sizes)
+        entries = np.empty(len(positions), ENTRY)
+        entries["position"], entries["size"] = positions, self._sizes[positions]
+        entries["offset"] = self._offsets[positions]
+        index = entries.tobytes() + len(entries).to_bytes(COUNT_BYTES, "little")
+        write_all(self._file, memoryview(index))
+        crc32 = isal_zlib.crc32(index, self._crc32)
+        return (WrittenFile(bundle_path(self._address), self._regions[0], self._size + len(index), crc32),)
 
 
 class StagedTiles(NamedTuple):
@@ -56,14 +73,14 @@ class StagedBundle:
         Their sizes, bytes.
     """
 
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        head = file.read(compact_v2.TILES_OFFSET)
-        entries = np.frombuffer(head, "<u8", PACKET_TILES, compact_v2.HEADER.size)
-        self.positions = np.flatnonzero(entries)
-        self.sizes = (entries[self.positions] >> SIZE_SHIFT).astype(np.int64)
-        self._offsets = (entries[self.positions] & OFFSET_MASK).astype(np.int64)
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+    def __init__(self, file: io.FileIO, size: int) -> None:
+        self._file, self._buffer = file, memoryview(bytearray(CHUNK_BYTES))
+        count = int.from_bytes(self._read(size - COUNT_BYTES, COUNT_BYTES), "little")
+        length = count * ENTRY.itemsize
+        entries = np.frombuffer(bytes(self._read(size - COUNT_BYTES - length, length)), ENTRY)
+        self.positions, self.sizes, self._offsets = (
+            entries[name].astype(np.int64) for name in ("position", "size", "offset")
+        )
 
     def in_file_order(self) -> Iterator[StagedTiles]:
         """Yield all tiles in the order in which they were written, with few reads."""
@@ -101,7 +118,7 @@ def open_staged(bundle: WrittenBundle) -> Iterator[StagedBundle]:
     """Open a staged bundle. Raises OSError if it cannot be read."""
     [written] = bundle.files
     with written.region.path.open("rb", buffering=0) as file:
-        yield StagedBundle(file)
+        yield StagedBundle(file, written.size)
 
 
 class StagedWriter(ResultWriter):
@@ -119,8 +136,8 @@ class StagedWriter(ResultWriter):
         self, address: BundleAddress, sizes: Sequence[int] | None, *, separate: bool
     ) -> tuple[FileRegion, ...]:
         """Return the region of a staged file."""
-        return bundle_regions(self._staged, STAGED_WRITER, address)
+        return bundle_regions(self._staged, StagedBundleWriter, address)
 
     def places(self, address: BundleAddress) -> tuple[tuple[FileRegion, ...], ...]:
         """Return the only place of a bundle."""
-        return (bundle_regions(self._staged, STAGED_WRITER, address),)
+        return (bundle_regions(self._staged, StagedBundleWriter, address),)

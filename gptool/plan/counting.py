@@ -31,6 +31,9 @@ from gptool.text import format_levels
 
 LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
+MAX_REASONS = 3
+"""Reasons for missing tiles that an error states."""
+
 
 def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Progress | None = None) -> Plan:
     """Return the plan of a request, which may select no tile.
@@ -92,10 +95,13 @@ def _empty_selection_error(plan: Plan, request: Request) -> GptoolError:
     if within and any(box.reference for box in boxes):
         within += f" in {reference_text(cache.scheme.reference)}"
     empty = [f"empty tiles at level {level.lod.level}: {level.empty}" for level in plan.levels if level.empty]
+    reasons = [*plan.skipped, *empty]
+    if len(reasons) > MAX_REASONS:
+        reasons[MAX_REASONS:] = [f"and {len(reasons) - MAX_REASONS} more reasons, which gptool info lists"]
     if not any(requested.values()):
-        return CacheError("; ".join(("cache contains no tiles", *plan.skipped, *empty)), where=cache.location)
+        return CacheError("; ".join(("cache contains no tiles", *reasons)), where=cache.location)
     return ParameterError(
-        "; ".join(("selection contains no tiles", *plan.skipped, *empty, *_degree_warnings(cache, boxes))),
+        "; ".join(("selection contains no tiles", *reasons, *_degree_warnings(cache, boxes))),
         where=", ".join(name for name, value in requested.items() if value) or None,
         found=", ".join(value for value in requested.values() if value) or None,
         expected=f"tiles of {cache.name}, which has {format_levels(filled) if filled else 'no tiles'}{within or ''}",

@@ -26,7 +26,7 @@ WORLD = world()
 WEBP = b"RIFF\x1a\0\0\0WEBPVP8 "
 PBF = b"\x1f\x8b\x08\0\0\0\0\0"
 NO_TABLE = r"has no table or view tiles; expected an MBTiles file of images$"
-NO_INDEX = r"tiles has no index of level, column and row, without which it cannot be read in reasonable time; expected"
+BY_INDEX = "index of level, column and row, without which it is not read in reasonable time; expected"
 
 ENDLESS = """
     CREATE TABLE metadata (name text, value text);
@@ -55,12 +55,12 @@ INVALID: dict[str, tuple[Callable[[Path], object], str]] = {
         of_schema("CREATE TABLE metadata (name, value); CREATE TABLE tiles (zoom_level, tile_column, tile_row);"),
         r"table tiles has no column tile_data; expected an MBTiles file of images$",
     ),
-    "no index and no row ids": (of_schema(STRANGE_KEY), rf"table {NO_INDEX}"),
+    "no index and no row ids": (of_schema(STRANGE_KEY), rf"table tiles has no {BY_INDEX}"),
     "images without an index": (
         lambda path: change(make_normalised_mbtiles(path, WORLD), "DROP INDEX images_id"),
-        rf"view {NO_INDEX}",
+        rf"view tiles cannot be read by an {BY_INDEX}",
     ),
-    "endless view": (of_schema(ENDLESS), rf"view {NO_INDEX}"),
+    "endless view": (of_schema(ENDLESS), rf"view tiles cannot be read by an {BY_INDEX}"),
     "circular view": (of_schema(CIRCULAR), r"cannot be read by SQLite: view tiles is circularly defined$"),
     "view of a missing table": (
         lambda path: change(make_normalised_mbtiles(path, WORLD), "PRAGMA writable_schema = ON",
@@ -82,7 +82,7 @@ INVALID: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "WebP": (
         lambda path: make_mbtiles(path, {(1, 0, 0): WEBP, (1, 0, 1): jpeg_tile(1)}),
-        r"WebP are not supported; found 1 of 2 sampled tiles, expected PNG or JPEG tiles$",
+        r"WebP tiles are not supported; found 1 of 2 sampled tiles, expected PNG or JPEG tiles$",
     ),
     "tiles that are not square": (
         lambda path: make_mbtiles(path, {(1, 0, 0): jpeg_tile(1).replace(b"\0\x40\0\x40", b"\0\x40\0\x20")}),

@@ -56,7 +56,7 @@ def test_interrupted_question_for_a_password(tmp_path: Path, key: bytes) -> None
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
     own_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"  # its keys send signals
-    command = [sys.executable, "-c", f"{own_terminal}; {GPTOOL[-1]}", "user", "users", "anna"]
+    command = [sys.executable, "-P", "-c", f"{own_terminal}; {GPTOOL[-1]}", "user", "users", "anna"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     ) as process:

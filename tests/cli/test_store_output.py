@@ -100,7 +100,7 @@ def test_batch(tmp_path: Path, client: Any) -> None:
         ("s3://results/a/b", "exports.b.output lies in exports.a.output"),
         ("s3://results/a", "exports.b.output is that of exports.a.output"),
         ("https://example.com/b", "results cannot be written to a web server"),
-        ("s3:///b", "exports.b.output has an invalid value: s3:// URL has no bucket or container"),
+        ("s3:///b", "exports.b.output is not valid: s3:// URL has no bucket or container"),
     ],
 )
 def test_invalid_batch(tmp_path: Path, client: Any, output: str, message: str) -> None:

@@ -143,7 +143,7 @@ def test_failure_after_each_file_is_gone_on_with(
         except OutputError as error:
             assert "cannot be written: No space left on device" in str(error)
             assert error.__notes__ == [
-                "Each bundle is in its old or its new state; the same command completes the new state."
+                "Each tile is in its old or its new state; the same command completes the new state."
             ]
         else:
             break

@@ -14,7 +14,7 @@ import pytest
 
 from gptool.model import Phase
 
-GPTOOL = [sys.executable, "-c", "from gptool.cli import main; main(prog_name='gptool')"]
+GPTOOL = [sys.executable, "-P", "-c", "from gptool.cli import main; main(prog_name='gptool')"]
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

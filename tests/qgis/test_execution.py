@@ -26,7 +26,7 @@ from helpers.tile_readers import read_package
 from helpers.waiting import wait_until_delivered
 
 HOOK_FILE = str(HOOK / "sitecustomize.py")
-GATED = [sys.executable, "-c", f"import runpy; runpy.run_path({HOOK_FILE!r}); {GPTOOL[-1]}"]
+GATED = [sys.executable, "-P", "-c", f"import runpy; runpy.run_path({HOOK_FILE!r}); {GPTOOL[-1]}"]
 """The program with the gate, which the environment would not bring: the program does not get PYTHONPATH."""
 
 

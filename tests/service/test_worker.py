@@ -133,7 +133,7 @@ class TestJobs:
     def test_job_that_needs_too_much_memory_fails_and_the_next_succeeds(self, cache: Path, tmp_path: Path) -> None:
         squares = [[[x, y], [x, y + 1], [x + 1, y + 1], [x, y]] for x in range(0, 900, 3) for y in range(0, 900, 3)]
         area = {"rings": squares, "spatialReference": {"wkid": 102100}}
-        with worker_process(200_000_000) as worker:
+        with worker_process(230_000_000) as worker:
             updates = run_task(worker, make_task(cache, tmp_path, {"areaOfInterest": area}))
             assert (updates[-1].status, messages_of(updates)[1]) == ("esriJobFailed", Message("Error", OUT_OF_MEMORY))
             assert list(tmp_path.iterdir()) == []

@@ -106,7 +106,7 @@ def kill_during_upload(
 
     proxy.sent.clear()
     proxy.fault = wait
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(cache), url, *["o"] * overwrite]) as process:
+    with subprocess.Popen([sys.executable, "-P", "-c", PROGRAM, str(cache), url, *["o"] * overwrite]) as process:
         wait_until(is_enough)
         process.send_signal(signal.SIGKILL)
         process.wait(TIMEOUT)
