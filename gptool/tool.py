@@ -97,7 +97,7 @@ def export_tiles_job(
         limit = read_limit(max_export_tiles_count)
         target = read_folder(output_directory, "output_directory") / job.job_id
         with unit_runner(workers, dask=dask) as runner:
-            request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit)
+            request, prepared = _prepare(job, parameters, cache, service, target=target, limit=limit, is_export=True)
             if request.since is not None:
                 check_base_package(request.since, base)
             resumable = job_id is not None
@@ -252,6 +252,7 @@ def _prepare(
     *,
     target: Path | None = None,
     limit: int | None = None,
+    is_export: bool = False,
     reserved: Callable[[Plan], int] = reserved_bytes,
 ) -> tuple[Request, PreparedExport]:
     """Read the parameters and prepare the export; the job gets the notices and the planned figures."""
@@ -271,7 +272,14 @@ def _prepare(
 
     progress = job.report_progress
     prepared = prepare(
-        tile_cache, request, target=target, limit=limit, service=service, progress=progress, on_plan=set_planned
+        tile_cache,
+        request,
+        target=target,
+        limit=limit,
+        service=service,
+        is_export=is_export and request.since is None,
+        progress=progress,
+        on_plan=set_planned,
     )
     if prepared.parts is not None and job.planned is not None:
         size = sum(reserved_bytes(part.plan) for part in prepared.parts.planned)

@@ -157,6 +157,8 @@ class TileCache(ABC):
         The unchanged documents; None in caches that have none.
     warnings : tuple of str
         What its metadata state otherwise than its files.
+    is_by_index : bool
+        Whether the sizes of bundles may be bounds. See `by_index`.
     """
 
     files: FileStore
@@ -170,6 +172,7 @@ class TileCache(ABC):
     conf_xml: bytes | None
     root_json: bytes | None = None
     warnings: tuple[str, ...] = ()
+    is_by_index: bool = False
 
     square_size: ClassVar[int] = PACKET_SIZE
     """Number of rows, and of columns, of tiles that are in one file."""
@@ -227,6 +230,15 @@ class TileCache(ABC):
     @abstractmethod
     def open_square(self, first: TileAddress) -> AbstractContextManager[OpenTiles]:
         """Open the file of a square of tiles, to read single ones. Parameters and errors as in `open_bundle`."""
+
+    def by_index(self) -> TileCache:
+        """Return the cache that reads no more than the indexes of bundles before their tiles.
+
+        In compact V1 bundles, sizes stand before tiles: in a store, reading all of them means to read the tiles. Those
+        of the returned cache's bundles are bounds then, and its batches have the sizes of the tiles that exist, which
+        may be fewer. Other caches are returned as they are.
+        """
+        return self
 
     def reader(self, level: int) -> TileCache:
         """Return the reader of a level: the cache itself, unless the storage formats of its levels differ."""

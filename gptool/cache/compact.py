@@ -147,7 +147,7 @@ class CompactBundle(Bundle):
     def __init__(self, source: ByteSource, offsets: NDArray[np.uint64], sizes: NDArray[np.uint32]) -> None:
         self._source, self._offsets, self.sizes = source, offsets, sizes
         self.tiles, self.stamp = OpenTiles(source, offsets, sizes), source.stamp
-        check_total_size(sizes, source.size, source.where)
+        check_total_size(int(sizes.sum(dtype=np.int64)), source.size, source.where)
 
     def batches(self, positions: NDArray[np.int64], buffer: ReadBuffer | None = None) -> Iterator[TileBatch]:
         """Read tiles in the order of their offsets. See `Bundle.batches`."""
@@ -193,9 +193,14 @@ def _batch_bounds(
     return bounds
 
 
-def check_total_size(sizes: NDArray[np.uint32], file_bytes: int, where: Location) -> None:
+def max_total_size(file_bytes: int) -> int:
+    """Return the greatest total size of a bundle's tiles, bytes: that of its file, unless many tiles share bytes."""
+    return max(MAX_OVERLAP_FACTOR * file_bytes, MIN_OVERLAP_BYTES)
+
+
+def check_total_size(total: int, file_bytes: int, where: Location) -> None:
     """Raise BundleError if the tiles of a bundle share so many bytes that a small file would make a huge result."""
-    total, limit = int(sizes.sum(dtype=np.int64)), max(MAX_OVERLAP_FACTOR * file_bytes, MIN_OVERLAP_BYTES)
+    limit = max_total_size(file_bytes)
     if total > limit:
         raise BundleError(
             "tiles share bytes and their total size exceeds the limit",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptool import _bundle
+from gptool.cache.bounded_bundle import BoundedBundle, check_sizes, size_bounds
 from gptool.cache.byte_source import ByteSource
 from gptool.cache.compact import (
     BUNDLE_SUFFIX,
@@ -24,7 +26,7 @@ from gptool.cache.compact import (
     select_bundles,
 )
 from gptool.errors import BundleError
-from gptool.model import MAX_TILE_BYTES, PACKET_TILES, BundleAddress, Lod, TileWindow
+from gptool.model import PACKET_TILES, BundleAddress, Lod, TileWindow
 
 INDEX_SUFFIX = ".bundlx"
 
@@ -72,13 +74,24 @@ class CompactV1Cache(CompactCache):
             for path, missing in incomplete
         ]
 
+    def by_index(self) -> CompactV1Cache:
+        """Return the cache that reads sizes with tiles, if it is in a store. See `TileCache.by_index`."""
+        return replace(self, is_by_index=True) if self.files.concurrency > 1 else self
+
     @contextmanager
     def open_bundle(self, address: BundleAddress, wanted: NDArray[np.bool_] | None = None) -> Iterator[CompactBundle]:
         """Open a bundle and read its index. See `TileCache.open_bundle`."""
         with self.files.open(self.find_bundle(address, INDEX_SUFFIX)) as index:
             entries = _read_entries(index)
         with self.files.open(self.find_bundle(address, BUNDLE_SUFFIX)) as source:
-            bundle = CompactBundle(source, *_read_offsets_and_sizes(source, entries, address, wanted))
+            offsets, present = _read_offsets(source, entries, address)
+            bundle: CompactBundle | None = None
+            if self.is_by_index and source.request_bytes:
+                bounds = size_bounds(source, offsets, present)
+                if bounds.any():
+                    offsets[present] += np.uint64(SIZE_FIELD_BYTES)
+                    bundle = BoundedBundle(source, address, offsets, bounds)
+            bundle = bundle or CompactBundle(source, *_read_sizes(source, address, offsets, present, wanted))
             bundle.stamp += index.stamp
             yield bundle
 
@@ -104,14 +117,28 @@ def _read_entries(index: ByteSource) -> NDArray[np.uint8]:
     return data[INDEX_HEADER.size :]
 
 
-def _read_offsets_and_sizes(
-    source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress, wanted: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
+def _read_offsets(
+    source: ByteSource, entries: NDArray[np.uint8], address: BundleAddress
+) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
+    """Return the offsets of the tiles' sizes, [16384], row-major, and the positions of the tiles that the index has.
+
+    Raises BundleError if an offset is not within the file.
+    """
     fields = source.read_head(TILES_OFFSET)[HEADER.size :] if source.size >= TILES_OFFSET else b""
     offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
+    return offsets, present
+
+
+def _read_sizes(
+    source: ByteSource,
+    address: BundleAddress,
+    offsets: NDArray[np.uint64],
+    present: NDArray[np.uint16],
+    wanted: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Return the offsets and the sizes of the tiles, each [16384], row-major. Raises as `read_index` of V2."""
     if wanted is not None and source.request_bytes:
         present = present[wanted[present]]
     fields_at = offsets[present]
@@ -120,11 +147,7 @@ def _read_offsets_and_sizes(
         present, fields_at = present[order], fields_at[order]
     found = source.read_uint32(fields_at)
     starts = fields_at + np.uint64(SIZE_FIELD_BYTES)
-    is_invalid = (found > MAX_TILE_BYTES) | ((found > 0) & (starts + found > source.size))
-    if is_invalid.any():
-        bad = int(present[is_invalid].min())
-        first = present == bad
-        raise index_entry_error(source, address.tile(bad), int(starts[first][0]), int(found[first][0]), HEADER.size)
+    check_sizes(source, address, present, starts, found)
     sizes = np.zeros(len(offsets), np.uint32)
     offsets[present], sizes[present] = starts, found
     return offsets, sizes

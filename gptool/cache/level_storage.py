@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 import numpy as np
@@ -74,6 +74,11 @@ class MixedCache(TileCache):
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return a message for each incomplete bundle. See `TileCache.skipped_bundles`."""
         return self.reader(lod.level).skipped_bundles(lod, window)
+
+    def by_index(self) -> MixedCache:
+        """Return the cache that reads sizes with tiles, if it is in a store. See `TileCache.by_index`."""
+        has_v1 = StorageFormat.COMPACT in (self.storage, *self.formats.values())
+        return replace(self, is_by_index=True) if has_v1 and self.files.concurrency > 1 else self
 
     def reader(self, level: int) -> TileCache:
         """Return the reader of a level. See `TileCache.reader`."""

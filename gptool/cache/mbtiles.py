@@ -137,7 +137,7 @@ class MBTilesBundle(Bundle):
                 expected=f"at most {MAX_TILE_BYTES} bytes",
             )
         self.sizes[self._order] = sizes
-        check_total_size(self.sizes, state[0], database.where)
+        check_total_size(int(self.sizes.sum(dtype=np.int64)), state[0], database.where)
         if len(sizes) and not sizes.all():
             self.empty = np.zeros(PACKET_TILES, np.bool_)
             self.empty[self._order[sizes == 0]] = True

@@ -58,7 +58,15 @@ class Target:
         """
         path = self.staging.target
         request = replace(read_request({}), tile_package=self.kind in TILE_PACKAGES.values())
-        prepared = prepare(cache, request, kind=kind or self.kind, target=path, name=path.name, progress=self.progress)
+        prepared = prepare(
+            cache,
+            request,
+            kind=kind or self.kind,
+            target=path,
+            name=path.name,
+            is_export=True,
+            progress=self.progress,
+        )
         with self.staging:
             result = prepared.export(self.staging, self.runner, self.progress, restart=self.restart)
         return replace(result, messages=(*prepared.notices, *result.messages))

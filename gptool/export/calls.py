@@ -64,7 +64,16 @@ def run_call(
     with unit_runner(workers, executor, dask) as runner, created_parent(target):
         staging = make_staging(target, is_folder=is_folder, overwrite=replaces)
         with as_progress(progress) as report:
-            prepared = prepare(cache, request, kind=kind, target=target, name=target.name, limit=limit, progress=report)
+            prepared = prepare(
+                cache,
+                request,
+                kind=kind,
+                target=target,
+                name=target.name,
+                limit=limit,
+                is_export=True,
+                progress=report,
+            )
             with staging:
                 result = prepared.export(staging, runner, report, restart=read_boolean(restart, "restart"))
     result = replace(result, messages=(*prepared.notices, *result.messages))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gptool.cache import TileCache
+from gptool.cache import TileCache, as_tile_cache
 from gptool.errors import ParameterError
 from gptool.export.estimate import Estimate, estimate_plan
 from gptool.export.fingerprint import export_fingerprint
@@ -16,7 +16,7 @@ from gptool.export.notices import plan_notices
 from gptool.export.parts import Parts, PartsRequest, check_parts_kind, part_limits
 from gptool.export.parts_run import export_parts
 from gptool.export.report import ExportResult
-from gptool.export.run import run_export
+from gptool.export.run import MissingTilesError, run_export
 from gptool.export.target_search import TargetRequest, choose_by_estimate, export_to_target
 from gptool.export.unit import UnitRunner
 from gptool.jpeg.recompression import Recompression
@@ -25,11 +25,17 @@ from gptool.output.kind import OutputKind
 from gptool.output.registry import kind_for_request
 from gptool.output.result_staging import ResultStaging
 from gptool.output.staging import Staging
-from gptool.plan import Plan, make_plan
+from gptool.plan import Plan, make_plan, read_sizes
 from gptool.plan.limit import check_count
 from gptool.png.optimisation import require_oxipng
 from gptool.request import Request
 from gptool.system.store_url import AnyLocation, Location, StoreUrl
+
+SIZES_READ = (
+    "Tiles that the indexes of compact V1 bundles list have no bytes: the export was interrupted, the sizes of all "
+    "tiles were read, and it went on with those that exist"
+)
+"""The message of an export that could not do without reading sizes beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,28 @@ class PreparedExport:
         restart : bool
             Whether to discard what an earlier run has left.
         """
+        name = staging.target.stem
+        fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
+        try:
+            return self._export(fingerprint, staging, runner, progress, restart=restart)
+        except MissingTilesError:
+            sized = replace(self, plan=read_sizes(self.plan, progress))
+            result = sized._export(fingerprint, staging, runner, progress, restart=False)
+            return replace(result, messages=(Message("Informative", SIZES_READ), *result.messages))
+
+    def _export(
+        self,
+        fingerprint: str,
+        staging: ResultStaging,
+        runner: UnitRunner,
+        progress: Progress | None,
+        *,
+        restart: bool,
+    ) -> ExportResult:
         if self.parts is not None:
             assert isinstance(staging, Staging), "parts are not written to stores"
             return export_parts(self.parts, staging, runner, progress, restart=restart)
-        target, name = self._target(), staging.target.stem
-        fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
+        target = self._target()
         with open_journal(staging, self.plan.cache, fingerprint, restart=restart) as journal:
             if target is not None:
                 return export_to_target(target, journal, runner, progress)
@@ -129,6 +152,7 @@ def prepare(
     name: str | None = None,
     limit: int | None = None,
     service: str | None = None,
+    is_export: bool = False,
     progress: Progress | None = None,
     on_plan: Callable[[Plan], None] | None = None,
 ) -> PreparedExport:
@@ -148,6 +172,9 @@ def prepare(
         The maximum number of tiles of the result, or of each of its parts.
     service : str or None
         The service that the limit belongs to; by default the cache's name is shown.
+    is_export : bool
+        Whether all tiles will be read: sizes that stand before them in a store need not be read beforehand then, and
+        are bounds in the plan. See `TileCache.by_index`.
     progress : Progress or None
         Called with the tiles that are counted.
     on_plan : callable or None
@@ -166,13 +193,15 @@ def prepare(
     """
     if request.optimize_png:
         require_oxipng()
-    plan = make_plan(cache, request, progress)
+    limits, tile_cache = part_limits(request, limit), as_tile_cache(cache)
+    if is_export and limits is None and request.target_size is None:
+        tile_cache = tile_cache.by_index()
+    plan = make_plan(tile_cache, request, progress)
     if on_plan:
         on_plan(plan)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)
     check_target_size(kind, request)
     kind.check(plan)
-    limits = part_limits(request, limit)
     if limits is None or limit == 0:
         check_count(plan, limit, service, progress)
     if target is not None:

@@ -33,6 +33,13 @@ UNFINISHED: tuple[None, None] = None, None
 EMPTY_FILE_REASON = "empty tile, skipped"
 
 
+class MissingTilesError(Exception):
+    """Raised if tiles that the index of a compact V1 bundle has turn out to have no bytes, so that they do not exist.
+
+    The plan was made by the index (see `TileCache.by_index`): one whose sizes are read has other tiles.
+    """
+
+
 @dataclass
 class _Export:
     """One pass over the tiles of a plan that writes a result, with the figures so far."""
@@ -108,15 +115,16 @@ class _Export:
 
     def _make_units(self, writer: ResultWriter, runner: UnitRunner) -> list[Unit]:
         units, is_known = list[Unit](), True
+        has_sizes = not self.recompression.is_requested and not self.plan.cache.is_by_index
         for bundle, lod in self.bundles:
             record, sizes = self.pass_.finished.get(bundle.address, UNFINISHED)
-            if not self.recompression.is_requested:
+            if has_sizes:
                 sizes = _planned_sizes(self.kind, bundle)
             elif is_known and record and self.pass_.has_changed(bundle.address):
                 record = sizes = None  # its new size is not known
             # Sizes of bundles behind one that is not finished do not tell their places in the result.
             is_known = is_known and sizes is not None
-            is_separate = runner.is_remote or self.recompression.is_requested
+            is_separate = runner.is_remote or not has_sizes
             regions = writer.allocate(bundle.address, sizes if is_known else None, separate=is_separate)
             finished = record and FinishedUnit(record, writer.places(bundle.address))
             units.append(
@@ -171,6 +179,8 @@ def run_export(
     ------
     TrialRejectedError
         If the trial rejects the result, of which nothing is left then.
+    MissingTilesError
+        If the plan was made by indexes, and does not have the tiles that exist.
     CacheError
         If the cache cannot be read, or changes meanwhile.
     OutputError
@@ -244,6 +254,10 @@ def initial_reports(plan: Plan) -> dict[int, LevelReport]:
 
 
 def _check_unchanged(plan: Plan, planned: BundlePlan, found: LevelReport) -> None:
+    if plan.cache.is_by_index:  # its files are compared while they are read
+        if found.tiles != planned.tiles:
+            raise MissingTilesError
+        return
     if (found.tiles, found.bytes_read) != (planned.tiles, planned.bytes):
         raise CacheError(
             f"{bundle_path(planned.address)} changed while it was exported",

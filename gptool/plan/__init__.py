@@ -1,6 +1,6 @@
 """The tiles and bytes that a request selects from a cache, and the limit on their number."""
 
-from gptool.plan.counting import count_tiles, make_plan
+from gptool.plan.counting import count_tiles, make_plan, read_sizes
 from gptool.plan.limit import check_count, reserved_bytes
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
 
@@ -13,5 +13,6 @@ __all__ = (
     "count_tiles",
     "enclosing_window",
     "make_plan",
+    "read_sizes",
     "reserved_bytes",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -64,6 +65,22 @@ def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Prog
     skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
     notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, boxes))]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
+
+
+def read_sizes(plan: Plan, progress: Progress | None = None) -> Plan:
+    """Return a plan by indexes (see `TileCache.by_index`) with the tiles that exist, whose sizes are read.
+
+    Raises
+    ------
+    CacheError
+        If the cache cannot be read, or none of the tiles exists.
+    """
+    cache, levels = replace(plan.cache, is_by_index=False), list[LevelPlan]()
+    for lod in plan.selection.lods:
+        levels.append(plan_level(cache, plan.selection, lod, sum(level.tiles for level in levels), progress))
+    if not any(level.tiles for level in levels):
+        raise CacheError("the selected tiles have no bytes", where=cache.location)
+    return replace(plan, cache=cache, levels=tuple(levels))
 
 
 def make_plan(cache: TileCache | AnyLocation, request: Request, progress: Progress | None = None) -> Plan:

@@ -28,7 +28,7 @@ class BundlePlan(NamedTuple):
     tiles : int
         Selected tiles that exist.
     bytes : int
-        Their total size in the cache.
+        Their total size in the cache, or its bound in a plan by indexes, see `TileCache.by_index`.
     """
 
     address: BundleAddress

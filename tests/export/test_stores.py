@@ -147,20 +147,6 @@ def test_only_rows_of_the_selected_packets_are_listed(tmp_path: Path, store_serv
     assert store_server.sent <= 1.2 * result.bytes_read + thumbnail
 
 
-def test_few_tiles_of_a_v1_bundle_are_read_twice_at_most(
-    tmp_path: Path, store_server: ObjectServer, bucket: Path
-) -> None:
-    """Once for their sizes, which are between them."""
-    conf = conf_text(range(10), storage=COMPACT)
-    source = make_v1_cache(bucket / "cache", square(9, range(128), range(128)), conf=conf)
-    bundle = bucket / "cache" / "_alllayers" / "L09" / "R0000C0000.bundle"
-    cache = open_cache(locations(store_server, source)["s3"])
-    store_server.asked.clear()
-    result = export_tiles(cache, tmp_path / "x.tpkx", levels="9", export_extent=FIRST_PACKET)
-    heads, thumbnail = 60 + 81_956, 60_000
-    assert store_server.sent <= 2.2 * result.bytes_read + heads + thumbnail < bundle.stat().st_size / 2
-
-
 def test_requests_are_in_flight_together(tmp_path: Path, store_server: ObjectServer, bucket: Path) -> None:
     """Also those for the indexes of bundles, which the plan needs."""
     tiles = square(8, range(0, 256, 40), range(0, 256, 40))
