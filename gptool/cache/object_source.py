@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache.byte_source import ByteSource, RangeSource, ReadBuffer
+from gptool.cache.kept_heads import KeptHeads
 from gptool.cache.object_client import ObjectState, open_client
 from gptool.cache.object_requests import map_ahead
 from gptool.system.store_url import Location, StoreUrl
@@ -24,37 +24,8 @@ MAX_UNUSED = 0.15
 MAX_WORD_GAP = 64 * 1024
 """Unused bytes between numbers that are read with one request."""
 
-MAX_HEADS_BYTES = 64 * 1024 * 1024
-"""Memory of the compressed indexes of bundles that were read last, bytes."""
-
-
-class _Heads:
-    """The first bytes of objects that were read last, compressed. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._data: OrderedDict[object, bytes] = OrderedDict()
-        self._bytes, self._lock = 0, Lock()
-
-    def find(self, key: object) -> NDArray[np.uint8] | None:
-        with self._lock:
-            data = self._data.get(key)
-            if data is None:
-                return None
-            self._data.move_to_end(key)
-        return np.frombuffer(zlib.decompress(data), np.uint8)
-
-    def add(self, key: object, head: NDArray[np.uint8]) -> None:
-        data = zlib.compress(head.data, 1)
-        with self._lock:
-            if key in self._data:
-                return
-            self._data[key] = data
-            self._bytes += len(data)
-            while self._bytes > MAX_HEADS_BYTES:
-                self._bytes -= len(self._data.popitem(last=False)[1])
-
-
-_HEADS = _Heads()
+_HEADS = KeptHeads()
+atexit.register(_HEADS.close)
 
 
 class ObjectSource(RangeSource):
