@@ -26,9 +26,9 @@ from helpers.bundles import bundle_bytes
 FULL, SPARSE = 128 * 128, 16
 """Tiles of a bundle."""
 
-START, TILE_BYTES = b"\xff\xd8\xff\xe0", 100
-"""The start by which tiles are taken for JPEG, and their bytes: so few that neither the disk nor the network limits the
-time."""
+START, END, TILE_BYTES = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9", 100
+"""The start and the end by which tiles are taken for complete JPEG images, and their bytes: so few that neither the disk
+nor the network limits the time."""
 
 DELAY, ROUNDS = 0.02, 3
 LIMITS = 0.5, 2.0
@@ -89,7 +89,9 @@ def place_of(folder: Path, place: str) -> Iterator[str]:
 def measure(folder: Path, start: str, size: Size) -> Found:
     name, target = f"{size.bundles}x{size.tiles}", folder / "out.tpkx"
     if not (folder / name).exists():
-        tiles = {(i // 128, i % 128): START.ljust(TILE_BYTES, bytes([i % 251])) for i in range(size.tiles)}
+        tiles = {
+            (i // 128, i % 128): START.ljust(TILE_BYTES - len(END), bytes([i % 251])) + END for i in range(size.tiles)
+        }
         repeat_bundles(folder / name, size.bundles, {".bundle": bundle_bytes(tiles)})
     runs = []
     for _ in range(ROUNDS):

@@ -85,3 +85,39 @@ def test_share_of_windows_is_recognised() -> None:
     assert system.foreign_path("share/x:y.tpkx") is None
     for url in ("s3://bucket/x.tpkx", Path("file:///x.tpkx")):
         assert system.foreign_path(url) == ("is a URL, not a path", "the path of a file or folder")
+
+
+ARENAS = """
+import ctypes, re, sys, threading
+from gptool import system
+
+library = ctypes.CDLL(None)
+library.malloc.restype, library.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+if sys.argv[2] == "limited":
+    system.limit_arenas()
+together = threading.Barrier(12)
+
+def allocate():
+    together.wait()
+    library.malloc(ctypes.c_size_t(1000))
+    together.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+file = ctypes.c_void_p(library.fopen(sys.argv[1].encode(), b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+print(len(re.findall("<heap ", open(sys.argv[1]).read())))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.pythonapi, "malloc_info"), reason="the C library is not glibc")
+@pytest.mark.parametrize(("how", "most"), [("as by default", 100), ("limited", 2)])
+def test_arenas_of_memory_are_limited(tmp_path: Path, how: str, most: int) -> None:
+    command = [sys.executable, "-P", "-c", ARENAS, str(tmp_path / "arenas.xml"), how]
+    arenas = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert arenas <= most
+    assert how == "limited" or arenas > 2

@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_MEMORY_BYTES = 8 * 1024 * 1024
+MAX_MEMORY_BYTES = 2 * 1024 * 1024
 """Bytes in memory before they are put into a file."""
 
 MAX_FILE_BYTES = 512 * 1024 * 1024

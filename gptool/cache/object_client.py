@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gptool import system
 from gptool.cache.object_errors import cut_error, has_cause, store_error
 from gptool.cache.object_settings import StoreSettings, store_settings
 from gptool.errors import CacheError
@@ -253,6 +254,7 @@ def open_client(root: StoreUrl) -> ObjectClient:
 @lru_cache(maxsize=64)
 def make_client(root: StoreUrl) -> tuple[int, ObjectClient]:
     """Return the client, and the process in which it was made."""
+    system.limit_arenas()
     return os.getpid(), ObjectClient(root)
 
 

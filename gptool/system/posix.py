@@ -18,6 +18,9 @@ READ = os.O_RDONLY | os.O_NONBLOCK
 NICE = 10
 """Increment of the nice value of a worker."""
 
+M_ARENA_MAX, MAX_ARENAS = -8, 2
+"""The parameter of mallopt(3) for the number of arenas, by malloc.h of glibc, and its value."""
+
 
 def try_lock(file: int) -> bool:
     """Lock an open file until it is closed. Return False if another process has locked it."""
@@ -119,6 +122,17 @@ def limit_memory(size: int) -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+
+
+def limit_arenas() -> None:
+    """Let the threads of this process allocate from few arenas, as far as the C library is glibc.
+
+    By default each thread keeps what it has freed in an arena of its own (mallopt(3)): with a thread for each request
+    in flight, these are large.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        library.mallopt(M_ARENA_MAX, MAX_ARENAS)
 
 
 def allow_open_files(count: int) -> int:

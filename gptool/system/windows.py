@@ -91,6 +91,10 @@ def lower_priority() -> None:
     """Do nothing: a worker is started with a lower priority."""
 
 
+def limit_arenas() -> None:
+    """Do nothing: threads share their memory."""
+
+
 def set_binary(descriptor: int) -> None:
     """Keep the C runtime from changing the ends of lines."""
     msvcrt.setmode(descriptor, os.O_BINARY)
