@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -32,6 +33,8 @@ BATCH_BYTES = 512 * 1024
 
 A batch takes a few milliseconds, so that all threads finish at about the same time.
 """
+
+LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
 NAME_BYTES = 128
 """Approximate memory used by one file name, bytes."""
@@ -247,6 +250,25 @@ class TileCache(ABC):
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return a message for each incomplete bundle, which `bundles` skips."""
         return []
+
+    def unknown_levels(self) -> list[str]:
+        """Return a message for each level that has tiles but is not in the tiling scheme, so that it has no resolution.
+
+        Raises
+        ------
+        CacheError
+            If the folder of level folders cannot be listed.
+        """
+        files, known = self.files, {self.level_folder(lod.level) for lod in self.scheme.lods}
+        names = filter(LEVEL_FOLDER.fullmatch, files.list_names(self.tiles_folder))
+        folders = sorted(join_path(self.tiles_folder, name) for name in names)
+        return [
+            f"{files.where(path)}: level is not in the tiling scheme, its tiles are skipped"
+            for path in folders
+            if path not in known
+            and files.is_folder(path)
+            and any(not name.startswith(".") for name in files.list_names(path))
+        ]
 
     def level_folder(self, level: int) -> str:
         """Return the path of the folder of a level, `Lzz` in either letter case, whether or not it exists.

@@ -34,10 +34,13 @@ class MBTilesCache(TileCache):
     files : DatabaseStore
     table : TileTable
         How the tiles are found.
+    other_levels : tuple of str
+        Messages about tiles whose level is none, see `unknown_levels`.
     """
 
     files: DatabaseStore
     table: TileTable = field(default_factory=TileTable)
+    other_levels: tuple[str, ...] = ()
 
     square_size = 1
 
@@ -80,6 +83,10 @@ class MBTilesCache(TileCache):
         yield OpenTiles(
             MemorySource(self.files.location, data), np.zeros(1, np.uint64), np.array([len(data)], np.uint32)
         )
+
+    def unknown_levels(self) -> list[str]:
+        """Return a message for each level that is none. See `TileCache.unknown_levels`."""
+        return list(self.other_levels)
 
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return warnings about tiles of a level that are not read. See `TileCache.skipped_bundles`."""

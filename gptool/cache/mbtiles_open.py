@@ -56,8 +56,8 @@ def open_mbtiles(files: DatabaseStore) -> MBTilesCache:
         table = _find_table(database)
         if not table.is_indexed:
             attach_listing(database)
-        levels, warnings = _list_levels(database)
-        warnings += [] if table.is_indexed else [f"{NO_INDEX}, one statement adds it: {INDEX}"]
+        levels, other_levels = _list_levels(database)
+        warnings = [] if table.is_indexed else [f"{NO_INDEX}, one statement adds it: {INDEX}"]
         metadata = read_metadata(database)
         sample = take_sample(database, table, levels)
         sample.check(location)
@@ -80,6 +80,7 @@ def open_mbtiles(files: DatabaseStore) -> MBTilesCache:
         None,
         warnings=tuple(f"{location}: {text}" for text in warnings),
         table=table,
+        other_levels=tuple(f"{location}: {text}" for text in other_levels),
     )
 
 

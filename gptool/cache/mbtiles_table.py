@@ -170,12 +170,15 @@ class TileTable:
         if window is not None:
             values += self._ranges(window, last)
             where += f" AND {self.first} BETWEEN ?2 AND ?3 AND {self.second} BETWEEN ?4 AND ?5"
-        outside = f"tile_column NOT BETWEEN 0 AND {last} OR tile_row NOT BETWEEN 0 AND {last}"
-        counts = f"SELECT total(NOT ({INTEGERS})), total({INTEGERS} AND ({outside})) FROM tiles WHERE {where}"
+        is_on_grid = f"tile_column BETWEEN 0 AND {last} AND tile_row BETWEEN 0 AND {last}"
+        counts = f"SELECT total(NOT ({INTEGERS})), total({INTEGERS} AND NOT ({is_on_grid})) FROM tiles WHERE {where}"
         invalid, beyond = map(int, database.row(counts, *values) or (0, 0))
         doubles = 0
         if not self.is_unique:
-            groups = f"SELECT count(*) AS n FROM tiles WHERE {where} GROUP BY {self.first}, {self.second} HAVING n > 1"
+            readable = f"{where} AND {INTEGERS} AND {is_on_grid}"  # others are counted above
+            groups = (
+                f"SELECT count(*) AS n FROM tiles WHERE {readable} GROUP BY {self.first}, {self.second} HAVING n > 1"
+            )
             doubles = int(database.value(f"SELECT total(n - 1) FROM ({groups})", *values))
         texts = {
             "of a row or column that is no integer, skipped": invalid,

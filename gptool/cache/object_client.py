@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool import system
+from gptool.cache.object_diagnosis import settings_error
 from gptool.cache.object_errors import cut_error, has_cause, store_error
 from gptool.cache.object_settings import StoreSettings, store_settings
 from gptool.errors import CacheError
@@ -275,11 +276,7 @@ def _open_store(root: StoreUrl) -> ObjectStore:
     except BaseException as error:  # the text may show what it is about
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of obstore's Rust
             raise
-        raise CacheError(
-            "the credentials or settings of the store in the environment are invalid",
-            where=root,
-            expected="those that obstore and the store's own tools read",
-        ) from None
+        raise settings_error(error, root) from None
 
 
 def _make_store(stores: Any, root: StoreUrl, settings: StoreSettings, client: Any) -> ObjectStore:

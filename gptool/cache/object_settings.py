@@ -35,6 +35,10 @@ AWS_KEYS = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 DYNAMIC_KEYS = "credential_process", "sso_session", "sso_start_url", "role_arn"
 """Keys of a profile whose credentials are made when they are needed."""
 
+AZURE_ENDPOINTS = "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"
+GOOGLE_ENDPOINTS = ("STORAGE_EMULATOR_HOST",)
+AZURE_CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
+
 AZURE_KEYS = {
     "AccountName": "account_name",
     "AccountKey": "account_key",
@@ -56,6 +60,15 @@ PREFIXES = {"s3": ("AWS_",), "az": ("AZURE_",), "gs": ("GOOGLE_",)}
 
 ADDRESS = re.compile(r"https?://(?:[^\s/?#@]*@)?[\w.-]+(?::[0-9]{1,5})?(?:/\S*|\?\S*)?|https?://\[[0-9a-fA-F:.]+\]\S*")
 REGION = re.compile(r"[\w-]+", re.ASCII)
+
+ENDPOINT_PLACES = {
+    "s3": (AWS_ENDPOINTS, "endpoint_url of the AWS profile"),
+    "az": (AZURE_ENDPOINTS, f"BlobEndpoint of {AZURE_CONNECTION} in the environment"),
+    "gs": (GOOGLE_ENDPOINTS, "the endpoint of the store"),
+    "https": ((), "the host of the URL"),
+    "http": ((), "the host of the URL"),
+}
+"""Variables that state an endpoint, and where else it may be stated, by the scheme of a URL."""
 
 AZURE_ACCOUNTS = "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"
 
@@ -115,9 +128,8 @@ def _check_environment(url: StoreUrl) -> None:
 
 def _check_address(url: StoreUrl, settings: StoreSettings) -> None:
     if settings.endpoint and not ADDRESS.fullmatch(settings.endpoint):
-        what = "host of the URL" if url.is_web else "endpoint of the store in the environment or the profile"
         raise CacheError(
-            f"the {what} is not valid",
+            f"{_endpoint_place(url)} is not valid",
             where=url.root,
             expected="a URL such as https://storage.example.com:9000",
         )
@@ -126,6 +138,13 @@ def _check_address(url: StoreUrl, settings: StoreSettings) -> None:
         raise CacheError(
             "the region of the store is invalid", where=url.root, found=region, expected="a name such as eu-west-1"
         )
+
+
+def _endpoint_place(url: StoreUrl) -> str:
+    """Return where the endpoint of a store is stated."""
+    variables, other = ENDPOINT_PLACES[url.scheme]
+    name = next(filter(os.environ.get, variables), None)
+    return f"{name} in the environment" if name else other
 
 
 def _is_plain_allowed(endpoint: str) -> bool:
@@ -211,26 +230,35 @@ def _boto3_credentials(url: StoreUrl) -> Any:
     return Boto3CredentialProvider(Session())
 
 
+def connection_parts() -> Mapping[str, str]:
+    """Return the parts of the connection string of Azure in the environment, by name; none if it is not set."""
+    parts = os.environ.get(AZURE_CONNECTION, "").split(";")
+    return dict(part.split("=", 1) for part in parts if "=" in part)
+
+
 def _azure_settings(url: StoreUrl) -> StoreSettings:
-    parts = os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";")
-    stated = dict(part.split("=", 1) for part in parts if "=" in part)
+    stated = connection_parts()
     config: dict[str, Any] = {name: stated[key] for key, name in AZURE_KEYS.items() if key in stated}
     config |= {name: value for key, name in AZURE_NAMES.items() if (value := os.environ.get(key))}
-    if any(parts) and not stated:
-        what = "AZURE_STORAGE_CONNECTION_STRING is not valid"
+    has_connection = bool(os.environ.get(AZURE_CONNECTION, "").strip(";"))
+    if has_connection and not stated:
+        what = f"{AZURE_CONNECTION} in the environment is not valid"
         raise CacheError(what, where=url, expected="a text such as AccountName=NAME;AccountKey=KEY")
     if "account_name" not in config and not any(map(os.environ.get, AZURE_ACCOUNTS)):
+        if has_connection:
+            what = f"{AZURE_CONNECTION} in the environment has no AccountName"
+            raise CacheError(what, where=url, expected="one, or AZURE_STORAGE_ACCOUNT_NAME as well")
         raise CacheError(
             "the storage account is not known", where=url, expected="AZURE_STORAGE_ACCOUNT_NAME in the environment"
         )
-    endpoint = _first(("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"), config.get("endpoint"))
+    endpoint = _first(AZURE_ENDPOINTS, config.get("endpoint"))
     if os.environ.get("AZURE_STORAGE_USE_EMULATOR"):
         endpoint = endpoint or "http://127.0.0.1:10000"
     return StoreSettings(config, endpoint)
 
 
 def _google_settings(_url: StoreUrl) -> StoreSettings:
-    endpoint = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    endpoint = _first(GOOGLE_ENDPOINTS)
     return StoreSettings({"base_url": endpoint, "skip_signature": True} if endpoint else {}, endpoint)
 
 

@@ -88,8 +88,10 @@ MAX_LISTED = 10
     help="Exit with 1, with the result in place, if it has damaged tiles. Only tiles that are recompressed or "
     "optimised are decoded.",
 )
-@click.option("--quiet", is_flag=True, help="Print errors only.")
-@click.option("--no-progress", is_flag=True, help="Show no progress.")
+@click.option(
+    "--quiet", is_flag=True, help="Print errors only, and what --json and --json-progress print for other programs."
+)
+@click.option("--no-progress", is_flag=True, help="Show no progress. Excludes --json-progress.")
 @json_progress_option
 @json_option
 def command(
@@ -111,6 +113,8 @@ def command(
     or --max-part-tiles, it is the name of a folder for tile packages and their manifest.json. Missing folders above it
     are created.
     """
+    if no_progress and json_progress:
+        raise click.UsageError("--no-progress and --json-progress exclude each other; expected one of them")
     from gptool.export.calls import run_call
     from gptool.jobs.job import Job
     from gptool.jobs.record import EXPORT_TILES, OUT_SERVICE_URL
@@ -121,7 +125,7 @@ def command(
     job = Job(EXPORT_TILES, {**options, "tilePackage": has_parts or is_tile_package(output)})
     report_path = None if report is None else prepare_report(report, cache, output)
     failure_report = None if report_path is None else partial(write_failure_report, report_path, cache, output)
-    progress_shown = show_progress(hidden=quiet or no_progress, as_json=json_progress)
+    progress_shown = show_progress(hidden=no_progress or (quiet and not json_progress), as_json=json_progress)
     with running(job, as_json, failure_report), progress_shown as progress:
         done = run_call(cache, output, progress=progress, **options)
         job.add_messages(done.result.messages)

@@ -102,7 +102,8 @@ def run_apply(
     storage = read_call(storage_format_type=storage_format_type).storage
     if output is not None:
         path, kind = resolve_output(output, storage)
-        with open_target(path, kind, (cache, opened.cache), **options) as target:
+        sources = {"is the base or a part of it": cache, "is the delta or a folder that contains it": opened.cache}
+        with open_target(path, kind, sources, **options) as target:
             checked = _check(cache, opened, target.workers, target.progress)
             export = target.export(opened.state_of(cache, checked))
         return ApplyResult(export.path, opened.document, export.size, None, export.messages)

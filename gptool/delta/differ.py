@@ -93,7 +93,8 @@ def run_diff(
     states = as_tile_cache(old), as_tile_cache(new)
     trusts = read_boolean(trust_indexes, "trust_indexes")
     check_same_scheme(states[1].scheme, states[1].location, states[0].scheme)
-    with open_target(path, kind, states, **options) as target:
+    sources = {f"is the {name} state or a part of it": states[i] for i, name in enumerate(("old", "new"))}
+    with open_target(path, kind, sources, **options) as target:
         return _write(target, *states, trusts=trusts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -76,7 +76,7 @@ class Target:
 def open_target(
     path: Location,
     kind: OutputKind,
-    sources: Sequence[TileCache],
+    sources: Mapping[str, TileCache],
     *,
     overwrite: bool = False,
     restart: bool = False,
@@ -89,8 +89,8 @@ def open_target(
     ----------
     path : Path or StoreUrl
     kind : OutputKind
-    sources : sequence of TileCache
-        The caches that are read, which the result must not replace.
+    sources : mapping of str to TileCache
+        The caches that are read, which the result must not replace, by what an error says of a result that would.
     overwrite, restart, workers, progress
         As of `gptool.export.calls.run_call`.
 
@@ -102,8 +102,8 @@ def open_target(
         If the result exists, or cannot be written.
     """
     replaces, restarts = read_boolean(overwrite, "overwrite"), read_boolean(restart, "restart")
-    for source in sources:
-        check_separate(path, source)
+    for relation, source in sources.items():
+        check_separate(path, source, relation)
     with unit_runner(workers) as runner, created_parent(path):
         staging = make_staging(path, is_folder=not kind.is_file, overwrite=replaces)
         with as_progress(progress) as report:

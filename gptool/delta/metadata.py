@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
+from gptool.delta.conf_update import updated_conf_xml
 from gptool.delta.overlays import AppliedCache
 from gptool.delta.updates import move_new
-from gptool.output.conf_xml import conf_cdi, conf_xml
-from gptool.output.kind import ResultInfo
-from gptool.plan import Plan, count_tiles
-from gptool.request import Selection, read_request
+from gptool.output.conf_xml import conf_cdi
+from gptool.plan import count_tiles
+from gptool.request import read_request
 
 
 def update_metadata(base: TileCache, state: AppliedCache, staging: Path) -> None:
-    """Write conf.xml and conf.cdi anew, as far as they differ from those of the new state.
+    """Write conf.xml and conf.cdi anew, as far as the new state has other levels, image formats or extents.
+
+    A conf.cdi is added only if the new state declares another extent than that of its tiles.
 
     Parameters
     ----------
@@ -32,16 +34,14 @@ def update_metadata(base: TileCache, state: AppliedCache, staging: Path) -> None
         If a file cannot be written.
     """
     folder = Path(str(base.location))
-    if (base.scheme, base.image) != (state.scheme, state.image):
-        # Of the new state, but for the storage format, which is that of the base.
-        described = Plan(state, Selection(state.scheme, state.scheme.lods), ())
-        info = ResultInfo(described, base.name, state.image.compression_quality, b"")
-        _replace(folder, "conf.xml", conf_xml(base.storage, info), staging)
+    changed = updated_conf_xml(base, state)
+    if changed is not None:
+        _replace(folder, "conf.xml", changed, staging)
         base = open_cache(base.location)
-    has_extent = base.declared_extent is not None or state.declared_extent is not None
     plan = count_tiles(replace(base, declared_extent=None), read_request({}))
-    extent = state.declared_extent or (plan.extent() if plan.tiles else None)
-    if has_extent and extent is not None and extent != base.declared_extent:
+    of_tiles = plan.extent() if plan.tiles else None
+    extent = state.declared_extent or of_tiles
+    if extent is not None and extent != (base.declared_extent or of_tiles):
         _replace(folder, "conf.cdi", conf_cdi(plan, extent=extent), staging)
 
 

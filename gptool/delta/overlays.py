@@ -56,6 +56,10 @@ class _Overlay(TileCache):
 
     source: TileCache
 
+    def unknown_levels(self) -> list[str]:
+        """Return a message for each level of unknown resolution. See `TileCache.unknown_levels`."""
+        return self.source.unknown_levels()
+
     def skipped_bundles(self, lod: Lod, window: TileWindow | None = None) -> list[str]:
         """Return a message for each incomplete bundle. See `TileCache.skipped_bundles`."""
         return self.source.skipped_bundles(lod, window)

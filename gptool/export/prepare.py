@@ -233,8 +233,8 @@ def check_target_size(kind: OutputKind, request: Request) -> None:
         )
 
 
-def check_separate(target: Location, cache: TileCache) -> None:
-    """Reject a target that would replace the cache or lie among its tiles."""
+def check_separate(target: Location, cache: TileCache, relation: str = "is the cache or a part of it") -> None:
+    """Reject a target that would replace the cache or lie among its tiles, with `relation` as what the error says."""
     if isinstance(cache.location, StoreUrl) != isinstance(target, StoreUrl):
         return
     paths = (str(cache.location), str(cache.files.where(cache.tiles_folder)), str(target))
@@ -242,4 +242,4 @@ def check_separate(target: Location, cache: TileCache) -> None:
     texts = paths if isinstance(target, StoreUrl) else map(os.path.realpath, paths)
     source, tiles, place = map(Path, texts)
     if source.is_relative_to(place) or tiles.is_relative_to(place) or place.is_relative_to(tiles):
-        raise ParameterError("the output is the cache or a part of it", where=target, expected="another location")
+        raise ParameterError(f"the output {relation}", where=target, expected="another location")

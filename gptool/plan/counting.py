@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptool.cache import TileCache, as_tile_cache
-from gptool.cache.paths import join_path
 from gptool.errors import CacheError, GptoolError, ParameterError
 from gptool.model import BundleAddress, Lod, Message, Phase, Progress, TileAddress, TileWindow
 from gptool.plan.tile_plan import MAX_LISTED_TILES, BundlePlan, LevelPlan, Plan, enclosing_window
@@ -29,8 +27,6 @@ from gptool.request import (
 )
 from gptool.system.store_url import AnyLocation
 from gptool.text import format_levels
-
-LEVEL_FOLDER = re.compile("L[0-9]+", re.IGNORECASE)
 
 MAX_REASONS = 3
 """Reasons for missing tiles that an error states."""
@@ -62,7 +58,8 @@ def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Prog
     levels: list[LevelPlan] = []
     for lod in selection.lods:
         levels.append(plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
-    skipped = (*tile_cache.warnings, *_unknown_level_folders(tile_cache), *_skipped_bundles(tile_cache, selection))
+    unknown = [] if request.levels else tile_cache.unknown_levels()  # requested levels are in the tiling scheme
+    skipped = (*tile_cache.warnings, *unknown, *_skipped_bundles(tile_cache, selection))
     notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, boxes))]
     return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
 
@@ -134,20 +131,6 @@ def _format_requested_levels(request: Request) -> str:
 
 def _degree_warnings(cache: TileCache, boxes: Sequence[RequestedBox]) -> list[str]:
     return degree_warnings(boxes, cache.scheme, cache.declared_extent)
-
-
-def _unknown_level_folders(cache: TileCache) -> list[str]:
-    """Return a warning for each level folder whose level is not in the tiling scheme, and so has no resolution."""
-    files, known = cache.files, {cache.level_folder(lod.level) for lod in cache.scheme.lods}
-    names = filter(LEVEL_FOLDER.fullmatch, files.list_names(cache.tiles_folder))
-    folders = sorted(join_path(cache.tiles_folder, name) for name in names)
-    return [
-        f"{files.where(path)}: level is not in the tiling scheme, its tiles are skipped"
-        for path in folders
-        if path not in known
-        and files.is_folder(path)
-        and any(not name.startswith(".") for name in files.list_names(path))
-    ]
 
 
 def _skipped_bundles(cache: TileCache, selection: Selection) -> list[str]:

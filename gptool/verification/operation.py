@@ -59,7 +59,7 @@ def verify(
     Raises
     ------
     ParameterError
-        If a client is unknown, `tiles` is invalid, or the location is that of an MBTiles file.
+        If a client is unknown, `tiles` is invalid, or the location is that of an MBTiles, PMTiles or GeoPackage file.
     CacheNotFoundError
         If the location or the source does not exist.
     CacheError

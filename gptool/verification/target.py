@@ -7,13 +7,12 @@ from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
-from gptool.cache.mbtiles_open import MBTILES_SUFFIX
 from gptool.cache.open import TPK_FOLDER, cache_location, open_store
 from gptool.cache.paths import find_entry
 from gptool.cache.zip_store import ZipStore
 from gptool.errors import CacheError, CacheNotFoundError, GptoolError, ParameterError
 from gptool.model import StorageFormat
-from gptool.system.store_url import AnyLocation, Location
+from gptool.system.store_url import AnyLocation, Location, StoreUrl
 from gptool.verification.raw_zip import RawZip, read_raw_zip
 from gptool.verification.rule import Kind
 
@@ -22,6 +21,13 @@ FOLDER_KINDS = {
     StorageFormat.COMPACT: Kind.COMPACT,
     StorageFormat.EXPLODED: Kind.EXPLODED,
 }
+
+OTHER_FORMATS = {
+    ".mbtiles": ("MBTiles", "an export of it"),
+    ".pmtiles": ("PMTiles", "one with the same tiles"),
+    ".gpkg": ("GeoPackages", "one with the same tiles"),
+}
+"""Suffixes of files that are no packages of Esri, to which no rule applies; their names, and what to verify instead."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,16 @@ def open_target(location: AnyLocation) -> Target:
     Raises
     ------
     ParameterError
-        If it is an MBTiles file.
+        If it is a file of another format than Esri's, see `OTHER_FORMATS`.
     CacheNotFoundError
         If the location does not exist.
     """
     path = cache_location(location)
-    if path.suffix.lower() == MBTILES_SUFFIX and not (isinstance(path, Path) and path.is_dir()):
-        expected = "a .tpkx, a .tpk or a cache folder, such as an export of it"
-        raise ParameterError("MBTiles are not verified", where=path, expected=expected)
+    other = OTHER_FORMATS.get(path.suffix.lower())
+    if other and _may_be_file(path):
+        name, replacement = other
+        expected = f"a .tpkx, a .tpk or a cache folder, such as {replacement}"
+        raise ParameterError(f"{name} are not verified", where=path, expected=expected)
     path = path.absolute() if isinstance(path, Path) else path
     try:
         files = open_store(location)
@@ -99,6 +107,13 @@ def open_target(location: AnyLocation) -> Target:
     except GptoolError as error:
         cache, failure = None, error
     return Target(path, _kind(path, files, cache), files, records, cache, failure)
+
+
+def _may_be_file(path: Location) -> bool:
+    try:
+        return isinstance(path, StoreUrl) or path.is_file()
+    except OSError:  # a folder that cannot be read: opening the file says so
+        return False
 
 
 def _read_records(files: ZipStore) -> RawZip:

@@ -179,10 +179,11 @@ def test_level_outside_the_scheme_is_a_warning(tmp_path: Path, make: Callable[..
     cache = make(tmp_path / "cache", tiles, conf=conf_text([0, 2], storage=storage))
     (cache / "_alllayers" / "L77").mkdir()  # empty
     (cache / "_alllayers" / "L78").write_bytes(b"not a folder")
-    result = export_tiles(cache, tmp_path / "x.tpkx", levels="0")
+    result = export_tiles(cache, tmp_path / "x.tpkx")
     assert [warning.split(": ")[0] for warning in result.warnings] == [str(cache / "_alllayers" / "L05")]
     assert "level is not in the tiling scheme, its tiles are skipped" in result.warnings[0]
     assert list(read_package(result.path)) == [(0, 0, 0)]
+    assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").warnings == ()  # no other level could be meant
 
 
 # ---- corrupt files ----

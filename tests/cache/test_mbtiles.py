@@ -162,6 +162,32 @@ def test_tiles_that_are_skipped_are_reported(tmp_path: Path, row: tuple[object, 
     assert len(result.warnings) == 1
 
 
+def test_each_skipped_tile_is_counted_once(tmp_path: Path) -> None:
+    """Tiles that are outside the grid or have no row are not counted again as those that are stored again."""
+    path = make_mbtiles(
+        tmp_path / "x.mbtiles", WORLD, index="CREATE INDEX i ON tiles (zoom_level, tile_column, tile_row);"
+    )
+    change(
+        path, "INSERT INTO tiles VALUES (8, 3, 256, x'00'), (8, 3, 256, x'01'), (8, 3, 'a', x'00'), (8, 3, 'a', x'01')"
+    )
+    texts = [text.removeprefix(f"{path}: level 8: ") for text in export_tiles(path, tmp_path / "x.tpkx").warnings]
+    assert texts == [
+        "2 tiles of a row or column that is no integer, skipped",
+        "2 tiles outside the grid of 256 x 256 tiles, skipped",
+    ]
+
+
+def test_unknown_levels_are_reported_unless_levels_are_requested(tmp_path: Path) -> None:
+    path = make_mbtiles(tmp_path / "x.mbtiles", WORLD)
+    change(path, "INSERT INTO tiles VALUES (31, 0, 0, x'00'), (31, 0, 1, x'00'), (NULL, 0, 0, x'00')")
+    expected = [
+        f"{path}: tiles of level 31 are skipped, as levels are integers from 0 to 30",
+        f"{path}: tiles without a level are skipped",
+    ]
+    assert gptool.info(path).warnings == list(export_tiles(path, tmp_path / "x.tpkx").warnings) == expected
+    assert export_tiles(path, tmp_path / "y.tpkx", levels="0-2,8").warnings == ()
+
+
 def test_data_that_are_text_are_read(tmp_path: Path) -> None:
     """SQLite stores what it is given: bytes of a tile that a program passed as text."""
     tiles: dict[Address, object] = {**WORLD, (8, 3, 4): "tile"}

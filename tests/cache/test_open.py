@@ -115,6 +115,7 @@ def test_level_outside_the_scheme_is_a_warning(tmp_path: Path) -> None:
     (cache / "_alllayers" / "L06" / ".DS_Store").touch()
     [warning] = export_tiles(cache, tmp_path / "x.tpkx").warnings
     assert warning == f"{cache}/_alllayers/L04: level is not in the tiling scheme, its tiles are skipped"
+    assert export_tiles(cache, tmp_path / "y.tpkx", levels="0").warnings == ()  # not requested
 
 
 def test_cache_named_as_a_vector_tile_folder_is_read(tmp_path: Path) -> None:

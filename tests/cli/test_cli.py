@@ -382,7 +382,25 @@ def test_progress_is_json_for_programs(cache: Path, tmp_path: Path, command: str
     assert all(line.keys() == {"phase", "done", "total"} for line in shown)
     if command.startswith("export"):
         assert errors_and_notes(done) == done.stderr.splitlines() != []  # no other form of progress
-        assert run(*command.split()[:1], cache, "y.tpkx", "--json-progress", "--quiet", cwd=tmp_path).stderr == ""
+
+
+@pytest.mark.parametrize("others", [[], ["--json"]])
+def test_quiet_leaves_the_progress_for_programs(cache: Path, tmp_path: Path, others: list[str]) -> None:
+    """Levels that are not there are a message, which `--quiet` hides."""
+    arguments = "export-tiles", cache, "x.tpkx", "--levels", "0-4"
+    loud = run(*arguments, cwd=tmp_path)
+    assert any(not line.startswith("{") for line in loud.stderr.splitlines())
+    done = run(*arguments, "--overwrite", "--json-progress", "--quiet", *others, cwd=tmp_path)
+    assert (done.returncode, bool(done.stdout)) == (0, bool(others))
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[-1] == {"phase": "exporting", "done": 21, "total": 21}
+
+
+def test_progress_for_programs_and_none_exclude_each_other(cache: Path, tmp_path: Path) -> None:
+    done = run("export-tiles", cache, "x.tpkx", "--json-progress", "--no-progress", cwd=tmp_path)
+    expected = "Error: --no-progress and --json-progress exclude each other; expected one of them"
+    assert (done.returncode, done.stdout, errors_and_notes(done)) == (2, "", [expected])
+    assert not (tmp_path / "x.tpkx").exists()
 
 
 def test_progress_in_json_shows_what_is_half_done(cache: Path, tmp_path: Path, gate: Gate) -> None:

@@ -103,15 +103,35 @@ def in_a_file(path: Path) -> Iterator[Path]:
     path.unlink()
 
 
-def test_verify_says_that_it_does_not_verify(folder: Path) -> None:
-    done = run("verify", "world.mbtiles", cwd=folder)
-    expected = "expected a .tpkx, a .tpk or a cache folder, such as an export of it"
-    assert (done.returncode, errors_and_notes(done)) == (
-        2,
-        [f"Error: world.mbtiles: MBTiles are not verified; {expected}"],
-    )
-    with pytest.raises(gptool.errors.ParameterError, match=r"x\.MBTiles: MBTiles are not verified"):
-        gptool.verify("s3://tiles/x.MBTiles")
+EXPECTED = "expected a .tpkx, a .tpk or a cache folder, such as"
+NOT_VERIFIED = {
+    ".mbtiles": f"MBTiles are not verified; {EXPECTED} an export of it",
+    ".pmtiles": f"PMTiles are not verified; {EXPECTED} one with the same tiles",
+    ".gpkg": f"GeoPackages are not verified; {EXPECTED} one with the same tiles",
+}
+
+
+@pytest.mark.parametrize("suffix", NOT_VERIFIED)
+class TestVerify:
+    @pytest.mark.parametrize("is_damaged", [False, True])
+    def test_files_of_other_formats_are_wrong_usage(self, tmp_path: Path, suffix: str, is_damaged: bool) -> None:
+        gptool.export_tiles(make_web_cache(tmp_path / "cache", pyramid()), tmp_path / f"x{suffix}")
+        if is_damaged:
+            (tmp_path / f"x{suffix}").write_bytes(b"no database")
+        done = run("verify", f"x{suffix}", "--json", cwd=tmp_path)
+        expected = [f"Error: x{suffix}: {NOT_VERIFIED[suffix]}"]
+        assert (done.returncode, done.stdout, errors_and_notes(done)) == (2, "", expected)
+
+    def test_so_are_those_in_stores(self, suffix: str) -> None:
+        url = f"s3://tiles/x{suffix.upper()}"
+        with pytest.raises(gptool.errors.ParameterError) as caught:
+            gptool.verify(url)
+        assert str(caught.value) == f"{url}: {NOT_VERIFIED[suffix]}"
+
+    def test_missing_file_is_said_to_be_missing(self, tmp_path: Path, suffix: str) -> None:
+        done = run("verify", f"x{suffix}", cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"x{suffix}: cache not found; expected" in "".join(errors_and_notes(done))
 
 
 def test_verify_takes_it_as_source(folder: Path) -> None:

@@ -221,9 +221,24 @@ class TestArguments:
             gptool.apply(tmp_path / "states" / "old", delta, tmp_path / "x.tpkx")
         assert (tmp_path / "x.tpkx").read_bytes() == b"mine"
 
-    def test_output_cannot_replace_the_delta(self, tmp_path: Path, delta: Path) -> None:
-        with pytest.raises(ParameterError, match="the output is the cache or a part of it"):
-            gptool.apply(tmp_path / "states" / "old", delta, delta, overwrite=True)
+    @pytest.mark.parametrize(
+        ("output", "what"),
+        [
+            ("deltas/delta.tpkx", "the output is the delta or a folder that contains it"),
+            ("deltas", "the output is the delta or a folder that contains it"),
+            ("states/old", "the output is the base or a part of it"),
+            ("states/old/_alllayers/x.tpkx", "the output is the base or a part of it"),
+        ],
+    )
+    def test_output_cannot_replace_what_is_read(self, tmp_path: Path, delta: Path, output: str, what: str) -> None:
+        moved = tmp_path / "deltas" / "delta.tpkx"
+        moved.parent.mkdir()
+        delta.rename(moved)
+        before = moved.read_bytes()
+        with pytest.raises(ParameterError) as caught:
+            gptool.apply(tmp_path / "states" / "old", moved, tmp_path / output, overwrite=True)
+        assert str(caught.value) == f"{tmp_path / output}: {what}; expected another location"
+        assert moved.read_bytes() == before
 
     @pytest.mark.parametrize(
         ("arguments", "what"),

@@ -274,7 +274,7 @@ class TestOutput:
     @pytest.mark.parametrize("which", [0, 1])
     def test_delta_cannot_replace_a_state(self, tmp_path: Path, which: int) -> None:
         states = [make_tpkx(tmp_path / f"{i}.tpkx", OLD) for i in range(2)]
-        with pytest.raises(ParameterError, match="the output is the cache or a part of it"):
+        with pytest.raises(ParameterError, match=f"the output is the {('old', 'new')[which]} state or a part of it"):
             gptool.diff(*states, states[which], overwrite=True)
 
     def test_missing_state_is_named(self, tmp_path: Path, old: Path) -> None:

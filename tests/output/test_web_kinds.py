@@ -226,6 +226,20 @@ def test_level_above_the_world_is_refused(tmp_path: Path, suffix: str) -> None:
         export_tiles(cache, tmp_path / f"x{suffix}")
 
 
+@pytest.mark.parametrize(("suffix", "deepest"), [(".pmtiles", 26), (".mbtiles", 30)])
+def test_levels_beyond_the_deepest_zoom_concern_exports_of_them_only(tmp_path: Path, suffix: str, deepest: int) -> None:
+    tiles = {(level, 0, 0): jpeg_tile(level) for level in (0, deepest, deepest + 1)}
+    cache = make_web_cache(tmp_path / "cache", tiles, levels=deepest + 2)
+    with pytest.raises(
+        errors.ParameterError, match=f"no zoom that a {suffix} can state; found zoom {deepest + 1}, expe"
+    ):
+        export_tiles(cache, tmp_path / f"x{suffix}")
+    result = export_tiles(cache, tmp_path / f"x{suffix}", levels=f"0,{deepest}")
+    assert read_web_tiles(result.path) == {place: tile for place, tile in tiles.items() if place[0] <= deepest}
+    gap = f"zooms 1-{deepest - 1} between the others have no tiles: clients of a {suffix} may show nothing there"
+    assert list(result.warnings) == [gap]
+
+
 @each_web_kind
 def test_level_ids_are_no_zooms(tmp_path: Path, suffix: str) -> None:
     """A cache whose level 3 is the whole world: zooms follow from resolutions."""
