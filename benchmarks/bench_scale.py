@@ -27,8 +27,8 @@ FULL, SPARSE = 128 * 128, 16
 """Tiles of a bundle."""
 
 START, END, TILE_BYTES = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9", 100
-"""The start and the end by which tiles are taken for complete JPEG images, and their bytes: so few that neither the disk
-nor the network limits the time."""
+"""The start and the end by which tiles are taken for complete JPEG images, and their bytes: so few that neither the
+disk nor the network limits the time."""
 
 DELAY, ROUNDS = 0.02, 3
 LIMITS = 0.5, 2.0
