@@ -124,8 +124,10 @@ def _read_offsets(
 
     Raises BundleError if an offset is not within the file.
     """
-    fields = source.read_head(TILES_OFFSET)[HEADER.size :] if source.size >= TILES_OFFSET else b""
-    offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
+    offsets, present, bad = _bundle.read_index_v1(entries, source.size)
+    if source.size >= TILES_OFFSET and (offsets[present] < TILES_OFFSET).any():
+        fields = source.read_head(TILES_OFFSET)[HEADER.size :]
+        offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
     return offsets, present

@@ -17,7 +17,7 @@ MAX_MEMORY_BYTES = 2 * 1024 * 1024
 """Bytes in memory before they are put into a file."""
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
-"""Bytes of each of the two files: those of about 8,000 full bundles."""
+"""Bytes of each of the two files: those of about 5,000 full bundles."""
 
 
 class _Generation:
