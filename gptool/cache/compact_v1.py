@@ -124,10 +124,12 @@ def _read_offsets(
 
     Raises BundleError if an offset is not within the file.
     """
-    offsets, present, bad = _bundle.read_index_v1(entries, source.size)
-    if source.size >= TILES_OFFSET and (offsets[present] < TILES_OFFSET).any():
-        fields = source.read_head(TILES_OFFSET)[HEADER.size :]
-        offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
+    has_fields = source.size >= TILES_OFFSET
+    if has_fields and source.request_bytes:  # a request takes longer than to look through the entries twice
+        offsets, present, _ = _bundle.read_index_v1(entries, source.size)
+        has_fields = bool((offsets[present] < TILES_OFFSET).any())
+    fields = source.read_head(TILES_OFFSET)[HEADER.size :] if has_fields else b""
+    offsets, present, bad = _bundle.read_index_v1(entries, source.size, fields)
     if bad >= 0:
         raise index_entry_error(source, address.tile(bad), int(offsets[bad]), SIZE_FIELD_BYTES, HEADER.size)
     return offsets, present

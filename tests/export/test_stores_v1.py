@@ -53,6 +53,17 @@ def test_tiles_are_read_once(
     assert len(reads) <= 1 + THUMBNAIL_REQUESTS + groups + result.bytes_read // (REQUEST_BYTES - len(tile))
 
 
+def test_headers_of_full_bundles_are_not_read(tmp_path: Path, store_server: ObjectServer, bucket: Path) -> None:
+    tile = b"\xff\xd8\xff\xda\x00\x02".ljust(98) + b"\xff\xd9"
+    make_source(bucket, {(9, row, column): tile for row in range(128) for column in range(128)})
+    cache = open_cache("s3://tiles/cache")
+    store_server.asked.clear()
+    result = export_tiles(cache, tmp_path / "dataset", levels="9")
+    assert result.tiles == 128 * 128
+    reads = [asked.range for asked in store_server.files if asked.path.endswith(".bundle") and asked.range]
+    assert reads == [(TILES_OFFSET, result.bytes_read + 4 * result.tiles)]
+
+
 def rewrite(cache: Path, layout: str) -> None:
     """Change the layout of the tiles of a bundle: the bytes of a tile, and where an entry of the index leads to."""
     path = bundle_path(cache / "_alllayers", 9, 0, 0)
