@@ -86,7 +86,7 @@ def place_of(folder: Path, place: str) -> Iterator[str]:
         yield start
 
 
-def measure(folder: Path, start: str, size: Size) -> Found:
+def measure(folder: Path, start: str, size: Size, rounds: int) -> Found:
     name, target = f"{size.bundles}x{size.tiles}", folder / "out.tpkx"
     if not (folder / name).exists():
         tiles = {
@@ -94,7 +94,7 @@ def measure(folder: Path, start: str, size: Size) -> Found:
         }
         repeat_bundles(folder / name, size.bundles, {".bundle": bundle_bytes(tiles)})
     runs = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         found = run(PROGRAM, f"{start}/{name}", target)
         target.unlink()
         assert found["tiles"] == size.bundles * size.tiles
@@ -105,14 +105,14 @@ def measure(folder: Path, start: str, size: Size) -> Found:
 @needs_peak
 @pytest.mark.parametrize("place", ["disk", "server, answers after 20 ms"])
 def bench_scale(place: str, tmp_path: Path, once: bool, tables: Tables, benchmark: BenchmarkFixture) -> None:
-    small, large = (SMALL_ONCE, LARGE_ONCE) if once else (SMALL, LARGE)
+    small, large, rounds = (SMALL_ONCE, LARGE_ONCE, 1) if once else (SMALL, LARGE, ROUNDS)
     with place_of(tmp_path, place) as start:
-        known = [measure(tmp_path, start, size) for size in small]
+        known = [measure(tmp_path, start, size, rounds) for size in small]
         terms = np.array([size.terms for size in small])
         plan = np.append(np.linalg.solve(terms[:2, :2], [each.plan for each in known[:2]]), 0)
         export = np.linalg.solve(terms, [each.export for each in known])
         benchmark.group = TITLE
-        found = benchmark.pedantic(lambda: [measure(tmp_path, start, size) for size in large], rounds=1)
+        found = benchmark.pedantic(lambda: [measure(tmp_path, start, size, rounds) for size in large], rounds=1)
     shutil.rmtree(tmp_path)
     if once:
         return
