@@ -142,9 +142,9 @@ class ObjectClient:
             try:
                 result = get(self.store, url.path, options={"range": asked})
                 return np.frombuffer(memoryview(result.bytes()), np.uint8), object_state(result.meta), result.range[0]
-            except Exception as error:  # those of obstore have no base class that includes all
+            except BaseException as error:  # those of obstore have no base class that includes all
                 if attempt + 1 == MAX_READS or not cut_error(error):
-                    raise store_error(error, url) from None
+                    raise _request_error(error, url) from None
         raise AssertionError
 
     def state(self, url: StoreUrl) -> ObjectState:
@@ -153,8 +153,8 @@ class ObjectClient:
 
         try:
             return object_state(head(self.store, url.path))
-        except Exception as error:
-            raise store_error(error, url) from None
+        except BaseException as error:
+            raise _request_error(error, url) from None
 
     def list_folder(self, url: StoreUrl) -> tuple[list[str], list[ListedObject]]:
         """Return the names of the folders in a folder, and its objects; none if it does not exist.
@@ -172,14 +172,14 @@ class ObjectClient:
             if self._root.is_web:
                 return [], []
             raise store_error(error, url) from None
-        except Exception as error:
+        except BaseException as error:
             raise self._listing_error(error, url) from None
         start = len(url.path) + 1 if url.path else 0
         folders = [path[start:].strip("/") for path in found["common_prefixes"]]
         objects = [ListedObject(meta["path"][start:], object_state(meta)) for meta in found["objects"]]
         return [name for name in folders if name], [each for each in objects if each.name]
 
-    def _listing_error(self, error: Exception, url: StoreUrl) -> CacheError:
+    def _listing_error(self, error: BaseException, url: StoreUrl) -> CacheError:
         is_answer = type(error).__name__ == "GenericError" and not has_cause(error)
         if self._root.is_web and is_answer and "PROPFIND" in str(error):
             return CacheError(
@@ -187,7 +187,7 @@ class ObjectClient:
                 where=url,
                 expected="a .tpkx or .tpk, a server with WebDAV, or a URL of s3, gs or az",
             )
-        return store_error(error, url)
+        return _request_error(error, url)
 
     def list_start(self, url: StoreUrl) -> tuple[list[str], list[ListedObject], bool]:
         """Return the first page of the listing of a folder, as `list_folder`, and whether it is the whole listing.
@@ -204,11 +204,25 @@ class ObjectClient:
         start = len(url.path) + 1 if url.path else 0
         try:
             page = next(iter(list_all(self.store, url.path or None, chunk_size=PAGE)), [])
-        except Exception as error:
-            raise store_error(error, url) from None
+        except BaseException as error:
+            raise _request_error(error, url) from None
         found = [ListedObject(meta["path"][start:], object_state(meta)) for meta in page]
         folders = dict.fromkeys(each.name.partition("/")[0] for each in found if "/" in each.name)
         return list(folders), [each for each in found if "/" not in each.name], len(page) < PAGE
+
+
+def _request_error(error: BaseException, url: StoreUrl) -> CacheError:
+    """Return the error of a request. Interrupts and the like are raised again."""
+    if _is_panic(error):  # a setting of the environment is none that obstore can make a request with
+        return settings_error(error, url.root)
+    if not isinstance(error, Exception):
+        raise error
+    return store_error(error, url)
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Return True for a failure of obstore's Rust, which is no `Exception`."""
+    return type(error).__name__ == "PanicException"
 
 
 class _Changes:
@@ -274,7 +288,7 @@ def _open_store(root: StoreUrl) -> ObjectStore:
     try:
         return _make_store(stores, root, settings, client)
     except BaseException as error:  # the text may show what it is about
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of obstore's Rust
+        if not isinstance(error, Exception) and not _is_panic(error):
             raise
         raise settings_error(error, root) from None
 

@@ -47,12 +47,12 @@ class ObjectNotFoundError(CacheNotFoundError):
     """Raised if there is no object of a name."""
 
 
-def cut_error(error: Exception) -> bool:
+def cut_error(error: BaseException) -> bool:
     """Return True if a read that failed may succeed when it is repeated: obstore repeats only the request itself."""
     return type(error).__name__ == "GenericError" and CUT.search(str(error)) is not None
 
 
-def has_cause(error: Exception) -> bool:
+def has_cause(error: BaseException) -> bool:
     """Return True if a request failed because of the connection, rather than by an answer."""
     return any(pattern.search(str(error)) for pattern, _ in CAUSES)
 

@@ -32,10 +32,14 @@ from gptool.request import Request
 from gptool.system.store_url import AnyLocation, Location, StoreUrl
 
 SIZES_READ = (
-    "Tiles that the indexes of compact V1 bundles list have no bytes: the export was interrupted, the sizes of all "
-    "tiles were read, and it went on with those that exist"
+    "Tiles that the indexes of compact V1 bundles list have no bytes: the sizes of all tiles were read, and the export "
+    "was begun again with those that exist"
 )
 """The message of an export that could not do without reading sizes beforehand."""
+
+MAX_COUNTED = 2
+"""Multiple of the limit up to which tiles that an index lists are read, to see whether they exist: so a refusal takes
+no longer than a few exports that are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +118,9 @@ class PreparedExport:
         fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
         try:
             return self._export(fingerprint, staging, runner, progress, restart=restart)
-        except MissingTilesError:
-            sized = replace(self, plan=read_sizes(self.plan, progress))
-            result = sized._export(fingerprint, staging, runner, progress, restart=False)
+        except MissingTilesError as error:
+            sized, restart = replace(self, plan=read_sizes(self.plan, progress)), not error.is_in_place
+            result = sized._export(fingerprint, staging, runner, progress, restart=restart)
             return replace(result, messages=(Message("Informative", SIZES_READ), *result.messages))
 
     def _export(
@@ -197,6 +201,8 @@ def prepare(
     if is_export and limits is None and request.target_size is None:
         tile_cache = tile_cache.by_index()
     plan = make_plan(tile_cache, request, progress)
+    if plan.cache.is_by_index and limit is not None and limit < plan.tiles <= MAX_COUNTED * limit:
+        plan = read_sizes(plan, progress)
     if on_plan:
         on_plan(plan)
     kind = kind or kind_for_request(request.storage, tile_package=request.tile_package)

@@ -37,7 +37,14 @@ class MissingTilesError(Exception):
     """Raised if tiles that the index of a compact V1 bundle has turn out to have no bytes, so that they do not exist.
 
     The plan was made by the index (see `TileCache.by_index`): one whose sizes are read has other tiles.
+
+    Attributes
+    ----------
+    is_in_place : bool
+        Whether the target is the result of an earlier run of the export.
     """
+
+    is_in_place = False
 
 
 @dataclass
@@ -75,9 +82,13 @@ class _Export:
         """Return what an earlier run has found, from its records, or raise TrialRejectedError as it did."""
         end = self.pass_.end
         assert end is not None, "an earlier run has ended the pass"
-        for bundle, _ in self.bundles:
-            if bundle.address in self.pass_.finished:
-                self.take(self.pass_.read(bundle.address))
+        try:
+            for bundle, _ in self.bundles:
+                if bundle.address in self.pass_.finished:
+                    self.take(self.pass_.read(bundle.address))
+        except MissingTilesError as error:
+            error.is_in_place = self.pass_.is_in_place
+            raise
         if self.pass_.is_rejected and end["size"] is None:
             raise TrialRejectedError
         if self.trial:

@@ -205,3 +205,17 @@ def test_variables_are_listed_if_it_cannot_be_known(tmp_path: Path, monkeypatch:
         "gs://tiles/: the credentials or settings of the store in the environment are invalid; found GOOGLE_BUCKET, "
         f"{KEY}, expected those that obstore and the store's own tools read"
     )
+
+
+def test_setting_that_makes_no_request_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """obstore fails with a panic then, which is no `Exception`."""
+    names = {"ACCOUNT_NAME": "account", "CLIENT_ID": "client", "CLIENT_SECRET": SECRET, "TENANT_ID": "tenant "}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AZURE_STORAGE_{name}" if name == "ACCOUNT_NAME" else f"AZURE_{name}", value)
+    with pytest.raises(CacheError) as caught:
+        open_cache("az://tiles/x.tpkx")
+    assert str(caught.value) == (
+        "az://tiles/: the credentials or settings of the store in the environment are invalid; found "
+        "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_STORAGE_ACCOUNT_NAME, AZURE_TENANT_ID, "
+        "expected those that obstore and the store's own tools read"
+    )

@@ -13,7 +13,7 @@ from gptool import export_tiles, open_cache
 from gptool.cache import object_client
 from gptool.cache.compact_v1 import TILES_OFFSET
 from gptool.cache.object_source import REQUEST_BYTES
-from gptool.errors import CacheError, CacheUnavailableError
+from gptool.errors import CacheError, CacheUnavailableError, TooManyTilesError
 from gptool.export.prepare import SIZES_READ
 from helpers.bundles import Address, bundle_path
 from helpers.caches import conf_text, jpeg_tile, large_tile, make_cache, make_v1_cache, square
@@ -80,8 +80,8 @@ def rewrite(cache: Path, layout: str) -> None:
         if layout == "rewritten":
             body += b"" if number % 3 else b"\xee" * 5000
             found[entry] = len(body)
-        if number % 5 == 2 and layout in {"removed", "no bytes"}:
-            tile = bytes(4) + (tile[4:] if layout == "removed" else b"")
+        if (number % 5 == 2 and layout in {"removed", "no bytes"}) or layout == "all removed":
+            tile = bytes(4) + (tile[4:] if layout != "no bytes" else b"")
         body += tile
     if layout == "shared":
         found = {entry: found[order[number // 4 * 4]] for number, entry in enumerate(order)}
@@ -99,7 +99,16 @@ def rewrite(cache: Path, layout: str) -> None:
     path.with_suffix(".bundlx").write_bytes(index)
 
 
-LAYOUTS = ("shuffled", "rewritten", "shared", "within others", "no bytes", "removed", "without header of sizes")
+LAYOUTS = (
+    "shuffled",
+    "rewritten",
+    "shared",
+    "within others",
+    "no bytes",
+    "removed",
+    "all removed",
+    "without header of sizes",
+)
 
 
 @pytest.mark.parametrize("quality", [None, 50], ids=["copied", "recompressed"])
@@ -114,7 +123,8 @@ def test_result_of_any_layout_is_that_of_the_same_cache_on_a_disk(
     from_store = export_tiles("s3://tiles/cache", tmp_path / "store" / name, compression_quality=quality)
     assert files(tmp_path / "store" / name) == files(tmp_path / "disk" / name)
     assert (from_store.tiles, from_store.bytes_read) == (on_disk.tiles, on_disk.bytes_read)
-    assert (SIZES_READ in [message.description for message in from_store.messages]) == (layout == "removed")
+    assert (SIZES_READ in [message.description for message in from_store.messages]) == ("removed" in layout)
+    assert from_store.resumed.bundles == 0
     check_nothing_left(tmp_path / "store", name)
 
 
@@ -131,6 +141,15 @@ def test_tiles_of_levels_in_other_formats_are_read_with_them(
     make_source(bucket, old)
     export_tiles("s3://tiles/cache", tmp_path / "x.tpkx")
     assert read_tiles(tmp_path / "x.tpkx") == old | new
+
+
+def test_limit_counts_the_tiles_that_exist(tmp_path: Path, store_server: ObjectServer, bucket: Path) -> None:
+    source = make_source(bucket, square(9, range(8), range(8)))
+    rewrite(source, "removed")
+    tiles = export_tiles(source, tmp_path / "disk.tpkx").tiles
+    assert export_tiles("s3://tiles/cache", tmp_path / "x.tpkx", max_export_tiles_count=tiles).tiles == tiles < 64
+    with pytest.raises(TooManyTilesError, match=rf"\({tiles}\)"):
+        export_tiles("s3://tiles/cache", tmp_path / "y.tpkx", max_export_tiles_count=tiles - 1)
 
 
 def test_cache_whose_tiles_all_have_no_bytes_is_an_error(
@@ -171,7 +190,7 @@ def test_interrupted_copy_is_gone_on_with(
         export_tiles(cache, target)
     store_server.fault = Fault()
     result = export_tiles(cache, target)
-    assert result.resumed.bundles >= 1
+    assert (result.resumed.bundles > 0) != has_removed_tile  # which the second export finds, and begins again
     assert files(target) == files(tmp_path / "expected" / "x.tpkx")
     check_nothing_left(tmp_path / "out", "x.tpkx")
 
