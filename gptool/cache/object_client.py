@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gptool import system
 from gptool.cache.object_diagnosis import settings_error
-from gptool.cache.object_errors import cut_error, has_cause, store_error
+from gptool.cache.object_errors import cut_error, has_cause, is_panic, store_error
 from gptool.cache.object_settings import StoreSettings, store_settings
 from gptool.errors import CacheError
 from gptool.system.store_url import StoreUrl
@@ -144,7 +144,7 @@ class ObjectClient:
                 return np.frombuffer(memoryview(result.bytes()), np.uint8), object_state(result.meta), result.range[0]
             except BaseException as error:  # those of obstore have no base class that includes all
                 if attempt + 1 == MAX_READS or not cut_error(error):
-                    raise _request_error(error, url) from None
+                    raise store_error(error, url) from None
         raise AssertionError
 
     def state(self, url: StoreUrl) -> ObjectState:
@@ -154,7 +154,7 @@ class ObjectClient:
         try:
             return object_state(head(self.store, url.path))
         except BaseException as error:
-            raise _request_error(error, url) from None
+            raise store_error(error, url) from None
 
     def list_folder(self, url: StoreUrl) -> tuple[list[str], list[ListedObject]]:
         """Return the names of the folders in a folder, and its objects; none if it does not exist.
@@ -187,7 +187,7 @@ class ObjectClient:
                 where=url,
                 expected="a .tpkx or .tpk, a server with WebDAV, or a URL of s3, gs or az",
             )
-        return _request_error(error, url)
+        return store_error(error, url)
 
     def list_start(self, url: StoreUrl) -> tuple[list[str], list[ListedObject], bool]:
         """Return the first page of the listing of a folder, as `list_folder`, and whether it is the whole listing.
@@ -205,24 +205,10 @@ class ObjectClient:
         try:
             page = next(iter(list_all(self.store, url.path or None, chunk_size=PAGE)), [])
         except BaseException as error:
-            raise _request_error(error, url) from None
+            raise store_error(error, url) from None
         found = [ListedObject(meta["path"][start:], object_state(meta)) for meta in page]
         folders = dict.fromkeys(each.name.partition("/")[0] for each in found if "/" in each.name)
         return list(folders), [each for each in found if "/" not in each.name], len(page) < PAGE
-
-
-def _request_error(error: BaseException, url: StoreUrl) -> CacheError:
-    """Return the error of a request. Interrupts and the like are raised again."""
-    if _is_panic(error):  # a setting of the environment is none that obstore can make a request with
-        return settings_error(error, url.root)
-    if not isinstance(error, Exception):
-        raise error
-    return store_error(error, url)
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Return True for a failure of obstore's Rust, which is no `Exception`."""
-    return type(error).__name__ == "PanicException"
 
 
 class _Changes:
@@ -288,7 +274,7 @@ def _open_store(root: StoreUrl) -> ObjectStore:
     try:
         return _make_store(stores, root, settings, client)
     except BaseException as error:  # the text may show what it is about
-        if not isinstance(error, Exception) and not _is_panic(error):
+        if not isinstance(error, Exception) and not is_panic(error):
             raise
         raise settings_error(error, root) from None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from gptool.cache.object_settings import AZURE_CONNECTION, PREFIXES, connection_parts
+from gptool.cache.object_settings import AZURE_CONNECTION, connection_parts, set_variables
 from gptool.errors import CacheError
 from gptool.system.store_url import StoreUrl
 
@@ -60,7 +60,7 @@ class Fault(NamedTuple):
 
 def settings_error(error: BaseException, root: StoreUrl) -> CacheError:
     """Return the error of a store whose settings obstore has refused: which one is wrong, if that can be known."""
-    names = _set_variables(root.scheme)
+    names = set_variables(root.scheme)
     quoted = [name for name in names if os.environ[name] and f'"{os.environ[name]}"' in str(error)]
     fault = next(_FAULTS.get(root.scheme, _no_faults)(), None)
     if fault is None and len(quoted) == 1:
@@ -73,11 +73,6 @@ def settings_error(error: BaseException, root: StoreUrl) -> CacheError:
         found=", ".join(names) or None,
         expected="those that obstore and the store's own tools read",
     )
-
-
-def _set_variables(scheme: str) -> list[str]:
-    """Return the names of the variables that obstore reads for a kind of store, and that are set."""
-    return sorted(name for name in os.environ if name.startswith(PREFIXES.get(scheme, ())))
 
 
 def _no_faults() -> Iterator[Fault]:

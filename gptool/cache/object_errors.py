@@ -6,6 +6,7 @@ import re
 from http import HTTPStatus
 from http.client import responses
 
+from gptool.cache.object_diagnosis import settings_error
 from gptool.errors import CacheError, CacheNotFoundError, CacheUnavailableError, OutputError
 from gptool.system.store_url import StoreUrl
 
@@ -63,8 +64,17 @@ def not_implemented(error: Exception) -> bool:
     return isinstance(error, NotImplementedError) or (found is not None and int(found[1]) == HTTPStatus.NOT_IMPLEMENTED)
 
 
-def store_error(error: Exception, where: StoreUrl) -> CacheError:
-    """Return the error of a request to a store as one of the cache."""
+def is_panic(error: BaseException) -> bool:
+    """Return True for a failure of obstore's Rust, which is no `Exception`."""
+    return type(error).__name__ == "PanicException"
+
+
+def store_error(error: BaseException, where: StoreUrl) -> CacheError:
+    """Return the error of a request to a store as one of the cache. Interrupts and the like are raised again."""
+    if is_panic(error):  # a setting of the environment is none that obstore can make a request with
+        return settings_error(error, where.root)
+    if not isinstance(error, Exception):
+        raise error
     text, kind = str(error), type(error).__name__
     found = STATUS.search(text)
     status = int(found[1]) if found else None
@@ -88,7 +98,7 @@ def store_error(error: Exception, where: StoreUrl) -> CacheError:
     return _connection_error(text, where) if status is None else _status_error(status, where)
 
 
-def write_error(error: Exception, where: StoreUrl) -> OutputError:
+def write_error(error: BaseException, where: StoreUrl) -> OutputError:
     """Return the error of a request that writes to a store, or looks for what is there, as one of the output."""
     found = store_error(error, where)
     is_denied = found.what == ACCESS_DENIED

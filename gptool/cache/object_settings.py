@@ -115,10 +115,14 @@ def store_settings(url: StoreUrl) -> StoreSettings:
     return settings
 
 
+def set_variables(scheme: str) -> list[str]:
+    """Return the names of the variables that obstore reads for a kind of store, and that are set."""
+    return sorted(name for name in os.environ if name.startswith(PREFIXES.get(scheme, ())))
+
+
 def _check_environment(url: StoreUrl) -> None:
     """Raise an error for variables that obstore cannot read: it would end the program."""
-    names = [name for name in os.environ if name.startswith(PREFIXES.get(url.scheme, ()))]
-    for name in sorted(names):
+    for name in set_variables(url.scheme):
         value = os.environ[name]
         if not value.isprintable():
             raise CacheError(f"{name} in the environment has a control character", where=url.root, expected="none")

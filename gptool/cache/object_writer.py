@@ -219,5 +219,5 @@ def _write_errors(url: StoreUrl) -> Iterator[None]:
         raise OutputError(error.what, where=error.where, found=error.found, expected=error.expected) from None
     except (OutputError, ObjectExistsError):
         raise
-    except Exception as error:  # those of obstore have no base class that includes all
+    except BaseException as error:  # those of obstore have no base class that includes all
         raise write_error(error, url) from None

@@ -11,7 +11,9 @@ import pytest
 from gptool import open_cache
 from gptool.cache.object_client import make_client
 from gptool.cache.object_diagnosis import GCLOUD_FILE
-from gptool.errors import CacheError
+from gptool.cache.object_writer import find_object
+from gptool.errors import CacheError, OutputError
+from gptool.system.store_url import StoreUrl
 
 pytest.importorskip("obstore", reason="obstore is not installed (the extra cloud)")
 
@@ -212,10 +214,14 @@ def test_setting_that_makes_no_request_is_an_error(monkeypatch: pytest.MonkeyPat
     names = {"ACCOUNT_NAME": "account", "CLIENT_ID": "client", "CLIENT_SECRET": SECRET, "TENANT_ID": "tenant "}
     for name, value in names.items():
         monkeypatch.setenv(f"AZURE_STORAGE_{name}" if name == "ACCOUNT_NAME" else f"AZURE_{name}", value)
-    with pytest.raises(CacheError) as caught:
-        open_cache("az://tiles/x.tpkx")
-    assert str(caught.value) == (
-        "az://tiles/: the credentials or settings of the store in the environment are invalid; found "
+    expected = (
+        "the credentials or settings of the store in the environment are invalid; found "
         "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_STORAGE_ACCOUNT_NAME, AZURE_TENANT_ID, "
         "expected those that obstore and the store's own tools read"
     )
+    with pytest.raises(CacheError) as reading:
+        open_cache("az://tiles/x.tpkx")
+    assert str(reading.value) == f"az://tiles/: {expected}"
+    with pytest.raises(OutputError) as writing:
+        find_object(StoreUrl("az", "tiles", "x.tpkx"))
+    assert str(writing.value) == f"az://tiles/x.tpkx: {expected}"

@@ -22,7 +22,7 @@ from helpers.caches import conf_text, jpeg_tile, make_cache, png_tile
 from helpers.checks import check_nothing_left
 from helpers.tile_readers import read_tiles
 
-EXAMPLES = int(os.environ.get("GPTOOL_PARTS_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("GPTOOL_PARTS_EXAMPLES", "10"))
 """Random selections; 200 are run by hand."""
 
 LEVELS = range(9)

@@ -38,9 +38,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         yield running
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_pages_violate_no_rule(
-    browser: Browser, service: ServiceProcess, viewport: dict[str, int], scheme: str
+    browser: Browser, service: ServiceProcess, scheme: str, viewport: dict[str, int]
 ) -> None:
     root = service.url.removesuffix("/services")
     with opened(browser, viewport, color_scheme=scheme) as page:  # type: ignore[arg-type]
