@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gptool.cache.bounded_bundle import BoundedBundle, size_bounds
 from gptool.cache.byte_source import ByteSource, ReadBuffer
+from gptool.cache.compact_v1 import BoundedBundle, size_bounds
 from gptool.errors import BundleError
 from gptool.model import BundleAddress
 from gptool.system.store_url import StoreUrl
