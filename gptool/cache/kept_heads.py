@@ -1,6 +1,6 @@
 """The indexes of bundles in stores that were read last: an export uses those that its plan has read.
 
-They are compressed, in memory as long as they are few, and then in a temporary file.
+They are compressed, in memory as long as they are few, and then in temporary files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class _Generation:
     def __contains__(self, key: bytes) -> bool:
         return key in self._places
 
-    def read(self, key: bytes) -> bytes:
+    def read(self, key: bytes) -> bytes | None:
+        if key not in self._places:
+            return None
         offset, size = self._places[key]
         self._file.seek(offset)
         return self._file.read(size)
@@ -68,17 +70,12 @@ class KeptHeads:
     def find(self, key: object) -> NDArray[np.uint8] | None:
         """Return the bytes of a key; None if they are not kept."""
         name = _digest(key)
-        with self._lock:
-            for generation in (self._new, self._old):
-                if name in generation:
-                    try:
-                        data = generation.read(name)
-                    except OSError:
-                        return None  # they are read from the store again
-                    break
-            else:
-                return None
-        return np.frombuffer(zlib.decompress(data), np.uint8)
+        try:
+            with self._lock:
+                data = self._new.read(name) or self._old.read(name)
+        except OSError:
+            return None  # they are read from the store again
+        return None if data is None else np.frombuffer(zlib.decompress(data), np.uint8)
 
     def add(self, key: object, head: NDArray[np.uint8]) -> None:
         """Keep bytes, unless the disk has no space for them."""

@@ -114,6 +114,9 @@ class PreparedExport:
         restart : bool
             Whether to discard what an earlier run has left.
         """
+        if self.parts is not None:
+            assert isinstance(staging, Staging), "parts are not written to stores"
+            return export_parts(self.parts, staging, runner, progress, restart=restart)
         name = staging.target.stem
         fingerprint = export_fingerprint(self.plan, self.kind, self.recompression, self.target_size, name)
         try:
@@ -132,9 +135,7 @@ class PreparedExport:
         *,
         restart: bool,
     ) -> ExportResult:
-        if self.parts is not None:
-            assert isinstance(staging, Staging), "parts are not written to stores"
-            return export_parts(self.parts, staging, runner, progress, restart=restart)
+        """Write the result, not divided into parts."""
         target = self._target()
         with open_journal(staging, self.plan.cache, fingerprint, restart=restart) as journal:
             if target is not None:

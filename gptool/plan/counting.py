@@ -55,13 +55,11 @@ def count_tiles(cache: TileCache | AnyLocation, request: Request, progress: Prog
     boxes = requested_boxes(request)
     beyond = check_degrees(boxes, tile_cache.scheme)
     selection, notices = select(request, tile_cache.scheme, lambda lod: bool(tile_cache.bundles(lod)))
-    levels: list[LevelPlan] = []
-    for lod in selection.lods:
-        levels.append(plan_level(tile_cache, selection, lod, sum(level.tiles for level in levels), progress))
+    levels = _plan_levels(tile_cache, selection, progress)
     unknown = [] if request.levels else tile_cache.unknown_levels()  # requested levels are in the tiling scheme
     skipped = (*tile_cache.warnings, *unknown, *_skipped_bundles(tile_cache, selection))
     notices += [Message("Warning", text) for text in (*beyond, *_degree_warnings(tile_cache, boxes))]
-    return Plan(tile_cache, selection, tuple(levels), skipped, tuple(notices))
+    return Plan(tile_cache, selection, levels, skipped, tuple(notices))
 
 
 def read_sizes(plan: Plan, progress: Progress | None = None) -> Plan:
@@ -72,12 +70,11 @@ def read_sizes(plan: Plan, progress: Progress | None = None) -> Plan:
     CacheError
         If the cache cannot be read, or none of the tiles exists.
     """
-    cache, levels = replace(plan.cache, is_by_index=False), list[LevelPlan]()
-    for lod in plan.selection.lods:
-        levels.append(plan_level(cache, plan.selection, lod, sum(level.tiles for level in levels), progress))
+    cache = replace(plan.cache, is_by_index=False)
+    levels = _plan_levels(cache, plan.selection, progress)
     if not any(level.tiles for level in levels):
         raise CacheError("the selected tiles have no bytes", where=cache.location)
-    return replace(plan, cache=cache, levels=tuple(levels))
+    return replace(plan, cache=cache, levels=levels)
 
 
 def make_plan(cache: TileCache | AnyLocation, request: Request, progress: Progress | None = None) -> Plan:
@@ -166,6 +163,14 @@ def _count_bundle(cache: TileCache, candidate: tuple[BundleAddress, NDArray[np.b
     tiles = int(np.count_nonzero(present))
     window = enclosing_window(present, address) if tiles else None
     return _Counted(BundlePlan(address, tiles, int(bundle.sizes[present].sum(dtype=np.int64))), window, empty)
+
+
+def _plan_levels(cache: TileCache, selection: Selection, progress: Progress | None) -> tuple[LevelPlan, ...]:
+    """Return the plans of all levels of a selection. Raises as `plan_level`."""
+    levels: list[LevelPlan] = []
+    for lod in selection.lods:
+        levels.append(plan_level(cache, selection, lod, sum(level.tiles for level in levels), progress))
+    return tuple(levels)
 
 
 def plan_level(

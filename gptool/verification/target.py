@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gptool.cache import TileCache, open_cache
 from gptool.cache.file_store import MAX_SMALL_FILE, FileStore
+from gptool.cache.mbtiles_open import MBTILES_SUFFIX
 from gptool.cache.open import TPK_FOLDER, cache_location, open_store
 from gptool.cache.paths import find_entry
 from gptool.cache.zip_store import ZipStore
@@ -23,7 +24,7 @@ FOLDER_KINDS = {
 }
 
 OTHER_FORMATS = {
-    ".mbtiles": ("MBTiles", "an export of it"),
+    MBTILES_SUFFIX: ("MBTiles", "an export of it"),
     ".pmtiles": ("PMTiles", "one with the same tiles"),
     ".gpkg": ("GeoPackages", "one with the same tiles"),
 }
